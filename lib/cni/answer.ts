@@ -1,0 +1,70 @@
+// Answers a runtime's call: from the environment and standard input to one JSON document, or none, and an exit status.
+import { decodeConfiguration, maxConfiguration, networkName } from "./configuration.ts";
+import { requireEnvironment, type Variables, verbOf } from "./environment.ts";
+import { CniError, code } from "./errors.ts";
+import { errorDocument } from "./failure.ts";
+import type { Call, Plugin } from "./plugin.ts";
+import type { System } from "./system.ts";
+import { type Progress, type Request, verbs } from "./verbs.ts";
+import { configVersion, newest, requireVerb, type Verb, versions } from "./versions.ts";
+
+/**
+ * Serves the verb of CNI_COMMAND and gives the exit status: 0, or 1 after an error was printed. VERSION reads nothing and calls nobody.
+ * Without a CNI_COMMAND somebody tries the plugin by hand: what it is goes to standard error.
+ */
+export function answer<C, D>(plugin: Plugin<C, D>, system: System): number {
+  const env = system.env();
+  const command = env.CNI_COMMAND;
+  if (command === "VERSION") {
+    system.writeStdout(`${JSON.stringify({ cniVersion: newest, supportedVersions: versions })}\n`);
+    return 0;
+  }
+  if (command === undefined || command === "") {
+    system.writeStderr(`${plugin.name}: ${plugin.about}\nCNI protocol versions supported: ${versions.join(", ")}\n`);
+    return 0;
+  }
+  const progress: Progress = { version: newest, verb: undefined, printing: false };
+  try {
+    const verb = verbOf(command);
+    progress.verb = verb;
+    verbs[verb](request(plugin, system, { env, verb, progress }));
+    return 0;
+  } catch (failure) {
+    const document = errorDocument(failure, progress.version, progress.verb);
+    // Half a result may be out already: with an error behind it neither could be read.
+    if (progress.printing) system.writeStderr(`${plugin.name}: ${document}\n`);
+    else system.writeStdout(`${document}\n`);
+    return 1;
+  }
+}
+
+function request<C, D>(
+  plugin: Plugin<C, D>,
+  system: System,
+  { env, verb, progress }: { env: Variables; verb: Exclude<Verb, "VERSION">; progress: Progress },
+): Request<C, D> {
+  requireEnvironment(verb, env);
+  const raw = readConfiguration(system);
+  const object = decodeConfiguration(raw);
+  progress.version = configVersion(object.cniVersion);
+  requireVerb(verb, progress.version);
+  const warn = (text: string): void => system.writeStderr(`${plugin.name}: ${text}\n`);
+  const call: Call = {
+    network: networkName(object),
+    cniVersion: progress.version,
+    object,
+    warn,
+  };
+  return { plugin, system, env, progress, call, raw };
+}
+
+function readConfiguration(system: System): string {
+  try {
+    return system.readStdin(maxConfiguration);
+  } catch (cause) {
+    const errno = (cause as { code?: string }).code;
+    if (errno === "EFBIG") throw new CniError(code.decoding, "netconf: is longer than 1 MiB");
+    if (errno === "EILSEQ") throw new CniError(code.decoding, "netconf: is not UTF-8");
+    throw new CniError(code.io, "netconf: standard input cannot be read", "", { cause });
+  }
+}

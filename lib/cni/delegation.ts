@@ -1,0 +1,155 @@
+// Runs other plugins: found on CNI_PATH, given our environment and the configuration's very text (SPEC.md, section 4).
+import { isPluginName } from "./configuration.ts";
+import { readResult } from "./conversion.ts";
+import type { Variables } from "./environment.ts";
+import { parsePath } from "./environment.ts";
+import { CniError, code } from "./errors.ts";
+import { failuresOf, joined } from "./failure.ts";
+import { decodeObject } from "./json.ts";
+import type { Result } from "./results.ts";
+import type { RunResult, System } from "./system.ts";
+import type { Verb, Version } from "./versions.ts";
+
+/** What running a delegate takes of the system. */
+type Running = Pick<System, "stat" | "run" | "sleep">;
+
+/** What a delegate is run with. */
+export interface Delegation {
+  /** The executable's name. */
+  readonly type: string;
+  /** Our whole environment; CNI_COMMAND is set for each verb. */
+  readonly env: Variables;
+  /** The configuration as it came. */
+  readonly raw: string;
+  readonly cniVersion: Version;
+}
+
+/** Longer than the slowest IPAM plugin gives itself (whereabouts, 2 minutes), shorter than kubelet's limit for a pod (4 minutes). */
+const timeout = 180_000;
+
+/** The executable may be open for writing while it is replaced: libcni tries as often and waits as long. */
+const busy = { retries: 5, pause: 1000 } as const;
+
+/**
+ * Runs a delegate's ADD and gives its result. If it was run and failed, or gave no result that can be read, its DEL is run before the failure is thrown:
+ * an AggregateError, the failure first, where DEL failed too.
+ */
+export function delegateAdd(delegation: Delegation, system: Running): Result {
+  const path = find(delegation, system);
+  try {
+    return resultOf(run(path, "ADD", delegation, system), delegation);
+  } catch (failure) {
+    throw joined([failure, ...failuresOf([() => run(path, "DEL", delegation, system)])]);
+  }
+}
+
+/** Runs a delegate's DEL, CHECK, GC or STATUS. Throws its own error, or a CniError 103 where it has none to tell. */
+export function delegate(verb: Exclude<Verb, "ADD" | "VERSION">, delegation: Delegation, system: Running): void {
+  run(find(delegation, system), verb, delegation, system);
+}
+
+/** The first regular file of that name on CNI_PATH. */
+function find({ type, env }: Delegation, system: Running): string {
+  if (!isPluginName(type))
+    throw new CniError(code.badConfiguration, `type: must be the name of a plugin, not ${JSON.stringify(type)}`);
+  const directories = parsePath(env.CNI_PATH);
+  if (directories.length === 0)
+    throw new CniError(
+      code.badEnvironment,
+      "required env variables [CNI_PATH] missing",
+      `needed to run the plugin ${type}`,
+    );
+  for (const directory of directories) {
+    const path = `${directory}/${type}`;
+    const mode = modeOf(path, system);
+    if (mode === undefined) continue;
+    if ((mode & 0o111) !== 0) return path;
+    throw new CniError(code.delegate, `${path}: is not executable (mode ${mode.toString(8)})`);
+  }
+  throw new CniError(
+    code.delegate,
+    `the plugin ${type} is in none of the directories of CNI_PATH`,
+    directories.join(", "),
+  );
+}
+
+/** Undefined for what is no regular file. */
+function modeOf(path: string, system: Running): number | undefined {
+  try {
+    const { kind, mode } = system.stat(path);
+    return kind === "file" ? mode : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Gives what the delegate printed. Throws the error that it printed where it did not exit with 0. */
+function run(path: string, verb: Verb, delegation: Delegation, system: Running): string {
+  const { status, signal, stdout } = start(path, verb, delegation, system);
+  if (status === 0) return stdout;
+  if (signal !== undefined) throw new CniError(code.delegate, `${path}: ${verb} was ended by signal ${signal}`);
+  throw (
+    errorOf(stdout) ??
+    new CniError(
+      code.delegate,
+      `${path}: ${verb} ended with status ${status} and printed no CNI error`,
+      excerpt(stdout),
+    )
+  );
+}
+
+function start(path: string, verb: Verb, { env, raw }: Delegation, system: Running): RunResult {
+  const options = { env: { ...(env as Record<string, string>), CNI_COMMAND: verb }, stdin: raw, timeout };
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return system.run(path, options);
+    } catch (cause) {
+      const errno = (cause as { code?: string }).code;
+      if (errno === "ETXTBSY" && attempt < busy.retries) system.sleep(busy.pause);
+      else
+        throw new CniError(errno === "ETIMEDOUT" ? code.tryAgain : code.delegate, `${path}: ${why(errno, verb)}`, "", {
+          cause,
+        });
+    }
+  }
+}
+
+function why(errno: string | undefined, verb: Verb): string {
+  if (errno === "ETIMEDOUT") return `${verb} took longer than ${timeout / 1000} s and was ended`;
+  if (errno === "EFBIG") return `${verb} printed more than 1 MiB`;
+  if (errno === "EILSEQ") return `${verb} printed something that is not UTF-8`;
+  if (errno === "ENOENT") return "cannot be run; its interpreter, or the loader that it was linked for, is missing";
+  if (errno === "ENOEXEC") return "cannot be run; it is not an executable of this machine";
+  if (errno === "EACCES") return "cannot be run; permission denied, or mounted noexec";
+  return `${verb} could not be run (${errno ?? "no reason given"})`;
+}
+
+/** The CNI error in what a delegate printed; undefined if there is none. */
+function errorOf(stdout: string): CniError | undefined {
+  try {
+    const { code, msg, details } = decodeObject(stdout, "output");
+    if (typeof code !== "number" || !Number.isInteger(code) || code < 0 || typeof msg !== "string") return undefined;
+    return new CniError(code, msg, typeof details === "string" ? details : "");
+  } catch {
+    return undefined;
+  }
+}
+
+function resultOf(stdout: string, { type, cniVersion }: Delegation): Result {
+  try {
+    return readResult(decodeObject(stdout, "output"), cniVersion, "output");
+  } catch (cause) {
+    throw new CniError(
+      code.delegate,
+      `the plugin ${type} succeeded, but gave no result that can be read`,
+      excerpt(stdout),
+      { cause },
+    );
+  }
+}
+
+/** The beginning of an output that is of no use, so that an operator sees what it is. */
+function excerpt(stdout: string): string {
+  if (stdout === "") return "it printed nothing";
+  return `it printed ${JSON.stringify(stdout.length > 200 ? `${stdout.slice(0, 200)}…` : stdout)}`;
+}

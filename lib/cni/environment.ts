@@ -1,0 +1,92 @@
+// The environment that a runtime calls a plugin with (SPEC.md, section 2, "Parameters").
+import { CniError, code } from "./errors.ts";
+import type { Verb } from "./versions.ts";
+
+/** The process's environment. */
+export type Variables = Readonly<Record<string, string | undefined>>;
+
+/** CNI_ARGS, decoded. It has no prototype, so that any key may be looked up. */
+export type Args = Readonly<Record<string, string | undefined>>;
+
+/** What each verb cannot do without. CNI_PATH is asked for where a delegate is run. */
+const needed = {
+  ADD: ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"],
+  CHECK: ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"],
+  DEL: ["CNI_CONTAINERID", "CNI_IFNAME"],
+  GC: ["CNI_PATH"],
+  STATUS: [],
+} as const;
+
+/** The verb that is asked for. Throws a CniError 4 for one that there is not: the specification's words, in capitals. */
+export function verbOf(command: string): keyof typeof needed {
+  if (Object.hasOwn(needed, command)) return command as keyof typeof needed;
+  throw new CniError(code.badEnvironment, `unknown CNI_COMMAND: ${command}`);
+}
+
+/** Throws a CniError 4 that names every variable that the verb needs and has not, or says which is malformed. Those that the verb does not need are not looked at. */
+export function requireEnvironment(verb: Exclude<Verb, "VERSION">, env: Variables): void {
+  const missing = needed[verb].filter((name) => !env[name]);
+  if (missing.length > 0)
+    throw new CniError(code.badEnvironment, `required env variables [${missing.join(",")}] missing`);
+  if (verb === "GC" || verb === "STATUS") return;
+
+  const containerId = env.CNI_CONTAINERID!;
+  if (!isIdentifier(containerId))
+    throw new CniError(
+      code.badEnvironment,
+      "invalid characters in containerID",
+      quoted("CNI_CONTAINERID", containerId),
+    );
+  const fault = linkNameFault(env.CNI_IFNAME!);
+  if (fault !== undefined)
+    throw new CniError(code.badEnvironment, `interface name ${fault}`, quoted("CNI_IFNAME", env.CNI_IFNAME!));
+}
+
+function quoted(variable: string, value: string): string {
+  return `${variable} is ${JSON.stringify(value)}`;
+}
+
+/** Whether the text can be a container ID or a network's name (SPEC.md, section 2). */
+export function isIdentifier(text: string): boolean {
+  return /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(text);
+}
+
+/** Why the text cannot be a link's name (SPEC.md, section 2; `dev_valid_name` of net/core/dev.c), undefined if it can. */
+export function linkNameFault(name: string): string | undefined {
+  if (name === "") return "is empty";
+  if (utf8Length(name) > 15) return "is too long";
+  if (name === "." || name === "..") return "is . or ..";
+  // Unicode's White_Space, written out: the engine's \s has U+FEFF and lacks U+0085.
+  if (/[/:\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/.test(name))
+    return "contains / or : or whitespace characters";
+  return undefined;
+}
+
+function utf8Length(text: string): number {
+  let length = 0;
+  for (const character of text) {
+    const point = character.codePointAt(0)!;
+    length += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+  }
+  return length;
+}
+
+/**
+ * Decodes CNI_ARGS, `KEY=VALUE;KEY=VALUE`. A value may hold "="; of a key that is there twice the last one wins, as Multus in its thin mode relies on.
+ * Throws a CniError 4 for a pair without "=".
+ */
+export function parseArgs(text: string | undefined): Args {
+  const args: Record<string, string> = Object.create(null);
+  for (const pair of (text ?? "").split(";")) {
+    const at = pair.indexOf("=");
+    if (at > 0) args[pair.slice(0, at)] = pair.slice(at + 1);
+    else if (pair !== "")
+      throw new CniError(code.badEnvironment, `CNI_ARGS: invalid pair ${JSON.stringify(pair)}, expected KEY=VALUE`);
+  }
+  return args;
+}
+
+/** The directories of CNI_PATH. Empty ones are left out: they would stand for the working directory. */
+export function parsePath(text: string | undefined): string[] {
+  return (text ?? "").split(":").filter((directory) => directory !== "");
+}

@@ -1,0 +1,46 @@
+// What goes wrong, as the runtime is told: made here, and nowhere else.
+
+/** Error codes: below 100 the specification's (SPEC.md, section 5, "Error"; 8 and 50 as in its Go library), from 100 on ours. */
+export const code = {
+  incompatibleVersion: 1,
+  /** The message must hold the field's key and value. */
+  unsupportedField: 2,
+  /** The runtime need not call DEL. */
+  unknownContainer: 3,
+  /** The message must name the variables, all of them. */
+  badEnvironment: 4,
+  io: 5,
+  decoding: 6,
+  badConfiguration: 7,
+  badNetns: 8,
+  /** Something passing is in the way: the runtime should try again. */
+  tryAgain: 11,
+  /** STATUS: no ADD can be served. */
+  unavailable: 50,
+  /** STATUS: no ADD can be served, and containers that are attached may have lost connectivity. */
+  limited: 51,
+  /** The kernel refused a change. */
+  refused: 100,
+  /** CHECK: something is not as ADD left it. */
+  differs: 101,
+  /** What was found in the namespace or on the node does not allow what was asked for. */
+  obstructed: 102,
+  /** A delegate is missing, cannot be run, or does not speak CNI. */
+  delegate: 103,
+  /** A fault of this program. */
+  internal: 199,
+} as const;
+
+/** A failure as the runtime is told: a code, what failed in one line, and details such as causes and hints. */
+export class CniError extends Error {
+  override readonly name = "CniError";
+  /** One of {@link code}, or a delegate's own. */
+  readonly code: number;
+  readonly details: string;
+
+  constructor(code: number, msg: string, details = "", options?: ErrorOptions) {
+    super(msg, options);
+    this.code = code;
+    this.details = details;
+  }
+}

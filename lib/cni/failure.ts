@@ -1,0 +1,113 @@
+// Turns whatever was thrown into what the runtime is told (SPEC.md, section 5, "Error").
+import { CniError, code } from "./errors.ts";
+import type { Verb, Version } from "./versions.ts";
+
+/** Code, message and details of an error. */
+export interface Explanation {
+  readonly code: number;
+  readonly msg: string;
+  readonly details: string;
+}
+
+/** The JSON document that tells a runtime of a failure. `verb` is undefined where it is not known yet. */
+export function errorDocument(failure: unknown, version: Version, verb: Verb | undefined): string {
+  const { code, msg, details } = explain(failure);
+  const told = verb === "DEL" ? worthARetry : (text: string): string => text;
+  return JSON.stringify({
+    cniVersion: version,
+    code,
+    msg: told(msg),
+    ...(details !== "" && { details: told(details) }),
+  });
+}
+
+/**
+ * Says what failed. The message is the error's own; details are a CniError's own, all that an AggregateError holds, and the causes.
+ * The code is a CniError's own; else that of the system call or the kernel's refusal behind it, of an AggregateError that of its first.
+ */
+export function explain(failure: unknown): Explanation {
+  const [msg, ...details] = facts(failure) as [string, ...string[]];
+  return { code: codeOf(failure), msg, details: details.join("; ") };
+}
+
+/** Runs every task, whatever becomes of the others, and gives what they threw. */
+export function failuresOf(tasks: readonly (() => void)[]): unknown[] {
+  const failures: unknown[] = [];
+  for (const task of tasks) {
+    try {
+      task();
+    } catch (failure) {
+      failures.push(failure);
+    }
+  }
+  return failures;
+}
+
+/** The message of an AggregateError that has nothing to add to what it holds. */
+const joint = "several failures";
+
+/** One failure that stands for several: itself if it is the only one, else an AggregateError, in whose place {@link explain} lets the first one speak. */
+export function joined([first, ...others]: readonly [unknown, ...unknown[]]): unknown {
+  return others.length === 0 ? first : new AggregateError([first, ...others], joint);
+}
+
+/** What a failure has to say: its message, then the details. */
+function facts(failure: unknown): string[] {
+  // Where there is no memory even for an error, the engine throws null.
+  if (failure === null) return ["out of memory"];
+  if (!(failure instanceof Error)) return [`${String(failure)} was thrown`];
+  if (failure instanceof AggregateError && failure.message === joint) {
+    const [first, ...others] = failure.errors as [unknown, ...unknown[]];
+    return [...facts(first), ...others.map((one) => `also: ${inOne(facts(one))}`)];
+  }
+  const found = [messageOf(failure)];
+  if (failure instanceof CniError && failure.details !== "") found.push(failure.details);
+  if (codeOf(failure) === code.internal) found.push(...place(failure));
+  if (failure instanceof AggregateError) found.push(...failure.errors.map((one) => inOne(facts(one))));
+  if (failure.cause !== undefined)
+    found.push(...facts(failure.cause).filter((fact) => !found.some((one) => one.includes(fact))));
+  return found;
+}
+
+function inOne([msg = "", ...details]: readonly string[]): string {
+  return details.length === 0 ? msg : `${msg} (${details.join("; ")})`;
+}
+
+/** The message; that of an error of the language itself, which nobody threw on purpose, with its name. */
+function messageOf(failure: Error): string {
+  const name = codeOf(failure) === code.internal ? `${failure.name}: ` : "";
+  return name + (failure.message === "" ? "failed without a message" : failure.message);
+}
+
+/** The first line of the stack, such as `at plan (bridge-binding.js:12:3)`. */
+function place({ stack }: Error): string[] {
+  const frame = /^\s*(at .*)$/m.exec(stack ?? "");
+  return frame === null ? [] : [frame[1]!.trim()];
+}
+
+function codeOf(failure: unknown): number {
+  if (failure instanceof CniError) return failure.code;
+  if (!(failure instanceof Error)) return code.internal;
+  if (failure instanceof AggregateError && failure.errors.length > 0) return codeOf(failure.errors[0]);
+  const { code: errno, syscall } = failure as { readonly code?: unknown; readonly syscall?: unknown };
+  if (typeof errno === "string") return codeOfErrno(errno, typeof syscall === "string" ? syscall : undefined);
+  if (failure.cause instanceof Error) return codeOf(failure.cause);
+  // An error of the language itself is a fault of ours; a plain one says what is in the way.
+  return failure.name === "Error" || failure instanceof AggregateError ? code.obstructed : code.internal;
+}
+
+/** The kernel's refusal of a change comes by netlink, which is no system call of its own, or by ioctl. */
+function codeOfErrno(errno: string, syscall: string | undefined): number {
+  if (errno === "EAGAIN" || errno === "EINTR" || errno === "ETIMEDOUT") return code.tryAgain;
+  return syscall === undefined || syscall.startsWith("ioctl") ? code.refused : code.io;
+}
+
+/**
+ * containerd takes a failed DEL for done where the message holds "not found", or, without a namespace, "no such file or directory" (go-cni, cni.go, Remove),
+ * and never calls again: so a failure that is worth a retry must use other words.
+ */
+function worthARetry(text: string): string {
+  return text
+    .replaceAll("not found", "missing")
+    .replaceAll("no such file or directory", "the file or directory is missing");
+}

@@ -1,0 +1,126 @@
+// Reads JSON that others wrote, and says where it is broken: the engine's own messages differ from one to the next.
+import { CniError, code } from "./errors.ts";
+
+/** What JSON.parse makes of an object. Any key may be there, and any value. */
+export type JsonObject = { readonly [key: string]: unknown };
+
+/** Decodes one JSON object. Throws a CniError 6 that begins with `subject` and says where the fault is. */
+export function decodeObject(text: string, subject: string): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    const fault = syntaxFault(text);
+    // What is well formed and was refused all the same was too much for the engine's stack or memory.
+    const fact = fault === undefined ? "is too deeply nested or too large" : `is not JSON: ${fault}`;
+    throw new CniError(code.decoding, `${subject}: ${fact}`);
+  }
+  if (isObject(value)) return value;
+  throw new CniError(
+    code.decoding,
+    `${subject}: is ${Array.isArray(value) ? "a list" : `${JSON.stringify(value)}`.slice(0, 60)}, not an object`,
+  );
+}
+
+/** Whether a value that came from JSON is an object: neither a list nor null. */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** What may come next; the names are the words of the message. */
+type Expected =
+  | "a value"
+  | 'a value or "]"'
+  | 'a key or "}"'
+  | "a key"
+  | '":"'
+  | '"," or "}"'
+  | '"," or "]"'
+  | "nothing more";
+
+/**
+ * Says where the text stops being JSON (RFC 8259), and why: `line 3, column 7: unexpected "}", expected a value`. Undefined if it is JSON.
+ * Columns count UTF-16 units. Takes time in proportion to the text, and no stack.
+ */
+export function syntaxFault(text: string): string | undefined {
+  const open: string[] = [];
+  let expected: Expected = "a value";
+  let at = 0;
+  const after = (): Expected =>
+    open.length === 0 ? "nothing more" : open.at(-1) === "{" ? '"," or "}"' : '"," or "]"';
+
+  for (;;) {
+    while (at < text.length && " \t\n\r".includes(text[at]!)) at++;
+    if (at === text.length)
+      return expected === "nothing more" ? undefined : `${place(text, at)}: ends too early, expected ${expected}`;
+    const character = text[at]!;
+    const closes = open.at(-1) === "{" ? "}" : "]";
+    const mayClose = expected === 'a key or "}"' || expected === 'a value or "]"' || expected.startsWith('","');
+    if (open.length > 0 && mayClose && character === closes) {
+      open.pop();
+      at++;
+      expected = after();
+    } else if (expected.startsWith('","') && character === ",") {
+      at++;
+      expected = closes === "}" ? "a key" : "a value";
+    } else if (expected === '":"' && character === ":") {
+      at++;
+      expected = "a value";
+    } else if (expected.startsWith("a key") && character === '"') {
+      const end = stringEnd(text, at);
+      if (typeof end === "string") return end;
+      at = end;
+      expected = '":"';
+    } else if (expected.startsWith("a value") && (character === "{" || character === "[")) {
+      open.push(character);
+      at++;
+      expected = character === "{" ? 'a key or "}"' : 'a value or "]"';
+    } else if (expected.startsWith("a value")) {
+      const end = scalarEnd(text, at);
+      if (typeof end === "string") return end;
+      if (end === at) return unexpected(text, at, expected);
+      at = end;
+      expected = after();
+    } else return unexpected(text, at, expected);
+  }
+}
+
+/** Where the string, number or word that begins at `start` ends; `start` itself where none begins; or what is wrong with it. */
+function scalarEnd(text: string, start: number): number | string {
+  if (text[start] === '"') return stringEnd(text, start);
+  const scalar = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+  scalar.lastIndex = start;
+  return scalar.test(text) ? scalar.lastIndex : start;
+}
+
+function stringEnd(text: string, start: number): number | string {
+  for (let at = start + 1; at < text.length; at++) {
+    const character = text[at]!;
+    if (character === '"') return at + 1;
+    if (character < " ") return `${place(text, at)}: ${named(character)} inside a string, write it as an escape`;
+    if (character !== "\\") continue;
+    const escaped = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
+    escaped.lastIndex = at;
+    if (!escaped.test(text)) return `${place(text, at)}: unknown escape in a string`;
+    at = escaped.lastIndex - 1;
+  }
+  return `${place(text, start)}: the string that begins here does not end`;
+}
+
+function unexpected(text: string, at: number, expected: Expected): string {
+  return `${place(text, at)}: unexpected ${named(String.fromCodePoint(text.codePointAt(at)!))}, expected ${expected}`;
+}
+
+/** A character as it can be read in any log. */
+function named(character: string): string {
+  const point = character.codePointAt(0)!;
+  return point > 0x20 && point < 0x7f
+    ? JSON.stringify(character)
+    : `U+${point.toString(16).toUpperCase().padStart(4, "0")}`;
+}
+
+function place(text: string, at: number): string {
+  const before = text.slice(0, at);
+  const line = before.split("\n").length;
+  return `line ${line}, column ${at - before.lastIndexOf("\n")}`;
+}

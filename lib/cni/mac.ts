@@ -1,0 +1,31 @@
+// Which MAC address is asked for, of all the places where one can be.
+import { normalMac } from "./address.ts";
+import { CniError, code } from "./errors.ts";
+import { isObject } from "./json.ts";
+import type { Call, Target } from "./plugin.ts";
+
+/**
+ * The MAC address that is asked for, in the kernel's spelling: that of `runtimeConfig.mac`, else of `args.cni.mac`, else of `MAC` in CNI_ARGS, else `configured`
+ * (CONVENTIONS.md, "Dynamic Plugin specific fields"; there `args` supersedes CNI_ARGS). Undefined where none is.
+ * Throws a CniError that names the place where the winner is no address that a link can have: 4 for CNI_ARGS, else 7.
+ */
+export function requestedMac(
+  { object, args }: Pick<Call & Target, "object" | "args">,
+  configured?: string,
+): string | undefined {
+  const { runtimeConfig, args: extra } = object;
+  const cni = isObject(extra) && isObject(extra.cni) ? extra.cni : {};
+  const places: [place: string, value: unknown][] = [
+    ["runtimeConfig.mac", isObject(runtimeConfig) ? runtimeConfig.mac : undefined],
+    ["args.cni.mac", cni.mac],
+    ["CNI_ARGS: MAC", args.MAC],
+    ["mac", configured],
+  ];
+  const found = places.find(([, value]) => value !== undefined && value !== null && value !== "");
+  if (found === undefined) return undefined;
+  const [place, value] = found;
+  const mac = typeof value === "string" ? normalMac(value) : undefined;
+  if (mac !== undefined) return mac;
+  const words = `${place}: must be a unicast MAC address such as 02:00:00:00:00:01, not ${JSON.stringify(value)}`;
+  throw new CniError(place === "CNI_ARGS: MAC" ? code.badEnvironment : code.badConfiguration, words);
+}

@@ -1,0 +1,136 @@
+// How a plugin's configuration is described: a table of fields, each with a schema that is built only where the configuration has the field.
+import { CniError, code } from "./errors.ts";
+import type { JsonObject } from "./json.ts";
+import type { Netconf } from "./plugin.ts";
+import { type Schema, validate } from "./schemas.ts";
+import { unknownField } from "./spelling.ts";
+
+/** Whether a field must be there, may be, or is something where it is not. */
+export type Presence = "required" | "optional" | "defaulted";
+
+/** One field. Building a schema costs more than using it (8-20 µs a node), hence the function. */
+export interface Field<T, P extends Presence = Presence> {
+  readonly schema: () => Schema<T>;
+  readonly presence: P;
+  /** What the field is where a `defaulted` one is left out. */
+  readonly fallback?: T;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: fields of all types
+type Table = Readonly<Record<string, Field<any>>>;
+type Names<T extends Table, P extends Presence> = {
+  [K in keyof T]: T[K] extends Field<unknown, P> ? K : never;
+}[keyof T];
+type ValueOf<F> = F extends Field<infer T> ? T : never;
+type Values<T extends Table, P extends Presence> = { readonly [K in Names<T, P>]: ValueOf<T[K]> } & {
+  readonly [K in Exclude<keyof T, Names<T, P>>]?: ValueOf<T[K]>;
+};
+/** Written out, so that an editor shows the fields. */
+type Plain<T> = { readonly [K in keyof T]: T[K] };
+type Valid<T extends Table> = Plain<Values<T, "required" | "defaulted">>;
+type Salvaged<T extends Table> = Plain<Values<T, "defaulted">>;
+
+/** A netconf whose fields can be looked at: for the documentation, and for editors (netconf-schema.ts). */
+export interface FieldNetconf<C, D> extends Netconf<C, D> {
+  readonly fields: () => Readonly<Record<string, Field<unknown>>>;
+}
+
+/** The type of a configuration that is valid: `type Conf = ConfOf<typeof netconf>`. */
+export type ConfOf<N> = N extends Netconf<infer C, unknown> ? C : never;
+
+/** The type of what DEL and GC are given. */
+export type SalvagedOf<N> = N extends Netconf<unknown, infer D> ? D : never;
+
+/** A field that the configuration must have. */
+export function required<T>(schema: () => Schema<T>): Field<T, "required"> {
+  return { schema, presence: "required" };
+}
+
+/** A field that may be left out. */
+export function optional<T>(schema: () => Schema<T>): Field<T, "optional"> {
+  return { schema, presence: "optional" };
+}
+
+/** A field that is `fallback` where it is left out. */
+export function defaulted<T>(fallback: NoInfer<T>, schema: () => Schema<T>): Field<T, "defaulted"> {
+  return { schema, presence: "defaulted", fallback };
+}
+
+/**
+ * Makes a netconf of a table of fields, beside which there may be those that any plugin is given ({@link standard}). `null` is the same as absent, as it is to Go.
+ * All faults are reported at once: `mtu: must be at least 68 bytes, not 42; netconf: unknown field "vln", did you mean "vlan"?`.
+ * @param fields the fields by name; one that is standard too is validated as it is here
+ * @param rules the faults of a configuration whose fields are valid each by itself, such as `maxID: is below minID`
+ */
+export function defineNetconf<const T extends Table>(
+  fields: () => T,
+  rules?: (conf: Valid<T>) => readonly string[],
+): FieldNetconf<Valid<T>, Salvaged<T>> {
+  return {
+    fields,
+    parse(object) {
+      const { conf, faults } = read(object, fields());
+      if (faults.length === 0 && rules !== undefined) faults.push(...rules(conf as Valid<T>));
+      if (faults.length > 0) throw new CniError(code.badConfiguration, faults.join("; "));
+      return conf as Valid<T>;
+    },
+    salvage: (object) => read(object, fields()).conf as Salvaged<T>,
+  };
+}
+
+/** Gives the fields that are valid and the faults of the others. */
+function read(object: JsonObject, table: Table): { conf: Record<string, unknown>; faults: string[] } {
+  const conf: Record<string, unknown> = {};
+  const faults: string[] = [];
+  for (const name of Object.keys(table)) {
+    const { schema, presence, fallback } = table[name]!;
+    const value = object[name];
+    if (presence === "defaulted") conf[name] = fallback;
+    if (value === undefined || value === null) {
+      if (presence === "required") faults.push(`${name}: is missing`);
+      continue;
+    }
+    const outcome = validate(schema(), value, name);
+    if ("value" in outcome) conf[name] = outcome.value;
+    else faults.push(...outcome.faults);
+  }
+  const known = [...Object.keys(table), ...Object.keys(standard)];
+  for (const name of Object.keys(object)) {
+    const fault = Object.hasOwn(table, name) ? undefined : faultOfOther(name, object[name], known);
+    if (fault !== undefined) faults.push(fault);
+  }
+  return { conf, faults };
+}
+
+/** The fields that any plugin may be given, by the runtime, Multus or the author of a list, and the kind of each (SPEC.md, section 1; CONVENTIONS.md). */
+export const standard = {
+  cniVersion: "text",
+  name: "text",
+  type: "text",
+  disableCheck: "true or false",
+  capabilities: "an object",
+  runtimeConfig: "an object",
+  args: "an object",
+  prevResult: "an object",
+  ipam: "an object",
+  dns: "an object",
+  // Multus puts both into every configuration that has to do with a device.
+  deviceID: "text",
+  pciBusID: "text",
+} as const;
+
+/** What is wrong with a field that is not the plugin's own; `cni.dev/` begins what only runtimes write. */
+function faultOfOther(name: string, value: unknown, known: readonly string[]): string | undefined {
+  if (value === null || name.startsWith("cni.dev/")) return undefined;
+  if (!Object.hasOwn(standard, name)) return `netconf: ${unknownField(name, known)}`;
+  const expected = standard[name as keyof typeof standard];
+  const found = Array.isArray(value) ? "a list" : kinds[typeof value];
+  return found === expected ? undefined : `${name}: must be ${expected}, not ${found}`;
+}
+
+const kinds: Readonly<Record<string, string>> = {
+  string: "text",
+  object: "an object",
+  boolean: "true or false",
+  number: "a number",
+};

@@ -1,0 +1,96 @@
+// The container's network namespace: opened, and made sure that it is one, and not our own.
+import type { Variables } from "./environment.ts";
+import { CniError, code } from "./errors.ts";
+import type { Netns } from "./plugin.ts";
+import type { System } from "./system.ts";
+
+/** What opening a namespace takes of the system. */
+type Opening = Pick<System, "openNetns" | "stat" | "close">;
+
+/**
+ * Opens CNI_NETNS. Throws a CniError 8 that says what is there instead, also where it is this process's own namespace, in which any change would be one to the node itself:
+ * nothing has been changed by then. CNI_NETNS_OVERRIDE=1 or true lets our own namespace pass, as in the Go library.
+ */
+export function openNetns(env: Variables, system: Opening): Netns {
+  const path = env.CNI_NETNS!;
+  let fd: number;
+  try {
+    fd = system.openNetns(path);
+  } catch (failure) {
+    throw refused(path, failure, system);
+  }
+  const netns = identified(path, fd, system);
+  if (!isOwn(netns, env, system)) return netns;
+  throw new CniError(
+    code.badNetns,
+    `CNI_NETNS: ${path} is the network namespace that the plugin itself runs in, expected the container's`,
+  );
+}
+
+/**
+ * Opens CNI_NETNS for DEL, if it is there: what is empty, gone, only the mount point that it was, or our own because its number was given away again, holds nothing of the container's.
+ * Throws a CniError 8 where the system refused to say.
+ */
+export function openNetnsIfThere(env: Variables, system: Opening): Netns | undefined {
+  const path = env.CNI_NETNS;
+  if (!path) return undefined;
+  let fd: number;
+  try {
+    fd = system.openNetns(path);
+  } catch (failure) {
+    if (isGone(failure)) return undefined;
+    throw refused(path, failure, system);
+  }
+  const netns = identified(path, fd, system);
+  if (!isOwn(netns, env, system)) return netns;
+  system.close(fd);
+  return undefined;
+}
+
+/** By the descriptor, because the path may lead elsewhere by now. */
+function identified(path: string, fd: number, system: Opening): Netns {
+  const { device, inode } = system.stat(`/proc/self/fd/${fd}`);
+  return { path, fd, device, inode };
+}
+
+function isOwn(netns: Netns, env: Variables, system: Opening): boolean {
+  const override = env.CNI_NETNS_OVERRIDE;
+  if (override === "1" || override?.toLowerCase() === "true") return false;
+  const own = system.stat("/proc/thread-self/ns/net");
+  return own.device === netns.device && own.inode === netns.inode;
+}
+
+/** ENOENT and ENOTDIR: no such path. EINVAL and ENXIO: something else. ESRCH: the process of a path in /proc has ended. ELOOP: links in a circle. */
+function isGone(failure: unknown): boolean {
+  return ["ENOENT", "ENOTDIR", "EINVAL", "ENXIO", "ESRCH", "ELOOP"].includes((failure as { code?: string }).code ?? "");
+}
+
+function refused(path: string, cause: unknown, system: Opening): CniError {
+  const words = `CNI_NETNS: ${whatIsThere(path, cause, system)}, expected a network namespace`;
+  return new CniError(code.badNetns, words, "", { cause });
+}
+
+function whatIsThere(path: string, failure: unknown, system: Opening): string {
+  const code = (failure as { code?: string }).code;
+  if (code === "ENOENT" || code === "ENOTDIR") return `${path} is missing`;
+  if (code === "EINVAL" || code === "ENXIO") return `${path} is ${kindOf(path, system)}`;
+  return `${path} cannot be opened (${code ?? String(failure)})`;
+}
+
+const kinds: Readonly<Record<string, string>> = {
+  file: "a regular file, or another kind of namespace",
+  directory: "a directory",
+  symlink: "a symbolic link",
+  socket: "a socket",
+  fifo: "a FIFO",
+  character: "a character device",
+  block: "a block device",
+};
+
+function kindOf(path: string, system: Opening): string {
+  try {
+    return kinds[system.stat(path).kind] ?? "something else";
+  } catch {
+    return "something else";
+  }
+}

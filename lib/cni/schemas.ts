@@ -1,0 +1,171 @@
+// The kinds of values that configurations are made of, each with the words that explain a refusal. The only file that knows zod.
+import * as z from "zod/mini";
+import { isCidr, isIp, isPciAddress, normalMac } from "./address.ts";
+import { linkNameFault } from "./environment.ts";
+import { unknownField } from "./spelling.ts";
+
+// Otherwise zod would compile source text at run time, which takes this engine longer than validating does.
+z.config({ jitless: true });
+
+/** What a value has to be. */
+export type Schema<T> = z.ZodMiniType<T>;
+
+/** Gives the value, or what is wrong with it, each fault beginning with `name` or the path of what is below it: `vlanTrunk[2].id: must be at most 4094, not 5000`. */
+export function validate<T>(
+  schema: Schema<T>,
+  value: unknown,
+  name: string,
+): { readonly value: T } | { readonly faults: string[] } {
+  const parsed = z.safeParse(schema, value);
+  return parsed.success
+    ? { value: parsed.data }
+    : { faults: parsed.error.issues.flatMap((issue) => explain(issue, value, name)) };
+}
+
+// ---- numbers, switches and words
+
+/** A whole number. `unit`, such as "bytes", is for the explanation. */
+export function integer({
+  min,
+  max,
+  unit,
+}: {
+  readonly min: number;
+  readonly max: number;
+  readonly unit?: string;
+}): Schema<number> {
+  const limit = (bound: number): string => (unit === undefined ? `${bound}` : `${bound} ${unit}`);
+  return z
+    .int({ error: "must be a whole number", abort: true })
+    .check(z.gte(min, `must be at least ${limit(min)}`), z.lte(max, `must be at most ${limit(max)}`));
+}
+
+/** `true` or `false`; not "yes", not 1. */
+export function flag(): Schema<boolean> {
+  return z.boolean("must be true or false");
+}
+
+/** One of some words, spelled exactly so. */
+export function oneOf<const T extends readonly [string, ...string[]]>(...words: T): Schema<T[number]> {
+  return z.enum(words, `must be ${words.map((word) => JSON.stringify(word)).join(" or ")}`);
+}
+
+/** Text that says something: 1 to `max` characters, none of them a control character. */
+export function text({ max = 255 }: { readonly max?: number } = {}): Schema<string> {
+  const words = `must be text of 1 to ${max} characters`;
+  return z
+    .string(words)
+    .check(z.minLength(1, words), z.maxLength(max, words), z.regex(printable, `${words}, without control characters`));
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+const printable = /^[^\u0000-\u001f\u007f]*$/;
+
+// ---- names and addresses
+
+/** A MAC address that a link can have, in any spelling; given in the kernel's. */
+export function mac(): Schema<string> {
+  const words = "must be a unicast MAC address such as 02:00:00:00:00:01";
+  return format("mac", (value) => normalMac(value) !== undefined, words).check(
+    z.overwrite((value) => normalMac(value) ?? value),
+  );
+}
+
+/** An IPv4 or IPv6 address without a prefix length. */
+export function ip(): Schema<string> {
+  return format("ip", isIp, "must be an IP address such as 10.0.0.1 or fd00::1");
+}
+
+/** An IPv4 or IPv6 address with its prefix length. */
+export function cidr(): Schema<string> {
+  return format("cidr", isCidr, "must be an address with its prefix length, such as 10.0.0.1/24");
+}
+
+/** What the kernel takes as a link's name. */
+export function linkName(): Schema<string> {
+  const words = "must be a link's name: 1 to 15 bytes without white space, / or :";
+  return format("link-name", (value) => linkNameFault(value) === undefined, words);
+}
+
+/** A PCI address with its domain. */
+export function pciAddress(): Schema<string> {
+  return format("pci-address", isPciAddress, "must be a PCI address such as 0000:3b:02.6");
+}
+
+/** A path that begins at the root and does not go up again. */
+export function absolutePath(): Schema<string> {
+  return format("absolute-path", isAbsolutePath, 'must be an absolute path without ".."');
+}
+
+function isAbsolutePath(path: string): boolean {
+  return path.startsWith("/") && path.length < 4096 && !path.includes("\0") && !path.split("/").includes("..");
+}
+
+function format(name: string, accepts: (value: string) => boolean, words: string): Schema<string> {
+  // Without abort a union would take the text for one of this format, and report nothing else.
+  return z.stringFormat(name, accepts, { error: words, abort: true });
+}
+
+// ---- composites
+
+/** A list of up to `max` things. */
+export function list<T>(of: Schema<T>, { max }: { readonly max?: number } = {}): Schema<T[]> {
+  const schema = z.array(of, "must be a list");
+  return max === undefined ? schema : schema.check(z.maxLength(max, `must have at most ${max} entries`));
+}
+
+/** An object with these keys and no others. A key that may be left out is `maybe(…)`. */
+export function object<T extends z.core.$ZodLooseShape>(shape: T): Schema<z.infer<z.ZodMiniObject<T, z.core.$strict>>> {
+  const error: z.core.$ZodErrorMap = (issue) =>
+    issue.code === "unrecognized_keys"
+      ? issue.keys.map((key) => unknownField(key, Object.keys(shape))).join("; ")
+      : "must be an object";
+  return z.strictObject(shape, { error }) as Schema<z.infer<z.ZodMiniObject<T, z.core.$strict>>>;
+}
+
+/** A key of an {@link object} that may be left out. */
+export function maybe<T>(schema: Schema<T>): z.ZodMiniOptional<Schema<T>> {
+  return z.optional(schema);
+}
+
+/** One of several things. */
+export function either<const T extends readonly Schema<unknown>[]>(...of: T): Schema<z.infer<T[number]>> {
+  return z.union(of);
+}
+
+// ---- explanations
+
+type Issue = z.core.$ZodIssue;
+
+function explain(issue: Issue, value: unknown, name: string): string[] {
+  const { path, value: found } = follow(issue.path, value, name);
+  if (issue.code === "unrecognized_keys") return [`${path}: ${issue.message}`];
+  if (found === undefined) return [`${path}: is missing`];
+  if (issue.code !== "invalid_union") return [`${path}: ${issue.message}, not ${shown(found)}`];
+  // An alternative that only something below the value speaks against is the one that was meant.
+  const isBelow = (one: Issue): boolean => one.path.length > 0 || one.code === "unrecognized_keys";
+  const meant = issue.errors
+    .filter((issues) => issues.every(isBelow))
+    .sort((one, other) => one.length - other.length)[0];
+  if (meant !== undefined) return meant.flatMap((one) => explain(one, found, path));
+  const words = new Set(issue.errors.map(([one]) => one!.message.replace("must be ", "")));
+  return [`${path}: must be ${[...words].join(", or ")}, not ${shown(found)}`];
+}
+
+function follow(keys: readonly PropertyKey[], value: unknown, name: string): { path: string; value: unknown } {
+  let path = name;
+  let found = value;
+  for (const key of keys) {
+    path += typeof key === "number" ? `[${key}]` : `.${String(key)}`;
+    found = (found as Record<PropertyKey, unknown> | null | undefined)?.[key];
+  }
+  return { path, value: found };
+}
+
+/** A value, short enough for a message. */
+function shown(value: unknown): string {
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === "object" && value !== null) return "an object";
+  if (typeof value !== "string") return String(value);
+  return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+}

@@ -1,0 +1,16 @@
+// The edge: a process serves one verb of one plugin. The only file of this folder that touches the system.
+import * as host from "host";
+import { answer } from "./answer.ts";
+import type { Plugin } from "./plugin.ts";
+
+/** Serves the verb that the environment asks for, and ends the process. All of `plugins/<name>/main.ts` is `serve(plugin)`. */
+export function serve<C, D>(plugin: Plugin<C, D>): never {
+  let status = 1;
+  try {
+    status = answer(plugin, host);
+  } catch (failure) {
+    // Not even an error could be printed, and standard output may have half of one.
+    host.writeStderr(`${plugin.name}: ${failure instanceof Error ? failure.message : String(failure)}\n`);
+  }
+  host.exit(status);
+}

@@ -1,0 +1,44 @@
+// The way into pods' network namespaces: one call at a time in each, everything that the kernel is asked there by way of one NetnsKernel.
+import * as host from "host";
+import type { Identity, Namespaces } from "../plan/attachments.ts";
+import { NetnsKernel } from "./netns.ts";
+
+/** How long a call waits for another one that is busy in the same pod, in milliseconds. */
+const patience = 20_000;
+
+/** The node's network namespaces. */
+export const namespaces: Namespaces<NetnsKernel> = {
+  identify(path: string): Identity | undefined {
+    try {
+      const { device, inode } = host.stat(path);
+      return { device, inode };
+    } catch (failure) {
+      // ENOENT also for /proc/PID/ns/net of a process that is gone; ESRCH where it goes in between.
+      const { code } = failure as host.HostError;
+      if (code === "ENOENT" || code === "ESRCH") return undefined;
+      throw failure;
+    }
+  },
+
+  /** The lock is a flock on the namespace itself: it needs no file of its own, and goes with its holder. */
+  enter<T>(path: string, work: (kernel: NetnsKernel) => T): T {
+    const lock = host.lock(path, patience);
+    try {
+      const netns = host.openNetns(path);
+      try {
+        return host.inNetns(netns, () => {
+          const kernel = new NetnsKernel();
+          try {
+            return work(kernel);
+          } finally {
+            kernel.close();
+          }
+        });
+      } finally {
+        host.close(netns);
+      }
+    } finally {
+      host.close(lock);
+    }
+  },
+};

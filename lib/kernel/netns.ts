@@ -1,0 +1,216 @@
+// One network namespace of the real kernel: what a plan is performed on.
+import * as host from "host";
+import { type AddressMessage, address, addressFlags } from "../netlink/address.ts";
+import { bridgePort } from "../netlink/bridge.ts";
+import type { Rtnetlink } from "../netlink/client.ts";
+import type { NetlinkError } from "../netlink/errors.ts";
+import { type LinkMessage, link } from "../netlink/link.ts";
+import { linkFlags } from "../netlink/link-header.ts";
+import { families } from "../netlink/message.ts";
+import { forwarding, neighbor, neighborFlags, neighborStates } from "../netlink/neighbor.ts";
+import { route } from "../netlink/route.ts";
+import { openRtnetlink } from "../netlink/socket.ts";
+import { addressText } from "../plan/address.ts";
+import type { Kernel } from "../plan/apply.ts";
+import type { Scope } from "../plan/change.ts";
+import type { Address, Link, PortSettings, Route, State } from "../plan/state.ts";
+import type { Configuration, Step } from "../plan/step.ts";
+import { networkOf, observeLinks } from "./observe.ts";
+import { readSysctl, writeSysctl } from "./sysctl.ts";
+
+/** RTPROT_KERNEL of <linux/rtnetlink.h>. */
+const byKernel = 2;
+
+/** The namespace that this thread is in. Its methods throw NetlinkErrors and HostErrors. */
+export class NetnsKernel implements Kernel {
+  readonly #rtnl: Rtnetlink;
+  /** By name: asked for once, and again after a link was renamed. */
+  readonly #indexes = new Map<string, number>();
+
+  constructor() {
+    this.#rtnl = openRtnetlink();
+  }
+
+  close(): void {
+    this.#rtnl.close();
+  }
+
+  observe({ links, sysctls }: Scope): State {
+    const found: Record<string, string> = {};
+    for (const key of sysctls) {
+      const value = readSysctl(key);
+      if (value !== undefined) found[key] = value;
+    }
+    this.#indexes.clear();
+    const observed = links ? observeLinks(this.#rtnl) : [];
+    for (const { name, index } of observed) this.#indexes.set(name, index!);
+    return { links: observed, sysctls: found };
+  }
+
+  /**
+   * Whether the kernel can make links of a kind, such as `dummy`, loading its module if there is one.
+   * Asks for one with an address that no link can have: the kernel looks for the kind first (rtnl_newlink).
+   */
+  has(kind: "bridge" | "dummy"): boolean {
+    try {
+      const info: LinkMessage["info"] = kind === "bridge" ? { kind } : { kind };
+      this.#rtnl.create(link, { mac: "00:00:00:00:00:00", info }, kind);
+    } catch (failure) {
+      const { code } = failure as NetlinkError;
+      if (code === "EOPNOTSUPP") return false;
+      if (code !== "EADDRNOTAVAIL") throw failure;
+    }
+    return true;
+  }
+
+  perform(step: Step): void {
+    switch (step.do) {
+      case "create":
+        return step.link.kind === "tap" ? this.#createTap(step.link) : this.#create(step.link);
+      case "delete":
+        return this.#delete(step.links, step.mark);
+      case "configure":
+        return this.#configure(step.link, step.settings);
+      case "port":
+        return this.#setPort(step.link, step.port);
+      case "ipv6":
+        return this.#setIpv6(step.link, step.on);
+      case "assign":
+        return this.#assign(step.link, step.address);
+      case "unassign":
+        return unless("EADDRNOTAVAIL", () =>
+          this.#rtnl.delete(address, this.#on(step.link, step.address), `${step.link}: ${addressText(step.address)}`),
+        );
+      case "addRoute":
+        return unless("EEXIST", () => this.#rtnl.create(route, step.route, routeText(step.route)));
+      case "removeRoute":
+        return unless("ESRCH", () => this.#rtnl.delete(route, step.route, routeText(step.route)));
+      case "addNeighbor": {
+        const body = { ...step.neighbor, index: this.#index(step.link) };
+        return this.#rtnl.replace(neighbor, body, `${step.link}: neighbor ${step.neighbor.destination}`);
+      }
+      case "removeNeighbor": {
+        const body = { ...step.neighbor, index: this.#index(step.link) };
+        return unless("ENOENT", () =>
+          this.#rtnl.delete(neighbor, body, `${step.link}: neighbor ${step.neighbor.destination}`),
+        );
+      }
+      case "sysctl":
+        return writeSysctl(step.key, step.value);
+    }
+  }
+
+  #create({ name, kind, mac, mtu, mark, up, ipv6, bridge }: Link): void {
+    // Between two ports there is nothing to snoop for; and a port must be in no VLAN that was not asked for.
+    const data = { multicastSnooping: false, ...(bridge?.vlanFiltering && { vlanFiltering: true, defaultPvid: 0 }) };
+    const info: LinkMessage["info"] = kind === "bridge" ? { kind, data } : { kind: "dummy" };
+    // A bridge without ports has no carrier, and takes no link-local address before IPv6 is off.
+    this.#rtnl.create(link, { name, mac, mtu, group: mark, info, ...administrative(up) }, name);
+    this.#setIpv6(name, ipv6);
+  }
+
+  /** The tap outlives a killed process only once it carries its mark. */
+  #createTap({ name, mac, mtu, mark, up, ipv6, master, tap }: Link): void {
+    const { owner, group, multiQueue, selinuxContext } = tap!;
+    const fd = host.createTap(name, { multiQueue, ...(selinuxContext !== undefined && { selinuxContext }) });
+    try {
+      // While the descriptor is open the tap has a carrier: off before it is up.
+      this.#setIpv6(name, ipv6);
+      const index = master === undefined ? undefined : this.#index(master);
+      this.#rtnl.set(link, { name, mac, mtu, group: mark, master: index, ...administrative(up) }, name);
+      host.persistTap(fd, { owner, group });
+    } finally {
+      host.close(fd);
+    }
+  }
+
+  #setIpv6(name: string, on: boolean | undefined): void {
+    if (on !== undefined) writeSysctl(`net.ipv6.conf.${name}.disable_ipv6`, on ? "0" : "1");
+  }
+
+  #delete(links: readonly string[], mark: number | undefined): void {
+    const names = links.join(", ");
+    if (mark !== undefined) return unless("ENODEV", () => this.#rtnl.delete(link, { group: mark }, names));
+    for (const name of links) unless("ENODEV", () => this.#rtnl.delete(link, { name }, name));
+  }
+
+  #configure(on: string, { name, mac, mtu, master, up }: Configuration): void {
+    const index = this.#index(on);
+    const body = {
+      index,
+      name,
+      mac,
+      mtu,
+      master: master === undefined ? undefined : master === null ? 0 : this.#index(master),
+      ...(up !== undefined && administrative(up)),
+    };
+    this.#rtnl.set(link, body, on);
+    if (name === undefined) return;
+    this.#indexes.delete(on);
+    this.#indexes.set(name, index);
+  }
+
+  #setPort(on: string, { learning, isolated, vlans, stations }: PortSettings): void {
+    const index = this.#index(on);
+    const afSpec = vlans.length > 0 ? { vlans } : undefined;
+    this.#rtnl.set(bridgePort, { index, settings: { learning, isolated }, afSpec }, `${on} as a port`);
+    for (const mac of stations)
+      this.#rtnl.replace(
+        forwarding,
+        { index, mac, state: neighborStates.noArp, flags: neighborFlags.master },
+        `${on}: forwarding entry ${mac}`,
+      );
+  }
+
+  #assign(on: string, wanted: Address): void {
+    const { message, prefixRoute } = wanted;
+    const body = this.#on(on, wanted);
+    const subject = `${on}: ${addressText(wanted)}`;
+    const detected = message.family === families.ipv6 && (message.flags & addressFlags.noDad) === 0;
+    unless("EEXIST", () => {
+      // What was in use already needs no duplicate address detection, which would leave it useless for a second, and refused as the source of routes.
+      this.#rtnl.create(address, detected ? { ...body, flags: message.flags | addressFlags.noDad } : body, subject);
+      if (detected) this.#rtnl.replace(address, body, subject);
+    });
+    if (!prefixRoute) this.#dropPrefixRoute(body, subject);
+  }
+
+  #dropPrefixRoute({ family, index, address, local, prefixLength }: AddressMessage, subject: string): void {
+    const destination = networkOf(address ?? local ?? "", prefixLength);
+    const body = { family, destination, destinationLength: prefixLength, oif: index, protocol: byKernel, table: 254 };
+    // RT_SCOPE_NOWHERE: whichever scope the route has.
+    unless("ESRCH", () => this.#rtnl.delete(route, { ...body, scope: 255 }, `${subject}: route to its network`));
+  }
+
+  #on(name: string, { message }: Address): AddressMessage {
+    return { ...message, index: this.#index(name) };
+  }
+
+  #index(name: string): number {
+    let index = this.#indexes.get(name);
+    if (index === undefined) {
+      index = this.#rtnl.get(link, { name }, name).index;
+      this.#indexes.set(name, index);
+    }
+    return index;
+  }
+}
+
+function administrative(up: boolean): { flags: number; change: number } {
+  return { flags: up ? linkFlags.up : 0, change: linkFlags.up };
+}
+
+/** Does it, and takes the refusal that says it is so already for success. */
+function unless(code: string, work: () => void): void {
+  try {
+    work();
+  } catch (failure) {
+    if ((failure as NetlinkError).code !== code) throw failure;
+  }
+}
+
+/** As in `ip route`: `default via 10.244.0.1`. */
+function routeText({ destination, destinationLength, gateway }: Route): string {
+  const to = destination === undefined ? "default" : `${destination}/${destinationLength}`;
+  return `route ${to}${gateway === undefined ? "" : ` via ${gateway}`}`;
+}

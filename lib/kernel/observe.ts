@@ -1,0 +1,150 @@
+// What a network namespace shows: its links with their addresses, routes and neighbours, as plans speak of them.
+import { type AddressMessage, address, addressFlags } from "../netlink/address.ts";
+import { bridgePort } from "../netlink/bridge.ts";
+import type { Rtnetlink } from "../netlink/client.ts";
+import { formatIp, parseIp } from "../netlink/ip.ts";
+import { type LinkMessage, link } from "../netlink/link.ts";
+import { linkExtras, linkFlags } from "../netlink/link-header.ts";
+import { families } from "../netlink/message.ts";
+import { type NeighborMessage, neighbor, neighborStates } from "../netlink/neighbor.ts";
+import { type RouteMessage, route } from "../netlink/route.ts";
+import type { Address, Link, Neighbor, PortSettings, PortVlan, Route, TapSettings } from "../plan/state.ts";
+
+/** ARPHRD_ETHER of <linux/if_arp.h>. */
+const ethernet = 1;
+/** RTN_UNICAST: the routes that are somebody's, and not the kernel's own for local, broadcast and multicast addresses. */
+const unicast = 1;
+/** RTPROT_KERNEL: the routes that come and go with an address. */
+const byKernel = 2;
+/** IFF_TAP of <linux/if_tun.h>, as IFLA_TUN_TYPE tells it. */
+const iffTap = 2;
+/** INFINITY_LIFE_TIME of <linux/if_addr.h>. */
+const forever = 0xffffffff;
+
+/** The flags that whoever made an address chose; the others are the kernel's findings. */
+const chosenFlags =
+  addressFlags.noDad |
+  addressFlags.homeAddress |
+  addressFlags.manageTemporary |
+  addressFlags.noPrefixRoute |
+  addressFlags.multicastAutoJoin;
+
+/** Everything that the namespace has of links. Throws a NetlinkError. */
+export function observeLinks(rtnl: Rtnetlink): Link[] {
+  const links = rtnl.dump(link, { extMask: linkExtras.skipStatistics });
+  const addresses = rtnl.dump(address);
+  const routes = [
+    ...rtnl.dump(route, { family: families.ipv4, type: unicast }),
+    ...rtnl.dump(route, { family: families.ipv6, type: unicast }),
+  ].filter(({ type }) => type === unicast);
+  const neighbors = rtnl.dump(neighbor).filter(({ state }) => (state & neighborStates.permanent) !== 0);
+  const vlans = links.some(isFiltering) ? vlansByPort(rtnl) : undefined;
+  const names = new Map(links.map(({ index, name }) => [index, name]));
+  return links.map((message) => {
+    const { index, mac, type, info, afSpec, group, mtu } = message;
+    const mine = routes.filter(({ oif, hops }) => oif === index || hops?.some((hop) => hop.index === index));
+    const master = names.get(message.master ?? 0);
+    const tap = tapOf(message);
+    const disabled = afSpec?.ipv6?.disabled;
+    return {
+      index,
+      name: message.name ?? "",
+      kind: tap === undefined ? (info?.kind ?? "") : "tap",
+      mark: group ?? 0,
+      mtu: mtu ?? 0,
+      up: (message.flags & linkFlags.up) !== 0,
+      addresses: addresses
+        .filter((one) => one.index === index && !isTemporary(one))
+        .map((one) => addressFrom(one, message, mine)),
+      routes: inOrder(mine.filter(({ protocol }) => protocol !== byKernel)),
+      neighbors: neighbors.filter((one) => one.index === index).map(withoutIndex),
+      ...(type === ethernet && mac !== undefined && { mac }),
+      ...(master !== undefined && { master }),
+      ...(disabled !== undefined && { ipv6: !disabled }),
+      ...(info?.kind === "bridge" && { bridge: { vlanFiltering: isFiltering(message) } }),
+      ...(info?.slaveKind === "bridge" && { port: portOf(message, vlans?.get(index)) }),
+      ...(tap !== undefined && { tap }),
+    };
+  });
+}
+
+/** Privacy addresses (RFC 8981) are the kernel's to make and to drop. */
+function isTemporary({ family, flags }: AddressMessage): boolean {
+  return family === families.ipv6 && (flags & addressFlags.secondary) !== 0;
+}
+
+function addressFrom(message: AddressMessage, on: LinkMessage, routes: readonly RouteMessage[]): Address {
+  const { index: _, lifetime, ...rest } = message;
+  return {
+    message: {
+      ...rest,
+      flags: message.flags & chosenFlags,
+      ...(lifetime !== undefined && lifetime.valid !== forever && { lifetime }),
+    },
+    prefixRoute:
+      (on.flags & linkFlags.up) === 0 ||
+      !wantsPrefixRoute(message) ||
+      routes.some((one) => isPrefixRoute(one, message)),
+  };
+}
+
+/** Whether the kernel makes a route to the address' network by itself (fib_add_ifaddr, addrconf_prefix_route). */
+function wantsPrefixRoute({ family, flags, prefixLength }: AddressMessage): boolean {
+  if ((flags & addressFlags.noPrefixRoute) !== 0) return false;
+  return family === families.ipv6 || (prefixLength < 32 && (flags & addressFlags.secondary) === 0);
+}
+
+function isPrefixRoute(route: RouteMessage, { family, prefixLength, address, local }: AddressMessage): boolean {
+  return (
+    route.protocol === byKernel &&
+    route.family === family &&
+    route.destinationLength === prefixLength &&
+    route.destination === networkOf(address ?? local ?? "", prefixLength)
+  );
+}
+
+/** The network that an address is in: `networkOf("10.244.0.7", 24)` = `10.244.0.0`. */
+export function networkOf(address: string, prefixLength: number): string {
+  const bytes = parseIp(address);
+  if (bytes === undefined) return address;
+  return formatIp(
+    bytes.map((byte, position) => byte & (0xff00 >> Math.min(8, Math.max(0, prefixLength - 8 * position)))),
+  );
+}
+
+/** Routes in an order in which they can be added: those that gateways are reached by come first, the narrower ones before the wider. */
+function inOrder(routes: readonly Route[]): Route[] {
+  const rank = ({ gateway, via, hops, destinationLength }: Route): number =>
+    (gateway === undefined && via === undefined && hops === undefined ? 0 : 1000) - destinationLength;
+  return [...routes].sort((one, other) => rank(one) - rank(other));
+}
+
+function withoutIndex({ index: _, ...message }: NeighborMessage): Neighbor {
+  return message;
+}
+
+type LinkInfo = NonNullable<LinkMessage["info"]>;
+
+function tapOf({ info }: LinkMessage): TapSettings | undefined {
+  if (info?.kind !== "tun") return undefined;
+  const { data } = info as Extract<LinkInfo, { readonly kind: "tun" }>;
+  if (data?.type !== iffTap) return undefined;
+  // Of a tap that nobody in particular owns the kernel tells no owner.
+  return { owner: data.owner ?? -1, group: data.group ?? -1, multiQueue: data.multiQueue ?? false };
+}
+
+function portOf({ info }: LinkMessage, vlans: readonly PortVlan[] = []): PortSettings {
+  const { slaveData } = info as Extract<LinkInfo, { readonly slaveKind: "bridge" }>;
+  return { learning: slaveData?.learning ?? true, isolated: slaveData?.isolated ?? false, vlans, stations: [] };
+}
+
+function isFiltering({ info }: LinkMessage): boolean {
+  return (
+    info?.kind === "bridge" && (info as Extract<LinkInfo, { readonly kind: "bridge" }>).data?.vlanFiltering === true
+  );
+}
+
+function vlansByPort(rtnl: Rtnetlink): Map<number, readonly PortVlan[]> {
+  const ports = rtnl.dump(bridgePort, { extMask: linkExtras.vlanRanges });
+  return new Map(ports.map(({ index, afSpec }) => [index, afSpec?.vlans ?? []]));
+}

@@ -1,0 +1,28 @@
+// Sysctls of the network namespace that this thread is in: /proc/sys/net follows it (kernel: net/sysctl_net.c).
+import * as host from "host";
+
+/** The value without surrounding white space, which is one space within; undefined where the kernel has no such sysctl. */
+export function readSysctl(key: string): string | undefined {
+  try {
+    return host.readFile(pathOf(key)).trim().replace(/\s+/g, " ");
+  } catch (failure) {
+    if ((failure as host.HostError).code === "ENOENT") return undefined;
+    throw failure;
+  }
+}
+
+/** Writes it. Throws a HostError. `sysctl -w` equivalent. */
+export function writeSysctl(key: string, value: string): void {
+  host.writeFile(pathOf(key), value);
+}
+
+/**
+ * `net.ipv6.conf.eth0.disable_ipv6` is /proc/sys/net/ipv6/conf/eth0/disable_ipv6. A link's name may have dots in it, and stands between `conf` and the last word: only the dots outside it
+ * separate.
+ */
+function pathOf(key: string): string {
+  const words = key.split(".");
+  const link = words.indexOf("conf") + 1;
+  const path = link === 0 ? words : [...words.slice(0, link), words.slice(link, -1).join("."), ...words.slice(-1)];
+  return `/proc/sys/${path.join("/")}`;
+}

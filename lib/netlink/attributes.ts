@@ -1,0 +1,188 @@
+// Attributes: netlink's (length, type, payload) lists, described by tables from which the TypeScript types are inferred.
+// biome-ignore-all lint/suspicious/noExplicitAny: what a table describes is known to its type, not to the code that follows it.
+import { about, malformed, type NetlinkError, unwritable } from "./errors.ts";
+import { hex } from "./scalars.ts";
+import { align, type Codec, type Reader, reserve, type ValueOf, type Writer } from "./wire.ts";
+
+/** Attribute names, each with its number in the kernel's header and with what it holds. */
+export type Table = Readonly<Record<string, readonly [type: number, codec: Codec<any>]>>;
+
+/** What a table describes: any of its attributes. */
+export type Attributes<T extends Table> = {
+  readonly [K in keyof T as T[K][1] extends Dropped ? never : K]?: ValueOf<T[K][1]>;
+};
+
+/** Attributes that a table does not name: their type with its flag bits, and their payload in hex. */
+export type Rest = readonly (readonly [type: number, hex: string])[];
+
+/** An attribute that only the kernel writes, such as time stamps, and that is not kept. */
+export interface Dropped extends Codec<never> {
+  readonly dropped: true;
+}
+
+/** NLA_F_NESTED: the attribute's payload is attributes. The bit below is NLA_F_NET_BYTEORDER. */
+export const nested = 0x8000;
+const typeMask = 0x3fff;
+
+/** Every attribute begins with its length, which counts these bytes too, and its type. */
+const headerSize = 4;
+
+/**
+ * Attributes of which none is lost: those that no table names are kept in `rest`, and written again.
+ * A name may be that of a header's field too (message.ts): the attribute, which is the wider of the two, decides.
+ * `told` has the attributes by which the kernel tells what it is told by another attribute, under that one's name.
+ */
+export function attrs<const T extends Table>(table: T, told?: Table): Codec<Attributes<T> & { readonly rest?: Rest }> {
+  return codecOf(table, true, told);
+}
+
+/** The attributes that the table names, and no others: for what is looked at and never written back, such as the 60 attributes of a link. */
+export function excerpt<const T extends Table>(table: T): Codec<Attributes<T>> {
+  return codecOf(table, false);
+}
+
+/** An attribute that is there once for each element of a list. */
+export function repeated<T>(element: Codec<T>): Codec<readonly T[]> {
+  return {
+    element,
+    decode(from, start, end, previous = []) {
+      (previous as T[]).push(element.decode(from, start, end));
+      return previous;
+    },
+    encode: nothing,
+  };
+}
+
+export const dropped: Dropped = {
+  dropped: true,
+  decode: () => undefined as never,
+  encode: nothing,
+};
+
+/** The `encode` of a codec whose values are not written, or only by way of its `element`. */
+export function nothing(): void {
+  // As it says.
+}
+
+/** Reads attributes one by one, and calls `take` with the type (without flag bits) and payload of each. Throws a NetlinkError (EBADMSG). */
+export function eachAttribute(
+  from: Reader,
+  start: number,
+  end: number,
+  take: (type: number, start: number, end: number) => void,
+): void {
+  const { halves } = from;
+  let at = start;
+  while (end - at >= headerSize) {
+    const next = at + halves[at >> 1]!;
+    if (next < at + headerSize || next > end) throw misfit(halves, at, end);
+    take(halves[(at >> 1) + 1]! & typeMask, at + headerSize, next);
+    at = (next + 3) & ~3;
+  }
+  if (at < end) throw malformed(`${end - at} bytes after the last attribute`);
+}
+
+function misfit(halves: Uint16Array, at: number, end: number): NetlinkError {
+  return malformed(
+    `attribute ${halves[(at >> 1) + 1]! & typeMask} is ${halves[at >> 1]} bytes long, expected 4 to ${end - at}`,
+  );
+}
+
+/** Appends an attribute, or as many as the value has elements. */
+export function appendAttribute(to: Writer, type: number, codec: Codec<any>, value: unknown): void {
+  const { element } = codec;
+  if (element !== undefined) {
+    for (const one of codec.elements?.(value) ?? (value as unknown[])) appendAttribute(to, type, element, one);
+    return;
+  }
+  const start = reserve(to, headerSize);
+  codec.encode(to, value);
+  const length = to.length - start;
+  if (length > 0xffff) throw unwritable(`${length - headerSize} bytes, expected at most ${0xffff - headerSize}`);
+  to.halves[start >> 1] = length;
+  to.halves[(start >> 1) + 1] = type | (codec.flag ?? 0);
+  align(to);
+}
+
+function codecOf(table: Table, lossless: boolean, told: Table = {}): Codec<any> {
+  // Made when first needed, because most tables are not read in any one run.
+  let byType: ByType | undefined;
+  return {
+    flag: nested,
+    decode(from, start, end, value: any = {}) {
+      byType ??= indexed(table, told);
+      const { names, codecs } = byType;
+      // eachAttribute, written out: this loop is where the time goes.
+      const { halves } = from;
+      let name = "";
+      let at = start;
+      try {
+        while (end - at >= headerSize) {
+          const next = at + halves[at >> 1]!;
+          if (next < at + headerSize || next > end) throw misfit(halves, at, end);
+          const type = halves[(at >> 1) + 1]!;
+          name = names[type & typeMask] ?? "";
+          if (name !== "") {
+            const decoded = codecs[type & typeMask]!.decode(from, at + headerSize, next, value[name]);
+            if (decoded !== undefined) value[name] = decoded;
+          } else if (lossless) {
+            value.rest ??= [];
+            value.rest.push([type, hex.decode(from, at + headerSize, next)]);
+          }
+          name = "";
+          at = (next + 3) & ~3;
+        }
+      } catch (error) {
+        throw about(name, error);
+      }
+      if (at < end) throw malformed(`${end - at} bytes after the last attribute`);
+      return value;
+    },
+    encode(to, value) {
+      let name = "";
+      try {
+        for (name in value) {
+          const entry = table[name];
+          if (entry !== undefined && value[name] !== undefined) appendAttribute(to, entry[0], entry[1], value[name]);
+        }
+        name = "rest";
+        if (value.rest !== undefined) for (const [type, payload] of value.rest) appendAttribute(to, type, hex, payload);
+      } catch (error) {
+        throw about(name, error);
+      }
+    },
+    locate(from, start, end, at) {
+      let path: string | undefined;
+      eachAttribute(from, start, end, (type, first, last) => {
+        if (at < first - headerSize || at >= last) return;
+        const name = Object.keys(table).find((key) => table[key]![0] === type) ?? `attribute ${type}`;
+        const part = at < first ? undefined : table[name]?.[1].locate?.(from, first, last, at);
+        path = part === undefined ? name : `${name}.${part}`;
+      });
+      return path;
+    },
+  };
+}
+
+/** What is known of an attribute, by its type and without gaps (the engine is slow at arrays with gaps); an empty name where nothing is. */
+interface ByType {
+  readonly names: string[];
+  readonly codecs: Codec<any>[];
+}
+
+function indexed(...tables: readonly Table[]): ByType {
+  const names: string[] = [];
+  const codecs: Codec<any>[] = [];
+  for (const table of tables) {
+    for (const name in table) {
+      const [type, codec] = table[name]!;
+      for (let gap = names.length; gap <= type; gap++) {
+        names.push("");
+        codecs.push(dropped);
+      }
+      names[type] = name;
+      codecs[type] = codec;
+    }
+  }
+  return { names, codecs };
+}

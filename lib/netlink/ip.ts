@@ -1,0 +1,88 @@
+// IP addresses as text and as bytes.
+
+/** The 4 or 16 bytes from `start` as text: an IPv6 address as RFC 5952 writes it. */
+export function formatIp(bytes: ArrayLike<number>, start = 0, end = bytes.length): string {
+  return end - start === 4 ? formatIpv4(bytes, start) : formatIpv6(bytes, start);
+}
+
+function formatIpv4(bytes: ArrayLike<number>, at: number): string {
+  return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
+}
+
+function formatIpv6(bytes: ArrayLike<number>, at: number): string {
+  const groups: number[] = [];
+  for (let i = 0; i < 16; i += 2) groups.push((bytes[at + i]! << 8) | bytes[at + i + 1]!);
+  const [first, length] = longestZeros(groups);
+  // ::ffff:0:0/96, the IPv4-mapped addresses (RFC 5952 section 5).
+  if (first === 0 && length === 5 && groups[5] === 0xffff) return `::ffff:${formatIpv4(bytes, at + 12)}`;
+  let text = "";
+  for (let i = 0; i < 8; i++) {
+    if (i === first) {
+      text += "::";
+      i += length - 1;
+    } else text += i === 0 || i === first + length ? groups[i]!.toString(16) : `:${groups[i]!.toString(16)}`;
+  }
+  return text;
+}
+
+/** Where the longest run of two or more zero groups begins (the first one, if there are several), and its length. */
+function longestZeros(groups: readonly number[]): [first: number, length: number] {
+  let first = -1;
+  let length = 1;
+  for (let i = 0, run = 0; i < 8; i++) {
+    run = groups[i] === 0 ? run + 1 : 0;
+    if (run > length) {
+      length = run;
+      first = i - run + 1;
+    }
+  }
+  return first < 0 ? [-2, 0] : [first, length];
+}
+
+/** The 4 or 16 bytes of an address in any of its spellings (RFC 4291 section 2.2), `undefined` where the text is none. */
+export function parseIp(text: string): number[] | undefined {
+  return text.includes(":") ? parseIpv6(text) : parseIpv4(text);
+}
+
+function parseIpv4(text: string): number[] | undefined {
+  const parts = text.split(".");
+  if (parts.length !== 4) return undefined;
+  const bytes: number[] = [];
+  for (const part of parts) {
+    // No leading zeros: to some they mean octal.
+    if (!/^(?:0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return undefined;
+    bytes.push(Number(part));
+  }
+  return bytes;
+}
+
+function parseIpv6(text: string): number[] | undefined {
+  const halves = text.split("::");
+  if (halves.length > 2) return undefined;
+  const head = parseGroups(halves[0]!, halves.length === 1);
+  const tail = halves.length === 2 ? parseGroups(halves[1]!, true) : [];
+  if (head === undefined || tail === undefined) return undefined;
+  const missing = 16 - head.length - tail.length;
+  // "::" stands for at least one group.
+  if (halves.length === 2 ? missing < 2 : missing !== 0) return undefined;
+  return [...head, ...new Array<number>(missing).fill(0), ...tail];
+}
+
+/** The bytes of groups with colons between them. At the end of an address the last two may be written as an IPv4 address. */
+function parseGroups(text: string, last: boolean): number[] | undefined {
+  if (text === "") return [];
+  const bytes: number[] = [];
+  const groups = text.split(":");
+  for (const [i, group] of groups.entries()) {
+    if (last && i === groups.length - 1 && group.includes(".")) {
+      const ipv4 = parseIpv4(group);
+      if (ipv4 === undefined) return undefined;
+      bytes.push(...ipv4);
+    } else {
+      if (!/^[0-9a-f]{1,4}$/i.test(group)) return undefined;
+      const value = Number.parseInt(group, 16);
+      bytes.push(value >> 8, value & 0xff);
+    }
+  }
+  return bytes;
+}

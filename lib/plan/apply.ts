@@ -1,0 +1,49 @@
+// Performs a plan on a kernel, undoes it, and undoes it when it fails half-way.
+import type { Change, Scope } from "./change.ts";
+import { scope } from "./change.ts";
+import type { State } from "./state.ts";
+import { type Step, stepsOf, undoing } from "./step.ts";
+
+/** What a plan is performed on: a network namespace of the real kernel, or a model of one. */
+export interface Kernel {
+  /** What is there now. */
+  observe(scope: Scope): State;
+  /** Does one step, or throws and says what was refused. Giving what is there already, and taking what is not, are no errors. */
+  perform(step: Step): void;
+}
+
+/**
+ * Performs the changes in order. On the first failure what was done is undone, as far as it is `undoable`, and the failure thrown; an AggregateError, the failure
+ * first, where undoing failed too.
+ * @param state what was observed when the changes were planned
+ * @param undoable picks from the changes made those that nobody else relies on
+ */
+export function apply(
+  changes: readonly Change[],
+  kernel: Kernel,
+  { state, undoable }: { state: State; undoable: (made: readonly Change[]) => readonly Change[] },
+): void {
+  for (const [position, change] of changes.entries()) {
+    try {
+      for (const step of stepsOf(change, state)) kernel.perform(step);
+    } catch (failure) {
+      const left = undo(undoable(changes.slice(0, position + 1)), kernel);
+      throw left.length === 0
+        ? failure
+        : new AggregateError([failure, ...left], "the plan failed, and so did undoing it");
+    }
+  }
+}
+
+/** Undoes the changes, as far as they were made. Goes on past failures, and gives them all. */
+export function undo(changes: readonly Change[], kernel: Kernel): unknown[] {
+  const failures: unknown[] = [];
+  for (const step of undoing(changes, kernel.observe(scope(changes)))) {
+    try {
+      kernel.perform(step);
+    } catch (failure) {
+      failures.push(failure);
+    }
+  }
+  return failures;
+}

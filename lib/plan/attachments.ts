@@ -1,0 +1,170 @@
+// The life of an attachment: planned, written down, performed; checked; undone from what was written down, however far it came.
+import { apply, type Kernel, undo } from "./apply.ts";
+import { type Change, expectation, scope } from "./change.ts";
+import { differences } from "./differences.ts";
+import type { Entry, Journal, Recorded } from "./journal.ts";
+import { withOriginals, withoutShared } from "./shared.ts";
+import type { State } from "./state.ts";
+
+/** Device and inode of a network namespace. */
+export type Identity = Pick<Entry["netns"], "device" | "inode">;
+
+/** The way into network namespaces. */
+export interface Namespaces<K extends Kernel> {
+  /** Which namespace is at the path; undefined if none is there any more. */
+  identify(path: string): Identity | undefined;
+  /** Calls back inside the namespace, while no other call of these plugins is inside. */
+  enter<T>(path: string, work: (kernel: K) => T): T;
+}
+
+/** What a runtime calls an attachment by. */
+export interface Attachment {
+  readonly containerId: string;
+  readonly ifname: string;
+}
+
+/** The changes to make, and the state that they were planned for. */
+export interface Planned {
+  readonly changes: readonly Change[];
+  readonly state: State;
+}
+
+/** All attachments of one plugin. Failures are thrown as they are, several of them as an AggregateError. */
+export class Attachments<K extends Kernel> {
+  readonly #journal: Journal;
+  readonly #namespaces: Namespaces<K>;
+
+  constructor(journal: Journal, namespaces: Namespaces<K>) {
+    this.#journal = journal;
+    this.#namespaces = namespaces;
+  }
+
+  /** Throws where no attachment could be recorded. */
+  probe(): void {
+    this.#journal.probe();
+  }
+
+  /**
+   * Performs what `planning` plans, all or nothing. What an earlier ADD of the same attachment left behind when it was killed is undone first; one that succeeded is in the way.
+   * @param netns path of the pod's namespace
+   * @param planning sees the namespace; it must change nothing
+   */
+  add(
+    { containerId, ifname, network, netns }: Attachment & { network: string; netns: string },
+    planning: (kernel: K) => Planned,
+  ): Planned {
+    return this.#namespaces.enter(netns, (kernel) => {
+      const here = this.#namespaces.identify(netns);
+      if (here === undefined) throw new Error(`${netns}: the namespace is gone`);
+      const earlier = this.#journal.find(containerId, ifname);
+      if (earlier !== undefined) this.#clear(earlier, here, kernel);
+
+      const planned = planning(kernel);
+      const siblings = this.#siblings({ containerId, ifname }, here);
+      const changes = withOriginals(planned.changes, siblings);
+      const entry: Entry = { network, containerId, ifname, netns: { path: netns, ...here }, changes };
+      this.#journal.begin(entry);
+      try {
+        apply(changes, kernel, { state: planned.state, undoable: (done) => withoutShared(done, siblings) });
+        this.#commit(entry, kernel, siblings);
+      } catch (failure) {
+        // Where undoing failed too, the journal stays: it says what is left.
+        if (!(failure instanceof AggregateError)) this.#journal.remove(entry);
+        throw failure;
+      }
+      return { changes, state: planned.state };
+    });
+  }
+
+  /** Undoes the attachment as far as it was made. Without a record there is nothing to undo. `netns` may be gone, or unknown. */
+  remove({ containerId, ifname }: Attachment, netns: string | undefined): void {
+    const work = (here: Identity | undefined, kernel: Kernel | undefined): void => {
+      const recorded = this.#journal.find(containerId, ifname);
+      if (recorded === undefined) return;
+      if (kernel !== undefined && isSame(recorded.entry.netns, here)) this.#undo(recorded.entry, kernel);
+      else this.#undoElsewhere(recorded.entry);
+    };
+    const here = netns === undefined ? undefined : this.#namespaces.identify(netns);
+    if (netns === undefined || here === undefined) work(undefined, undefined);
+    else this.#namespaces.enter(netns, (kernel) => work(here, kernel));
+  }
+
+  /** Names each difference between what the attachment made and what is there. Throws where nothing can be compared. */
+  differences({ containerId, ifname }: Attachment, netns: string): string[] {
+    return this.#namespaces.enter(netns, (kernel) => {
+      const recorded = this.#journal.find(containerId, ifname);
+      if (recorded === undefined) return [`${ifname}: no ADD of container ${containerId} is recorded`];
+      if (recorded.pending) return [`${ifname}: its ADD did not end`];
+      const { changes, netns: there } = recorded.entry;
+      if (!isSame(there, this.#namespaces.identify(netns)))
+        return [`${netns}: is another namespace than the one at ${there.path} that ADD prepared`];
+      return differences(expectation(changes), kernel.observe(scope(changes)));
+    });
+  }
+
+  /** Undoes every attachment of the network that is not among the valid ones. Goes on past failures, and gives them all. */
+  collect(network: string, valid: readonly Attachment[]): unknown[] {
+    const { entries, failures } = this.#journal.list();
+    for (const { entry } of entries) {
+      if (entry.network !== network || valid.some((one) => isAttachment(one, entry))) continue;
+      try {
+        this.#undoElsewhere(entry);
+      } catch (failure) {
+        failures.push(failure);
+      }
+    }
+    return failures;
+  }
+
+  /** Makes room for an ADD. */
+  #clear({ entry, pending }: Recorded, here: Identity, kernel: Kernel): void {
+    if (!isSame(entry.netns, here)) this.#undoElsewhere(entry);
+    else if (pending) this.#undo(entry, kernel);
+    else throw new Error(`${entry.ifname}: container ${entry.containerId} has this attachment already; DEL it first`);
+  }
+
+  #commit(entry: Entry, kernel: Kernel, siblings: readonly Entry[]): void {
+    try {
+      this.#journal.commit(entry);
+    } catch (failure) {
+      const left = undo(withoutShared(entry.changes, siblings), kernel);
+      throw left.length === 0
+        ? failure
+        : new AggregateError([failure, ...left], "the record failed, and so did undoing");
+    }
+  }
+
+  /** Undoes an attachment whose namespace is the one at the path that it was added with, if it is still there. */
+  #undoElsewhere(entry: Entry): void {
+    const { path } = entry.netns;
+    if (isSame(entry.netns, this.#namespaces.identify(path)))
+      this.#namespaces.enter(path, (kernel) => {
+        const recorded = this.#journal.find(entry.containerId, entry.ifname);
+        if (recorded !== undefined) this.#undo(recorded.entry, kernel);
+      });
+    else this.#journal.remove(entry); // what it describes went with its namespace
+  }
+
+  #undo(entry: Entry, kernel: Kernel): void {
+    const failures = undo(withoutShared(entry.changes, this.#siblings(entry, entry.netns)), kernel);
+    if (failures.length === 1) throw failures[0];
+    if (failures.length > 1) throw new AggregateError(failures, "some changes could not be undone");
+    this.#journal.remove(entry);
+  }
+
+  /** The container's other attachments in the same namespace. */
+  #siblings(attachment: Attachment, here: Identity): Entry[] {
+    return this.#journal
+      .of(attachment.containerId)
+      .map(({ entry }) => entry)
+      .filter((entry) => !isAttachment(entry, attachment) && isSame(entry.netns, here));
+  }
+}
+
+function isSame(one: Identity, other: Identity | undefined): boolean {
+  return one.device === other?.device && one.inode === other.inode;
+}
+
+function isAttachment(one: Attachment, other: Attachment): boolean {
+  return one.containerId === other.containerId && one.ifname === other.ifname;
+}

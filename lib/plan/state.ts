@@ -1,0 +1,89 @@
+// What a plan speaks of: the links of one network namespace with what hangs on them, and sysctls.
+import type { AddressMessage } from "../netlink/address.ts";
+import type { NeighborMessage } from "../netlink/neighbor.ts";
+import type { RouteMessage } from "../netlink/route.ts";
+
+/** The part of a namespace's state that a plan touches. */
+export interface State {
+  readonly links: readonly Link[];
+  /** By name, such as `net.ipv4.conf.all.arp_ignore`; a sysctl that the kernel lacks is absent. */
+  readonly sysctls: Readonly<Record<string, string>>;
+}
+
+/** A link. A field that is absent was not observed, or is not ours to decide. */
+export interface Link extends LinkSettings {
+  /** The kernel's number for it; absent while a plan is only going to make the link. */
+  readonly index?: number;
+  /** `bridge`, `dummy`, `tap`, `veth`, `macvlan`, ...; empty for a device that has no kind, such as a physical NIC. */
+  readonly kind: string;
+  /** The link group (IFLA_GROUP), which marks the links that a plan makes. 0 for other links. */
+  readonly mark: number;
+  readonly bridge?: BridgeSettings;
+  readonly tap?: TapSettings;
+}
+
+/** What a plan may change about a link, with what the change takes along. */
+export interface LinkSettings {
+  readonly name: string;
+  /** Lower-case, such as `02:00:00:00:00:01`. */
+  readonly mac?: string;
+  readonly mtu: number;
+  /** Administratively up. */
+  readonly up: boolean;
+  /** The name of the bridge it is a port of. */
+  readonly master?: string;
+  /** False: the kernel neither takes a link-local address nor listens to router advertisements here. Absent on a kernel without IPv6. */
+  readonly ipv6?: boolean;
+  readonly port?: PortSettings;
+  readonly addresses: readonly Address[];
+  readonly routes: readonly Route[];
+  readonly neighbors: readonly Neighbor[];
+}
+
+/** As the `bridge` rows of `ip -d link`. */
+export interface BridgeSettings {
+  readonly vlanFiltering: boolean;
+}
+
+/** As `bridge -d link` and `bridge vlan`. */
+export interface PortSettings {
+  readonly learning: boolean;
+  readonly isolated: boolean;
+  /** In ascending order; empty where the bridge does not filter. */
+  readonly vlans: readonly PortVlan[];
+  /** MAC addresses that are always forwarded to this port. */
+  readonly stations: readonly string[];
+}
+
+/** VLANs `first` to `last` are let through, tagged unless `untagged`; frames without a tag come in on the `pvid` one. */
+export interface PortVlan {
+  readonly first: number;
+  readonly last: number;
+  readonly pvid: boolean;
+  readonly untagged: boolean;
+}
+
+export interface TapSettings {
+  /** User and group ID that may open the tap without CAP_NET_ADMIN. */
+  readonly owner: number;
+  readonly group: number;
+  readonly multiQueue: boolean;
+  /** Given when the tap is made; the kernel does not tell it afterwards. */
+  readonly selinuxContext?: string;
+}
+
+/**
+ * An address as rtnetlink describes it, without what the kernel decides (its index, the tentative flag, time stamps), so that it can be given back as it was.
+ * `ip address` equivalent.
+ */
+export interface Address {
+  readonly message: Omit<AddressMessage, "index">;
+  /** False where the kernel's own route to the address' network was taken away, as the `ptp` plugin does. */
+  readonly prefixRoute: boolean;
+}
+
+/** A route as rtnetlink describes it, every attribute kept. `ip route` equivalent. */
+export type Route = RouteMessage;
+
+/** A permanent neighbour entry. `ip neighbor` equivalent. */
+export type Neighbor = Omit<NeighborMessage, "index">;

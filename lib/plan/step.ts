@@ -1,0 +1,159 @@
+// What a change comes down to: single steps, each about one message or file, in an order that the kernel takes.
+import type { Change, CreateLink, SetLink } from "./change.ts";
+import type { Address, Link, LinkSettings, Neighbor, PortSettings, Route, State } from "./state.ts";
+
+/** One thing for the kernel to do. Links go by the name that they have when the step's turn comes. */
+export type Step =
+  /** `ip link add`: with its master, IPv6 as it is to be, and up if it is to be; without port settings and addresses. */
+  | { readonly do: "create"; readonly link: Link }
+  /** `ip link del`, or `ip link del group MARK` where a mark is given. */
+  | { readonly do: "delete"; readonly links: readonly string[]; readonly mark: number | undefined }
+  /** `ip link set`. A master of null: none. */
+  | { readonly do: "configure"; readonly link: string; readonly settings: Configuration }
+  /** `bridge link set`, `bridge vlan add`, `bridge fdb replace`. */
+  | { readonly do: "port"; readonly link: string; readonly port: PortSettings }
+  /** `sysctl net.ipv6.conf.LINK.disable_ipv6`. */
+  | { readonly do: "ipv6"; readonly link: string; readonly on: boolean }
+  /** `ip address add` and `del`. */
+  | { readonly do: "assign" | "unassign"; readonly link: string; readonly address: Address }
+  /** `ip route add` and `del`. */
+  | { readonly do: "addRoute" | "removeRoute"; readonly link: string; readonly route: Route }
+  /** `ip neighbor add` and `del`. */
+  | { readonly do: "addNeighbor" | "removeNeighbor"; readonly link: string; readonly neighbor: Neighbor }
+  | { readonly do: "sysctl"; readonly key: string; readonly value: string };
+
+/** The fields of a link that are set in one message. */
+export interface Configuration {
+  readonly name?: string;
+  readonly mac?: string;
+  readonly mtu?: number;
+  readonly master?: string | null;
+  readonly up?: boolean;
+}
+
+/** The steps that perform one change, starting from the observed state. */
+export function stepsOf(change: Change, state: State): Step[] {
+  switch (change.do) {
+    case "create":
+      return creation(change);
+    case "set":
+      return setting(change, linkOf(change, state));
+    case "sysctl":
+      return [{ do: "sysctl", key: change.key, value: change.to }];
+  }
+}
+
+/**
+ * The steps that undo the changes, wherever between none and all of them the observed state stands: what is already as it was needs no step, so that undoing after a crash,
+ * or twice, is right. Links that the changes made go first and together, because the kernel takes some 15 ms for each deletion (`netdev_run_todo` waits for RCU), and nothing else of
+ * them needs undoing. A sysctl that someone else has set since is left alone, as is a link that no longer has a name that we know.
+ */
+export function undoing(changes: readonly Change[], state: State): Step[] {
+  const steps: Step[] = [];
+  const backwards = [...changes].reverse();
+  for (const change of backwards) {
+    if (change.do === "sysctl" && change.from !== change.to && state.sysctls[change.key] === change.to)
+      steps.push({ do: "sysctl", key: change.key, value: change.from });
+  }
+  const deletion = deletionOf(changes, state);
+  if (deletion !== undefined) steps.push(deletion);
+  for (const change of backwards) {
+    if (change.do !== "set") continue;
+    const observed = state.links.find((link) => link.index === change.index);
+    if (observed === undefined || (observed.name !== change.from.name && observed.name !== change.to.name)) continue;
+    const inverse: SetLink = { ...change, from: change.to, to: change.from };
+    steps.push(...setting(inverse, deletion?.links.includes(observed.master ?? "") ? released(observed) : observed));
+  }
+  return steps;
+}
+
+/** Deletes what is left of the links that the changes made: those that have their name and their mark. */
+function deletionOf(changes: readonly Change[], state: State): (Step & { do: "delete" }) | undefined {
+  const made = changes.flatMap((change) => (change.do === "create" ? [change.link] : []));
+  const mark = made[0]?.mark;
+  const left = made.filter((link) => state.links.some((other) => other.name === link.name && other.mark === mark));
+  if (left.length === 0) return undefined;
+  const marked = state.links.filter((link) => link.mark === mark);
+  return { do: "delete", links: left.map((link) => link.name), mark: marked.length === left.length ? mark : undefined };
+}
+
+/** The link as it is once its bridge is gone. */
+function released({ master: _, port: __, ...link }: Link): Link {
+  return link;
+}
+
+function linkOf(change: SetLink, state: State): Link {
+  const link = state.links.find((link) => link.index === change.index);
+  if (link === undefined) throw new Error(`${change.from.name}: the link with index ${change.index} is gone`);
+  return link;
+}
+
+function creation({ link }: CreateLink): Step[] {
+  const steps: Step[] = [{ do: "create", link }];
+  if (link.port !== undefined) steps.push({ do: "port", link: link.name, port: link.port });
+  for (const address of link.addresses) steps.push({ do: "assign", link: link.name, address });
+  return steps;
+}
+
+/**
+ * Brings a link from one state to the other. Only what differs between `from` and `to` is touched, and of that only what is not yet so. Routes and addresses are taken away one by one and
+ * before the link goes down, which would flush them; they come back after it is up again.
+ */
+function setting({ from, to }: SetLink, observed: Link): Step[] {
+  const steps: Step[] = [];
+  const old = observed.name;
+  // Backwards: a route goes before the one that its gateway is reached by, and with the first address of an IPv4 subnet the kernel would take away the others too.
+  for (const route of leaving(from.routes, to.routes, observed.routes).reverse())
+    steps.push({ do: "removeRoute", link: old, route });
+  for (const neighbor of leaving(from.neighbors, to.neighbors, observed.neighbors))
+    steps.push({ do: "removeNeighbor", link: old, neighbor });
+  for (const address of leaving(from.addresses, to.addresses, observed.addresses).reverse())
+    steps.push({ do: "unassign", link: old, address });
+
+  const settings = differing(from, to, observed);
+  const changed = Object.keys(settings).length > 0;
+  const down = observed.up && (!to.up || settings.name !== undefined || settings.mac !== undefined);
+  if (down) steps.push({ do: "configure", link: old, settings: { up: false } });
+  const ipv6 = from.ipv6 !== to.ipv6 && to.ipv6 !== undefined && observed.ipv6 !== to.ipv6;
+  if (ipv6 && !to.ipv6) steps.push({ do: "ipv6", link: old, on: false });
+  if (changed) steps.push({ do: "configure", link: old, settings });
+  if (ipv6 && to.ipv6) steps.push({ do: "ipv6", link: to.name, on: true });
+  if (to.port !== undefined && !same(observed.port, to.port)) steps.push({ do: "port", link: to.name, port: to.port });
+  if (to.up && (down || !observed.up)) steps.push({ do: "configure", link: to.name, settings: { up: true } });
+
+  for (const address of missing(to.addresses, from.addresses, observed.addresses))
+    steps.push({ do: "assign", link: to.name, address });
+  for (const neighbor of missing(to.neighbors, from.neighbors, observed.neighbors))
+    steps.push({ do: "addNeighbor", link: to.name, neighbor });
+  for (const route of missing(to.routes, from.routes, observed.routes))
+    steps.push({ do: "addRoute", link: to.name, route });
+  return steps;
+}
+
+function differing(from: LinkSettings, to: LinkSettings, observed: Link): Configuration {
+  return {
+    ...(from.name !== to.name && observed.name !== to.name && { name: to.name }),
+    ...(from.mac !== to.mac && to.mac !== undefined && observed.mac !== to.mac && { mac: to.mac }),
+    ...(from.mtu !== to.mtu && observed.mtu !== to.mtu && { mtu: to.mtu }),
+    ...(from.master !== to.master && observed.master !== to.master && { master: to.master ?? null }),
+  };
+}
+
+/** What is in `from`, not in `to`, and still to be seen. */
+function leaving<T>(from: readonly T[], to: readonly T[], observed: readonly T[]): T[] {
+  return from.filter((one) => !has(to, one) && has(observed, one));
+}
+
+/** What is in `to`, not in `from`, and not yet to be seen. */
+function missing<T>(to: readonly T[], from: readonly T[], observed: readonly T[]): T[] {
+  return to.filter((one) => !has(from, one) && !has(observed, one));
+}
+
+function has<T>(list: readonly T[], one: T): boolean {
+  return list.some((other) => same(other, one));
+}
+
+/** Whether two values that came from the same decoder, perhaps by way of the journal, are the same: their keys are in the same order. */
+function same(one: unknown, other: unknown): boolean {
+  return one === other || JSON.stringify(one) === JSON.stringify(other);
+}

@@ -1,0 +1,64 @@
+// What an operator writes for bridge-binding.
+import { type ConfOf, defaulted, defineNetconf, optional } from "../../lib/cni/netconf.ts";
+import {
+  absolutePath,
+  cidr,
+  either,
+  flag,
+  integer,
+  linkName,
+  list,
+  mac,
+  object,
+  oneOf,
+  text,
+} from "../../lib/cni/schemas.ts";
+import { isAmbiguous } from "./vlans.ts";
+
+const userId = () => integer({ min: 0, max: 0xfffffffe });
+const vlanId = () => integer({ min: 1, max: 4094 });
+
+export const netconf = defineNetconf(
+  () => ({
+    interface: optional(linkName),
+    primaryInterface: defaulted("eth0", linkName),
+    attachment: defaulted("tap", () => oneOf("tap", "managedTap")),
+    // The user that KubeVirt runs QEMU as.
+    owner: defaulted(107, userId),
+    group: defaulted(107, userId),
+    // MAX_TAP_QUEUES of the kernel's drivers/net/tun.c.
+    queues: defaulted(1, () => integer({ min: 1, max: 256 })),
+    // ETH_MIN_MTU, and the most that a bridge and a tap take.
+    mtu: optional(() => integer({ min: 68, max: 65535, unit: "bytes" })),
+    mac: optional(mac),
+    vlan: optional(vlanId),
+    vlanTrunk: optional(() =>
+      list(either(object({ id: vlanId() }), object({ minID: vlanId(), maxID: vlanId() })), { max: 4094 }),
+    ),
+    portIsolation: defaulted(false, flag),
+    bridgeAddress: defaulted("auto", () => either(oneOf("auto", "none"), cidr())),
+    keepPodAddresses: defaulted(true, flag),
+    selinuxContext: optional(text),
+    dataDir: defaulted("/run/bridge-binding", absolutePath),
+  }),
+  (conf): string[] => [
+    ...(conf.vlanTrunk ?? []).flatMap((range, position) =>
+      "minID" in range && range.minID > range.maxID
+        ? [`vlanTrunk[${position}]: minID ${range.minID} is above maxID ${range.maxID}`]
+        : [],
+    ),
+    ...(isAmbiguous(conf)
+      ? [`vlanTrunk: has ${conf.vlan} with a tag, and vlan has it without; take it out of one`]
+      : []),
+    ...(conf.attachment === "managedTap" ? meaningless(conf) : []),
+  ],
+);
+
+/** The configuration, validated. */
+export type Netconf = ConfOf<typeof netconf>;
+
+/** What is about the tap and the pod's link, which are KubeVirt's business with managedTap. */
+function meaningless(conf: { readonly [field: string]: unknown }): string[] {
+  const fields = ["mac", "vlan", "vlanTrunk", "selinuxContext"].filter((field) => conf[field] !== undefined);
+  return fields.map((field) => `${field}: cannot be had with attachment "managedTap", where KubeVirt makes the tap`);
+}

@@ -1,0 +1,197 @@
+// What bridge-binding does to a pod, as a list of changes: the pod's link becomes a port of an in-pod bridge, beside a tap for the guest, and a placeholder takes its name.
+import type { LinkNames } from "../../lib/kubevirt/names.ts";
+import { addressOf, addressText, isIpv4, isIpv6, isIpv6LinkLocal } from "../../lib/plan/address.ts";
+import type { Change } from "../../lib/plan/change.ts";
+import type { Address, Link, LinkSettings, PortSettings, State } from "../../lib/plan/state.ts";
+import type { Netconf } from "./netconf.ts";
+import { vlansOf } from "./vlans.ts";
+
+/** What the plan is made from. */
+export interface Situation {
+  readonly conf: Netconf;
+  readonly names: LinkNames;
+  /** What the namespace shows. */
+  readonly state: State;
+  /** The MAC address that bridge and NIC get, and the tap's: any that are nobody else's. */
+  readonly bridgeMac: string;
+  readonly tapMac: string;
+  /** The MAC address that was asked for for the guest. */
+  readonly guestMac?: string;
+  /** The kind of link that stands in for the pod's: `dummy`, or `bridge` where the kernel has none. */
+  readonly placeholder: "dummy" | "bridge";
+}
+
+const arpIgnore = "net.ipv4.conf.all.arp_ignore";
+
+/** The sysctls that a plan looks at. */
+export const sysctls = [arpIgnore];
+
+/** The group that marks the links made for the pod link with this index. Nobody else picks numbers that begin with 0x6b74 ("kt"). */
+export function markOf(index: number): number {
+  return 0x6b740000 + (index % 0x10000);
+}
+
+/** Why the pod link cannot be bound; each reason says what was found, and what to do where there is something to be done. Nothing if it can. */
+export function obstacles({ conf, names, state }: Situation): string[] {
+  const link = state.links.find(({ name }) => name === names.podLink);
+  if (link === undefined)
+    return [`${names.podLink}: is not in the namespace, which has ${state.links.map(({ name }) => name).join(", ")}`];
+  const made = conf.attachment === "tap" ? [names.bridge, names.nic, names.tap] : [names.bridge];
+  const ipv6 = link.addresses.find(isIpv6);
+  const faults: (string | false | undefined)[] = [
+    link.kind === "ipvlan" &&
+      `${link.name}: is an ipvlan, which shares its parent's MAC address: a guest behind it cannot be reached; use a macvlan or a bridge network`,
+    link.mac === undefined && `${link.name}: is not an Ethernet link`,
+    link.master !== undefined && `${link.name}: is already a port of ${link.master}`,
+    link.mark === markOf(link.index ?? 0) || isOurs(link)
+      ? `${link.name}: is the placeholder of a link that is bound already; DEL that attachment first`
+      : false,
+    ...state.links.map(
+      (other) =>
+        made.includes(other.name) &&
+        `${other.name}: the name is taken by a ${other.kind || "device"} that ${isOurs(other) ? `is ours, but without a journal; remove it with "ip link del group ${other.mark}"` : "is not ours"}`,
+    ),
+    conf.mtu !== undefined &&
+      conf.mtu > link.mtu &&
+      `mtu: ${conf.mtu} is more than the ${link.mtu} of ${link.name}; frames would be lost`,
+    conf.mtu !== undefined &&
+      conf.mtu < 1280 &&
+      conf.keepPodAddresses &&
+      ipv6 !== undefined &&
+      `mtu: ${conf.mtu} is less than 1280, the least for IPv6, and ${link.name} has ${addressText(ipv6)}`,
+  ];
+  return faults.filter((fault): fault is string => typeof fault === "string");
+}
+
+/** Whether the link carries the mark of one of our plans. */
+function isOurs({ mark }: Link): boolean {
+  return mark >= 0x6b740000 && mark < 0x6b750000;
+}
+
+/** The changes that ADD makes. There must be no {@link obstacles}. */
+export function plan(situation: Situation): Change[] {
+  const { conf, names, state } = situation;
+  const nic = state.links.find(({ name }) => name === names.podLink)!;
+  const changes = conf.attachment === "tap" ? withTap(situation, nic) : [bridge(situation, nic)];
+  const ignored = state.sysctls[arpIgnore];
+  // The pod must not answer for the guest's address, which the kernel still holds as its own. Any other value but 0 does as well.
+  if (nic.addresses.some(isIpv4) && ignored !== undefined)
+    changes.push({ do: "sysctl", key: arpIgnore, from: ignored, to: ignored === "0" ? "1" : ignored });
+  return changes;
+}
+
+function withTap(situation: Situation, nic: Link): Change[] {
+  const { conf, names } = situation;
+  const guestMac = situation.guestMac ?? nic.mac!;
+  // A macvlan is given only the frames for its own MAC address, so it must keep the guest's; the bridge is told where the guest is.
+  const macvlan = nic.kind === "macvlan";
+  const from: LinkSettings = {
+    name: nic.name,
+    mac: nic.mac!,
+    mtu: nic.mtu,
+    up: nic.up,
+    ...(nic.ipv6 !== undefined && { ipv6: nic.ipv6 }),
+    addresses: nic.addresses,
+    routes: nic.routes,
+    neighbors: nic.neighbors,
+  };
+  const to: LinkSettings = {
+    ...from,
+    name: names.nic,
+    mac: macvlan ? guestMac : situation.bridgeMac,
+    up: true,
+    master: names.bridge,
+    ...(nic.ipv6 !== undefined && { ipv6: false }),
+    port: port({ learning: false, vlans: vlansOf(conf).upstream }),
+    addresses: [],
+    routes: [],
+    neighbors: [],
+  };
+  return [
+    bridge(situation, nic),
+    { do: "set", index: nic.index!, from, to },
+    { do: "create", link: tap(situation, nic, macvlan ? [guestMac] : []) },
+    { do: "create", link: placeholder(situation, nic, guestMac) },
+  ];
+}
+
+function port({ learning = true, isolated = false, vlans = [], stations = [] }: Partial<PortSettings>): PortSettings {
+  return { learning, isolated, vlans, stations };
+}
+
+function bridge(situation: Situation, nic: Link): Change {
+  const { conf, names, bridgeMac } = situation;
+  const address = bridgeAddress(situation, nic);
+  return {
+    do: "create",
+    link: {
+      ...made(nic, conf),
+      name: names.bridge,
+      kind: "bridge",
+      mac: bridgeMac,
+      bridge: { vlanFiltering: vlansOf(conf).guest.length > 0 },
+      addresses: address === undefined ? [] : [address],
+    },
+  };
+}
+
+function tap({ conf, names, tapMac }: Situation, nic: Link, stations: readonly string[]): Link {
+  const plain = !conf.portIsolation && vlansOf(conf).guest.length === 0 && stations.length === 0;
+  return {
+    ...made(nic, conf),
+    name: names.tap,
+    kind: "tap",
+    mac: tapMac,
+    master: names.bridge,
+    tap: {
+      owner: conf.owner,
+      group: conf.group,
+      multiQueue: conf.queues > 1,
+      ...(conf.selinuxContext !== undefined && { selinuxContext: conf.selinuxContext }),
+    },
+    ...(!plain && { port: port({ isolated: conf.portIsolation, vlans: vlansOf(conf).guest, stations }) }),
+  };
+}
+
+/** KubeVirt reads the guest's MAC address, MTU and addresses off this link. It is down, so that nothing goes that way. */
+function placeholder({ conf, names, placeholder }: Situation, nic: Link, mac: string): Link {
+  const addresses = conf.keepPodAddresses ? nic.addresses.filter((address) => !isIpv6LinkLocal(address)) : [];
+  return {
+    ...made(nic, conf),
+    name: names.podLink,
+    kind: placeholder,
+    mac,
+    up: false,
+    ...(nic.ipv6 !== undefined && { ipv6: addresses.some(isIpv6) }),
+    addresses: addresses.map(({ message }) => ({ message, prefixRoute: true })),
+  };
+}
+
+/** What the links that the plan makes have in common. */
+function made(
+  nic: Link,
+  conf: Netconf,
+): Pick<Link, "mark" | "mtu" | "up" | "ipv6" | "addresses" | "routes" | "neighbors"> {
+  return {
+    mark: markOf(nic.index!),
+    mtu: conf.mtu ?? nic.mtu,
+    up: true,
+    ...(nic.ipv6 !== undefined && { ipv6: false }),
+    addresses: [],
+    routes: [],
+    neighbors: [],
+  };
+}
+
+/** KubeVirt's addresses are 169.254.75.10, .11, ...: one for each of a pod's networks (getFakeBridgeIP). The first free one is taken, since a plugin is not told which it is. */
+function bridgeAddress({ conf, state }: Situation, nic: Link): Address | undefined {
+  if (conf.bridgeAddress === "none" || (conf.bridgeAddress === "auto" && conf.attachment !== "tap")) return undefined;
+  if (conf.bridgeAddress !== "auto") return addressOf(conf.bridgeAddress);
+  if (!nic.addresses.some(isIpv4)) return undefined;
+  const taken = new Set(state.links.flatMap(({ addresses }) => addresses.map(addressText)));
+  for (let n = 0; n < 100; n++) {
+    const text = `169.254.75.1${n}/32`;
+    if (!taken.has(text)) return addressOf(text);
+  }
+  return undefined;
+}

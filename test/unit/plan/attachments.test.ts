@@ -1,0 +1,258 @@
+import t from "tap";
+import { Attachments, type Identity, type Namespaces, type Planned } from "../../../lib/plan/attachments.ts";
+import type { Change } from "../../../lib/plan/change.ts";
+import { type Files, Journal } from "../../../lib/plan/journal.ts";
+import { MemoryKernel } from "./memory-kernel.ts";
+import { link, pod } from "./pods.ts";
+
+function failure(code: string, path: string): Error {
+  return Object.assign(new Error(`${path} (${code})`), { code });
+}
+
+/** A directory tree in memory, and a way to make its calls fail. */
+class MemoryFiles implements Files {
+  readonly contents = new Map<string, string>();
+  readonly directories = new Map<string, { kind: string; uid: number; mode: number }>([
+    ["/run", { kind: "directory", uid: 0, mode: 0o755 }],
+  ]);
+  failing: string | undefined;
+
+  #call(name: string): void {
+    if (this.failing === name) throw failure("ENOSPC", name);
+  }
+  createFile(path: string, text: string): void {
+    this.#call("createFile");
+    if (this.contents.has(path)) throw failure("EEXIST", path);
+    this.contents.set(path, text);
+  }
+  makeDirectory(path: string): void {
+    if (!this.directories.has(path.slice(0, path.lastIndexOf("/")))) throw failure("ENOENT", path);
+    this.directories.set(path, { kind: "directory", uid: 0, mode: 0o700 });
+  }
+  readDirectory(path: string): string[] {
+    if (!this.directories.has(path)) throw failure("ENOENT", path);
+    return [...this.contents.keys()]
+      .filter((name) => name.startsWith(`${path}/`))
+      .map((name) => name.slice(path.length + 1))
+      .sort();
+  }
+  readFile(path: string): string {
+    const text = this.contents.get(path);
+    if (text === undefined) throw failure("ENOENT", path);
+    return text;
+  }
+  rename(from: string, to: string): void {
+    if (to.endsWith(".json")) this.#call("commit");
+    this.contents.set(to, this.readFile(from));
+    this.contents.delete(from);
+  }
+  stat(path: string): { kind: string; uid: number; mode: number } {
+    const found = this.directories.get(path);
+    if (found === undefined) throw failure("ENOENT", path);
+    return found;
+  }
+  unlink(path: string): void {
+    if (!this.contents.delete(path)) throw failure("ENOENT", path);
+  }
+}
+
+/** A node with one pod at /run/netns/pod. */
+function node(): {
+  attachments: Attachments<MemoryKernel>;
+  files: MemoryFiles;
+  kernels: Map<string, { identity: Identity; kernel: MemoryKernel }>;
+} {
+  const files = new MemoryFiles();
+  const kernels = new Map([
+    ["/run/netns/pod", { identity: { device: 4, inode: 1 }, kernel: new MemoryKernel(pod([], { a: "0" })) }],
+  ]);
+  const namespaces: Namespaces<MemoryKernel> = {
+    identify: (path) => kernels.get(path)?.identity,
+    enter: (path, work) => work(kernels.get(path)!.kernel),
+  };
+  return { attachments: new Attachments(new Journal("/run/plugin/data", files), namespaces), files, kernels };
+}
+
+const here = "/run/netns/pod";
+const net1 = { containerId: "c1", ifname: "net1", network: "blue", netns: here };
+const net2 = { ...net1, ifname: "net2" };
+
+/** A plan that makes a link, and sets sysctl `a`. */
+function making(name: string, mark: number): (kernel: MemoryKernel) => Planned {
+  return (kernel) => {
+    const state = kernel.observe();
+    const changes: Change[] = [
+      { do: "create", link: link({ name, mark, kind: "dummy" }) },
+      { do: "sysctl", key: "a", from: state.sysctls["a"]!, to: "1" },
+    ];
+    return { changes, state };
+  };
+}
+
+function links(kernel: MemoryKernel): string[] {
+  return kernel.state.links.map(({ name }) => name);
+}
+
+t.test("what ADD made, DEL takes away, and the journal with it", async (t) => {
+  const { attachments, files, kernels } = node();
+  const { kernel } = kernels.get(here)!;
+  const before = kernel.state;
+  attachments.add(net1, making("one", 7));
+  t.same([...files.contents.keys()], ["/run/plugin/data/c1:net1.json"]);
+  t.same(attachments.differences(net1, here), []);
+  attachments.remove(net1, here);
+  t.same(kernel.state, before);
+  t.equal(files.contents.size, 0);
+});
+
+t.test("DEL without ADD, and DEL twice, do nothing", async (t) => {
+  const { attachments, kernels } = node();
+  attachments.remove(net1, here);
+  attachments.add(net1, making("one", 7));
+  attachments.remove(net1, here);
+  attachments.remove(net1, here);
+  attachments.remove(net1, undefined);
+  t.same(links(kernels.get(here)!.kernel), ["lo"]);
+});
+
+t.test("a second ADD of an attachment is refused and changes nothing", async (t) => {
+  const { attachments, kernels } = node();
+  attachments.add(net1, making("one", 7));
+  const { state } = kernels.get(here)!.kernel;
+  t.throws(() => attachments.add(net1, making("two", 8)), {
+    message: /net1: container c1 has this attachment already/,
+  });
+  t.same(kernels.get(here)!.kernel.state, state);
+});
+
+t.test("an ADD heals what a killed ADD left", async (t) => {
+  const { attachments, files, kernels } = node();
+  attachments.add(net1, making("one", 7));
+  files.contents.set("/run/plugin/data/c1:net1.pending", files.contents.get("/run/plugin/data/c1:net1.json")!);
+  files.contents.delete("/run/plugin/data/c1:net1.json");
+  t.same(attachments.differences(net1, here), ["net1: its ADD did not end"]);
+  attachments.add(net1, making("two", 8));
+  t.same(links(kernels.get(here)!.kernel), ["lo", "two"]);
+  attachments.remove(net1, here);
+  t.equal(kernels.get(here)!.kernel.state.sysctls["a"], "0");
+});
+
+t.test(
+  "a record of a namespace that is gone is forgotten, and the one that has its path now is not touched",
+  async (t) => {
+    const { attachments, files, kernels } = node();
+    attachments.add(net1, making("one", 7));
+    const reused = new MemoryKernel(pod([link({ name: "one", mark: 7, index: 2 })], { a: "1" }));
+    kernels.set(here, { identity: { device: 4, inode: 2 }, kernel: reused });
+    t.match(attachments.differences(net1, here), [/is another namespace/]);
+    attachments.remove(net1, here);
+    t.equal(reused.performed, 0);
+    t.equal(files.contents.size, 0);
+  },
+);
+
+t.test(
+  "DEL finds the namespace by the journal where the runtime does not name it, or names it otherwise",
+  async (t) => {
+    for (const netns of [undefined, "/proc/7/ns/net", "/run/netns/gone"]) {
+      const { attachments, kernels } = node();
+      const { kernel } = kernels.get(here)!;
+      if (netns === "/proc/7/ns/net") kernels.set(netns, kernels.get(here)!);
+      attachments.add(net1, making("one", 7));
+      attachments.remove(net1, netns);
+      t.same(links(kernel), ["lo"]);
+    }
+  },
+);
+
+t.test("a sysctl that two attachments need comes back with the last of them", async (t) => {
+  for (const [first, last] of [
+    [net1, net2],
+    [net2, net1],
+  ] as const) {
+    const { attachments, kernels } = node();
+    const { kernel } = kernels.get(here)!;
+    attachments.add(net1, making("one", 7));
+    attachments.add(net2, making("two", 8));
+    attachments.remove(first, here);
+    t.equal(kernel.state.sysctls["a"], "1");
+    attachments.remove(last, here);
+    t.equal(kernel.state.sysctls["a"], "0");
+  }
+});
+
+t.test("a failing second attachment leaves the first one's sysctl", async (t) => {
+  const { attachments, kernels } = node();
+  const { kernel } = kernels.get(here)!;
+  attachments.add(net1, making("one", 7));
+  kernel.before = (_, step) => {
+    if (step.do === "sysctl") throw new Error("refused");
+  };
+  t.throws(() => attachments.add(net2, making("two", 8)), { message: "refused" });
+  t.same(links(kernel), ["lo", "one"]);
+  t.equal(kernel.state.sysctls["a"], "1");
+});
+
+t.test("a journal that cannot be written stops ADD before it changes anything", async (t) => {
+  const { attachments, files, kernels } = node();
+  files.failing = "createFile";
+  t.throws(() => attachments.add(net1, making("one", 7)), { code: "ENOSPC" });
+  t.equal(kernels.get(here)!.kernel.performed, 0);
+  t.equal(files.contents.size, 0);
+});
+
+t.test("an ADD that cannot be marked as done is undone", async (t) => {
+  const { attachments, files, kernels } = node();
+  files.failing = "commit";
+  t.throws(() => attachments.add(net1, making("one", 7)), { code: "ENOSPC" });
+  t.same(links(kernels.get(here)!.kernel), ["lo"]);
+  t.equal(files.contents.size, 0);
+});
+
+t.test("a DEL that fails keeps the journal, and the next one ends the work", async (t) => {
+  const { attachments, files, kernels } = node();
+  const { kernel } = kernels.get(here)!;
+  attachments.add(net1, making("one", 7));
+  kernel.before = (_, step) => {
+    if (step.do === "delete") throw new Error("busy");
+  };
+  t.throws(() => attachments.remove(net1, here), { message: "busy" });
+  t.equal(kernel.state.sysctls["a"], "0", "the rest was done all the same");
+  t.equal(files.contents.size, 1);
+  kernel.before = undefined;
+  attachments.remove(net1, here);
+  t.same(links(kernel), ["lo"]);
+});
+
+t.test("GC takes this network's attachments that are not valid, and only those", async (t) => {
+  const { attachments, kernels } = node();
+  attachments.add(net1, making("one", 7));
+  attachments.add({ ...net2, network: "red" }, making("two", 8));
+  attachments.add({ ...net1, ifname: "net3" }, making("three", 9));
+  t.same(attachments.collect("blue", [{ containerId: "c1", ifname: "net3" }]), []);
+  t.same(links(kernels.get(here)!.kernel), ["lo", "two", "three"]);
+});
+
+t.test("a journal that others could have written is not believed", async (t) => {
+  const { attachments, files } = node();
+  attachments.add(net1, making("one", 7));
+  const directory = "/run/plugin/data";
+  for (const [found, message] of [
+    [{ kind: "directory", uid: 0, mode: 0o777 }, /mode 777/],
+    [{ kind: "directory", uid: 1000, mode: 0o700 }, /belongs to user 1000/],
+    [{ kind: "symlink", uid: 0, mode: 0o777 }, /is a symlink/],
+  ] as const) {
+    files.directories.set(directory, found);
+    t.throws(() => attachments.remove(net1, here), { message });
+    t.throws(() => attachments.add(net2, making("two", 8)), { message });
+  }
+});
+
+t.test("a journal that does not parse is an error that names the file", async (t) => {
+  const { attachments, files } = node();
+  attachments.add(net1, making("one", 7));
+  for (const text of ["{", "[]", "null", '{"format":2}', '{"format":1}']) {
+    files.contents.set("/run/plugin/data/c1:net1.json", text);
+    t.throws(() => attachments.remove(net1, here), { message: /^\/run\/plugin\/data\/c1:net1.json: / });
+  }
+});

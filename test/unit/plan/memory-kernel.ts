@@ -1,0 +1,107 @@
+// A namespace that lives in memory: what the kernel does with each step, as far as a plan can tell, and failures on request.
+import type { Kernel } from "../../../lib/plan/apply.ts";
+import type { Link, State } from "../../../lib/plan/state.ts";
+import type { Step } from "../../../lib/plan/step.ts";
+
+/** What a step makes of a state. Links that are taken down lose their routes and IPv6 addresses, and ports lose their bridge, as in the kernel. */
+export function fold(state: State, step: Step): State {
+  switch (step.do) {
+    case "create": {
+      if (named(state, step.link.name) !== undefined) throw new Error(`${step.link.name}: File exists (EEXIST)`);
+      const index = Math.max(0, ...state.links.map((link) => link.index ?? 0)) + 1;
+      return { ...state, links: [...state.links, { ...bare(step.link), index }] };
+    }
+    case "delete":
+      return {
+        ...state,
+        links: state.links.filter((link) => !step.links.includes(link.name)).map((link) => without(link, step.links)),
+      };
+    case "configure":
+      return changed(state, step.link, (link) => {
+        const { name, mac, mtu, master, up } = step.settings;
+        if (name !== undefined && (link.up || named(state, name) !== undefined))
+          throw new Error(`${name}: Busy or taken`);
+        const next = {
+          ...link,
+          ...(name !== undefined && { name }),
+          ...(mac !== undefined && { mac }),
+          ...(mtu !== undefined && { mtu }),
+          ...(up !== undefined && { up }),
+          ...(up === false && { routes: [], addresses: link.addresses.filter(({ message }) => message.family === 2) }),
+        };
+        if (master === undefined) return next;
+        if (master === null) return without(next, [next.master ?? ""]);
+        if (named(state, master)?.kind !== "bridge") throw new Error(`${master}: Invalid argument (EINVAL)`);
+        return { ...next, master };
+      });
+    case "port":
+      return changed(state, step.link, (link) => ({ ...link, port: step.port }));
+    case "ipv6":
+      return changed(state, step.link, (link) => ({ ...link, ipv6: step.on }));
+    case "assign":
+      return changed(state, step.link, (link) => ({ ...link, addresses: [...link.addresses, step.address] }));
+    case "unassign":
+      return changed(state, step.link, (link) => ({ ...link, addresses: less(link.addresses, step.address) }));
+    case "addRoute":
+      return changed(state, step.link, (link) => {
+        if (!link.up) throw new Error(`${link.name}: Network is down (ENETDOWN)`);
+        return { ...link, routes: [...link.routes, step.route] };
+      });
+    case "removeRoute":
+      return changed(state, step.link, (link) => ({ ...link, routes: less(link.routes, step.route) }));
+    case "addNeighbor":
+      return changed(state, step.link, (link) => ({ ...link, neighbors: [...link.neighbors, step.neighbor] }));
+    case "removeNeighbor":
+      return changed(state, step.link, (link) => ({ ...link, neighbors: less(link.neighbors, step.neighbor) }));
+    case "sysctl":
+      return { ...state, sysctls: { ...state.sysctls, [step.key]: step.value } };
+  }
+}
+
+/** A kernel that can be told to fail. */
+export class MemoryKernel implements Kernel {
+  state: State;
+  /** How many steps were asked for so far. */
+  performed = 0;
+  /** Called before each step; what it throws is the step's failure. */
+  before: ((position: number, step: Step) => void) | undefined;
+
+  constructor(state: State) {
+    this.state = state;
+  }
+
+  observe(): State {
+    return this.state;
+  }
+
+  perform(step: Step): void {
+    const position = this.performed++;
+    this.before?.(position, step);
+    this.state = fold(this.state, step);
+  }
+}
+
+/** A link as it is right after it was made: what needs steps of its own is not there yet. */
+function bare({ port: _, ...link }: Link): Link {
+  return { ...link, addresses: [] };
+}
+
+function named(state: State, name: string): Link | undefined {
+  return state.links.find((link) => link.name === name);
+}
+
+function changed(state: State, name: string, change: (link: Link) => Link): State {
+  if (named(state, name) === undefined) throw new Error(`${name}: No such device (ENODEV)`);
+  return { ...state, links: state.links.map((link) => (link.name === name ? change(link) : link)) };
+}
+
+function without(link: Link, bridges: readonly string[]): Link {
+  if (link.master === undefined || !bridges.includes(link.master)) return link;
+  const { master: _, port: __, ...rest } = link;
+  return rest;
+}
+
+function less<T>(list: readonly T[], one: T): T[] {
+  const text = JSON.stringify(one);
+  return list.filter((other) => JSON.stringify(other) !== text);
+}
