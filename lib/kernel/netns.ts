@@ -6,14 +6,14 @@ import type { Rtnetlink } from "../netlink/client.ts";
 import type { NetlinkError } from "../netlink/errors.ts";
 import { type LinkMessage, link } from "../netlink/link.ts";
 import { linkFlags } from "../netlink/link-header.ts";
-import { families } from "../netlink/message.ts";
+import { type Body, families, type Message } from "../netlink/message.ts";
 import { forwarding, neighbor, neighborFlags, neighborStates } from "../netlink/neighbor.ts";
 import { route } from "../netlink/route.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
 import { addressText } from "../plan/address.ts";
 import type { Kernel } from "../plan/apply.ts";
 import type { Scope } from "../plan/change.ts";
-import type { Address, Link, PortSettings, Route, State } from "../plan/state.ts";
+import type { Address, Link, Neighbor, PortSettings, Route, State } from "../plan/state.ts";
 import type { Configuration, Step } from "../plan/step.ts";
 import { networkOf, observeLinks } from "./observe.ts";
 import { readSysctl, writeSysctl } from "./sysctl.ts";
@@ -24,8 +24,10 @@ const byKernel = 2;
 /** The namespace that this thread is in. Its methods throw NetlinkErrors and HostErrors. */
 export class NetnsKernel implements Kernel {
   readonly #rtnl: Rtnetlink;
-  /** By name: asked for once, and again after a link was renamed. */
+  /** By name: asked for once. */
   readonly #indexes = new Map<string, number>();
+  /** An index that no link had when it was last looked, with room below for those that the kernel gives next. */
+  #free = 0;
 
   constructor() {
     this.#rtnl = openRtnetlink();
@@ -43,7 +45,10 @@ export class NetnsKernel implements Kernel {
     }
     this.#indexes.clear();
     const observed = links ? observeLinks(this.#rtnl) : [];
-    for (const { name, index } of observed) this.#indexes.set(name, index!);
+    for (const { name, index } of observed) {
+      this.#indexes.set(name, index!);
+      this.#free = Math.max(this.#free, index! + 8);
+    }
     return { links: observed, sysctls: found };
   }
 
@@ -78,26 +83,28 @@ export class NetnsKernel implements Kernel {
       case "assign":
         return this.#assign(step.link, step.address);
       case "unassign":
-        return unless("EADDRNOTAVAIL", () =>
-          this.#rtnl.delete(address, this.#on(step.link, step.address), `${step.link}: ${addressText(step.address)}`),
-        );
+        return this.#take(address, this.#on(step.link, step.address), `${step.link}: ${addressText(step.address)}`);
       case "addRoute":
-        return unless("EEXIST", () => this.#rtnl.create(route, step.route, routeText(step.route)));
+        return this.#give(route, step.route, routeText(step.route));
       case "removeRoute":
-        return unless("ESRCH", () => this.#rtnl.delete(route, step.route, routeText(step.route)));
-      case "addNeighbor": {
-        const body = { ...step.neighbor, index: this.#index(step.link) };
-        return this.#rtnl.replace(neighbor, body, `${step.link}: neighbor ${step.neighbor.destination}`);
-      }
-      case "removeNeighbor": {
-        const body = { ...step.neighbor, index: this.#index(step.link) };
-        return unless("ENOENT", () =>
-          this.#rtnl.delete(neighbor, body, `${step.link}: neighbor ${step.neighbor.destination}`),
-        );
-      }
+        return this.#take(route, step.route, routeText(step.route));
+      case "addNeighbor":
+        return this.#give(neighbor, { ...step.neighbor, index: this.#index(step.link) }, neighborText(step));
+      case "removeNeighbor":
+        return this.#take(neighbor, { ...step.neighbor, index: this.#index(step.link) }, neighborText(step));
       case "sysctl":
         return writeSysctl(step.key, step.value);
     }
+  }
+
+  /** Makes it, unless it is there. */
+  #give<T>(message: Message<T>, body: Body<T>, subject: string): void {
+    unless(["EEXIST"], () => this.#rtnl.create(message, body, subject));
+  }
+
+  /** Deletes it, unless it is gone: of a route, a link, a neighbour and an address the kernel says so in four ways. */
+  #take<T>(message: Message<T>, body: Body<T>, subject: string): void {
+    unless(["ESRCH", "ENODEV", "ENOENT", "EADDRNOTAVAIL"], () => this.#rtnl.delete(message, body, subject));
   }
 
   #create({ name, kind, mac, mtu, mark, up, ipv6, bridge }: Link): void {
@@ -105,7 +112,12 @@ export class NetnsKernel implements Kernel {
     const data = { multicastSnooping: false, ...(bridge?.vlanFiltering && { vlanFiltering: true, defaultPvid: 0 }) };
     const info: LinkMessage["info"] = kind === "bridge" ? { kind, data } : { kind: "dummy" };
     // A bridge without ports has no carrier, and takes no link-local address before IPv6 is off.
-    this.#rtnl.create(link, { name, mac, mtu, group: mark, info, ...administrative(up) }, name);
+    const body = { name, mac, mtu, group: mark, info, ...administrative(up) };
+    // An index of our choice saves asking for it, unless someone else has just taken it.
+    const index = this.#free++;
+    if (index > 0 && unless(["EBUSY", "EEXIST"], () => this.#rtnl.create(link, { ...body, index }, name)))
+      this.#indexes.set(name, index);
+    else this.#rtnl.create(link, body, name);
     this.#setIpv6(name, ipv6);
   }
 
@@ -130,8 +142,8 @@ export class NetnsKernel implements Kernel {
 
   #delete(links: readonly string[], mark: number | undefined): void {
     const names = links.join(", ");
-    if (mark !== undefined) return unless("ENODEV", () => this.#rtnl.delete(link, { group: mark }, names));
-    for (const name of links) unless("ENODEV", () => this.#rtnl.delete(link, { name }, name));
+    if (mark !== undefined) return this.#take(link, { group: mark }, names);
+    for (const name of links) this.#take(link, { name }, name);
   }
 
   #configure(on: string, { name, mac, mtu, master, up }: Configuration): void {
@@ -167,11 +179,10 @@ export class NetnsKernel implements Kernel {
     const body = this.#on(on, wanted);
     const subject = `${on}: ${addressText(wanted)}`;
     const detected = message.family === families.ipv6 && (message.flags & addressFlags.noDad) === 0;
-    unless("EEXIST", () => {
-      // What was in use already needs no duplicate address detection, which would leave it useless for a second, and refused as the source of routes.
-      this.#rtnl.create(address, detected ? { ...body, flags: message.flags | addressFlags.noDad } : body, subject);
-      if (detected) this.#rtnl.replace(address, body, subject);
-    });
+    // What was in use already needs no duplicate address detection, which would leave it useless for a second, and refused as the source of routes.
+    const flags = detected ? message.flags | addressFlags.noDad : message.flags;
+    if (!unless(["EEXIST"], () => this.#rtnl.create(address, { ...body, flags }, subject))) return;
+    if (detected) this.#rtnl.replace(address, body, subject);
     if (!prefixRoute) this.#dropPrefixRoute(body, subject);
   }
 
@@ -179,7 +190,7 @@ export class NetnsKernel implements Kernel {
     const destination = networkOf(address ?? local ?? "", prefixLength);
     const body = { family, destination, destinationLength: prefixLength, oif: index, protocol: byKernel, table: 254 };
     // RT_SCOPE_NOWHERE: whichever scope the route has.
-    unless("ESRCH", () => this.#rtnl.delete(route, { ...body, scope: 255 }, `${subject}: route to its network`));
+    this.#take(route, { ...body, scope: 255 }, `${subject}: route to its network`);
   }
 
   #on(name: string, { message }: Address): AddressMessage {
@@ -200,12 +211,14 @@ function administrative(up: boolean): { flags: number; change: number } {
   return { flags: up ? linkFlags.up : 0, change: linkFlags.up };
 }
 
-/** Does it, and takes the refusal that says it is so already for success. */
-function unless(code: string, work: () => void): void {
+/** Does it, and tells whether it was done; a refusal with one of these codes is no failure. */
+function unless(codes: readonly string[], work: () => void): boolean {
   try {
     work();
+    return true;
   } catch (failure) {
-    if ((failure as NetlinkError).code !== code) throw failure;
+    if (!codes.includes((failure as NetlinkError).code)) throw failure;
+    return false;
   }
 }
 
@@ -213,4 +226,8 @@ function unless(code: string, work: () => void): void {
 function routeText({ destination, destinationLength, gateway }: Route): string {
   const to = destination === undefined ? "default" : `${destination}/${destinationLength}`;
   return `route ${to}${gateway === undefined ? "" : ` via ${gateway}`}`;
+}
+
+function neighborText({ link, neighbor }: { readonly link: string; readonly neighbor: Neighbor }): string {
+  return `${link}: neighbor ${neighbor.destination}`;
 }

@@ -49,10 +49,10 @@ export class Attachments<K extends Kernel> {
    * @param netns path of the pod's namespace
    * @param planning sees the namespace; it must change nothing
    */
-  add(
+  add<P extends Planned>(
     { containerId, ifname, network, netns }: Attachment & { network: string; netns: string },
-    planning: (kernel: K) => Planned,
-  ): Planned {
+    planning: (kernel: K) => P,
+  ): P {
     return this.#namespaces.enter(netns, (kernel) => {
       const here = this.#namespaces.identify(netns);
       if (here === undefined) throw new Error(`${netns}: the namespace is gone`);
@@ -72,7 +72,7 @@ export class Attachments<K extends Kernel> {
         if (!(failure instanceof AggregateError)) this.#journal.remove(entry);
         throw failure;
       }
-      return { changes, state: planned.state };
+      return { ...planned, changes };
     });
   }
 

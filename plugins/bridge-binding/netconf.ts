@@ -1,5 +1,5 @@
 // What an operator writes for bridge-binding.
-import { type ConfOf, defaulted, defineNetconf, optional } from "../../lib/cni/netconf.ts";
+import { type ConfOf, defaulted, defineNetconf, optional, type SalvagedOf } from "../../lib/cni/netconf.ts";
 import {
   absolutePath,
   cidr,
@@ -56,6 +56,9 @@ export const netconf = defineNetconf(
 
 /** The configuration, validated. */
 export type Netconf = ConfOf<typeof netconf>;
+
+/** What DEL and GC have of one that may be faulty. */
+export type Salvaged = SalvagedOf<typeof netconf>;
 
 /** What is about the tap and the pod's link, which are KubeVirt's business with managedTap. */
 function meaningless(conf: { readonly [field: string]: unknown }): string[] {

@@ -6,79 +6,66 @@ import type { Result } from "../../lib/cni/results.ts";
 import { NetnsKernel } from "../../lib/kernel/netns.ts";
 import { attachmentsIn, isPresent, sha256 } from "../../lib/kernel/node.ts";
 import { logicNetworkName } from "../../lib/kubevirt/cni-args.ts";
-import { type LinkNames, linkNames } from "../../lib/kubevirt/names.ts";
-import type { Attachments } from "../../lib/plan/attachments.ts";
-import { type Netconf, netconf } from "./netconf.ts";
+import { linkNames } from "../../lib/kubevirt/names.ts";
+import { type Netconf, netconf, type Salvaged } from "./netconf.ts";
 import { obstacles, plan, type Situation, sysctls } from "./plan.ts";
 import { choosePodLink } from "./podlink.ts";
 import { report } from "./report.ts";
 
-export const bridgeBinding: Plugin<Netconf> = {
+export const bridgeBinding: Plugin<Netconf, Salvaged> = {
   name: "bridge-binding",
   about: "hangs a VM's NIC on a pod's network by way of an in-pod bridge and a tap",
   netconf,
 
   add(call: Attachment<Netconf>): Result {
-    let names: LinkNames | undefined;
-    const { changes } = attachments(call.conf).add(target(call), (kernel) => {
+    const { containerId, ifname, network, netns, conf, prevResult } = call;
+    const target = { containerId, ifname, network, netns: netns.path };
+    const { changes, names } = attachmentsIn(conf.dataDir).add(target, (kernel) => {
       const situation = look(kernel, call);
-      names = situation.names;
       const faults = obstacles(situation);
       if (faults.length > 0) throw new CniError(code.obstructed, faults.join("; "));
-      if (situation.placeholder === "bridge")
+      if (situation.placeholder === "bridge" && conf.attachment === "tap")
         call.warn(
-          `${names.podLink}: this kernel has no dummy links (CONFIG_DUMMY); a bridge without ports takes the name instead`,
+          `${situation.names.podLink}: the kernel has no dummy links (CONFIG_DUMMY); a bridge without ports has the name instead`,
         );
-      return { changes: plan(situation), state: situation.state };
+      return { ...situation, changes: plan(situation) };
     });
-    return report(changes, {
-      names: names!,
-      sandbox: call.netns.path,
-      ...(call.prevResult && { prevResult: call.prevResult }),
-    });
+    return report(changes, { names, sandbox: netns.path, ...(prevResult && { prevResult }) });
   },
 
-  del(call: Detachment<Partial<Netconf>>): void {
-    attachments(call.conf).remove(call, call.netns?.path);
+  del(call: Detachment<Salvaged>): void {
+    attachmentsIn(call.conf.dataDir).remove(call, call.netns?.path);
   },
 
   check(call: Attachment<Netconf>): void {
-    const found = attachments(call.conf).differences(call, call.netns.path);
+    const found = attachmentsIn(call.conf.dataDir).differences(call, call.netns.path);
     if (found.length > 0) throw new CniError(code.differs, found.join("; "));
   },
 
-  gc(call: Collection<Partial<Netconf>>): void {
+  gc(call: Collection<Salvaged>): void {
     const valid = call.valid.map(({ containerID, ifname }) => ({ containerId: containerID, ifname }));
-    const failures = attachments(call.conf).collect(call.network, valid);
+    const failures = attachmentsIn(call.conf.dataDir).collect(call.network, valid);
     if (failures.length > 0) throw new AggregateError(failures, "some attachments could not be removed");
   },
 
-  status(call: Inquiry<Netconf>): void {
-    const faults: string[] = [];
-    if (!isPresent("/dev/net/tun"))
-      faults.push("/dev/net/tun: is missing, so that no tap can be made; load the module tun");
-    const kernel = new NetnsKernel();
-    if (!kernel.has("bridge")) faults.push("kernel: has no bridge links; load the module bridge (CONFIG_BRIDGE)");
-    try {
-      attachments(call.conf).probe();
-    } catch (failure) {
-      faults.push(`dataDir: nothing can be recorded: ${(failure as Error).message}`);
-    }
+  status({ conf }: Inquiry<Netconf>): void {
+    const faults = [
+      () => isPresent("/dev/net/tun") || "/dev/net/tun: is missing, so that no tap can be made; load the module tun",
+      () => new NetnsKernel().has("bridge") || "kernel: has no bridge links; load the module bridge (CONFIG_BRIDGE)",
+      () => attachmentsIn(conf.dataDir).probe(),
+    ].flatMap(fault);
     if (faults.length > 0) throw new CniError(code.unavailable, faults.join("; "));
   },
 };
 
-function attachments(conf: Partial<Netconf>): Attachments<NetnsKernel> {
-  return attachmentsIn(conf.dataDir ?? "/run/bridge-binding");
-}
-
-function target({ containerId, ifname, network, netns }: Attachment<Netconf>): {
-  containerId: string;
-  ifname: string;
-  network: string;
-  netns: string;
-} {
-  return { containerId, ifname, network, netns: netns.path };
+/** What a look finds wrong, or why it could not look. */
+function fault(look: () => unknown): string[] {
+  try {
+    const found = look();
+    return typeof found === "string" ? [found] : [];
+  } catch (failure) {
+    return [(failure as Error).message];
+  }
 }
 
 /** Everything that the plan is made from. */

@@ -22,6 +22,7 @@ const defaults: Netconf = {
   bridgeAddress: "auto",
   keepPodAddresses: true,
   attachment: "tap",
+  dataDir: "/run/bridge-binding",
 };
 
 function situation(conf: Partial<Netconf> = {}, state: State = pod(), more: Partial<Situation> = {}): Situation {

@@ -30,7 +30,7 @@ export function route(destination: string, gateway?: string): Route {
     scope: gateway === undefined ? 253 : 0,
     type: 1,
     flags: 0,
-    ...(length !== "0" && { dst }),
+    ...(length !== "0" && { destination: dst }),
     ...(gateway !== undefined && { gateway }),
     oif: 2,
   };
@@ -64,7 +64,7 @@ export const eth0: Link = link({
     address("fe80::858:aff:fef4:7/64"),
   ],
   routes: [route("169.254.1.1/32"), route("0.0.0.0/0", "169.254.1.1"), route("::/0", "fd00::1")],
-  neighbors: [{ family: 2, state: 128, flags: 0, type: 1, dst: "169.254.1.1", lladdr: "ee:ee:ee:ee:ee:ee" }],
+  neighbors: [{ family: 2, state: 128, flags: 0, type: 1, destination: "169.254.1.1", mac: "ee:ee:ee:ee:ee:ee" }],
 });
 
 export function pod(

@@ -1,0 +1,21 @@
+// Writes the tables of fields into the plugins' READMEs, between `<!-- fields -->` and `<!-- /fields -->`.
+import { readFile, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { fieldTable } from "../lib/cni/netconf-schema.ts";
+import { descriptions } from "../plugins/bridge-binding/descriptions.ts";
+import { netconf } from "../plugins/bridge-binding/netconf.ts";
+
+/** The README of each plugin with its table as it ought to be. */
+export const tables = [{ readme: "plugins/bridge-binding/README.md", table: fieldTable(netconf, descriptions) }];
+
+const marked = /(<!-- fields -->\n)[\s\S]*?(<!-- \/fields -->)/;
+
+/** The README's text with the table in its place. */
+export function withTable(text: string, table: string): string {
+  if (!marked.test(text)) throw new Error("has no <!-- fields --> and <!-- /fields -->");
+  return text.replace(marked, (_, before, after) => `${before}${table}${after}`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const { readme, table } of tables) await writeFile(readme, withTable(await readFile(readme, "utf8"), table));
+}
