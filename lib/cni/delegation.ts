@@ -39,6 +39,7 @@ export function delegateAdd(delegation: Delegation, system: Running): Result {
   try {
     return resultOf(run(path, "ADD", delegation, system), delegation);
   } catch (failure) {
+    if (neverRan(failure)) throw failure;
     throw joined([failure, ...failuresOf([() => run(path, "DEL", delegation, system)])]);
   }
 }
@@ -112,6 +113,12 @@ function start(path: string, verb: Verb, { env, raw }: Delegation, system: Runni
         });
     }
   }
+}
+
+/** Whether the system refused to run it; the errnos left out are of one that did run. */
+function neverRan(failure: unknown): boolean {
+  const errno = ((failure as Error).cause as { code?: unknown } | undefined)?.code;
+  return typeof errno === "string" && !["ETIMEDOUT", "EFBIG", "EILSEQ"].includes(errno);
 }
 
 function why(errno: string | undefined, verb: Verb): string {

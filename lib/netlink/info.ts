@@ -7,10 +7,11 @@ import type { Codec, Reader, ValueOf } from "./wire.ts";
 /** The settings that belong to each kind. */
 type Kinds = Readonly<Record<string, Codec<any>>>;
 
-declare const unnamed: unique symbol;
-
-/** A kind that no table names: its data is hex. (A type of its own, so that comparing with a named kind narrows to that kind's data.) */
-export type OtherKind = string & { readonly [unnamed]: true };
+/**
+ * A kind that no table names, such as `vxlan`; its data is hex. The type is a stand-in: TypeScript tells the members of a union apart by literals only, and
+ * none of them means "any other text". With it `kind === "bridge"` narrows `data`; to compare with a kind that no table names, say `kind as string`.
+ */
+export type OtherKind = "another kind";
 
 /** A kind under the name K, and under the name D its data. */
 type Choice<K extends string, D extends string, T extends Kinds> =

@@ -25,7 +25,8 @@ const attributes = attrs({
   vlan: [5, u16],
   port: [6, be16],
   vni: [7, u32],
-  interface: [8, u32],
+  /** Of a remote forwarding entry: the link that leads to `destination`. */
+  ifindex: [8, u32],
   /** The index of the bridge. */
   master: [9, u32],
   /** RTPROT_* of who made it. */

@@ -1,0 +1,135 @@
+import t from "tap";
+import { CniError, code } from "../../../lib/cni/errors.ts";
+import { errorDocument, explain, failuresOf, joined } from "../../../lib/cni/failure.ts";
+import { hostError } from "./machine.ts";
+
+const netlinkError = (errno: string, message: string) =>
+  Object.assign(new Error(message), { name: "NetlinkError", code: errno });
+
+t.test("an error of ours is told as it is", async (t) => {
+  t.same(explain(new CniError(code.differs, "tap0: owner is 0, not 107", "a hint")), {
+    code: 101,
+    msg: "tap0: owner is 0, not 107",
+    details: "a hint",
+  });
+});
+
+t.test("a failed system call is an I/O error, the kernel's refusal of a change one of ours", async (t) => {
+  t.same(explain(hostError("ENOSPC", "write", "/run/x")), {
+    code: 5,
+    msg: "write /run/x: failed (ENOSPC)",
+    details: "",
+  });
+  t.same(explain(hostError("EBUSY", "ioctl", "tap0")), { code: 100, msg: "ioctl tap0: failed (EBUSY)", details: "" });
+  t.same(explain(netlinkError("EEXIST", "create k6t-eth0: Name already taken (EEXIST)")), {
+    code: 100,
+    msg: "create k6t-eth0: Name already taken (EEXIST)",
+    details: "",
+  });
+});
+
+t.test("what passes by itself asks the runtime to try again", async (t) => {
+  t.equal(explain(hostError("ETIMEDOUT", "flock", "/run/lock")).code, 11);
+  t.equal(explain(hostError("EAGAIN", "recvmsg")).code, 11);
+  t.equal(explain(netlinkError("EINTR", "list links: interrupted")).code, 11);
+});
+
+t.test("a plain error says what is in the way", async (t) => {
+  t.same(explain(new Error("eth0: is already a port of br0")), {
+    code: 102,
+    msg: "eth0: is already a port of br0",
+    details: "",
+  });
+});
+
+t.test("a fault of the program is told with its kind and its place", async (t) => {
+  const { code, msg, details } = explain(new TypeError("x is undefined"));
+  t.equal(code, 199);
+  t.equal(msg, "TypeError: x is undefined");
+  t.match(details, /^at .*failure\.test/);
+});
+
+t.test("causes are told once each, and give their code", async (t) => {
+  const cause = hostError("ENOSPC", "write", "/run/x");
+  t.same(explain(new Error("the journal cannot be written", { cause })), {
+    code: 5,
+    msg: "the journal cannot be written",
+    details: "write /run/x: failed (ENOSPC)",
+  });
+  t.same(explain(new Error(`journal: ${cause.message}`, { cause })).details, "");
+  t.same(explain(new Error("a", { cause: new Error("b", { cause: new CniError(11, "c", "d") }) })), {
+    code: 11,
+    msg: "a",
+    details: "b; c; d",
+  });
+});
+
+t.test("an AggregateError tells all that it holds, and has the first one's code", async (t) => {
+  const failures = [hostError("EBUSY", "ioctl", "tap0"), new Error("eth0: is gone", { cause: new Error("why") })];
+  t.same(explain(new AggregateError(failures, "the plan failed, and so did undoing it")), {
+    code: 100,
+    msg: "the plan failed, and so did undoing it",
+    details: "ioctl tap0: failed (EBUSY); eth0: is gone (why)",
+  });
+  t.same(explain(joined([failures[0], failures[1]])), {
+    code: 100,
+    msg: "ioctl tap0: failed (EBUSY)",
+    details: "also: eth0: is gone (why)",
+  });
+  t.equal(joined([failures[0]]), failures[0]);
+  t.equal(typeof explain(new AggregateError([], "none")).code, "number");
+});
+
+t.test("what is thrown and is no error is told all the same", async (t) => {
+  t.same(explain(null), { code: 199, msg: "out of memory", details: "" });
+  for (const thrown of ["text", 5, undefined, {}, Symbol("s")])
+    t.match(explain(thrown), { code: 199, msg: /was thrown$/ });
+});
+
+t.test("an error document has the keys of the specification, details only where there are any", async (t) => {
+  t.same(JSON.parse(errorDocument(new CniError(7, "a", "b"), "0.4.0", "ADD")), {
+    cniVersion: "0.4.0",
+    code: 7,
+    msg: "a",
+    details: "b",
+  });
+  t.same(JSON.parse(errorDocument(new CniError(7, "a"), "0.4.0", undefined)), {
+    cniVersion: "0.4.0",
+    code: 7,
+    msg: "a",
+  });
+  const silent = Object.assign(new Error("x"), { message: "" });
+  t.same(JSON.parse(errorDocument(silent, "1.1.0", "ADD")), {
+    cniVersion: "1.1.0",
+    code: 102,
+    msg: "failed without a message",
+  });
+});
+
+t.test("only a DEL avoids the words that containerd takes for success", async (t) => {
+  const failure = new CniError(5, "link not found", "open /run/x: no such file or directory; not found, not found");
+  t.match(errorDocument(failure, "1.1.0", "ADD"), /link not found/);
+  t.notMatch(errorDocument(failure, "1.1.0", "DEL"), /not found|no such file or directory/);
+  t.same(JSON.parse(errorDocument(failure, "1.1.0", "DEL")), {
+    cniVersion: "1.1.0",
+    code: 5,
+    msg: "link missing",
+    details: "open /run/x: the file or directory is missing; missing, missing",
+  });
+});
+
+t.test("every task is run, whatever becomes of the others", async (t) => {
+  const done: number[] = [];
+  const failures = failuresOf([
+    () => done.push(1),
+    () => {
+      throw new Error("a");
+    },
+    () => done.push(3),
+    () => {
+      throw new TypeError("b");
+    },
+  ]);
+  t.same(done, [1, 3]);
+  t.match(failures, [{ message: "a" }, { message: "b" }]);
+});

@@ -1,0 +1,327 @@
+import t from "tap";
+import { call, environment, hostError, Machine, netconf, note, type Program } from "./machine.ts";
+
+const withIpam = { ...netconf, ipam: { type: "host-local", subnet: "10.0.0.0/24" } };
+const lease = {
+  cniVersion: "1.1.0",
+  ips: [{ address: "10.0.0.7/24", gateway: "10.0.0.1" }],
+  routes: [{ dst: "0.0.0.0/0" }],
+  dns: {},
+};
+const path = "/opt/cni/bin/host-local";
+
+/** A plugin with IPAM, whose ADD gives what the IPAM plugin gave. */
+const leasing = () => note({ ipam: true, add: ({ ipam }) => ipam!.add() });
+
+/** An IPAM plugin that does as it is told for each verb, and else succeeds. */
+function ipam(answers: Partial<Record<string, Partial<ReturnType<Program>>>> = {}): Program {
+  return (verb) => answers[verb] ?? (verb === "ADD" ? { stdout: JSON.stringify(lease) } : {});
+}
+const failing = (code: number, msg: string, details?: string) => ({
+  status: 1,
+  stdout: JSON.stringify({ cniVersion: "1.1.0", code, msg, details }),
+});
+
+function run(
+  verb: string,
+  program: Program | undefined,
+  more: { plugin?: ReturnType<typeof note>; stdin?: unknown; mode?: number } = {},
+) {
+  return call(environment(verb), more.stdin ?? { ...withIpam, prevResult: lease }, {
+    plugin: more.plugin ?? leasing(),
+    prepare: (machine) => program && machine.install(path, program, more.mode),
+  });
+}
+
+t.test("ADD gives what the IPAM plugin on CNI_PATH gave", async (t) => {
+  const { machine, status } = run("ADD", ipam());
+  t.equal(status, 0);
+  t.same(machine.document, lease);
+  t.same(machine.runs, ["host-local ADD"]);
+});
+
+t.test("a delegate is given the whole environment and the configuration's very text", async (t) => {
+  const text = `  {"name":"blue", "cniVersion" : "1.1.0",\\n"ipam":{"type":"host-local","x":1e0}}\\n`.replaceAll(
+    "\\n",
+    "\n",
+  );
+  for (const verb of ["ADD", "DEL", "STATUS", "GC"]) {
+    let given: Parameters<Program>[1] | undefined;
+    const env = { ...environment(verb), CNI_ARGS: "A=B", HOME: "/root", LANG: "C" };
+    const { status } = call(env, text, {
+      plugin: leasing(),
+      prepare: (machine) =>
+        machine.install(path, (_, options) => {
+          given = options;
+          return ipam()(verb, options);
+        }),
+    });
+    t.equal(status, 0);
+    t.same(given!.env, env);
+    t.equal(given!.stdin, text);
+  }
+});
+
+t.test("a delegate is looked for in each directory of CNI_PATH in turn, regular files only", async (t) => {
+  const machines = call(environment("ADD"), withIpam, {
+    plugin: leasing(),
+    prepare: (machine) => {
+      machine.files.set(path, { kind: "directory" });
+      machine.install("/usr/lib/cni/host-local", ipam());
+    },
+  });
+  t.equal(machines.status, 0);
+  const first = call(environment("ADD", { CNI_PATH: ":/usr/lib/cni::/opt/cni/bin" }), withIpam, {
+    plugin: leasing(),
+    prepare: (machine) =>
+      machine.install("/usr/lib/cni/host-local", ipam()).install(path, ipam({ ADD: failing(9, "the wrong one") })),
+  });
+  t.equal(first.status, 0);
+});
+
+t.test("a delegate's result is read in its own version and given in the configuration's", async (t) => {
+  const old = { cniVersion: "0.2.0", ip4: { ip: "10.0.0.7/24", gateway: "10.0.0.1", routes: [{ dst: "0.0.0.0/0" }] } };
+  const { machine } = run("ADD", ipam({ ADD: { stdout: JSON.stringify(old) } }), {
+    stdin: { ...withIpam, cniVersion: "0.4.0" },
+  });
+  t.same(machine.document, {
+    cniVersion: "0.4.0",
+    ips: [{ version: "4", address: "10.0.0.7/24", gateway: "10.0.0.1" }],
+    routes: [{ dst: "0.0.0.0/0" }],
+  });
+});
+
+t.test("DEL, CHECK, GC and STATUS reach the IPAM plugin after the plugin's own", async (t) => {
+  for (const verb of ["DEL", "CHECK", "GC", "STATUS"]) {
+    const { machine, status, verbs } = run(verb, ipam(), {
+      stdin: { ...withIpam, prevResult: lease, "cni.dev/valid-attachments": [] },
+    });
+    t.equal(status, 0);
+    t.equal(machine.stdout, "");
+    t.same(verbs, [verb.toLowerCase()]);
+    t.same(machine.runs, [`host-local ${verb}`]);
+  }
+});
+
+t.test("GC without a list reaps nothing itself, and is passed on", async (t) => {
+  const { machine, verbs } = run("GC", ipam());
+  t.same(verbs, []);
+  t.same(machine.runs, ["host-local GC"]);
+});
+
+t.test("the IPAM plugin is reached also where the plugin's own verb failed, and both failures are told", async (t) => {
+  for (const verb of ["del", "check", "gc", "status"] as const) {
+    const plugin = note({
+      ipam: true,
+      [verb]: () => {
+        throw new Error("tap0: is missing");
+      },
+    });
+    const { machine, status } = run(
+      verb.toUpperCase(),
+      ipam({ [verb.toUpperCase()]: failing(42, "no lease", "really") }),
+      {
+        plugin,
+        stdin: { ...withIpam, prevResult: lease, "cni.dev/valid-attachments": [] },
+      },
+    );
+    t.equal(status, 1);
+    t.match(machine.document, { msg: "tap0: is missing", details: "also: no lease (really)" });
+  }
+});
+
+t.test("a delegate's error is passed on with its code, message and details", async (t) => {
+  for (const verb of ["ADD", "DEL", "CHECK", "GC", "STATUS"]) {
+    const { machine } = run(verb, ipam({ [verb]: failing(11, "try later", "pool is full") }));
+    t.same(machine.document, { cniVersion: "1.1.0", code: 11, msg: "try later", details: "pool is full" });
+  }
+});
+
+t.test("a delegate's ADD that failed is followed by its DEL", async (t) => {
+  const { machine, status, verbs } = run("ADD", ipam({ ADD: failing(7, "bad range") }));
+  t.equal(status, 1);
+  t.match(machine.document, { code: 7, msg: "bad range" });
+  t.same(machine.runs, ["host-local ADD", "host-local DEL"]);
+  t.same(verbs, ["add"]);
+});
+
+t.test("a delegate whose DEL after a failed ADD fails too is told of with both", async (t) => {
+  const { machine } = run("ADD", ipam({ ADD: failing(7, "bad range"), DEL: failing(5, "disk is full") }));
+  t.match(machine.document, { code: 7, msg: "bad range", details: "also: disk is full" });
+});
+
+t.test("an address is released where ADD fails after it was assigned", async (t) => {
+  const plugin = note({
+    ipam: true,
+    add: ({ ipam }) => {
+      ipam!.add();
+      throw new Error("eth0: cannot be created");
+    },
+  });
+  const { machine } = run("ADD", ipam(), { plugin });
+  t.same(machine.runs, ["host-local ADD", "host-local DEL"]);
+  t.match(machine.document, { msg: "eth0: cannot be created" });
+});
+
+t.test("an address is not released where ADD fails before it was assigned", async (t) => {
+  const plugin = note({
+    ipam: true,
+    add: () => {
+      throw new Error("container has this attachment already");
+    },
+  });
+  t.same(run("ADD", ipam(), { plugin }).machine.runs, []);
+});
+
+t.test("an address is released where the result cannot be handed over", async (t) => {
+  const { machine, verbs } = call(environment("ADD"), withIpam, {
+    plugin: leasing(),
+    prepare: (machine) => {
+      machine.install(path, ipam());
+      machine.stdoutFails = hostError("EPIPE", "write");
+    },
+  });
+  t.same(verbs, ["add", "del"]);
+  t.same(machine.runs, ["host-local ADD", "host-local DEL"]);
+});
+
+t.test("a delegate that prints no result on success fails ADD, and is undone", async (t) => {
+  for (const [stdout, details] of [
+    ["", /it printed nothing/],
+    ["hello", /it printed "hello"/],
+    ["[]", /is a list, not an object/],
+    ['{"ips":[{"address":5}]}', /ips\[0\]\.address: must be text/],
+    ['{"cniVersion":"7.0.0"}', /incompatible CNI versions/],
+    [`"${"x".repeat(10_000)}"`, /^.{200,600}$/],
+  ] as const) {
+    const { machine } = run("ADD", ipam({ ADD: { stdout } }));
+    t.match(machine.document, {
+      code: 103,
+      msg: "the plugin host-local succeeded, but gave no result that can be read",
+    });
+    t.match(machine.document!.details, details);
+    t.same(machine.runs, ["host-local ADD", "host-local DEL"]);
+  }
+});
+
+t.test("a delegate that fails without a CNI error is told of with what it printed", async (t) => {
+  for (const stdout of ["", "panic: nil map", '{"code":-1,"msg":"x"}', '{"code":"7","msg":"x"}', '{"code":7}'])
+    t.match(run("STATUS", ipam({ STATUS: { status: 2, stdout } })).machine.document, {
+      code: 103,
+      msg: `${path}: STATUS ended with status 2 and printed no CNI error`,
+      details: stdout === "" ? "it printed nothing" : `it printed ${JSON.stringify(stdout)}`,
+    });
+  t.match(run("STATUS", ipam({ STATUS: { status: 137, signal: 9 } })).machine.document, {
+    code: 103,
+    msg: `${path}: STATUS was ended by signal 9`,
+  });
+});
+
+t.test("a delegate that is on none of the directories is told of with all of them", async (t) => {
+  const { machine } = run("ADD", undefined);
+  t.same(machine.document, {
+    cniVersion: "1.1.0",
+    code: 103,
+    msg: "the plugin host-local is in none of the directories of CNI_PATH",
+    details: "/opt/cni/bin, /usr/lib/cni",
+  });
+});
+
+t.test("a delegate without CNI_PATH is a fault of the environment", async (t) => {
+  const { machine } = call(environment("ADD", { CNI_PATH: "" }), withIpam, { plugin: leasing() });
+  t.match(machine.document, { code: 4, msg: "required env variables [CNI_PATH] missing" });
+});
+
+t.test("a delegate that cannot be run says why", async (t) => {
+  t.match(run("ADD", ipam(), { mode: 0o644 }).machine.document, {
+    code: 103,
+    msg: `${path}: is not executable (mode 644)`,
+  });
+  for (const [errno, code, msg] of [
+    ["ETIMEDOUT", 11, /STATUS took longer than 180 s and was ended/],
+    ["ENOENT", 103, /its interpreter, or the loader that it was linked for, is missing/],
+    ["ENOEXEC", 103, /not an executable of this machine/],
+    ["EACCES", 103, /permission denied/],
+    ["EFBIG", 103, /printed more than 1 MiB/],
+    ["EILSEQ", 103, /not UTF-8/],
+    ["EMFILE", 103, /could not be run \(EMFILE\)/],
+  ] as const) {
+    const throwing: Program = () => {
+      throw hostError(errno, "execve", path);
+    };
+    t.match(run("STATUS", throwing).machine.document, { code, msg });
+    const ran = ["ETIMEDOUT", "EFBIG", "EILSEQ"].includes(errno);
+    t.same(run("ADD", throwing).machine.runs, ran ? ["host-local ADD", "host-local DEL"] : ["host-local ADD"], errno);
+  }
+});
+
+t.test("a delegate that took too long is undone", async (t) => {
+  const program: Program = (verb) => {
+    if (verb === "ADD") throw hostError("ETIMEDOUT", "execve", path);
+    return {};
+  };
+  const { machine } = run("ADD", program);
+  t.match(machine.document, { code: 11 });
+  t.same(machine.runs, ["host-local ADD", "host-local DEL"]);
+});
+
+t.test("a delegate that is just being replaced is tried again", async (t) => {
+  let busy = 3;
+  const program: Program = (verb, options) => {
+    if (busy-- > 0) throw hostError("ETXTBSY", "execve", path);
+    return ipam()(verb, options);
+  };
+  const { machine, status } = run("ADD", program);
+  t.equal(status, 0);
+  t.equal(machine.slept, 3000);
+  const forever: Program = () => {
+    throw hostError("ETXTBSY", "execve", path);
+  };
+  const given = run("STATUS", forever);
+  t.match(given.machine.document, { code: 103, msg: /ETXTBSY/ });
+  t.equal(given.machine.runs.length, 6);
+});
+
+t.test("an IPAM plugin's name must not lead out of CNI_PATH; DEL and GC go on without it", async (t) => {
+  for (const type of ["../host-local", "/bin/sh", "a/b", "..", ".", "a\0b", 5, {}]) {
+    const stdin = { ...netconf, ipam: { type }, prevResult: lease, "cni.dev/valid-attachments": [] };
+    for (const verb of ["ADD", "CHECK", "STATUS"]) {
+      const { machine, verbs } = run(verb, ipam(), { stdin });
+      t.match(machine.document, { code: 7, msg: /^ipam\.type: must be the name of a plugin in CNI_PATH/ });
+      t.same(verbs, []);
+      t.same(machine.runs, []);
+    }
+    for (const verb of ["DEL", "GC"]) {
+      const { machine, status, verbs } = run(verb, ipam(), { stdin });
+      t.equal(status, 0);
+      t.same(verbs, [verb.toLowerCase()]);
+      t.same(machine.runs, []);
+      t.match(machine.stderr, /^note: ipam\.type/);
+    }
+  }
+});
+
+t.test("an empty ipam is none", async (t) => {
+  for (const ipam of [{}, { type: "" }, null]) {
+    const { plugin, status } = run("ADD", undefined, { stdin: { ...netconf, ipam }, plugin: note({ ipam: true }) });
+    t.equal(status, 0);
+    t.notOk("ipam" in (plugin.calls[0]![1] as object));
+  }
+});
+
+t.test(
+  "a plugin that assigns no addresses refuses a configuration that names an IPAM plugin, and cleans up all the same",
+  async (t) => {
+    const { machine, verbs } = run("ADD", ipam(), { plugin: note() });
+    t.match(machine.document, {
+      code: 2,
+      msg: "ipam.type: host-local would never be asked, note assigns no addresses",
+    });
+    t.same(verbs, []);
+    t.equal(run("DEL", ipam(), { plugin: note() }).status, 0);
+  },
+);
+
+t.test("the machine of these tests is as strict as the host: a program that is not there cannot be run", async (t) => {
+  t.throws(() => new Machine({}, "").run("/nowhere", { env: { CNI_COMMAND: "ADD" }, stdin: "", timeout: 1 }));
+});

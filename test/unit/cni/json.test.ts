@@ -1,0 +1,82 @@
+import fc from "fast-check";
+import t from "tap";
+import { decodeObject, syntaxFault } from "../../../lib/cni/json.ts";
+
+t.test("the place and the reason of a fault are told", async (t) => {
+  for (const [text, fault] of [
+    ["", "line 1, column 1: ends too early, expected a value"],
+    ["{", 'line 1, column 2: ends too early, expected a key or "}"'],
+    ['{"a"', 'line 1, column 5: ends too early, expected ":"'],
+    ['{"a":', "line 1, column 6: ends too early, expected a value"],
+    ['{"a":1', 'line 1, column 7: ends too early, expected "," or "}"'],
+    ['{\n  "a": 1,\n}', 'line 3, column 1: unexpected "}", expected a key'],
+    ['{\n  "a": 1\n  "b": 2\n}', 'line 3, column 3: unexpected "\\"", expected "," or "}"'],
+    ["[1,]", 'line 1, column 4: unexpected "]", expected a value'],
+    ["[1}", 'line 1, column 3: unexpected "}", expected "," or "]"'],
+    ["{'a': 1}", `line 1, column 2: unexpected "'", expected a key or "}"`],
+    ["{a: 1}", 'line 1, column 2: unexpected "a", expected a key or "}"'],
+    ['{"a" 1}', 'line 1, column 6: unexpected "1", expected ":"'],
+    ['{"a": 01}', 'line 1, column 8: unexpected "1", expected "," or "}"'],
+    ['{"a": -}', 'line 1, column 7: unexpected "-", expected a value'],
+    ['{"a": True}', 'line 1, column 7: unexpected "T", expected a value'],
+    ['{"a": 1} x', 'line 1, column 10: unexpected "x", expected nothing more'],
+    ['{"a": 1}\u0000', "line 1, column 9: unexpected U+0000, expected nothing more"],
+    ['\ufeff{"a": 1}', "line 1, column 1: unexpected U+FEFF, expected a value"],
+    ["🖧", "line 1, column 1: unexpected U+1F5A7, expected a value"],
+    ['{"a": "x', "line 1, column 7: the string that begins here does not end"],
+    ['{"a": "x\n"}', "line 1, column 9: U+000A inside a string, write it as an escape"],
+    ['{"a": "\\x"}', "line 1, column 8: unknown escape in a string"],
+    ['{"a": "\\u12g4"}', "line 1, column 8: unknown escape in a string"],
+    ["// note\n{}", 'line 1, column 1: unexpected "/", expected a value'],
+  ] as const)
+    t.equal(syntaxFault(text), fault, JSON.stringify(text));
+});
+
+t.test("what JSON.parse takes has no fault, and what it refuses has one", async (t) => {
+  const isJson = (text: string): boolean => {
+    try {
+      JSON.parse(text);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  const broken = fc
+    .tuple(fc.json(), fc.nat(), fc.nat({ max: 3 }), fc.stringMatching(/^[{}[\]",:\\0-9eE+. tfnu-]{0,3}$/))
+    .map(([text, at, cut, more]) => {
+      const place = at % (text.length + 1);
+      return text.slice(0, place) + more + text.slice(place + cut);
+    });
+  fc.assert(
+    fc.property(fc.oneof(broken, fc.json(), fc.stringMatching(/^[{}[\]",:\\0-9eE+. \n-]{0,12}$/)), (text) => {
+      t.equal(syntaxFault(text) === undefined, isJson(text), JSON.stringify(text));
+    }),
+    { numRuns: 5000 },
+  );
+});
+
+t.test("a fault in a large and deep text is found without using up the stack", async (t) => {
+  const deep = "[".repeat(500_000);
+  t.equal(syntaxFault(`${deep}`), 'line 1, column 500001: ends too early, expected a value or "]"');
+  t.equal(
+    syntaxFault(`{"a":"${"x".repeat(1_000_000)}"`),
+    'line 1, column 1000008: ends too early, expected "," or "}"',
+  );
+});
+
+t.test("an object is decoded, of keys that are there twice the last one", async (t) => {
+  t.same(decodeObject(' {"a": [1, {"b": null}], "a": 2}\n', "netconf"), { a: 2 });
+  const own = decodeObject('{"__proto__": {"mtu": 1}}', "netconf");
+  t.equal(own.mtu, undefined);
+});
+
+t.test("what is no object is refused by name", async (t) => {
+  for (const [text, message] of [
+    ["[]", "netconf: is a list, not an object"],
+    ["null", "netconf: is null, not an object"],
+    ["5", "netconf: is 5, not an object"],
+    ['"a"', 'netconf: is "a", not an object'],
+    ["{", 'netconf: is not JSON: line 1, column 2: ends too early, expected a key or "}"'],
+  ] as const)
+    t.throws(() => decodeObject(text, "netconf"), { name: "CniError", code: 6, message });
+});

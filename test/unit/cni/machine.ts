@@ -1,0 +1,182 @@
+// A process on a node, in memory: what the edge of a plugin asks of the system, and what it did.
+import { answer } from "../../../lib/cni/answer.ts";
+import { defaulted, defineNetconf, optional, required } from "../../../lib/cni/netconf.ts";
+import type { Plugin } from "../../../lib/cni/plugin.ts";
+import { absolutePath, flag, integer } from "../../../lib/cni/schemas.ts";
+import type { RunOptions, RunResult, System } from "../../../lib/cni/system.ts";
+
+/** A HostError, as the host throws it. */
+export function hostError(code: string, syscall: string, path?: string): Error {
+  return Object.assign(new Error(`${syscall}${path === undefined ? "" : ` ${path}`}: failed (${code})`), {
+    code,
+    syscall,
+    path,
+  });
+}
+
+type Stat = ReturnType<System["stat"]>;
+type File = Partial<Stat> & { readonly kind: string };
+/** A program that was put on CNI_PATH: it is given its environment and standard input. */
+export type Program = (verb: string, options: RunOptions) => Partial<RunResult>;
+
+const ownNamespace = { device: 4, inode: 4026531840 };
+
+export class Machine implements System {
+  environment: Record<string, string>;
+  /** Text, or the error that reading it ends in. */
+  stdin: string | Error;
+  readonly files = new Map<string, File>([
+    ["/run/netns/blue", { kind: "file", device: 4, inode: 4026532001 }],
+    ["/proc/thread-self/ns/net", { kind: "file", ...ownNamespace }],
+    ["/proc/7/ns/net", { kind: "file", ...ownNamespace }],
+    ["/etc/hostname", { kind: "file", device: 1, inode: 12 }],
+    ["/run", { kind: "directory", device: 1, inode: 13 }],
+  ]);
+  readonly programs = new Map<string, Program>();
+  /** Errors of paths, by the path. */
+  readonly refused = new Map<string, Error>();
+  stdout = "";
+  stderr = "";
+  stdoutFails: Error | undefined;
+  signalsIgnored = false;
+  stdinRead = false;
+  slept = 0;
+  /** What was run: `host-local ADD`. */
+  readonly runs: string[] = [];
+  readonly #open = new Map<number, string>();
+
+  constructor(environment: Record<string, string>, stdin: unknown) {
+    this.environment = environment;
+    this.stdin = typeof stdin === "string" || stdin instanceof Error ? stdin : JSON.stringify(stdin);
+  }
+
+  env = (): Record<string, string> => this.environment;
+  readStdin = (limit: number): string => {
+    this.stdinRead = true;
+    if (this.stdin instanceof Error) throw this.stdin;
+    if (this.stdin.length > limit) throw hostError("EFBIG", "read");
+    return this.stdin;
+  };
+  writeStdout = (text: string): void => {
+    if (this.stdoutFails !== undefined) throw this.stdoutFails;
+    this.stdout += text;
+  };
+  writeStderr = (text: string): void => {
+    this.stderr += text;
+  };
+  ignoreSignals = (): void => {
+    this.signalsIgnored = true;
+  };
+  stat = (path: string): Stat => {
+    const open = /^\/proc\/self\/fd\/(\d+)$/.exec(path)?.[1];
+    const file = this.files.get(open === undefined ? path : this.#open.get(Number(open))!);
+    const refusal = this.refused.get(path);
+    if (refusal !== undefined) throw refusal;
+    if (file === undefined) throw hostError("ENOENT", "stat", path);
+    return { device: 1, inode: 1, mode: 0o644, ...file };
+  };
+  openNetns = (path: string): number => {
+    const file = this.files.get(path);
+    const refusal = this.refused.get(path);
+    if (refusal !== undefined) throw refusal;
+    if (file === undefined) throw hostError("ENOENT", "open", path);
+    if (file.device === 1) throw hostError("EINVAL", "setns", path);
+    const fd = 10 + this.#open.size;
+    this.#open.set(fd, path);
+    return fd;
+  };
+  close = (fd: number): void => {
+    this.#open.delete(fd);
+  };
+  sleep = (milliseconds: number): void => {
+    this.slept += milliseconds;
+  };
+  run = (path: string, options: RunOptions): RunResult => {
+    const verb = options.env.CNI_COMMAND!;
+    this.runs.push(`${path.slice(path.lastIndexOf("/") + 1)} ${verb}`);
+    return { status: 0, stdout: "", ...this.programs.get(path)!(verb, options) };
+  };
+
+  /** Puts a program on CNI_PATH. */
+  install(path: string, program: Program, mode = 0o755): this {
+    this.files.set(path, { kind: "file", mode });
+    this.programs.set(path, program);
+    return this;
+  }
+
+  /** How many descriptors are open. */
+  get open(): number {
+    return this.#open.size;
+  }
+
+  /** The document on standard output; undefined where there is none. */
+  get document(): Record<string, unknown> | undefined {
+    return this.stdout === "" ? undefined : JSON.parse(this.stdout);
+  }
+}
+
+/** A network's configuration with nothing of its own, in the newest version. */
+export const netconf = { cniVersion: "1.1.0", name: "blue", type: "note" } as const;
+
+/** The environment of a verb that attaches. */
+export function environment(verb: string, more: Record<string, string> = {}): Record<string, string> {
+  return {
+    CNI_COMMAND: verb,
+    CNI_CONTAINERID: "c0ffee",
+    CNI_NETNS: "/run/netns/blue",
+    CNI_IFNAME: "eth0",
+    CNI_PATH: "/opt/cni/bin:/usr/lib/cni",
+    ...more,
+  };
+}
+
+const noteNetconf = defineNetconf(() => ({
+  mtu: optional(() => integer({ min: 68, max: 65535, unit: "bytes" })),
+  vlan: optional(() => integer({ min: 1, max: 4094 })),
+  loud: defaulted(false, flag),
+  dataDir: defaulted("/run/note", absolutePath),
+}));
+type Note = ReturnType<typeof noteNetconf.parse>;
+type Salvaged = ReturnType<typeof noteNetconf.salvage>;
+
+/** A plugin that takes note of its calls; what a verb does beyond that is given. */
+export function note(
+  verbs: Partial<Plugin<Note, Salvaged>> = {},
+): Plugin<Note, Salvaged> & { calls: [verb: string, call: never][] } {
+  const calls: [verb: string, call: never][] = [];
+  const taking = <K extends "add" | "del" | "check" | "gc" | "status">(verb: K): Plugin<Note, Salvaged>[K] =>
+    ((call: never) => {
+      calls.push([verb, call]);
+      return (verbs[verb] as ((call: never) => unknown) | undefined)?.(call) ?? {};
+    }) as Plugin<Note, Salvaged>[K];
+  return {
+    name: "note",
+    about: "takes note of its calls",
+    netconf: verbs.netconf ?? noteNetconf,
+    ...(verbs.ipam !== undefined && { ipam: verbs.ipam }),
+    calls,
+    add: taking("add"),
+    del: taking("del"),
+    check: taking("check"),
+    gc: taking("gc"),
+    status: taking("status"),
+  };
+}
+
+/** A netconf with a field that must be there. */
+export const demanding = defineNetconf(() => ({
+  deviceID: required(() => integer({ min: 1, max: 9 })),
+  dataDir: defaulted("/run/note", absolutePath),
+}));
+
+/** Calls the plugin on a new machine, and gives both. */
+export function call(
+  env: Record<string, string>,
+  stdin: unknown,
+  { plugin = note(), prepare }: { plugin?: ReturnType<typeof note>; prepare?: (machine: Machine) => void } = {},
+): { machine: Machine; plugin: ReturnType<typeof note>; status: number; verbs: string[] } {
+  const machine = new Machine(env, stdin);
+  prepare?.(machine);
+  const status = answer(plugin, machine);
+  return { machine, plugin, status, verbs: plugin.calls.map(([verb]) => verb) };
+}

@@ -1,0 +1,79 @@
+import t from "tap";
+import { defaulted, defineNetconf, optional, required } from "../../../lib/cni/netconf.ts";
+import { fieldTable, jsonSchema } from "../../../lib/cni/netconf-schema.ts";
+import {
+  cidr,
+  either,
+  flag,
+  integer,
+  list,
+  mac,
+  maybe,
+  object,
+  oneOf,
+  pciAddress,
+  text,
+} from "../../../lib/cni/schemas.ts";
+
+const netconf = defineNetconf(() => ({
+  deviceID: required(pciAddress),
+  mtu: optional(() => integer({ min: 68, max: 65535, unit: "bytes" })),
+  attachment: defaulted("tap", () => oneOf("tap", "managedTap")),
+  address: defaulted("auto", () => either(oneOf("auto"), cidr())),
+  trunk: optional(() => list(object({ id: integer({ min: 1, max: 4094 }), note: maybe(text()) }), { max: 3 })),
+  loud: defaulted(false, flag),
+  mac: optional(mac),
+}));
+const descriptions = {
+  deviceID: "the device",
+  mtu: "a",
+  attachment: "b",
+  address: "c",
+  trunk: "d",
+  loud: "e",
+  mac: "f",
+};
+
+t.test("a netconf's fields make a table for the documentation", async (t) => {
+  t.equal(
+    fieldTable(netconf, descriptions),
+    [
+      "| Field | Value | Default | Meaning |",
+      "|---|---|---|---|",
+      "| `deviceID` | PCI address | required | the device |",
+      "| `mtu` | 68–65535 | – | a |",
+      '| `attachment` | `"tap"` or `"managedTap"` | `"tap"` | b |',
+      '| `address` | `"auto"` or address/prefix length | `"auto"` | c |',
+      "| `trunk` | list of up to 3 × `{id: 1–4094, note?: text}` | – | d |",
+      "| `loud` | true or false | `false` | e |",
+      "| `mac` | MAC address | – | f |",
+      "",
+    ].join("\n"),
+  );
+});
+
+t.test("a netconf makes a JSON Schema that has its fields, the standard ones, and no others", async (t) => {
+  t.match(jsonSchema("note", netconf, descriptions), {
+    title: "note",
+    properties: {
+      cniVersion: { type: "string" },
+      prevResult: { type: "object" },
+      deviceID: { type: "string", format: "pci-address", description: "the device" },
+      mtu: { type: "integer", minimum: 68, maximum: 65535 },
+      attachment: { enum: ["tap", "managedTap"], default: "tap" },
+      loud: { type: "boolean", default: false },
+    },
+    required: ["cniVersion", "name", "type", "deviceID"],
+    additionalProperties: false,
+  });
+});
+
+t.test("a field without a description and a description without a field are refused", async (t) => {
+  const { mac: _, ...fewer } = descriptions;
+  for (const make of [fieldTable, (...args: Parameters<typeof fieldTable>) => jsonSchema("note", ...args)]) {
+    t.throws(() => make(netconf, fewer), { message: "mac: has no description" });
+    t.throws(() => make(netconf, { ...descriptions, vlan: "g" }), {
+      message: "vlan: has a description, but is no field",
+    });
+  }
+});

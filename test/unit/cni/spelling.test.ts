@@ -1,0 +1,27 @@
+import t from "tap";
+import { nearest } from "../../../lib/cni/spelling.ts";
+
+const known = ["mtu", "vlan", "vlanTrunk", "portIsolation", "mac", "queues"];
+
+t.test("the nearest word is the one that was meant", async (t) => {
+  for (const [written, meant] of [
+    ["MTU", "mtu"],
+    ["vln", "vlan"],
+    ["vlna", "vlan"],
+    ["valn", "vlan"],
+    ["portisolation", "portIsolation"],
+    ["portsIsolated", "portIsolation"],
+    ["quues", "queues"],
+  ] as const)
+    t.equal(nearest(written, known), meant, written);
+});
+
+t.test("a word that differs in case alone goes before any other", async (t) => {
+  t.equal(nearest("MAC", ["mbc", "mac"]), "mac");
+  t.equal(nearest("vLan", ["vlan1", "vlan"]), "vlan");
+});
+
+t.test("no word is near to one that is something else", async (t) => {
+  for (const written of ["", "isGateway", "x", "bridge", "macspoofchk", "x".repeat(100_000)])
+    t.equal(nearest(written, known), undefined, written.slice(0, 20));
+});
