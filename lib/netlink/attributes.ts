@@ -105,13 +105,12 @@ export function appendAttribute(to: Writer, type: number, codec: Codec<any>, val
 }
 
 function codecOf(table: Table, lossless: boolean, told: Table = {}): Codec<any> {
-  // Made when first needed, because most tables are not read in any one run.
-  let byType: ByType | undefined;
+  // By type; made when first needed, because most tables are not read in any one run.
+  let names: Record<number, string> | undefined;
   return {
     flag: nested,
     decode(from, start, end, value: any = {}) {
-      byType ??= indexed(table, told);
-      const { names, codecs } = byType;
+      names ??= namesByType(table, told);
       // eachAttribute, written out: this loop is where the time goes.
       const { halves } = from;
       let name = "";
@@ -121,9 +120,12 @@ function codecOf(table: Table, lossless: boolean, told: Table = {}): Codec<any> 
           const next = at + halves[at >> 1]!;
           if (next < at + headerSize || next > end) throw misfit(halves, at, end);
           const type = halves[(at >> 1) + 1]!;
-          name = names[type & typeMask] ?? "";
-          if (name !== "") {
-            const decoded = codecs[type & typeMask]!.decode(from, at + headerSize, next, value[name]);
+          const known = names[type & typeMask];
+          if (known !== undefined) {
+            name = known;
+            const entry = table[name]!;
+            const codec = entry[0] === (type & typeMask) ? entry[1] : told[name]![1];
+            const decoded = codec.decode(from, at + headerSize, next, value[name]);
             if (decoded !== undefined) value[name] = decoded;
           } else if (lossless) {
             value.rest ??= [];
@@ -164,25 +166,8 @@ function codecOf(table: Table, lossless: boolean, told: Table = {}): Codec<any> 
   };
 }
 
-/** What is known of an attribute, by its type and without gaps (the engine is slow at arrays with gaps); an empty name where nothing is. */
-interface ByType {
-  readonly names: string[];
-  readonly codecs: Codec<any>[];
-}
-
-function indexed(...tables: readonly Table[]): ByType {
-  const names: string[] = [];
-  const codecs: Codec<any>[] = [];
-  for (const table of tables) {
-    for (const name in table) {
-      const [type, codec] = table[name]!;
-      for (let gap = names.length; gap <= type; gap++) {
-        names.push("");
-        codecs.push(dropped);
-      }
-      names[type] = name;
-      codecs[type] = codec;
-    }
-  }
-  return { names, codecs };
+function namesByType(...tables: readonly Table[]): Record<number, string> {
+  const names: Record<number, string> = {};
+  for (const table of tables) for (const name in table) names[table[name]![0]] = name;
+  return names;
 }

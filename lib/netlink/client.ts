@@ -1,6 +1,6 @@
 // The synchronous rtnetlink client: requests, their ACKs, dumps.
 import { controlTypes, failureOf, headerSize, type Part } from "./ack.ts";
-import { about, malformed, NetlinkError } from "./errors.ts";
+import { malformed, NetlinkError, within } from "./errors.ts";
 import type { Body, Message } from "./message.ts";
 import { type Reader, reader, reserve, writer } from "./wire.ts";
 
@@ -44,7 +44,7 @@ export class Rtnetlink {
    * repeated; EINTR where that does not help.
    */
   dump<T>(message: Message<T>, filter: Body<T> = {}): T[] {
-    return doing(`list ${message.name}`, () => {
+    return within(`list ${message.name}`, () => {
       for (let attempt = 1; attempt <= attempts; attempt++) {
         const request = this.#send(message, message.types.get, flags.dump, filter);
         const parts: Part[] = [];
@@ -64,7 +64,7 @@ export class Rtnetlink {
 
   /** The one thing that `body` names, such as `get(link, { name: "eth0" }, "eth0")`. ENODEV, or another code, where it is not there. */
   get<T>(message: Message<T>, body: Body<T>, subject: string): T {
-    return doing(`get ${subject}`, () => {
+    return within(`get ${subject}`, () => {
       const request = this.#send(message, message.types.get, 0, body);
       let found: Part | undefined;
       this.#answer((part) => {
@@ -78,22 +78,22 @@ export class Rtnetlink {
 
   /** Makes a thing. EEXIST where it is there already. */
   create<T>(message: Message<T>, body: Body<T>, subject: string): void {
-    doing(`create ${subject}`, () => this.#change(message, message.types.new, flags.create | flags.exclusive, body));
+    within(`create ${subject}`, () => this.#change(message, message.types.new, flags.create | flags.exclusive, body));
   }
 
   /** Makes a thing, or puts it in the place of one that is there. */
   replace<T>(message: Message<T>, body: Body<T>, subject: string): void {
-    doing(`replace ${subject}`, () => this.#change(message, message.types.new, flags.create | flags.replace, body));
+    within(`replace ${subject}`, () => this.#change(message, message.types.new, flags.create | flags.replace, body));
   }
 
   /** Changes a thing that is there. */
   set<T>(message: Message<T>, body: Body<T>, subject: string): void {
-    doing(`set ${subject}`, () => this.#change(message, message.types.set, 0, body));
+    within(`set ${subject}`, () => this.#change(message, message.types.set, 0, body));
   }
 
   /** Deletes a thing. ENODEV (links), ESRCH (routes), EADDRNOTAVAIL (addresses) or ENOENT (neighbours) where it is not there. */
   delete<T>(message: Message<T>, body: Body<T>, subject: string): void {
-    doing(`delete ${subject}`, () => this.#change(message, message.types.delete, 0, body));
+    within(`delete ${subject}`, () => this.#change(message, message.types.delete, 0, body));
   }
 
   close(): void {
@@ -167,13 +167,4 @@ function sameFamily({ from, start, end }: Part, request: Uint8Array): boolean {
 function decode<T>({ from, type, start, end }: Part, message: Message<T>): T {
   if (type !== message.types.new) throw malformed(`a message of type ${type}, expected ${message.types.new}`);
   return message.decode(from, start, end);
-}
-
-/** Runs `run`; of an error it says what was being done. */
-function doing<T>(what: string, run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    throw about(what, error);
-  }
 }

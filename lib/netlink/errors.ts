@@ -30,6 +30,15 @@ export function about(subject: string, error: unknown): unknown {
   return error instanceof NetlinkError && subject !== "" ? error.about(subject) : error;
 }
 
+/** Runs `run`, of whose NetlinkErrors each comes to say what it was about. */
+export function within<T>(subject: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw about(subject, error);
+  }
+}
+
 /** Bytes from the kernel that make no message: EBADMSG. */
 export function malformed(fact: string): NetlinkError {
   return new NetlinkError("EBADMSG", 74, fact);

@@ -1,6 +1,7 @@
 // IFLA_LINKINFO: what kind of link it is and, of a bridge's port, what it is as a port; each with settings of its own.
 // biome-ignore-all lint/suspicious/noExplicitAny: a codec's type is inferred where it is used.
 import { appendAttribute, eachAttribute, nested } from "./attributes.ts";
+import { within } from "./errors.ts";
 import { hex, string } from "./scalars.ts";
 import type { Codec, Reader, ValueOf } from "./wire.ts";
 
@@ -36,25 +37,28 @@ export function linkInfo<const Own extends Kinds, const Slave extends Kinds>(
     decode(from, start, end) {
       const value: Untyped = kindsOf(from, start, end);
       eachAttribute(from, start, end, (type, first, last) => {
-        if (type === types.data) value.data = settings(own, value.kind).decode(from, first, last);
-        if (type === types.slaveData) value.slaveData = settings(slave, value.slaveKind).decode(from, first, last);
+        if (type === types.data) value.data = within("data", () => settings(own, value.kind).decode(from, first, last));
+        if (type === types.slaveData)
+          value.slaveData = within("slaveData", () => settings(slave, value.slaveKind).decode(from, first, last));
       });
       return value as LinkInfo<Own, Slave>;
     },
     encode(to, value) {
       const { kind, data, slaveKind, slaveData } = value as Untyped;
       if (kind !== undefined) appendAttribute(to, types.kind, string, kind);
-      if (data !== undefined) appendAttribute(to, types.data, settings(own, kind), data);
+      if (data !== undefined) within("data", () => appendAttribute(to, types.data, settings(own, kind), data));
       if (slaveKind !== undefined) appendAttribute(to, types.slaveKind, string, slaveKind);
-      if (slaveData !== undefined) appendAttribute(to, types.slaveData, settings(slave, slaveKind), slaveData);
+      if (slaveData !== undefined)
+        within("slaveData", () => appendAttribute(to, types.slaveData, settings(slave, slaveKind), slaveData));
     },
     locate(from, start, end, at) {
       const { kind, slaveKind } = kindsOf(from, start, end);
       let name: string | undefined;
       eachAttribute(from, start, end, (type, first, last) => {
         if (at < first || at >= last) return;
-        if (type === types.data) name = settings(own, kind).locate?.(from, first, last, at);
-        if (type === types.slaveData) name = settings(slave, slaveKind).locate?.(from, first, last, at);
+        const codec =
+          type === types.data ? settings(own, kind) : type === types.slaveData ? settings(slave, slaveKind) : undefined;
+        name = codec?.locate?.(from, first, last, at);
       });
       return name;
     },

@@ -12,7 +12,6 @@ function scalar<T>(
 ): Scalar<T> {
   return {
     size,
-    alignment: size,
     read,
     write,
     decode(from, start, end) {
@@ -90,30 +89,36 @@ export const lowByte: Scalar<number> = scalar(1, u8.read, (to, at, value) => {
 
 type Fields = Readonly<Record<string, Scalar<any>>>;
 
-/** A structure laid out as C does it. `size` is given where the kernel's goes on after the named fields; what follows is ignored, and written as zeros. */
+/** A structure of numbers, laid out as C does it. `size` is given where the kernel's goes on after the named fields; what follows is ignored, and written as zeros. */
 export function struct<const F extends Fields>(
   fields: F,
   size = 0,
 ): Scalar<{ readonly [K in keyof F]: ValueOf<F[K]> }> {
-  const layout: [name: string, field: Scalar<any>, offset: number][] = [];
+  // Three arrays and not one of triples: the engine is slow at taking arrays apart.
+  const names: string[] = [];
+  const scalars: Scalar<any>[] = [];
+  const offsets: number[] = [];
   let used = 0;
   for (const name in fields) {
     const field = fields[name]!;
-    used = (used + field.alignment - 1) & -field.alignment;
-    layout.push([name, field, used]);
-    used += field.size;
+    const offset = (used + field.size - 1) & -field.size;
+    names.push(name);
+    scalars.push(field);
+    offsets.push(offset);
+    used = offset + field.size;
   }
-  const whole = Math.max(size, used);
   const read = (from: Reader, at: number) => {
     const value: any = {};
-    for (const [name, field, offset] of layout) value[name] = field.read(from, at + offset);
+    for (let i = 0; i < names.length; i++) value[names[i]!] = scalars[i]!.read(from, at + offsets[i]!);
     return value;
   };
   const write = (to: Writer, at: number, value: any) => {
-    for (const [name, field, offset] of layout)
-      if (value[name] !== undefined) field.write(to, at + offset, value[name]);
+    for (let i = 0; i < names.length; i++) {
+      const part = value[names[i]!];
+      if (part !== undefined) scalars[i]!.write(to, at + offsets[i]!, part);
+    }
   };
-  return { ...scalar(whole, read, write), alignment: 4 };
+  return scalar(size > used ? size : used, read, write);
 }
 
 /** Text, NUL-terminated. Bytes that are no UTF-8 become lone surrogates (text.ts), so that no name is lost. */

@@ -33,7 +33,8 @@ export interface Writer {
 }
 
 export function writer(): Writer {
-  return { ...reader(new Uint8Array(256)), length: 0 };
+  const buffer = new ArrayBuffer(256);
+  return { bytes: new Uint8Array(buffer), halves: new Uint16Array(buffer), words: new Uint32Array(buffer), length: 0 };
 }
 
 /** Makes room for `size` more bytes, which are zero, and returns where they begin. */
@@ -41,9 +42,11 @@ export function reserve(to: Writer, size: number): number {
   const start = to.length;
   to.length += size;
   if (to.length > to.bytes.length) {
-    const grown = new Uint8Array(Math.max(2 * to.bytes.length, (to.length + 3) & ~3));
-    grown.set(to.bytes);
-    Object.assign(to, reader(grown));
+    const bytes = new Uint8Array(Math.max(2 * to.bytes.length, (to.length + 3) & ~3));
+    bytes.set(to.bytes);
+    to.bytes = bytes;
+    to.halves = new Uint16Array(bytes.buffer);
+    to.words = new Uint32Array(bytes.buffer);
   }
   return start;
 }
@@ -71,11 +74,10 @@ export interface Codec<T> {
   locate?(from: Reader, start: number, end: number, at: number): string | undefined;
 }
 
-/** A value of a fixed size, aligned as in C: also a field of a header. */
+/** A value of a fixed size: also a field of a header, where a number is aligned to its size. */
 export interface Scalar<T> extends Codec<T> {
   /** In bytes. */
   readonly size: number;
-  readonly alignment: number;
   /** The value at byte `at`, without a check of the bounds. */
   read(from: Reader, at: number): T;
   write(to: Writer, at: number, value: T): void;

@@ -13,6 +13,7 @@ import {
   oneOf,
   text,
 } from "../../lib/cni/schemas.ts";
+import { largestTapMtu } from "./limits.ts";
 import { isAmbiguous } from "./vlans.ts";
 
 const userId = () => integer({ min: 0, max: 0xfffffffe });
@@ -28,8 +29,8 @@ export const netconf = defineNetconf(
     group: defaulted(107, userId),
     // MAX_TAP_QUEUES of the kernel's drivers/net/tun.c.
     queues: defaulted(1, () => integer({ min: 1, max: 256 })),
-    // ETH_MIN_MTU, and the most that a bridge and a tap take.
-    mtu: optional(() => integer({ min: 68, max: 65535, unit: "bytes" })),
+    // From ETH_MIN_MTU on.
+    mtu: optional(() => integer({ min: 68, max: largestTapMtu, unit: "bytes" })),
     mac: optional(mac),
     vlan: optional(vlanId),
     vlanTrunk: optional(() =>
@@ -49,6 +50,9 @@ export const netconf = defineNetconf(
     ),
     ...(isAmbiguous(conf)
       ? [`vlanTrunk: has ${conf.vlan} with a tag, and vlan has it without; take it out of one`]
+      : []),
+    ...(conf.bridgeAddress.includes(":")
+      ? ["bridgeAddress: must be an IPv4 one, because IPv6 is off on the bridge"]
       : []),
     ...(conf.attachment === "managedTap" ? meaningless(conf) : []),
   ],

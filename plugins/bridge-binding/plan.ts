@@ -3,6 +3,7 @@ import type { LinkNames } from "../../lib/kubevirt/names.ts";
 import { addressOf, addressText, isIpv4, isIpv6, isIpv6LinkLocal } from "../../lib/plan/address.ts";
 import type { Change } from "../../lib/plan/change.ts";
 import type { Address, Link, LinkSettings, PortSettings, State } from "../../lib/plan/state.ts";
+import { largestTapMtu, leastIpv6Mtu } from "./limits.ts";
 import type { Netconf } from "./netconf.ts";
 import { vlansOf } from "./vlans.ts";
 
@@ -17,6 +18,8 @@ export interface Situation {
   readonly tapMac: string;
   /** The MAC address that was asked for for the guest. */
   readonly guestMac?: string;
+  /** Whether the node has SELinux. */
+  readonly selinux: boolean;
   /** The kind of link that stands in for the pod's: `dummy`, or `bridge` where the kernel has none. */
   readonly placeholder: "dummy" | "bridge";
 }
@@ -32,12 +35,13 @@ export function markOf(index: number): number {
 }
 
 /** Why the pod link cannot be bound; each reason says what was found, and what to do where there is something to be done. Nothing if it can. */
-export function obstacles({ conf, names, state }: Situation): string[] {
+export function obstacles(situation: Situation): string[] {
+  const { conf, names, state } = situation;
   const link = state.links.find(({ name }) => name === names.podLink);
   if (link === undefined)
     return [`${names.podLink}: is not in the namespace, which has ${state.links.map(({ name }) => name).join(", ")}`];
   const made = conf.attachment === "tap" ? [names.bridge, names.nic, names.tap] : [names.bridge];
-  const ipv6 = link.addresses.find(isIpv6);
+  const ipv6 = link.addresses.find((address) => isIpv6(address) && !isIpv6LinkLocal(address));
   const faults: (string | false | undefined)[] = [
     link.kind === "ipvlan" &&
       `${link.name}: is an ipvlan, which shares its parent's MAC address: a guest behind it cannot be reached; use a macvlan or a bridge network`,
@@ -55,10 +59,14 @@ export function obstacles({ conf, names, state }: Situation): string[] {
       conf.mtu > link.mtu &&
       `mtu: ${conf.mtu} is more than the ${link.mtu} of ${link.name}; frames would be lost`,
     conf.mtu !== undefined &&
-      conf.mtu < 1280 &&
+      conf.mtu < leastIpv6Mtu &&
       conf.keepPodAddresses &&
       ipv6 !== undefined &&
-      `mtu: ${conf.mtu} is less than 1280, the least for IPv6, and ${link.name} has ${addressText(ipv6)}`,
+      `mtu: ${conf.mtu} is less than ${leastIpv6Mtu}, the least for IPv6, and ${link.name} has ${addressText(ipv6)}`,
+    conf.attachment === "tap" &&
+      (conf.mtu ?? link.mtu) > largestTapMtu &&
+      `${link.name}: its MTU ${link.mtu} is more than the ${largestTapMtu} that a tap can have; set mtu`,
+    conf.selinuxContext !== undefined && !situation.selinux && "selinuxContext: the node has no SELinux; leave it out",
   ];
   return faults.filter((fault): fault is string => typeof fault === "string");
 }
@@ -162,7 +170,7 @@ function placeholder({ conf, names, placeholder }: Situation, nic: Link, mac: st
     kind: placeholder,
     mac,
     up: false,
-    ...(nic.ipv6 !== undefined && { ipv6: addresses.some(isIpv6) }),
+    ...(addresses.some(isIpv6) && { ipv6: true }),
     addresses: addresses.map(({ message }) => ({ message, prefixRoute: true })),
   };
 }
@@ -172,11 +180,12 @@ function made(
   nic: Link,
   conf: Netconf,
 ): Pick<Link, "mark" | "mtu" | "up" | "ipv6" | "addresses" | "routes" | "neighbors"> {
+  const mtu = conf.mtu ?? nic.mtu;
   return {
     mark: markOf(nic.index!),
-    mtu: conf.mtu ?? nic.mtu,
+    mtu,
     up: true,
-    ...(nic.ipv6 !== undefined && { ipv6: false }),
+    ...(nic.ipv6 !== undefined && mtu >= leastIpv6Mtu && { ipv6: false }),
     addresses: [],
     routes: [],
     neighbors: [],

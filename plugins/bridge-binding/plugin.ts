@@ -89,6 +89,7 @@ function look(kernel: NetnsKernel, call: Attachment<Netconf>): Situation {
     bridgeMac: macOf(`${containerId}/${names.bridge}`),
     tapMac: macOf(`${containerId}/${names.tap}`),
     ...(guestMac !== undefined && { guestMac }),
+    selinux: conf.selinuxContext !== undefined && isPresent("/sys/fs/selinux"),
     placeholder: kernel.has("dummy") ? "dummy" : "bridge",
   };
 }

@@ -32,6 +32,7 @@ function situation(conf: Partial<Netconf> = {}, state: State = pod(), more: Part
     state,
     bridgeMac: "02:00:00:00:00:01",
     tapMac: "02:00:00:00:00:02",
+    selinux: false,
     placeholder: "dummy",
     ...more,
   };
@@ -311,6 +312,9 @@ t.test("what stands in the way is named", async (t) => {
   ]);
   t.match(names(pod(), { mtu: 9000 }), [/mtu: 9000 is more than the 1450 of eth0/]);
   t.match(names(pod(), { mtu: 1000 }), [/mtu: 1000 is less than 1280/]);
+  t.match(names(pod([{ ...eth0, mtu: 65535 }])), [/eth0: its MTU 65535 is more than the 65521/]);
+  t.match(names(pod(), { selinuxContext: "a:b:c:s0" }), [/selinuxContext: the node has no SELinux/]);
+  t.same(names(pod([{ ...eth0, addresses: [address("fe80::1/64"), address("10.0.0.2/24")] }]), { mtu: 1000 }), []);
   const { mac: _, ...bare } = eth0;
   t.match(names(pod([bare])), ["eth0: is not an Ethernet link"]);
 });
