@@ -13,26 +13,22 @@ export interface Kernel {
 }
 
 /**
- * Performs the changes in order. On the first failure what was done is undone, as far as it is `undoable`, and the failure thrown; an AggregateError, the failure
- * first, where undoing failed too.
+ * Performs the changes in order. On the first failure everything is undone, and the failure thrown; an AggregateError, the failure first, where undoing failed too.
  * @param state what was observed when the changes were planned
- * @param undoable picks from the changes made those that nobody else relies on
  */
-export function apply(
-  changes: readonly Change[],
-  kernel: Kernel,
-  { state, undoable }: { state: State; undoable: (made: readonly Change[]) => readonly Change[] },
-): void {
+export function apply(changes: readonly Change[], kernel: Kernel, state: State): void {
   for (const [position, change] of changes.entries()) {
     try {
       for (const step of stepsOf(change, state)) kernel.perform(step);
     } catch (failure) {
-      const left = undo(undoable(changes.slice(0, position + 1)), kernel);
-      throw left.length === 0
-        ? failure
-        : new AggregateError([failure, ...left], "the plan failed, and so did undoing it");
+      throw withFailures(failure, undo(changes.slice(0, position + 1), kernel));
     }
   }
+}
+
+/** The failure, and what failed while undoing what had been done before it. */
+export function withFailures(failure: unknown, undoing: readonly unknown[]): unknown {
+  return undoing.length === 0 ? failure : new AggregateError([failure, ...undoing], "it failed, and so did undoing it");
 }
 
 /** Undoes the changes, as far as they were made. Goes on past failures, and gives them all. */

@@ -1,9 +1,9 @@
 // The life of an attachment: planned, written down, performed; checked; undone from what was written down, however far it came.
-import { apply, type Kernel, undo } from "./apply.ts";
+import { apply, type Kernel, undo, withFailures } from "./apply.ts";
 import { type Change, expectation, scope } from "./change.ts";
 import { differences } from "./differences.ts";
 import type { Entry, Journal, Recorded } from "./journal.ts";
-import { withOriginals, withoutShared } from "./shared.ts";
+import { outdated, withOriginals, withoutShared } from "./shared.ts";
 import type { State } from "./state.ts";
 
 /** Device and inode of a network namespace. */
@@ -65,14 +65,15 @@ export class Attachments<K extends Kernel> {
       const entry: Entry = { network, containerId, ifname, netns: { path: netns, ...here }, changes };
       this.#journal.begin(entry);
       try {
-        apply(changes, kernel, { state: planned.state, undoable: (done) => withoutShared(done, siblings) });
-        this.#commit(entry, kernel, siblings);
+        apply(planned.changes, kernel, planned.state);
+        this.#commit(entry, planned.changes, kernel);
       } catch (failure) {
         // Where undoing failed too, the journal stays: it says what is left.
         if (!(failure instanceof AggregateError)) this.#journal.remove(entry);
         throw failure;
       }
-      return { ...planned, changes };
+      this.#update(entry, siblings, kernel);
+      return planned;
     });
   }
 
@@ -123,15 +124,19 @@ export class Attachments<K extends Kernel> {
     else throw new Error(`${entry.ifname}: container ${entry.containerId} has this attachment already; DEL it first`);
   }
 
-  #commit(entry: Entry, kernel: Kernel, siblings: readonly Entry[]): void {
+  #commit(entry: Entry, changes: readonly Change[], kernel: Kernel): void {
     try {
       this.#journal.commit(entry);
     } catch (failure) {
-      const left = undo(withoutShared(entry.changes, siblings), kernel);
-      throw left.length === 0
-        ? failure
-        : new AggregateError([failure, ...left], "the record failed, and so did undoing");
+      throw withFailures(failure, undo(changes, kernel));
     }
+  }
+
+  /** Keeps the siblings' records true where a sysctl that they hold as well has changed. */
+  #update({ changes }: Entry, siblings: readonly Entry[], kernel: Kernel): void {
+    if (siblings.length === 0) return;
+    for (const sibling of outdated(changes, siblings, kernel.observe({ ...scope(changes), links: false })))
+      this.#journal.rewrite(sibling);
   }
 
   /** Undoes an attachment whose namespace is the one at the path that it was added with, if it is still there. */
@@ -146,7 +151,9 @@ export class Attachments<K extends Kernel> {
   }
 
   #undo(entry: Entry, kernel: Kernel): void {
-    const failures = undo(withoutShared(entry.changes, this.#siblings(entry, entry.netns)), kernel);
+    const siblings = this.#siblings(entry, entry.netns);
+    this.#update(entry, siblings, kernel);
+    const failures = undo(withoutShared(entry.changes, siblings), kernel);
     if (failures.length === 1) throw failures[0];
     if (failures.length > 1) throw new AggregateError(failures, "some changes could not be undone");
     this.#journal.remove(entry);

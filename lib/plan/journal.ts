@@ -59,12 +59,21 @@ export class Journal {
   /** Writes the entry, pending, whole or not at all. */
   begin(entry: Entry): void {
     this.#prepare();
-    const pending = this.#path(entry.containerId, entry.ifname, "pending");
-    const draft = `${pending}.draft`;
+    this.#write(entry, "pending");
+  }
+
+  /** Writes an entry that there is once more. */
+  rewrite(entry: Entry): void {
+    this.#write(entry, this.find(entry.containerId, entry.ifname)?.pending ? "pending" : "json");
+  }
+
+  #write(entry: Entry, state: "pending" | "json"): void {
+    const path = this.#path(entry.containerId, entry.ifname, state);
+    const draft = `${path}.draft`;
     this.#remove(draft);
     try {
       this.#files.createFile(draft, JSON.stringify({ format, ...entry }));
-      this.#files.rename(draft, pending);
+      this.#files.rename(draft, path);
     } catch (failure) {
       this.#remove(draft);
       throw failure;

@@ -1,27 +1,40 @@
 // Sysctls that several attachments of one pod need: the first one's ADD changes them, the last one's DEL changes them back.
 import type { Change, SetSysctl } from "./change.ts";
 import type { Entry } from "./journal.ts";
+import type { State } from "./state.ts";
 
 /**
- * The changes with what a sysctl was before any attachment touched it, as the pod's other attachments have recorded it, in place of what it is now.
- * `siblings` are the other entries of the same namespace.
+ * The changes as they are to be recorded: with what a sysctl was before any attachment of the pod touched it, in place of what it is now.
+ * `siblings` are the entries of the pod's other attachments.
  */
 export function withOriginals(changes: readonly Change[], siblings: readonly Entry[]): Change[] {
   return changes.map((change) => {
-    const other = change.do === "sysctl" ? holder(change.key, siblings) : undefined;
-    return change.do === "sysctl" && other !== undefined && other.to === change.to
-      ? { ...change, from: other.from }
-      : change;
+    if (change.do !== "sysctl") return change;
+    const [other] = holders(change.key, siblings);
+    return other === undefined ? change : { ...change, from: other.from };
   });
 }
 
-/** The changes that may be undone while the siblings stay: all but the sysctls that one of them still needs. */
+/** The recorded changes that may be undone while the siblings stay: all but the sysctls that one of them still needs. */
 export function withoutShared(changes: readonly Change[], siblings: readonly Entry[]): Change[] {
-  return changes.filter((change) => change.do !== "sysctl" || holder(change.key, siblings) === undefined);
+  return changes.filter((change) => change.do !== "sysctl" || holders(change.key, siblings).length === 0);
 }
 
-function holder(key: string, siblings: readonly Entry[]): SetSysctl | undefined {
-  for (const { changes } of siblings)
-    for (const change of changes) if (change.do === "sysctl" && change.key === key) return change;
-  return undefined;
+/** Those of the siblings that must be recorded anew, because a sysctl that they hold has another value by now that `changes` gave it. */
+export function outdated(changes: readonly Change[], siblings: readonly Entry[], { sysctls }: State): Entry[] {
+  const given = new Map(changes.flatMap((change) => (change.do === "sysctl" ? [[change.key, change.to]] : [])));
+  const isOutdated = (change: Change): change is SetSysctl =>
+    change.do === "sysctl" && given.get(change.key) === sysctls[change.key] && change.to !== sysctls[change.key];
+  return siblings
+    .filter((entry) => entry.changes.some(isOutdated))
+    .map((entry) => ({
+      ...entry,
+      changes: entry.changes.map((change) => (isOutdated(change) ? { ...change, to: sysctls[change.key]! } : change)),
+    }));
+}
+
+function holders(key: string, siblings: readonly Entry[]): SetSysctl[] {
+  return siblings.flatMap(({ changes }) =>
+    changes.filter((change): change is SetSysctl => change.do === "sysctl" && change.key === key),
+  );
 }

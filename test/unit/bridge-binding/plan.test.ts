@@ -41,7 +41,7 @@ function situation(conf: Partial<Netconf> = {}, state: State = pod(), more: Part
 /** The state that the plan makes of a pod. */
 function performed(from: Situation): MemoryKernel {
   const kernel = new MemoryKernel(from.state);
-  apply(plan(from), kernel, { state: from.state, undoable: (made) => made });
+  apply(plan(from), kernel, from.state);
   return kernel;
 }
 
@@ -210,7 +210,7 @@ t.test("a failure at any step leaves the state as it was", async (t) => {
         kernel.before = (position) => {
           if (position === failing) throw new Error("refused");
         };
-        t.throws(() => apply(plan(from), kernel, { state: from.state, undoable: (made) => made }), {
+        t.throws(() => apply(plan(from), kernel, from.state), {
           message: "refused",
         });
         t.same(picture(kernel.state), picture(from.state), `failure at step ${failing}`);
@@ -237,7 +237,7 @@ t.test("undoing after a crash at any step, itself crashing at any step, leaves t
     for (let first = 0; first <= length(from); first++)
       for (let second = 0; second < 12; second++) {
         const kernel = new MemoryKernel(from.state);
-        crash(kernel, first, () => apply(changes, kernel, { state: from.state, undoable: () => [] }));
+        crash(kernel, first, () => apply(changes, kernel, from.state));
         crash(kernel, second, () => undo(changes, kernel));
         t.same(undo(changes, kernel), []);
         t.same(picture(kernel.state), picture(from.state), `killed at step ${first}, then at ${second}`);

@@ -89,6 +89,14 @@ function making(name: string, mark: number): (kernel: MemoryKernel) => Planned {
   };
 }
 
+/** A plan that sets sysctl `a`. */
+function setting(value: string): (kernel: MemoryKernel) => Planned {
+  return (kernel) => {
+    const state = kernel.observe();
+    return { changes: [{ do: "sysctl", key: "a", from: state.sysctls.a!, to: value }], state };
+  };
+}
+
 function links(kernel: MemoryKernel): string[] {
   return kernel.state.links.map(({ name }) => name);
 }
@@ -179,6 +187,43 @@ t.test("a sysctl that two attachments need comes back with the last of them", as
     attachments.remove(last, here);
     t.equal(kernel.state.sysctls["a"], "0");
   }
+});
+
+t.test(
+  "a sysctl that attachments need differently is the last ADD's, is so for CHECK, and comes back with the last DEL",
+  async (t) => {
+    for (const [first, last] of [
+      [net1, net2],
+      [net2, net1],
+    ] as const) {
+      const { attachments, kernels } = node();
+      const { kernel } = kernels.get(here)!;
+      attachments.add(net1, setting("1"));
+      attachments.add(net2, setting("2"));
+      t.same([...attachments.differences(net1, here), ...attachments.differences(net2, here)], []);
+      attachments.remove(first, here);
+      t.equal(kernel.state.sysctls.a, "2");
+      t.same(attachments.differences(last, here), []);
+      attachments.remove(last, here);
+      t.equal(kernel.state.sysctls.a, "0");
+    }
+  },
+);
+
+t.test("a sysctl that a killed ADD changed comes back with the last of the pod's attachments", async (t) => {
+  const { attachments, files, kernels } = node();
+  const { kernel } = kernels.get(here)!;
+  attachments.add(net1, setting("1"));
+  attachments.add(net2, setting("2"));
+  for (const [name, text] of files.contents) {
+    if (name.endsWith("c1:net1.json")) files.contents.set(name, text.replace('"to":"2"', '"to":"1"'));
+    if (!name.endsWith("c1:net2.json")) continue;
+    files.contents.delete(name);
+    files.contents.set(name.replace(".json", ".pending"), text);
+  }
+  attachments.remove(net2, here);
+  attachments.remove(net1, here);
+  t.equal(kernel.state.sysctls.a, "0");
 });
 
 t.test("a failing second attachment leaves the first one's sysctl", async (t) => {

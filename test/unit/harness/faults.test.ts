@@ -1,0 +1,43 @@
+import t from "tap";
+import { mutationsIn } from "../../harness/faults.ts";
+
+const log = `\
+openat(AT_FDCWD</root>, "/run/netns/blue", O_RDONLY|O_CLOEXEC) = 3</run/netns/blue>
+sendto(4<socket:[1]>, [{nlmsg_len=40, nlmsg_type=0x12 /* NLMSG_??? */, nlmsg_flags=NLM_F_REQUEST}, "..."], 40, 0, NULL, 0) = 40
+openat(AT_FDCWD</root>, "/run/x.new", O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC, 0600) = 5</run/x.new>
+write(5</run/x.new>, "{}", 2) = 2
+rename("/run/x.new", "/run/x") = 0
+sendto(4<socket:[1]>, [{nlmsg_len=40, nlmsg_type=0x10 /* NLMSG_??? */, nlmsg_flags=NLM_F_REQUEST}, "..."], 40, 0, NULL, 0) = 40
+sendto(4<socket:[1]>, [{nlmsg_len=40, nlmsg_type=RTM_GETROUTE, nlmsg_flags=NLM_F_REQUEST}, "..."], 40, 0, NULL, 0) = 40
+sendto(4<socket:[1]>, [{nlmsg_len=40, nlmsg_type=RTM_NEWROUTE, nlmsg_flags=NLM_F_REQUEST}, "..."], 40, 0, NULL, 0) = 40
+ioctl(1</dev/pts/0>, TCGETS, 0x7ffd) = -1 ENOTTY (Inappropriate ioctl for device)
+ioctl(6</dev/net/tun>, TUNSETIFF, 0x7ffd) = 0
+write(1<pipe:[2]>, "{}", 2) = 2
+--- SIGCHLD {si_signo=SIGCHLD} ---
++++ exited with 0 +++
+`;
+
+t.test("the calls that change something are found, each with its place among those of its name", async (t) => {
+  t.same(
+    mutationsIn(log).map(({ name, nth }) => [name, nth]),
+    [
+      ["openat", 2],
+      ["write", 1],
+      ["rename", 1],
+      ["sendto", 2],
+      ["sendto", 4],
+      ["ioctl", 2],
+    ],
+  );
+});
+
+t.test("a netlink message of an unnamed type changes something unless it is one that asks", async (t) => {
+  const change = (type: number): boolean =>
+    mutationsIn(`sendto(4, [{nlmsg_type=0x${type.toString(16)} /* NLMSG_??? */, ...`).length === 1;
+  const asks = Array.from({ length: 112 }, (_, index) => index + 16).filter((type) => !change(type));
+  // RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE and so on (linux/rtnetlink.h).
+  t.same(
+    asks,
+    Array.from({ length: 28 }, (_, index) => 18 + 4 * index),
+  );
+});

@@ -1,0 +1,60 @@
+import fc from "fast-check";
+import t from "tap";
+import { NetlinkError } from "../../../lib/netlink/errors.ts";
+import { bytesOfText, readText } from "../../../lib/netlink/text.ts";
+
+const read = (bytes: Uint8Array): string => readText(bytes, 0, bytes.length);
+
+/** Bytes among which those that UTF-8 is made of are frequent. */
+const bytes = fc
+  .array(
+    fc.oneof(fc.integer({ min: 1, max: 255 }), fc.constantFrom(0xc2, 0xe0, 0xed, 0xf0, 0xf4, 0x80, 0x90, 0xa0, 0xbf)),
+  )
+  .map((list) => Uint8Array.from(list));
+
+t.test("UTF-8 is read and written as Node does", (t) => {
+  fc.assert(
+    fc.property(fc.string({ unit: "binary" }), (text) => {
+      const encoded = new TextEncoder().encode(text);
+      return text.includes("\0") || (read(encoded) === text && Buffer.from(bytesOfText(text)).equals(encoded));
+    }),
+  );
+  t.end();
+});
+
+t.test("bytes are UTF-8 where Node says so, and else lone surrogates", (t) => {
+  fc.assert(
+    fc.property(bytes, (bytes) => {
+      const text = read(bytes);
+      const loose = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+      return t.equal(!/\p{Surrogate}/u.test(text), !loose.includes("\ufffd") || Buffer.from(loose).equals(bytes));
+    }),
+    { numRuns: 2000 },
+  );
+  t.end();
+});
+
+t.test("no bytes are lost, whatever they are", (t) => {
+  fc.assert(
+    fc.property(bytes, (bytes) => Buffer.from(bytesOfText(read(bytes))).equals(bytes)),
+    { numRuns: 2000 },
+  );
+  t.end();
+});
+
+t.test("bytes that are no UTF-8 survive a journal in JSON", (t) => {
+  const bytes = Uint8Array.of(0x61, 0xff, 0xe2, 0x82);
+  t.strictSame(Uint8Array.from(bytesOfText(JSON.parse(JSON.stringify(read(bytes))))), bytes);
+  t.end();
+});
+
+t.test("text ends at the first NUL", (t) => {
+  t.equal(read(Uint8Array.of(0x61, 0, 0x62)), "a");
+  t.end();
+});
+
+t.test("text that stands for no bytes is refused", (t) => {
+  for (const text of ["a\0b", "\ud800", "\udc00x", "\udfff"])
+    t.throws(() => bytesOfText(text), new NetlinkError("EINVAL", 22, `${JSON.stringify(text)} is not a name`));
+  t.end();
+});
