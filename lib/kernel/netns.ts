@@ -81,11 +81,11 @@ export class NetnsKernel implements Kernel {
       case "ipv6":
         return this.#setIpv6(step.link, step.on);
       case "assign":
-        return this.#assign(step.link, step.address);
+        return this.#assign(step.link, step.address, step.settled);
       case "unassign":
         return this.#take(address, this.#on(step.link, step.address), `${step.link}: ${addressText(step.address)}`);
       case "addRoute":
-        return this.#give(route, step.route, routeText(step.route));
+        return this.#addRoute(step.route);
       case "removeRoute":
         return this.#take(route, step.route, routeText(step.route));
       case "addNeighbor":
@@ -95,6 +95,13 @@ export class NetnsKernel implements Kernel {
       case "sysctl":
         return writeSysctl(step.key, step.value);
     }
+  }
+
+  #addRoute(body: Route): void {
+    const subject = routeText(body);
+    // Where its preferred source went, an IPv6 route has stayed, without it.
+    if (unless(["EEXIST"], () => this.#rtnl.create(route, body, subject)) || body.family !== families.ipv6) return;
+    this.#rtnl.replace(route, body, subject);
   }
 
   /** Makes it, unless it is there. */
@@ -174,11 +181,11 @@ export class NetnsKernel implements Kernel {
       );
   }
 
-  #assign(on: string, wanted: Address): void {
+  #assign(on: string, wanted: Address, settled: boolean): void {
     const { message, prefixRoute } = wanted;
     const body = this.#on(on, wanted);
     const subject = `${on}: ${addressText(wanted)}`;
-    const detected = message.family === families.ipv6 && (message.flags & addressFlags.noDad) === 0;
+    const detected = settled && message.family === families.ipv6 && (message.flags & addressFlags.noDad) === 0;
     // What was in use already needs no duplicate address detection, which would leave it useless for a second, and refused as the source of routes.
     const flags = detected ? message.flags | addressFlags.noDad : message.flags;
     if (!unless(["EEXIST"], () => this.#rtnl.create(address, { ...body, flags }, subject))) return;

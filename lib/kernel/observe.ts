@@ -6,14 +6,12 @@ import { formatIp, parseIp } from "../netlink/ip.ts";
 import { type LinkMessage, link } from "../netlink/link.ts";
 import { linkExtras, linkFlags } from "../netlink/link-header.ts";
 import { families } from "../netlink/message.ts";
-import { type NeighborMessage, neighbor, neighborStates } from "../netlink/neighbor.ts";
+import { type NeighborMessage, neighbor, neighborFlags, neighborStates } from "../netlink/neighbor.ts";
 import { type RouteMessage, route } from "../netlink/route.ts";
 import type { Address, Link, Neighbor, PortSettings, PortVlan, Route, TapSettings } from "../plan/state.ts";
 
 /** ARPHRD_ETHER of <linux/if_arp.h>. */
 const ethernet = 1;
-/** RTN_UNICAST: the routes that are somebody's, and not the kernel's own for local, broadcast and multicast addresses. */
-const unicast = 1;
 /** RTPROT_KERNEL: the routes that come and go with an address. */
 const byKernel = 2;
 /** IFF_TAP of <linux/if_tun.h>, as IFLA_TUN_TYPE tells it. */
@@ -33,19 +31,20 @@ const chosenFlags =
 export function observeLinks(rtnl: Rtnetlink): Link[] {
   const links = rtnl.dump(link, { extMask: linkExtras.skipStatistics });
   const addresses = rtnl.dump(address);
-  const routes = [
-    ...rtnl.dump(route, { family: families.ipv4, type: unicast }),
-    ...rtnl.dump(route, { family: families.ipv6, type: unicast }),
-  ].filter(({ type }) => type === unicast);
-  const neighbors = rtnl.dump(neighbor).filter(({ state }) => (state & neighborStates.permanent) !== 0);
+  const routes = [...rtnl.dump(route, { family: families.ipv4 }), ...rtnl.dump(route, { family: families.ipv6 })];
+  const neighbors = [
+    ...rtnl.dump(neighbor).filter(({ state }) => (state & neighborStates.permanent) !== 0),
+    ...rtnl.dump(neighbor, { flags: neighborFlags.proxy }),
+  ];
   const vlans = links.some(isFiltering) ? vlansByPort(rtnl) : undefined;
   const names = new Map(links.map(({ index, name }) => [index, name]));
   return links.map((message) => {
     const { index, mac, type, info, afSpec, group, mtu } = message;
-    const mine = routes.filter(({ oif, hops }) => oif === index || hops?.some((hop) => hop.index === index));
+    const own = addresses.filter((one) => one.index === index && !isTemporary(one));
+    const mine = routes.filter((one) => leadsOut(one, index) || own.some((address) => isSource(address, one)));
     const master = names.get(message.master ?? 0);
     const tap = tapOf(message);
-    const disabled = afSpec?.ipv6?.disabled;
+    const ipv6 = afSpec?.ipv6?.conf;
     return {
       index,
       name: message.name ?? "",
@@ -53,14 +52,13 @@ export function observeLinks(rtnl: Rtnetlink): Link[] {
       mark: group ?? 0,
       mtu: mtu ?? 0,
       up: (message.flags & linkFlags.up) !== 0,
-      addresses: addresses
-        .filter((one) => one.index === index && !isTemporary(one))
-        .map((one) => addressFrom(one, message, mine)),
+      addresses: own.map((one) => addressFrom(one, message, mine)),
       routes: inOrder(mine.filter(({ protocol }) => protocol !== byKernel)),
       neighbors: neighbors.filter((one) => one.index === index).map(withoutIndex),
       ...(type === ethernet && mac !== undefined && { mac }),
       ...(master !== undefined && { master }),
-      ...(disabled !== undefined && { ipv6: !disabled }),
+      ...(ipv6 !== undefined && { ipv6: !ipv6.disabled }),
+      ...(ipv6 !== undefined && ipv6.mtu !== mtu && { ipv6Mtu: ipv6.mtu }),
       ...(info?.kind === "bridge" && { bridge: { vlanFiltering: isFiltering(message) } }),
       ...(info?.slaveKind === "bridge" && { port: portOf(message, vlans?.get(index)) }),
       ...(tap !== undefined && { tap }),
@@ -74,12 +72,15 @@ function isTemporary({ family, flags }: AddressMessage): boolean {
 }
 
 function addressFrom(message: AddressMessage, on: LinkMessage, routes: readonly RouteMessage[]): Address {
-  const { index: _, lifetime, ...rest } = message;
+  const { index: _, lifetime: shown, ...rest } = message;
+  // Of an IPv4 address that is valid for ever the kernel says that it is preferred for ever, even where it is not (inet_fill_ifaddr).
+  const isDeprecated = shown?.valid === forever && (message.flags & addressFlags.deprecated) !== 0;
+  const lifetime = isDeprecated ? { valid: forever, preferred: 0 } : shown;
   return {
     message: {
       ...rest,
       flags: message.flags & chosenFlags,
-      ...(lifetime !== undefined && lifetime.valid !== forever && { lifetime }),
+      ...(lifetime !== undefined && !isEndless(lifetime) && { lifetime }),
     },
     prefixRoute:
       (on.flags & linkFlags.up) === 0 ||
@@ -88,10 +89,25 @@ function addressFrom(message: AddressMessage, on: LinkMessage, routes: readonly 
   };
 }
 
+function isEndless({ valid, preferred }: { readonly valid: number; readonly preferred: number }): boolean {
+  return valid === forever && preferred === forever;
+}
+
+function leadsOut({ oif, hops }: RouteMessage, index: number): boolean {
+  return oif === index || (hops?.some((hop) => hop.index === index) ?? false);
+}
+
+/** Whether what takes the route has that address, without which the kernel drops the route, whichever link it leads out of (fib_sync_down_addr, rt6_remove_prefsrc). */
+function isSource({ family, local, address }: AddressMessage, route: RouteMessage): boolean {
+  return route.family === family && route.preferredSource !== undefined && route.preferredSource === (local ?? address);
+}
+
 /** Whether the kernel makes a route to the address' network by itself (fib_add_ifaddr, addrconf_prefix_route). */
-function wantsPrefixRoute({ family, flags, prefixLength }: AddressMessage): boolean {
+function wantsPrefixRoute({ family, flags, prefixLength, local, address }: AddressMessage): boolean {
   if ((flags & addressFlags.noPrefixRoute) !== 0) return false;
-  return family === families.ipv6 || (prefixLength < 32 && (flags & addressFlags.secondary) === 0);
+  if (family === families.ipv6) return true;
+  const isHost = prefixLength === 32 && (address ?? local) === local;
+  return !isHost && (flags & addressFlags.secondary) === 0;
 }
 
 function isPrefixRoute(route: RouteMessage, { family, prefixLength, address, local }: AddressMessage): boolean {

@@ -45,15 +45,24 @@ export function parseIp(text: string): number[] | undefined {
 }
 
 function parseIpv4(text: string): number[] | undefined {
-  const parts = text.split(".");
-  if (parts.length !== 4) return undefined;
   const bytes: number[] = [];
-  for (const part of parts) {
-    // No leading zeros: to some they mean octal.
-    if (!/^(?:0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return undefined;
-    bytes.push(Number(part));
+  let byte = 0;
+  let digits = 0;
+  for (let i = 0; i <= text.length; i++) {
+    const digit = text.charCodeAt(i) - 48;
+    if (digit >= 0 && digit <= 9) {
+      byte = byte * 10 + digit;
+      digits++;
+      // No leading zeros: to some they mean octal.
+      if (byte > 255 || (digits > 1 && byte < 10)) return undefined;
+    } else {
+      if (digits === 0 || (i < text.length && text[i] !== ".")) return undefined;
+      bytes.push(byte);
+      byte = 0;
+      digits = 0;
+    }
   }
-  return bytes;
+  return bytes.length === 4 ? bytes : undefined;
 }
 
 function parseIpv6(text: string): number[] | undefined {

@@ -51,12 +51,12 @@ const info = linkInfo(
   { bridge: bridgePortSettings },
 );
 
-/** What of IFLA_INET6_CONF concerns us: an array of sysctls as numbers, of which number 26 is DEVCONF_DISABLE_IPV6 (<linux/ipv6.h>). */
-const disableIpv6: Codec<boolean> = {
+/** What of IFLA_INET6_CONF concerns us. It is an array of sysctls as numbers: DEVCONF_MTU6 is number 2, DEVCONF_DISABLE_IPV6 number 26 (<linux/ipv6.h>). */
+const ipv6Conf: Codec<{ readonly mtu: number; readonly disabled: boolean }> = {
   decode(from, start, end) {
-    const at = start + 4 * 26;
-    if (at + 4 > end) throw malformed(`${end - start} bytes, expected 108 or more`);
-    return from.words[at >> 2] !== 0;
+    if (end - start < 4 * 27) throw malformed(`${end - start} bytes, expected 108 or more`);
+    const first = start >> 2;
+    return { mtu: from.words[first + 2]!, disabled: from.words[first + 26] !== 0 };
   },
   encode() {
     throw unwritable("read-only here, expected to be written as a sysctl");
@@ -86,8 +86,8 @@ const attributes = excerpt({
       ipv6: [
         10,
         excerpt({
-          /** The sysctl disable_ipv6. Read-only. */
-          disabled: [2, disableIpv6],
+          /** The sysctls `mtu` and `disable_ipv6`. Read-only. */
+          conf: [2, ipv6Conf],
           /** IN6_ADDR_GEN_MODE_*: 0 EUI-64, 1 none, 2 stable-privacy, 3 random. */
           addressGeneration: [8, u8],
         }),

@@ -118,7 +118,7 @@ export function struct<const F extends Fields>(
       if (part !== undefined) scalars[i]!.write(to, at + offsets[i]!, part);
     }
   };
-  return scalar(size > used ? size : used, read, write);
+  return scalar(Math.max(size, used), read, write);
 }
 
 /** Text, NUL-terminated. Bytes that are no UTF-8 become lone surrogates (text.ts), so that no name is lost. */

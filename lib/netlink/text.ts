@@ -41,21 +41,24 @@ function sequenceLength(bytes: Uint8Array, at: number, end: number): number {
 /** The inverse of `readText`. Throws a NetlinkError (EINVAL) where the text has a NUL, or a lone surrogate that stands for no byte. */
 export function bytesOfText(text: string): number[] {
   const bytes: number[] = [];
-  for (const character of text) {
-    const point = character.codePointAt(0)!;
+  for (let i = 0; i < text.length; i++) {
+    const point = text.codePointAt(i)!;
     if (point === 0 || (point >= 0xd800 && point < 0xdc80) || (point > 0xdcff && point < 0xe000))
       throw unwritable(`${JSON.stringify(text)} is not a name`);
     if (point < 0x80) bytes.push(point);
-    else if (point < 0x800) bytes.push(0xc0 | (point >> 6), 0x80 | (point & 0x3f));
+    else if (point < 0x800) bytes.push(0xc0 | (point >> 6), following(point));
     else if (point >= 0xdc80 && point <= 0xdcff) bytes.push(point - 0xdc00);
-    else if (point < 0x10000) bytes.push(0xe0 | (point >> 12), 0x80 | ((point >> 6) & 0x3f), 0x80 | (point & 0x3f));
-    else
-      bytes.push(
-        0xf0 | (point >> 18),
-        0x80 | ((point >> 12) & 0x3f),
-        0x80 | ((point >> 6) & 0x3f),
-        0x80 | (point & 0x3f),
-      );
+    else if (point < 0x10000) bytes.push(0xe0 | (point >> 12), following(point >> 6), following(point));
+    else {
+      bytes.push(0xf0 | (point >> 18), following(point >> 12), following(point >> 6), following(point));
+      // A pair of surrogates.
+      i++;
+    }
   }
   return bytes;
+}
+
+/** A byte of UTF-8 that is not the first one of its character. */
+function following(point: number): number {
+  return 0x80 | (point & 0x3f);
 }

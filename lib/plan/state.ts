@@ -34,6 +34,8 @@ export interface LinkSettings {
   readonly master?: string;
   /** False: the kernel neither takes a link-local address nor listens to router advertisements here. Absent on a kernel without IPv6. */
   readonly ipv6?: boolean;
+  /** The sysctl `net.ipv6.conf.LINK.mtu` in bytes, where it is not the link's MTU. The kernel sets it anew when the link goes up. */
+  readonly ipv6Mtu?: number;
   readonly port?: PortSettings;
   readonly addresses: readonly Address[];
   readonly routes: readonly Route[];

@@ -14,8 +14,10 @@ export type Step =
   | { readonly do: "port"; readonly link: string; readonly port: PortSettings }
   /** `sysctl net.ipv6.conf.LINK.disable_ipv6`. */
   | { readonly do: "ipv6"; readonly link: string; readonly on: boolean }
-  /** `ip address add` and `del`. */
-  | { readonly do: "assign" | "unassign"; readonly link: string; readonly address: Address }
+  /** `ip address add`; `settled` where it is in use without first looking for duplicates, as it was before. */
+  | { readonly do: "assign"; readonly link: string; readonly address: Address; readonly settled: boolean }
+  /** `ip address del`. */
+  | { readonly do: "unassign"; readonly link: string; readonly address: Address }
   /** `ip route add` and `del`. */
   | { readonly do: "addRoute" | "removeRoute"; readonly link: string; readonly route: Route }
   /** `ip neighbor add` and `del`. */
@@ -91,7 +93,7 @@ function linkOf(change: SetLink, state: State): Link {
 function creation({ link }: CreateLink): Step[] {
   const steps: Step[] = [{ do: "create", link }];
   if (link.port !== undefined) steps.push({ do: "port", link: link.name, port: link.port });
-  for (const address of link.addresses) steps.push({ do: "assign", link: link.name, address });
+  for (const address of link.addresses) steps.push({ do: "assign", link: link.name, address, settled: true });
   return steps;
 }
 
@@ -119,10 +121,14 @@ function setting({ from, to }: SetLink, observed: Link): Step[] {
   if (changed) steps.push({ do: "configure", link: old, settings });
   if (ipv6 && to.ipv6) steps.push({ do: "ipv6", link: to.name, on: true });
   if (to.port !== undefined && !same(observed.port, to.port)) steps.push({ do: "port", link: to.name, port: to.port });
-  if (to.up && (down || !observed.up)) steps.push({ do: "configure", link: to.name, settings: { up: true } });
+  const rises = to.up && (down || !observed.up);
+  if (rises) steps.push({ do: "configure", link: to.name, settings: { up: true } });
+
+  if (to.ipv6Mtu !== undefined && (rises || observed.ipv6Mtu !== to.ipv6Mtu))
+    steps.push({ do: "sysctl", key: `net.ipv6.conf.${to.name}.mtu`, value: `${to.ipv6Mtu}` });
 
   for (const address of missing(to.addresses, from.addresses, observed.addresses))
-    steps.push({ do: "assign", link: to.name, address });
+    steps.push({ do: "assign", link: to.name, address, settled: to.up });
   for (const neighbor of missing(to.neighbors, from.neighbors, observed.neighbors))
     steps.push({ do: "addNeighbor", link: to.name, neighbor });
   for (const route of missing(to.routes, from.routes, observed.routes))

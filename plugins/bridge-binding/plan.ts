@@ -99,12 +99,14 @@ function withTap(situation: Situation, nic: Link): Change[] {
     mtu: nic.mtu,
     up: nic.up,
     ...(nic.ipv6 !== undefined && { ipv6: nic.ipv6 }),
+    ...(nic.ipv6Mtu !== undefined && { ipv6Mtu: nic.ipv6Mtu }),
     addresses: nic.addresses,
     routes: nic.routes,
     neighbors: nic.neighbors,
   };
+  const { ipv6Mtu: _, ...kept } = from;
   const to: LinkSettings = {
-    ...from,
+    ...kept,
     name: names.nic,
     mac: macvlan ? guestMac : situation.bridgeMac,
     up: true,

@@ -168,6 +168,7 @@ const links: Partial<Link>[] = [
   { up: false, routes: [] },
   { ipv6: false, addresses: [address("10.0.0.2/32")], routes: [] },
   { addresses: [], routes: [], neighbors: [] },
+  { ipv6Mtu: 1400 },
 ];
 const cases = fc.record({ conf: fc.constantFrom(...variants), nic: fc.constantFrom(...links) });
 

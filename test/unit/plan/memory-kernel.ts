@@ -21,7 +21,7 @@ export function fold(state: State, step: Step): State {
         const { name, mac, mtu, master, up } = step.settings;
         if (name !== undefined && (link.up || named(state, name) !== undefined))
           throw new Error(`${name}: Busy or taken`);
-        const next = {
+        const next: { -readonly [K in keyof Link]: Link[K] } = {
           ...link,
           ...(name !== undefined && { name }),
           ...(mac !== undefined && { mac }),
@@ -29,6 +29,7 @@ export function fold(state: State, step: Step): State {
           ...(up !== undefined && { up }),
           ...(up === false && { routes: [], addresses: link.addresses.filter(({ message }) => message.family === 2) }),
         };
+        if (up) delete next.ipv6Mtu; // the kernel sets it anew
         if (master === undefined) return next;
         if (master === null) return without(next, [next.master ?? ""]);
         if (named(state, master)?.kind !== "bridge") throw new Error(`${master}: Invalid argument (EINVAL)`);
@@ -53,8 +54,11 @@ export function fold(state: State, step: Step): State {
       return changed(state, step.link, (link) => ({ ...link, neighbors: [...link.neighbors, step.neighbor] }));
     case "removeNeighbor":
       return changed(state, step.link, (link) => ({ ...link, neighbors: less(link.neighbors, step.neighbor) }));
-    case "sysctl":
+    case "sysctl": {
+      const ipv6Mtu = /^net\.ipv6\.conf\.(.*)\.mtu$/.exec(step.key)?.[1];
+      if (ipv6Mtu !== undefined) return changed(state, ipv6Mtu, (link) => ({ ...link, ipv6Mtu: Number(step.value) }));
       return { ...state, sysctls: { ...state.sysctls, [step.key]: step.value } };
+    }
   }
 }
 
