@@ -1,0 +1,163 @@
+//! Files: whole reads and writes, and what names them.
+
+use std::{
+    os::fd::{AsFd, OwnedFd, RawFd},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    fs::{self, Dir, FileType, FlockOperation, Mode, OFlags},
+    io::{self, Errno, retry_on_intr},
+};
+
+use super::streams::{read_text, write_all};
+use crate::{
+    error::{Attempt, HostError, Result},
+    text::Text,
+};
+
+/// What `stat(2)` says of a file.
+pub struct Stat {
+    /// `st_dev`
+    pub device: u64,
+    /// `st_ino`
+    pub inode: u64,
+    /// The kind of file, in the words of the contract.
+    pub kind: &'static str,
+    /// Permission bits.
+    pub mode: u32,
+    /// `st_uid`
+    pub uid: u32,
+}
+
+/// `stat(2)`, or `lstat(2)` where links are not followed.
+pub fn stat(path: &Text, follow: bool) -> Result<Stat> {
+    let stat = if follow {
+        fs::stat(path).on("stat", path)?
+    } else {
+        fs::lstat(path).on("lstat", path)?
+    };
+    Ok(Stat {
+        device: stat.st_dev,
+        inode: stat.st_ino,
+        kind: match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => "directory",
+            FileType::Symlink => "symlink",
+            FileType::Socket => "socket",
+            FileType::Fifo => "fifo",
+            FileType::CharacterDevice => "character",
+            FileType::BlockDevice => "block",
+            // A namespace's file has no type at all before Linux 6.18 or so, and reads like a regular one.
+            FileType::RegularFile | FileType::Unknown => "file",
+        },
+        mode: Mode::from_raw_mode(stat.st_mode).bits(),
+        uid: stat.st_uid,
+    })
+}
+
+/// The whole file as UTF-8; EFBIG beyond `limit` bytes, ELOOP on a symbolic link that is not to be followed.
+///
+/// Opened without blocking: a FIFO reads as empty rather than waiting for someone to write to it.
+pub fn read(path: &Text, limit: usize, follow: bool) -> Result<String> {
+    let nofollow = if follow { OFlags::empty() } else { OFlags::NOFOLLOW };
+    let file = open(path, OFlags::RDONLY | OFlags::NONBLOCK | nofollow)?;
+    read_text(file.as_fd(), limit).on("read", path)
+}
+
+/// Writes to a file that is there already, in one `write(2)` from its start; EIO where the kernel took only a part.
+pub fn write(path: &Text, text: &Text) -> Result<()> {
+    let file = open(path, OFlags::WRONLY)?;
+    let bytes = text.utf8().on("write", path)?.as_bytes();
+    let written = retry_on_intr(|| io::write(&file, bytes)).on("write", path)?;
+    if written == bytes.len() {
+        Ok(())
+    } else {
+        Err(HostError::on(Errno::IO, "write", path))
+    }
+}
+
+/// Makes a new file with mode 0600 and writes all of the text; if that fails, no file is left.
+pub fn create(path: &Text, text: &Text) -> Result<()> {
+    let bytes = text.utf8().on("write", path)?.as_bytes();
+    let file = open(path, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)?;
+    write_all(file.as_fd(), bytes).on("write", path).inspect_err(|_| {
+        // The reason to report is the write's.
+        let _ = fs::unlink(path);
+    })
+}
+
+/// `rename(2)`
+pub fn rename(from: &Text, to: &Text) -> Result<()> {
+    fs::rename(from, to).on("rename", from)
+}
+
+/// `unlink(2)`
+pub fn unlink(path: &Text) -> Result<()> {
+    fs::unlink(path).on("unlink", path)
+}
+
+/// Makes one directory with mode 0700.
+pub fn make_directory(path: &Text) -> Result<()> {
+    fs::mkdir(path, Mode::RWXU).on("mkdir", path)
+}
+
+/// The names in a directory, sorted by their bytes, without `.` and `..`; EILSEQ where one is not UTF-8.
+pub fn read_directory(path: &Text) -> Result<Vec<String>> {
+    let directory = open(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
+    let mut names = Vec::new();
+    for entry in Dir::new(directory).on("getdents64", path)? {
+        let entry = entry.on("getdents64", path)?;
+        match entry.file_name().to_bytes() {
+            b"." | b".." => {}
+            name => names.push(
+                String::from_utf8(name.to_vec())
+                    .map_err(|_| Errno::ILSEQ)
+                    .on("getdents64", path)?,
+            ),
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Where a symbolic link points, unresolved.
+pub fn read_link(path: &Text) -> Result<String> {
+    let target = fs::readlink(path, Vec::new()).on("readlink", path)?;
+    target.into_string().map_err(|_| Errno::ILSEQ).on("readlink", path)
+}
+
+/// Closes a descriptor by its number; EBADF where there is none.
+pub fn close(fd: RawFd) -> Result<()> {
+    if fd < 0 {
+        return Err(HostError::new(Errno::BADF, "close"));
+    }
+    // SAFETY: no OwnedFd has this number: the calls that make descriptors for TypeScript give theirs away.
+    unsafe { io::try_close(fd) }.during("close")
+}
+
+/// Opens the path and takes an exclusive `flock(2)` on it, trying for so long; ETIMEDOUT when someone else keeps it.
+pub fn lock(path: &Text, timeout: Duration) -> Result<OwnedFd> {
+    let file = open(path, OFlags::RDONLY | OFlags::NONBLOCK)?;
+    let start = Instant::now();
+    // flock(2) itself can wait, but only a signal handler could make it stop: a delay that grows costs less.
+    let mut delay = Duration::from_micros(200);
+    loop {
+        match retry_on_intr(|| fs::flock(&file, FlockOperation::NonBlockingLockExclusive)) {
+            Ok(()) => return Ok(file),
+            Err(Errno::WOULDBLOCK) => {}
+            Err(errno) => return Err(HostError::on(errno, "flock", path)),
+        }
+        let left = timeout.saturating_sub(start.elapsed());
+        if left.is_zero() {
+            return Err(HostError::on(Errno::TIMEDOUT, "flock", path));
+        }
+        thread::sleep(delay.min(left));
+        delay = (delay * 2).min(Duration::from_millis(20));
+    }
+}
+
+/// `open(2)`, close-on-exec; a file that it makes has mode 0600.
+pub(super) fn open(path: &Text, flags: OFlags) -> Result<OwnedFd> {
+    retry_on_intr(|| fs::open(path, flags | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::RUSR | Mode::WUSR)).on("open", path)
+}

@@ -1,0 +1,89 @@
+//! Netlink sockets; what goes over them is TypeScript's business.
+
+use std::{
+    mem::MaybeUninit,
+    num::NonZeroU32,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    time::Duration,
+};
+
+use rustix::{
+    io::{Errno, retry_on_intr},
+    net::{
+        self, AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType,
+        netlink::SocketAddrNetlink,
+        sockopt::{Timeout, set_socket_recv_buffer_size, set_socket_recv_buffer_size_force, set_socket_timeout},
+    },
+};
+
+use crate::error::{Attempt, HostError, Result};
+
+/// The longest datagram received: the kernel's own messages end at 32 KiB, a dump's at twice that.
+pub const LONGEST: usize = 64 * 1024;
+
+/// Room in the kernel for what was not received yet, as `ip` asks for.
+const BACKLOG: usize = 1024 * 1024;
+
+/// A netlink socket of the current namespace: extended and capped ACKs, strict checking where the kernel has it, and
+/// 5 s for a receive.
+pub fn socket(protocol: u32) -> Result<OwnedFd> {
+    let protocol = NonZeroU32::new(protocol).map(Protocol::from_raw);
+    let socket =
+        net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol).during("socket")?;
+    let fd = socket.as_fd();
+    set(fd, libc::NETLINK_EXT_ACK)?;
+    set(fd, libc::NETLINK_CAP_ACK)?;
+    match set(fd, libc::NETLINK_GET_STRICT_CHK) {
+        // Before Linux 4.20.
+        Err(HostError {
+            errno: Errno::NOPROTOOPT,
+            ..
+        }) => {}
+        result => result?,
+    }
+    // Beyond net.core.rmem_max only with CAP_NET_ADMIN over the initial user namespace.
+    set_socket_recv_buffer_size_force(fd, BACKLOG)
+        .or_else(|_| set_socket_recv_buffer_size(fd, BACKLOG))
+        .during("setsockopt")?;
+    set_socket_timeout(fd, Timeout::Recv, Some(Duration::from_secs(5))).during("setsockopt")?;
+    net::bind(fd, &SocketAddrNetlink::new(0, 0)).during("bind")?;
+    Ok(socket)
+}
+
+/// Sends one datagram.
+pub fn send(fd: BorrowedFd<'_>, datagram: &[u8]) -> Result<()> {
+    retry_on_intr(|| net::send(fd, datagram, SendFlags::empty()))
+        .during("send")
+        .map(drop)
+}
+
+/// Receives one datagram into the buffer; EMSGSIZE where it was longer, EAGAIN where none came in time.
+pub fn receive<'a>(fd: BorrowedFd<'_>, buffer: &'a mut [MaybeUninit<u8>; LONGEST]) -> Result<&'a [u8]> {
+    // With MSG_TRUNC the kernel tells the datagram's length, not that of the part received.
+    let receive = || net::recv(fd, &mut buffer[..], RecvFlags::TRUNC).map(|(_, length)| length);
+    let length = retry_on_intr(receive).during("recv")?;
+    let datagram = buffer.get(..length).ok_or(HostError::new(Errno::MSGSIZE, "recv"))?;
+    // SAFETY: recv wrote that many bytes.
+    Ok(unsafe { &*(std::ptr::from_ref(datagram) as *const [u8]) })
+}
+
+/// Switches on an option of netlink sockets, which rustix does not know.
+fn set(fd: BorrowedFd<'_>, option: libc::c_int) -> Result<()> {
+    let on: libc::c_int = 1;
+    let length = size_of_val(&on) as libc::socklen_t;
+    // SAFETY: the value is an int, as all of these options take, and it outlives the call.
+    let result = unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_NETLINK,
+            option,
+            (&raw const on).cast(),
+            length,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(std::io::Error::last_os_error()).during("setsockopt")
+    }
+}

@@ -1,0 +1,42 @@
+//! Whole reads and writes, through interruptions and descriptors that someone made non-blocking.
+
+use std::os::fd::BorrowedFd;
+
+use rustix::{
+    buffer::spare_capacity,
+    event::{PollFd, PollFlags, poll},
+    io::{Errno, Result, read, retry_on_intr, write},
+};
+
+/// Everything up to the end as UTF-8; EFBIG beyond `limit` bytes, EILSEQ if it is not UTF-8.
+pub(super) fn read_text(fd: BorrowedFd<'_>, limit: usize) -> Result<String> {
+    let mut bytes = Vec::with_capacity(4096);
+    loop {
+        match read(fd, spare_capacity(&mut bytes)) {
+            Ok(0) => return String::from_utf8(bytes).map_err(|_| Errno::ILSEQ),
+            Ok(_) if bytes.len() > limit => return Err(Errno::FBIG),
+            Ok(_) => bytes.reserve(bytes.len().min(4096)),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => wait(fd, PollFlags::IN)?,
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// Writes all of it.
+pub(super) fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<()> {
+    while !bytes.is_empty() {
+        match write(fd, bytes) {
+            Ok(0) => return Err(Errno::IO),
+            Ok(written) => bytes = &bytes[written..],
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => wait(fd, PollFlags::OUT)?,
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+fn wait(fd: BorrowedFd<'_>, event: PollFlags) -> Result<()> {
+    retry_on_intr(|| poll(&mut [PollFd::from_borrowed_fd(fd, event)], None)).map(drop)
+}

@@ -1,0 +1,145 @@
+//! The JavaScript engine: set up for one short run within fixed bounds, and what becomes of an error nobody caught.
+
+use std::{cell::RefCell, fmt::Write, rc::Rc, result};
+
+use rquickjs::{
+    CatchResultExt, CaughtError, Coerced, Context, Ctx, Error, FromJs, Module, Result, Runtime, Value, WriteOptions,
+    context::{
+        Intrinsic,
+        intrinsic::{Eval, Json, MapSet, Promise, RegExp, RegExpCompiler, TypedArrays},
+    },
+    module::Declared,
+};
+use rustix::process::{Resource, getrlimit};
+
+use crate::{arena::Arena, module::HostModule};
+
+/// What a plugin has of JavaScript beyond the base objects: no `eval`, no `Date`, no `Proxy`, no `WeakRef`.
+///
+/// Each of them costs microseconds at every start. Modules need promises.
+pub type Intrinsics = (Json, MapSet, Promise, RegExp, TypedArrays);
+
+/// What it takes to compile source: the parser, and what it needs for regular expressions' literals.
+pub type Parser = (Intrinsics, Eval, RegExpCompiler);
+
+/// The engine's stack, or half of the process's own if that is less. JSON nested too deep for it ends in a RangeError.
+const STACK: u64 = 1024 * 1024;
+
+/// Garbage in cycles is not looked for before there is this much of everything: a plugin ends long before.
+const COLLECTION_THRESHOLD: usize = 8 * 1024 * 1024;
+
+/// The engine, with the module "host" ready to be imported.
+pub struct Engine {
+    context: Context,
+    /// Rejections that nothing handles yet, as text for a log.
+    rejections: Rc<RefCell<Vec<String>>>,
+}
+
+impl Engine {
+    /// Starts an engine with these intrinsics.
+    pub fn start<I: Intrinsic>() -> Result<Self> {
+        let runtime = Runtime::new_with_alloc(Arena::new().map_err(|_| Error::Allocation)?)?;
+        let stack = getrlimit(Resource::Stack)
+            .current
+            .map_or(STACK, |limit| STACK.min(limit / 2));
+        runtime.set_max_stack_size(stack as usize);
+        runtime.set_gc_threshold(COLLECTION_THRESHOLD);
+        let rejections = Rc::new(RefCell::new(Vec::new()));
+        let tracked = rejections.clone();
+        runtime.set_host_promise_rejection_tracker(Some(Box::new(move |ctx, _, reason, handled| {
+            let mut rejections = tracked.borrow_mut();
+            if handled {
+                // Perhaps another's text: that there are as many as unhandled promises is what counts.
+                rejections.pop();
+            } else {
+                rejections.push(describe(&ctx, reason));
+            }
+        })));
+        let context = Context::custom::<I>(&runtime)?;
+        context.with(|ctx| Module::declare_def::<HostModule, _>(ctx, "host").map(drop))?;
+        Ok(Self { context, rejections })
+    }
+
+    /// Runs a module's bytecode to its end; the error is what it did not catch, as text for a log.
+    ///
+    /// # Safety
+    ///
+    /// The bytecode must be what `compile` gave in this same version: the engine does not verify it.
+    pub unsafe fn run(&self, bytecode: &[u8]) -> result::Result<(), String> {
+        // SAFETY: as for this function.
+        self.finish(|ctx| unsafe { Module::load(ctx, bytecode) })
+    }
+
+    /// Runs a module's source likewise; needs the `Parser`.
+    pub fn evaluate(&self, name: &str, source: &str) -> result::Result<(), String> {
+        self.finish(|ctx| Module::declare(ctx, name, source))
+    }
+
+    /// Compiles a module to bytecode, without its source but with the line and column of everything in it; needs the
+    /// `Parser`.
+    pub fn compile(&self, name: &str, source: &str) -> result::Result<Vec<u8>, String> {
+        let options = || WriteOptions {
+            strip_source: true,
+            ..WriteOptions::default()
+        };
+        self.attempt(|ctx| Module::declare(ctx.clone(), name, source)?.write(options()))
+    }
+
+    /// Gives access to the engine's values.
+    pub fn with<T>(&self, look: impl FnOnce(Ctx<'_>) -> T) -> T {
+        self.context.with(look)
+    }
+
+    fn finish<F>(&self, module: F) -> result::Result<(), String>
+    where
+        F: for<'js> FnOnce(Ctx<'js>) -> Result<Module<'js, Declared>>,
+    {
+        self.attempt(|ctx| {
+            let (_, evaluation) = module(ctx.clone())?.eval()?;
+            evaluation.finish::<()>()?;
+            while ctx.execute_pending_job() {}
+            Ok(())
+        })?;
+        self.rejections.borrow_mut().pop().map_or(Ok(()), Err)
+    }
+
+    fn attempt<T>(&self, act: impl FnOnce(&Ctx<'_>) -> Result<T>) -> result::Result<T, String> {
+        self.context.with(|ctx| {
+            act(&ctx).catch(&ctx).map_err(|caught| match caught {
+                CaughtError::Exception(exception) => describe(&ctx, exception.into_object().into_value()),
+                CaughtError::Value(value) => describe(&ctx, value),
+                CaughtError::Error(Error::WouldBlock) => "a promise is awaited that nothing settles".into(),
+                CaughtError::Error(error) => error.to_string(),
+            })
+        })
+    }
+}
+
+/// A thrown value as text for a log: the error, where it was thrown, and its causes likewise.
+fn describe<'js>(ctx: &Ctx<'js>, thrown: Value<'js>) -> String {
+    // Where there is no memory for an error, the engine throws null.
+    if thrown.is_null() {
+        return "out of memory".into();
+    }
+    let text = |value: Value<'js>| Coerced::<String>::from_js(ctx, value).map_or_else(|_| "?".into(), |text| text.0);
+    let mut log = String::new();
+    let mut next = Some(thrown);
+    while let Some(error) = next.take() {
+        let object = error.as_object().filter(|object| object.is_error()).cloned();
+        // Writing to a string does not fail.
+        let _ = write!(
+            log,
+            "{}{}",
+            if log.is_empty() { "" } else { "\ncaused by " },
+            text(error)
+        );
+        if let Some(object) = object {
+            let stack = object
+                .get::<_, Coerced<String>>("stack")
+                .map_or_else(|_| String::new(), |stack| stack.0);
+            let _ = write!(log, "\n{}", stack.trim_end());
+            next = object.get::<_, Option<Value<'js>>>("cause").ok().flatten();
+        }
+    }
+    log
+}

@@ -1,0 +1,278 @@
+//! The module "host" as TypeScript imports it: each call's face in JavaScript, as `lib/host.d.ts` declares it.
+
+use std::{
+    mem::MaybeUninit,
+    os::fd::{BorrowedFd, IntoRawFd, OwnedFd, RawFd},
+    slice,
+    time::Duration,
+};
+
+use rquickjs::{
+    Ctx, Error, Exception, FromJs, Function, IntoJs, Object, Result, TypedArray, Value,
+    function::{FromParam, ParamRequirement, ParamsAccessor},
+    module::{Declarations, Exports, ModuleDef},
+    prelude::{Func, Opt},
+};
+use rustix::io::Errno;
+
+use crate::{
+    calls::{
+        children::{self, Run},
+        files, labelled_tap, namespaces, netlink, process, taps,
+    },
+    error::{self, HostError},
+    text::Text,
+};
+
+/// How much `readFile` reads unless told.
+const FILE_LIMIT: f64 = 1024.0 * 1024.0;
+
+/// The module.
+pub struct HostModule;
+
+macro_rules! exports {
+    ($($name:literal: $function:expr,)*) => {
+        impl ModuleDef for HostModule {
+            fn declare(module: &Declarations<'_>) -> Result<()> {
+                $(module.declare_c_str($name)?;)*
+                Ok(())
+            }
+
+            fn evaluate<'js>(_: &Ctx<'js>, module: &Exports<'js>) -> Result<()> {
+                $(module.export_c_str($name, Func::from($function))?;)*
+                Ok(())
+            }
+        }
+    };
+}
+
+exports! {
+    c"args": || Outcome(process::args()),
+    c"env": env,
+    c"pid": process::pid,
+    c"readStdin": |limit: f64| Outcome(process::read_stdin(limit as usize)),
+    c"writeStdout": |text: Text| Outcome(process::write_stdout(&text)),
+    c"writeStderr": |text: Text| process::write_stderr(&text),
+    c"exit": |status: i32| -> () { process::exit(status) },
+    c"ignoreSignals": process::ignore_signals,
+    c"monotonic": process::monotonic,
+    c"sleep": |time: Milliseconds| process::sleep(time.0),
+    c"sha256": |text: Text| Outcome(process::sha256(&text)),
+
+    c"stat": stat,
+    c"readFile": read_file,
+    c"writeFile": |path: Text, text: Text| Outcome(files::write(&path, &text)),
+    c"createFile": |path: Text, text: Text| Outcome(files::create(&path, &text)),
+    c"rename": |from: Text, to: Text| Outcome(files::rename(&from, &to)),
+    c"unlink": |path: Text| Outcome(files::unlink(&path)),
+    c"makeDirectory": |path: Text| Outcome(files::make_directory(&path)),
+    c"readDirectory": |path: Text| Outcome(files::read_directory(&path)),
+    c"readLink": |path: Text| Outcome(files::read_link(&path)),
+    c"close": |fd: Descriptor| Outcome(files::close(fd.0)),
+    c"lock": |path: Text, timeout: Milliseconds| Outcome(files::lock(&path, timeout.0).map(Descriptor::from)),
+
+    c"openNetns": |path: Text| Outcome(namespaces::open_netns(&path).map(Descriptor::from)),
+    c"inNetns": in_netns,
+
+    c"netlinkSocket": |protocol: u32| Outcome(netlink::socket(protocol).map(Descriptor::from)),
+    c"send": send,
+    c"receive": receive,
+
+    c"createTap": create_tap,
+    c"persistTap": persist_tap,
+
+    c"run": run,
+}
+
+fn env(ctx: Ctx<'_>) -> Result<Object<'_>> {
+    let object = Object::new(ctx)?;
+    for (name, value) in process::env() {
+        object.set(name, value)?;
+    }
+    Ok(object)
+}
+
+fn stat<'js>(ctx: Ctx<'js>, path: Text, options: Options<'js>) -> Result<Object<'js>> {
+    let stat = files::stat(&path, options.get("follow")?.unwrap_or(true)).or_throw(&ctx)?;
+    let object = Object::new(ctx)?;
+    object.set("device", stat.device as f64)?;
+    object.set("inode", stat.inode as f64)?;
+    object.set("kind", stat.kind)?;
+    object.set("mode", stat.mode)?;
+    object.set("uid", stat.uid)?;
+    Ok(object)
+}
+
+fn read_file(ctx: Ctx<'_>, path: Text, options: Options<'_>) -> Result<String> {
+    let limit = options.get("limit")?.unwrap_or(FILE_LIMIT);
+    files::read(&path, limit as usize, options.get("follow")?.unwrap_or(true)).or_throw(&ctx)
+}
+
+fn in_netns<'js>(ctx: Ctx<'js>, fd: Descriptor, callback: Function<'js>) -> Result<Value<'js>> {
+    let netns = fd.borrow("setns").or_throw(&ctx)?;
+    namespaces::inside(netns, || callback.call(())).or_throw(&ctx)?
+}
+
+fn send<'js>(ctx: Ctx<'js>, fd: Descriptor, datagram: TypedArray<'js, u8>) -> Result<()> {
+    let socket = fd.borrow("send").or_throw(&ctx)?;
+    // SAFETY: no JavaScript runs while the bytes are borrowed.
+    let bytes = unsafe { datagram.as_bytes() };
+    bytes
+        .ok_or(HostError::new(Errno::FAULT, "send"))
+        .and_then(|bytes| netlink::send(socket, bytes))
+        .or_throw(&ctx)
+}
+
+fn receive<'js>(ctx: Ctx<'js>, fd: Descriptor) -> Result<TypedArray<'js, u8>> {
+    let mut buffer = [MaybeUninit::uninit(); netlink::LONGEST];
+    let datagram = fd
+        .borrow("recv")
+        .and_then(|socket| netlink::receive(socket, &mut buffer))
+        .or_throw(&ctx)?;
+    TypedArray::new_copy(ctx, datagram)
+}
+
+fn create_tap(ctx: Ctx<'_>, name: Text, options: Object<'_>) -> Result<Descriptor> {
+    let multi_queue = options.get("multiQueue")?;
+    let tap = match options.get::<_, Option<Text>>("selinuxContext")? {
+        Some(context) => labelled_tap::create(&name, multi_queue, &context),
+        None => taps::create(&name, multi_queue),
+    };
+    tap.map(Descriptor::from).or_throw(&ctx)
+}
+
+fn persist_tap(ctx: Ctx<'_>, fd: Descriptor, options: Object<'_>) -> Result<()> {
+    let (owner, group) = (options.get("owner")?, options.get("group")?);
+    fd.borrow("ioctl")
+        .and_then(|tap| taps::persist(tap, owner, group))
+        .or_throw(&ctx)
+}
+
+fn run<'js>(ctx: Ctx<'js>, path: Text, options: Object<'js>) -> Result<Object<'js>> {
+    let env: Object = options.get("env")?;
+    let request = Run {
+        args: options.get::<_, Option<Vec<Text>>>("args")?.unwrap_or_default(),
+        env: env
+            .props::<rquickjs::String, Text>()
+            .map(|entry| entry.and_then(named))
+            .collect::<Result<_>>()?,
+        stdin: options.get("stdin")?,
+        timeout: options.get::<_, Milliseconds>("timeout")?.0,
+    };
+    let outcome = children::run(&path, &request).or_throw(&ctx)?;
+    let object = Object::new(ctx)?;
+    object.set("status", outcome.status)?;
+    if let Some(signal) = outcome.signal {
+        object.set("signal", signal)?;
+    }
+    object.set("stdout", outcome.stdout)?;
+    Ok(object)
+}
+
+/// An entry of an object, with its name as text.
+fn named<'js>((name, value): (rquickjs::String<'js>, Text)) -> Result<(Text, Text)> {
+    Ok((Text::from_js(&name.ctx().clone(), name.into_value())?, value))
+}
+
+/// What a call gave: its value, or the `HostError` to throw.
+struct Outcome<T>(error::Result<T>);
+
+impl<'js, T: IntoJs<'js>> IntoJs<'js> for Outcome<T> {
+    fn into_js(self, ctx: &Ctx<'js>) -> Result<Value<'js>> {
+        self.0.or_throw(ctx)?.into_js(ctx)
+    }
+}
+
+/// Turns a failed call into a thrown JavaScript error.
+trait OrThrow<T> {
+    fn or_throw(self, ctx: &Ctx<'_>) -> Result<T>;
+}
+
+impl<T> OrThrow<T> for error::Result<T> {
+    fn or_throw(self, ctx: &Ctx<'_>) -> Result<T> {
+        self.map_err(|failure| thrown(ctx, &failure).unwrap_or_else(|error| error))
+    }
+}
+
+fn thrown(ctx: &Ctx<'_>, failure: &HostError) -> Result<Error> {
+    let exception = Exception::from_message(ctx.clone(), &failure.to_string())?;
+    let error = exception.as_object();
+    error.set("code", failure.code())?;
+    error.set("syscall", failure.syscall)?;
+    if let Some(path) = &failure.path {
+        error.set("path", path.as_str())?;
+    }
+    Ok(exception.throw())
+}
+
+impl<'js> FromJs<'js> for Text {
+    fn from_js(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Self> {
+        let text = rquickjs::String::from_js(ctx, value)?.to_cstring()?;
+        // SAFETY: the engine keeps that many bytes there for as long as `text` lives. They need not be UTF-8, whatever
+        // `CString::as_str` says: a lone surrogate is three bytes that UTF-8 has no place for.
+        Ok(unsafe { slice::from_raw_parts(text.as_ptr().cast::<u8>(), text.len()) }.into())
+    }
+}
+
+/// A file descriptor as its number.
+struct Descriptor(RawFd);
+
+impl Descriptor {
+    /// The descriptor for a system call, which finds out whether it is open; EBADF for a number that none has.
+    fn borrow(&self, syscall: &'static str) -> error::Result<BorrowedFd<'_>> {
+        if self.0 < 0 {
+            return Err(HostError::new(Errno::BADF, syscall));
+        }
+        // SAFETY: it is not -1. If it is not open, the one system call that it is for fails with EBADF.
+        Ok(unsafe { BorrowedFd::borrow_raw(self.0) })
+    }
+}
+
+impl From<OwnedFd> for Descriptor {
+    fn from(fd: OwnedFd) -> Self {
+        Self(fd.into_raw_fd())
+    }
+}
+
+impl<'js> FromJs<'js> for Descriptor {
+    fn from_js(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Self> {
+        RawFd::from_js(ctx, value).map(Self)
+    }
+}
+
+impl<'js> IntoJs<'js> for Descriptor {
+    fn into_js(self, ctx: &Ctx<'js>) -> Result<Value<'js>> {
+        self.0.into_js(ctx)
+    }
+}
+
+/// A number of milliseconds: none where it is negative or not a number, a year at most.
+struct Milliseconds(Duration);
+
+impl<'js> FromJs<'js> for Milliseconds {
+    fn from_js(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Self> {
+        const YEAR: f64 = 365.0 * 24.0 * 3600.0;
+        // max gives the other number where one is not a number.
+        let seconds = (f64::from_js(ctx, value)? / 1e3).max(0.0);
+        Ok(Self(Duration::from_secs_f64(seconds.min(YEAR))))
+    }
+}
+
+/// A last argument that may be left out, and whose fields may be.
+struct Options<'js>(Option<Object<'js>>);
+
+impl<'js> Options<'js> {
+    fn get<T: FromJs<'js>>(&self, name: &str) -> Result<Option<T>> {
+        self.0.as_ref().map_or(Ok(None), |object| object.get(name))
+    }
+}
+
+impl<'js> FromParam<'js> for Options<'js> {
+    fn param_requirement() -> ParamRequirement {
+        ParamRequirement::optional()
+    }
+
+    fn from_param(params: &mut ParamsAccessor<'_, 'js>) -> Result<Self> {
+        Opt::<Option<Object>>::from_param(params).map(|options| Self(options.0.flatten()))
+    }
+}

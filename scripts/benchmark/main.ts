@@ -1,0 +1,118 @@
+// Measures our plugins beside Debian's, interleaved in random order, each life of a pod in namespaces of its own, and says which targets are met.
+import { mkdtemp, rm, stat } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { ip } from "../../test/harness/ip.ts";
+import { createNamespace, createNamespaces, type Namespace, removeNamespaces } from "../../test/harness/namespaces.ts";
+import { debianPlugins, dist } from "../../test/harness/plugin.ts";
+import { type Scope, withScope } from "../../test/harness/scope.ts";
+import { type Measurement, measure, type Outcome, prepareMeasuring } from "./measure.ts";
+import { type Row, table, verdicts } from "./report.ts";
+import { shuffled } from "./statistics.ts";
+import { type Subject, subjects } from "./subjects.ts";
+
+const { values: options } = parseArgs({
+  options: { runs: { type: "string" }, check: { type: "boolean", default: false } },
+});
+// Memory and size are the same in every run: a check of the budgets needs few.
+const runs = Number(options.runs ?? (options.check ? 10 : 100));
+if (!(Number.isInteger(runs) && runs > 0)) {
+  process.stderr.write(`--runs: ${options.runs}, expected a positive number\n`);
+  process.exit(2);
+}
+/** So many rounds' namespaces are made at once, and removed at once: making and removing them must not disturb what is measured. */
+const batch = 10;
+/** Whose ADD is comparable work: what a pod's default network takes. */
+const peer = "bridge + host-local";
+
+await withScope(async (scope) => {
+  await prepareMeasuring();
+  const state = await mkdtemp("/run/bench-");
+  scope.teardown(() => rm(state, { recursive: true }));
+  const all = subjects(state);
+  const node = await createNamespace(scope);
+  await ip(node, "link set lo up");
+
+  const measured = new Map<string, Row & { measurements: Measurement[] }>();
+  const remarks = new Set<string>();
+  const record = ({ name: subject }: Subject, verb: string, { measurement, stderr }: Outcome): void => {
+    const row = measured.get(`${verb} ${subject}`) ?? { subject, verb, measurements: [] };
+    row.measurements.push(measurement);
+    measured.set(`${verb} ${subject}`, row);
+    for (const line of stderr.split("\n")) remarks.add(line);
+  };
+  const bench = { scope, node, subjects: all, record };
+
+  // The first life of each warms caches, and makes bridge's own bridge; it does not count.
+  await rounds({ ...bench, record: () => undefined }, 1);
+  for (let left = runs; left > 0; left -= batch) {
+    await rounds(bench, Math.min(left, batch));
+    if (process.stderr.isTTY) process.stderr.write(`\r${runs - Math.max(0, left - batch)} of ${runs} runs`);
+  }
+  if (process.stderr.isTTY) process.stderr.write("\r\u001b[K");
+
+  const verbs = ["VERSION", "ADD", "CHECK", "DEL"];
+  const rows = verbs.flatMap((verb) => all.flatMap(({ name }) => measured.get(`${verb} ${name}`) ?? []));
+  const sizes = await Promise.all(
+    all.map(async ({ name, executable }) => ({ subject: name, bytes: (await stat(executable)).size })),
+  );
+  print(`${runs} runs of each, interleaved in random order; whole process, from fork to exit\n`);
+  print(`${table(rows, sizes, peer)}\n`);
+  for (const line of remarks) if (line !== "") print(`said: ${line}`);
+  const ours = all.filter(({ executable }) => executable.startsWith(dist));
+  const found = ours.flatMap(({ name }) => verdicts(rows, sizes, name, peer));
+  for (const { line } of found) print(line);
+  if (options.check && found.some(({ met, budget }) => budget && !met)) process.exitCode = 1;
+});
+
+/** What measuring needs, and where its results go. */
+interface Bench {
+  readonly scope: Scope;
+  readonly node: Namespace;
+  readonly subjects: readonly Subject[];
+  readonly record: (subject: Subject, verb: string, outcome: Outcome) => void;
+}
+
+/** Lets every subject live through a pod's life, `count` times each, in an order that is random anew for each round. */
+async function rounds({ scope, node, subjects, record }: Bench, count: number): Promise<void> {
+  const pods = await createNamespaces(scope, count * subjects.length);
+  const lives = subjects.map((subject, index) => ({ subject, pods: pods.slice(index * count, (index + 1) * count) }));
+  for (const life of lives) await life.subject.prepare(node, life.pods);
+  for (let round = 0; round < count; round += 1) {
+    for (const { subject, pods: own } of shuffled(lives)) {
+      await live(subject, node, own[round]!, (verb, outcome) => record(subject, verb, outcome));
+    }
+  }
+  await removeNamespaces(pods);
+}
+
+async function live(
+  subject: Subject,
+  node: Namespace,
+  pod: Namespace,
+  record: (verb: string, outcome: Outcome) => void,
+): Promise<void> {
+  const { executable, netconf, ifname } = subject;
+  let { prevResult } = subject;
+  for (const verb of ["VERSION", ...subject.verbs]) {
+    const env = {
+      PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
+      CNI_COMMAND: verb,
+      CNI_PATH: `${dist}:${debianPlugins}`,
+      CNI_CONTAINERID: pod.name,
+      CNI_NETNS: pod.path,
+      CNI_IFNAME: ifname,
+    };
+    const outcome = await measure({
+      executable,
+      env,
+      node,
+      netconf: { ...netconf, ...(prevResult && { prevResult }) },
+    });
+    record(verb, outcome);
+    if (verb === "ADD") prevResult = JSON.parse(outcome.stdout);
+  }
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

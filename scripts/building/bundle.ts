@@ -1,0 +1,57 @@
+// A plugin's TypeScript as one JavaScript module, with a source map that names files as the repository does.
+import { basename, dirname, relative, resolve, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+/** The repository's directory. */
+export const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** One JavaScript module and its source map, both as text. */
+export interface Bundle {
+  readonly code: string;
+  readonly map: string;
+}
+
+/**
+ * Bundles a plugin: `entry` is the absolute path of its main.ts, `plugins` that of the directory all plugins are in. `__VERSION__` in it becomes the
+ * package's version. Prints what is wrong with the TypeScript, and rejects.
+ */
+export async function bundle(entry: string, plugins: string, version: string): Promise<Bundle> {
+  const { outputFiles } = await build({
+    absWorkingDir: root,
+    entryPoints: [entry],
+    outfile: "bundle.js",
+    write: false,
+    bundle: true,
+    format: "esm",
+    platform: "neutral",
+    target: "es2023",
+    mainFields: ["module", "main"],
+    external: ["host"],
+    // A plugin may be anywhere: it still has this repository's settings and packages.
+    tsconfig: resolve(root, "tsconfig.json"),
+    nodePaths: [resolve(root, "node_modules")],
+    define: { __VERSION__: JSON.stringify(version) },
+    minify: true,
+    legalComments: "none",
+    sourcemap: "external",
+    sourcesContent: false,
+    logLevel: "warning",
+  });
+  const [map, code] = [".js.map", ".js"].map((end) => outputFiles.find(({ path }) => path.endsWith(end))!.text);
+  return { code: code!, map: withSourcesOf(map!, plugins) };
+}
+
+/** The source map with its sources as `plugins/<name>/main.ts`, `lib/...` or `node_modules/...`, wherever they are on this machine. */
+function withSourcesOf(text: string, plugins: string): string {
+  const map: { sources: string[] } = JSON.parse(text);
+  const sources = map.sources.map((source) => {
+    const path = resolve(root, source);
+    const [, inPackage] = path.split(`${sep}node_modules${sep}`);
+    if (inPackage !== undefined) return `node_modules/${inPackage}`;
+    return path.startsWith(plugins + sep)
+      ? `${basename(plugins)}/${relative(plugins, path)}`
+      : relative(path.startsWith(root) ? root : dirname(plugins), path);
+  });
+  return `${JSON.stringify({ ...map, sources })}\n`;
+}

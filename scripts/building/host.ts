@@ -1,0 +1,55 @@
+// The host and the compiler of bytecode: built by cargo, statically linked, the same from any directory.
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { root } from "./bundle.ts";
+
+const crate = join(root, "host");
+
+/** Where cargo left what a plugin's executable is made with. */
+export interface Host {
+  /** What plugins are appended to. */
+  readonly executable: string;
+  /** `compile HOST NAME OUTPUT < BUNDLE` */
+  readonly compiler: string;
+}
+
+/** Builds both, where cargo finds that anything changed; its progress goes to standard error. */
+export async function buildHost(): Promise<Host> {
+  const target = await chosenTarget();
+  const env = {
+    CARGO_ENCODED_RUSTFLAGS: rustFlags(target).join("\x1f"),
+    // Nothing unwinds through the engine: a panic aborts.
+    [`CFLAGS_${target.replaceAll("-", "_")}`]: "-fno-asynchronous-unwind-tables -fno-unwind-tables",
+  };
+  const args = ["build", "--release", "--locked", "--bins", `--target=${target}`, "--target-dir=target"];
+  await execa("cargo", args, { cwd: crate, env, stdio: ["ignore", "inherit", "inherit"] });
+  const release = join(crate, "target", target, "release");
+  return { executable: join(release, "host"), compiler: join(release, "compile") };
+}
+
+/** This machine's architecture with musl, where Rust and C can both be built for it, and with glibc otherwise. */
+async function chosenTarget(): Promise<string> {
+  const { stdout: version } = await execa("rustc", ["-vV"], { cwd: crate });
+  const [, native, architecture] = /^host: (([^-]+)-.*)$/m.exec(version)!;
+  const musl = `${architecture}-unknown-linux-musl`;
+  const { stdout: libraries } = await execa("rustc", ["--print=target-libdir", `--target=${musl}`], { cwd: crate });
+  const compilers = ["musl-gcc", `${architecture}-linux-musl-gcc`];
+  const onPath = (program: string): boolean =>
+    (process.env["PATH"] ?? "").split(":").some((directory) => existsSync(join(directory, program)));
+  return existsSync(libraries) && compilers.some(onPath) ? musl : native!;
+}
+
+function rustFlags(target: string): string[] {
+  const cargoHome = process.env["CARGO_HOME"] ?? join(homedir(), ".cargo");
+  return [
+    "-Ctarget-feature=+crt-static",
+    "-Cforce-unwind-tables=no",
+    // Where a panic would say it was, without where it was built.
+    `--remap-path-prefix=${cargoHome}=cargo`,
+    `--remap-path-prefix=${crate}=host`,
+    // The executable's own addresses take 50 KB less; a glibc older than 2.36 cannot start with them.
+    ...(target.endsWith("-musl") ? ["-Clink-arg=-Wl,-z,pack-relative-relocs"] : []),
+  ];
+}

@@ -1,0 +1,52 @@
+// scripts/build: plugins/<name>/main.ts → one bundle → bytecode → dist/<name>, all of it static, small and the same from any directory.
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { join, relative, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { execa } from "execa";
+import { bundle, root } from "./bundle.ts";
+import { isStatic } from "./elf.ts";
+import { buildHost, type Host } from "./host.ts";
+
+/** The most bytes that an executable may have. */
+const budget = 2_500_000;
+
+const [from, ...args] = process.argv.slice(2) as [string, ...string[]];
+try {
+  const { values: options } = parseArgs({ args, options: { plugins: { type: "string" }, out: { type: "string" } } });
+  await main(
+    options.plugins === undefined ? join(root, "plugins") : resolve(from, options.plugins),
+    options.out === undefined ? join(root, "dist") : resolve(from, options.out),
+  );
+} catch (error) {
+  process.stderr.write(`build: ${error instanceof Error ? error.message : error}\n`);
+  process.exitCode = 1;
+}
+
+async function main(plugins: string, out: string): Promise<void> {
+  const entries = existsSync(plugins) ? (await readdir(plugins)).sort() : [];
+  const names = entries.filter((name) => existsSync(join(plugins, name, "main.ts")));
+  if (names.length === 0) throw new Error(`${plugins}: no folder in it has a main.ts`);
+  const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+  const host = await buildHost();
+  await mkdir(join(out, "maps"), { recursive: true });
+  for (const name of names) {
+    const { code, map } = await bundle(join(plugins, name, "main.ts"), plugins, version);
+    await writeFile(join(out, "maps", `${name}.js.map`), map);
+    const executable = join(out, name);
+    await execa(host.compiler, [host.executable, `${name}.js`, executable], { input: code });
+    await report(executable, code, host);
+  }
+}
+
+/** Says how large an executable is; throws where it is larger than it may be, or not statically linked. */
+async function report(executable: string, code: string, host: Host): Promise<void> {
+  const name = relative(from, executable);
+  const [file, bare] = [await readFile(executable), await readFile(host.executable)];
+  if (!isStatic(file)) throw new Error(`${name}: needs a dynamic linker, expected a static executable`);
+  if (file.length > budget) throw new Error(`${name}: is ${file.length} bytes, expected at most ${budget}`);
+  const [all, bytecode, script] = [file.length, file.length - bare.length, code.length].map(
+    (bytes) => `${Math.ceil(bytes / 1000)} kB`,
+  );
+  process.stdout.write(`${name}: ${all}, of which bytecode ${bytecode} (from ${script} of JavaScript)\n`);
+}

@@ -1,0 +1,66 @@
+// What scripts/test does, in order: each stage a command, and how what it reports is counted.
+
+export interface Stage {
+  readonly name: string;
+  readonly command: readonly [file: string, ...args: string[]];
+  /** `tap`: the tests in the TAP file that `tapFile` names; `cargo`: the tests in its output; `check`: itself, as one. */
+  readonly counts: "tap" | "cargo" | "check";
+  /** A stage without whose success this one makes no sense: it fails then without being run. */
+  readonly needs?: string;
+  /** Minutes after which it is stopped, and has failed. */
+  readonly minutes: number;
+}
+
+/** Where a stage's output goes, to be read after a failure. */
+export const logDirectory = ".cache/test";
+
+/** Where a stage whose tests are TAP leaves it. */
+export function tapFile(stage: string): string {
+  return `${logDirectory}/${stage}.tap`;
+}
+
+const cargo = (command: string, ...args: string[]): Stage["command"] => [
+  "cargo",
+  command,
+  "--manifest-path=host/Cargo.toml",
+  ...args,
+];
+
+function tap(stage: string): Stage["command"] {
+  return [
+    "node_modules/.bin/tap",
+    "--reporter=silent",
+    `--output-file=${tapFile(stage)}`,
+    `test/${stage}/**/*.test.ts`,
+  ];
+}
+
+export const stages: readonly Stage[] = [
+  { name: "types", counts: "check", minutes: 2, command: ["npm", "run", "--silent", "typecheck"] },
+  { name: "lint", counts: "check", minutes: 2, command: ["node_modules/.bin/biome", "ci", "--colors=off", "."] },
+  { name: "unit", counts: "tap", minutes: 5, command: tap("unit") },
+  { name: "rustfmt", counts: "check", minutes: 2, command: cargo("fmt", "--check", "--", "--color=never") },
+  {
+    name: "clippy",
+    counts: "check",
+    minutes: 10,
+    command: cargo("clippy", "--locked", "--all-targets", "--", "-D", "warnings"),
+  },
+  { name: "host", counts: "cargo", minutes: 10, command: cargo("test", "--locked", "--no-fail-fast") },
+  { name: "build", counts: "check", minutes: 10, command: ["scripts/build"] },
+  {
+    name: "reproducible",
+    counts: "check",
+    minutes: 10,
+    needs: "build",
+    command: ["node", "--import=tsx", "scripts/testing/reproducible.ts"],
+  },
+  {
+    name: "budgets",
+    counts: "check",
+    minutes: 5,
+    needs: "build",
+    command: ["node", "--import=tsx", "scripts/benchmark/main.ts", "--check"],
+  },
+  { name: "netns", counts: "tap", minutes: 20, needs: "build", command: tap("netns") },
+];

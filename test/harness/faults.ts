@@ -1,0 +1,92 @@
+// Makes an executable die, or a system call of its fail, at every point where it changes something: by strace, so that the released executable is tested.
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Scope } from "./scope.ts";
+
+/** A system call that changes something outside the process, made by the process itself (what its children do is theirs). */
+export interface Mutation {
+  /** Such as `sendto`. */
+  readonly name: string;
+  /** Which of the calls of that name it is, from 1, those that change nothing counted too. */
+  readonly nth: number;
+  /** What strace shows of it, such as `write(3</proc/sys/net/ipv4/conf/all/arp_ignore>, "1", 1) = 1`. */
+  readonly text: string;
+}
+
+/** Calls by which a process can change something. */
+const calls = [
+  ...["sendto", "sendmsg", "sendmmsg", "write", "writev", "pwrite64", "ioctl"],
+  ...[
+    "open",
+    "openat",
+    "creat",
+    "mkdir",
+    "mkdirat",
+    "rename",
+    "renameat",
+    "renameat2",
+    "link",
+    "linkat",
+    "symlink",
+    "symlinkat",
+  ],
+  ...[
+    "unlink",
+    "unlinkat",
+    "rmdir",
+    "truncate",
+    "ftruncate",
+    "chmod",
+    "fchmod",
+    "fchmodat",
+    "chown",
+    "fchown",
+    "fchownat",
+  ],
+];
+const trace = ["strace", "--quiet=all", "--decode-fds=path", "--string-limit=256", `--trace=${calls.join(",")}`];
+
+/** What reading looks like: questions to rtnetlink, files that are not made, what is said to the caller, ioctls that ask. */
+const reading = [
+  // Every fourth of rtnetlink's types, RTM_GETLINK (18) on; strace names them only where it is in the socket's own namespace.
+  /nlmsg_type=(RTM_GET|0x[1-9a-f][26ae]\b)/,
+  /^(open|openat)\((?!.*O_(CREAT|TRUNC))/,
+  /^(write|writev)\((1|2)</,
+  /^ioctl\(.*(TCGETS|TIOCG|FIONREAD|FIONBIO|FIOCLEX|SIOCG|TUNGET)/,
+];
+
+/** A run that is watched: pass `under` to callPlugin, then ask for its `mutations` in order. */
+export async function watch(scope: Scope): Promise<{ under: readonly string[]; mutations: () => Promise<Mutation[]> }> {
+  const directory = await mkdtemp(join(tmpdir(), "strace-"));
+  scope.teardown(() => rm(directory, { recursive: true }));
+  const log = join(directory, "log");
+  return {
+    under: [...trace, `--output=${log}`, "--"],
+    mutations: async () => mutationsIn(await readFile(log, "utf8")),
+  };
+}
+
+/** A run that is killed just before that call, as by `kill -9`: pass it to callPlugin as `under`; its answer's signal is then SIGKILL. */
+export function killedBefore({ name, nth }: Mutation): readonly string[] {
+  return [...trace, "--output=/dev/null", `--inject=${name}:signal=SIGKILL:when=${nth}`, "--"];
+}
+
+/** A run in which that call is not made and fails with `errno`, such as EPERM. */
+export function failingAt({ name, nth }: Mutation, errno: string): readonly string[] {
+  return [...trace, "--output=/dev/null", `--inject=${name}:error=${errno}:when=${nth}`, "--"];
+}
+
+/** The calls that change something, of a log that strace wrote for one process. */
+export function mutationsIn(log: string): Mutation[] {
+  const counts = new Map<string, number>();
+  const found: Mutation[] = [];
+  for (const text of log.split("\n")) {
+    const name = /^(\w+)\(/.exec(text)?.[1];
+    if (name === undefined) continue;
+    const nth = (counts.get(name) ?? 0) + 1;
+    counts.set(name, nth);
+    if (!reading.some((pattern) => pattern.test(text))) found.push({ name, nth, text });
+  }
+  return found;
+}

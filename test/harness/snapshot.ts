@@ -1,0 +1,176 @@
+// The whole of a namespace's state as lines of text, to be compared: links, addresses, routes, neighbours, rules, bridge tables, sysctls.
+import { setTimeout as sleep } from "node:timers/promises";
+import { execa } from "execa";
+import { type Namespace, within } from "./namespaces.ts";
+
+/** Sorted lines, each a fact: `link eth0 mtu 1500`. A time that passes is written as the second it will be over, `@1234`. */
+export type Snapshot = readonly string[];
+
+type Shown = Readonly<Record<string, unknown>>;
+
+/** One `ip -details -json -batch` each line, one line of JSON each. */
+const queries = [
+  "link show",
+  "address show",
+  "route show table all",
+  "rule show",
+  "neigh show nud permanent",
+  "neigh show proxy",
+];
+
+const script = `
+printf '${queries.join("\\n")}\\n' | ip -details -json -batch - || exit
+ip -6 -details -json rule show && bridge -json fdb show && bridge -json vlan show && cat /proc/uptime || exit
+grep -rs '' /proc/sys/net/ipv4 /proc/sys/net/ipv6
+`;
+
+/**
+ * Takes one, as soon as duplicate address detection is over on all links that have a carrier: within 5 s, or rejects.
+ * Left out is what changes by itself: counters, timers, the operational state that follows from carrier and flags within a second, and what bridges learnt.
+ */
+export async function snapshot(namespace: Namespace): Promise<Snapshot> {
+  const deadline = Date.now() + 5000;
+  for (;;) {
+    const { lines, detecting } = await observe(namespace);
+    if (detecting.length === 0) return lines;
+    if (Date.now() > deadline) throw new Error(`${namespace.name}: still tentative after 5 s: ${detecting.join(", ")}`);
+    await sleep(50);
+  }
+}
+
+/** What is only before (`- link eth0 mtu 1500`) and only after (`+ link eth0 mtu 1400`). Times may differ by 3 s. */
+export function differences(before: Snapshot, after: Snapshot): string[] {
+  const gone = new Set(before);
+  const extra = after.filter((line) => !gone.delete(line));
+  const remaining = [...gone];
+  const added = extra.filter((line) => {
+    const alike = remaining.findIndex((other) => sameButForTime(other, line));
+    if (alike >= 0) remaining.splice(alike, 1);
+    return alike < 0;
+  });
+  const marked = [...remaining.map((line) => `- ${line}`), ...added.map((line) => `+ ${line}`)];
+  return marked.sort((a, b) => compare(a.slice(2), b.slice(2)) || compare(b, a));
+}
+
+/**
+ * How a namespace differs from `before` once it has settled: looks again until it does not differ, for 3 s unless told, since the kernel
+ * finishes some of its IPv6 work after the call that asked for it. Empty where all is as it was.
+ */
+export async function settledDifferences(
+  namespace: Namespace,
+  before: Snapshot,
+  milliseconds = 3000,
+): Promise<string[]> {
+  const deadline = Date.now() + milliseconds;
+  for (;;) {
+    const found = differences(before, (await observe(namespace)).lines);
+    if (found.length === 0 || Date.now() > deadline) return found;
+    await sleep(50);
+  }
+}
+
+async function observe(namespace: Namespace): Promise<{ lines: Snapshot; detecting: string[] }> {
+  const [file, ...args] = within(namespace, "sh", "-c", script);
+  // grep leaves with 2 where it met a file that cannot be read, and some of /proc/sys cannot.
+  const { stdout, stderr, exitCode } = await execa(file, args, { reject: false });
+  const output = stdout.split("\n");
+  const documents = output.splice(0, queries.length + 3);
+  const uptime = output.shift();
+  if (exitCode === undefined || uptime === undefined || output.length < 100)
+    throw new Error(`${namespace.name}: ${stderr}`);
+  const [links, addresses, routes, rules, neighbors, proxies, rules6, fdb, vlans] = documents.map(
+    (text) => JSON.parse(text) as Shown[],
+  );
+  const over = (seconds: number): string => `@${Math.round(Number.parseFloat(uptime) + seconds)}`;
+  const detecting = addresses!
+    .filter(({ flags }) => (flags as string[]).includes("LOWER_UP"))
+    .flatMap(({ addr_info }) => addr_info as Shown[])
+    .filter(({ tentative, dadfailed }) => tentative && !dadfailed)
+    .map(({ local }) => String(local));
+  const lines = [
+    ...links!.flatMap(linkLines),
+    ...addresses!.flatMap((link) => (link["addr_info"] as Shown[]).map((address) => addressLine(link, address, over))),
+    ...routes!.map((route) => routeLine(route, over)),
+    ...[
+      ...rules!.map((rule) => ({ family: "inet", ...rule })),
+      ...rules6!.map((rule) => ({ family: "inet6", ...rule })),
+    ].map((rule) => line("rule", rule)),
+    ...[...neighbors!, ...proxies!].map((neighbor) => line("neighbor", neighbor)),
+    ...fdb!.filter(({ state }) => state === "permanent" || state === "static").map((entry) => line("fdb", entry)),
+    ...vlans!.map((vlan) => line("vlan", vlan)),
+    ...output.map(sysctlLine),
+  ].sort(compare);
+  return { lines, detecting };
+}
+
+function linkLines(link: Shown): string[] {
+  const { ifname, operstate, flags, ...rest } = link;
+  const set = (flags as string[]).filter((flag) => flag !== "NO-CARRIER").sort();
+  return (
+    flatten({ ...withoutTimers(rest), flags: set.join(",") })
+      // A port without a carrier is disabled, within a second.
+      .filter(([key]) => key !== "linkinfo.info_slave_data.state")
+      .map(([key, value]) => `link ${ifname} ${key} ${value}`)
+  );
+}
+
+function addressLine(link: Shown, address: Shown, over: (seconds: number) => string): string {
+  const { local, prefixlen, valid_life_time, preferred_life_time, ...rest } = address;
+  const times = { valid: lifetime(valid_life_time, over), preferred: lifetime(preferred_life_time, over) };
+  return line(`address ${link["ifname"]} ${local}/${prefixlen}`, { ...rest, ...times });
+}
+
+function routeLine(route: Shown, over: (seconds: number) => string): string {
+  const { type, dst, dev, expires, ...rest } = route;
+  return line(
+    `route ${type} ${dst} dev ${dev}`,
+    expires === undefined ? rest : { ...rest, expires: over(Number(expires)) },
+  );
+}
+
+function lifetime(seconds: unknown, over: (seconds: number) => string): string | undefined {
+  if (seconds === 0xffff_ffff) return undefined;
+  return seconds === 0 ? "over" : over(Number(seconds));
+}
+
+function sysctlLine(text: string): string {
+  const colon = text.indexOf(":");
+  return `sysctl ${text.slice("/proc/sys/".length, colon)} ${text.slice(colon + 1).replaceAll("\t", " ")}`;
+}
+
+/** Bridges' timers run, and what they learnt of the topology comes and goes. */
+function withoutTimers(value: Shown): Shown {
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([key]) => !/(^timer|_timer|^topology_change.*)$/.test(key))
+      .map(([key, inner]) => [key, isObject(inner) ? withoutTimers(inner) : inner]),
+  );
+}
+
+function line(subject: string, facts: Shown): string {
+  return [subject, ...flatten(facts).map(([key, value]) => `${key}=${value}`)].join(" ");
+}
+
+/** `{ a: { b: 1 }, c: ["x"] }` as `a.b` 1 and `c.0` x, sorted; what is undefined or empty is left out. */
+function flatten(value: unknown, path = ""): [key: string, value: string][] {
+  if (value === undefined) return [];
+  if (typeof value !== "object" || value === null) return [[path, String(value)]];
+  const inner = Object.entries(value).flatMap(([key, each]) => flatten(each, path === "" ? key : `${path}.${key}`));
+  return inner.sort(([a], [b]) => compare(a, b));
+}
+
+function sameButForTime(a: string, b: string): boolean {
+  const time = /@(\d+)/g;
+  if (a.replace(time, "@") !== b.replace(time, "@")) return false;
+  const others = [...b.matchAll(time)];
+  return [...a.matchAll(time)].every((match, index) => Math.abs(Number(match[1]) - Number(others[index]?.[1])) <= 3);
+}
+
+function isObject(value: unknown): value is Shown {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
