@@ -16,6 +16,12 @@ declare module "host" {
 
   // ---- this process
 
+  /**
+   * Says what the process is to do. Everything else in a plugin's module is evaluated once, when its executable is built; what the heap then holds is what every process starts from.
+   * So nothing outside `run` may call what is below, or depend on time or chance.
+   */
+  export function main(run: () => void): void;
+
   /** The command line without the program's own name. */
   export function args(): string[];
   /** The environment; an entry that is not UTF-8 is left out. */

@@ -15,11 +15,14 @@ use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 /// How much there is.
 pub const SIZE: usize = 16 * 1024 * 1024;
 
+/// What memory is mapped in.
+pub const PAGE: usize = 4096;
+
 /// How much of it is only given out once the rest has run out: room for the error that says so.
 const RESERVE: usize = 256 * 1024;
 
-/// How much is sure to be used: mapped in one go, because each page fault costs more than the page.
-const POPULATED: usize = 256 * 1024;
+/// How much of it a plugin uses anyway: mapped in one go, because a page fault costs more than its page.
+const POPULATED: usize = 768 * 1024;
 
 /// Blocks are as many units long, from one header to the next.
 const UNIT: usize = 16;
@@ -70,6 +73,23 @@ impl Arena {
             free: [0; LISTS],
             occupied: 0,
         })
+    }
+
+    /// One in memory that is mapped already and all zeros, whose first page is left alone. Must not be dropped.
+    pub(crate) fn within(address: usize) -> Self {
+        Self {
+            base: NonNull::new(address as *mut u8).expect("no null pointer"),
+            top: PAGE,
+            clean: PAGE,
+            limit: SIZE - RESERVE,
+            free: [0; LISTS],
+            occupied: 0,
+        }
+    }
+
+    /// How many bytes from the base on were ever written.
+    pub(crate) fn written(&self) -> usize {
+        self.clean
     }
 
     /// A block of at least so many units: a free one of about that size, else a new one, else a larger free one's part.

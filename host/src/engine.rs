@@ -3,12 +3,15 @@
 use std::{cell::RefCell, fmt::Write, rc::Rc, result};
 
 use rquickjs::{
-    CatchResultExt, CaughtError, Coerced, Context, Ctx, Error, FromJs, Module, Result, Runtime, Value, WriteOptions,
+    CatchResultExt, CaughtError, Coerced, Context, Ctx, Error, FromJs, Function, Module, Result, Runtime, Value,
+    WriteOptions,
+    allocator::Allocator,
     context::{
         Intrinsic,
         intrinsic::{Eval, Json, MapSet, Promise, RegExp, RegExpCompiler, TypedArrays},
     },
     module::Declared,
+    qjs,
 };
 use rustix::process::{Resource, getrlimit};
 
@@ -21,6 +24,9 @@ pub type Intrinsics = (Json, MapSet, Promise, RegExp, TypedArrays);
 
 /// What it takes to compile source: the parser, and what it needs for regular expressions' literals.
 pub type Parser = (Intrinsics, Eval, RegExpCompiler);
+
+/// Where what the module gave to `main` is kept.
+pub(crate) const MAIN: &str = "main";
 
 /// The engine's stack, or half of the process's own if that is less. JSON nested too deep for it ends in a RangeError.
 const STACK: u64 = 1024 * 1024;
@@ -36,13 +42,15 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts an engine with these intrinsics.
+    /// Starts an engine with these intrinsics, in an arena of its own.
     pub fn start<I: Intrinsic>() -> Result<Self> {
-        let runtime = Runtime::new_with_alloc(Arena::new().map_err(|_| Error::Allocation)?)?;
-        let stack = getrlimit(Resource::Stack)
-            .current
-            .map_or(STACK, |limit| STACK.min(limit / 2));
-        runtime.set_max_stack_size(stack as usize);
+        Self::start_in::<I>(Arena::new().map_err(|_| Error::Allocation)?)
+    }
+
+    /// Starts an engine with these intrinsics, in this memory.
+    pub fn start_in<I: Intrinsic>(memory: impl Allocator + 'static) -> Result<Self> {
+        let runtime = Runtime::new_with_alloc(memory)?;
+        runtime.set_max_stack_size(stack_size());
         runtime.set_gc_threshold(COLLECTION_THRESHOLD);
         let rejections = Rc::new(RefCell::new(Vec::new()));
         let tracked = rejections.clone();
@@ -85,6 +93,22 @@ impl Engine {
         self.attempt(|ctx| Module::declare(ctx.clone(), name, source)?.write(options()))
     }
 
+    /// Calls what the module gave to `main`, if it did.
+    ///
+    /// The engine may have been started in another process, and its memory restored in this one.
+    pub fn run_main(&self) -> result::Result<(), String> {
+        self.context.runtime().set_max_stack_size(stack_size());
+        // SAFETY: the runtime is this engine's. It remembers where the stack was when it was started.
+        unsafe { qjs::JS_UpdateStackTop(qjs::JS_GetRuntime(self.context.as_raw().as_ptr())) };
+        self.attempt(|ctx| {
+            let main = ctx.globals().get::<_, Option<Function<'_>>>(MAIN)?;
+            main.map_or(Ok(()), |main| main.call(()))?;
+            while ctx.execute_pending_job() {}
+            Ok(())
+        })?;
+        self.rejections.borrow_mut().pop().map_or(Ok(()), Err)
+    }
+
     /// Gives access to the engine's values.
     pub fn with<T>(&self, look: impl FnOnce(Ctx<'_>) -> T) -> T {
         self.context.with(look)
@@ -113,6 +137,11 @@ impl Engine {
             })
         })
     }
+}
+
+fn stack_size() -> usize {
+    let limit = getrlimit(Resource::Stack).current;
+    limit.map_or(STACK, |limit| STACK.min(limit / 2)) as usize
 }
 
 /// A thrown value as text for a log: the error, where it was thrown, and its causes likewise.

@@ -7,6 +7,8 @@ pub mod arena;
 pub mod calls;
 pub mod engine;
 pub mod error;
+pub mod frozen;
+pub mod heap;
 pub mod module;
 pub mod payload;
 pub mod text;

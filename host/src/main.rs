@@ -1,4 +1,4 @@
-//! A plugin's executable: this host with the plugin's bytecode appended.
+//! A plugin's executable: this host with the plugin appended.
 //!
 //! There is no `fn main`: before that, Rust's start-up code would look for the stack's guard page, which takes a fifth
 //! of an empty program's time. What else it does, and is needed, is done here.
@@ -6,7 +6,6 @@
 
 use std::{
     ffi::{CStr, c_char, c_int},
-    fs::File,
     mem::ManuallyDrop,
     os::fd::IntoRawFd,
     path::Path,
@@ -15,13 +14,18 @@ use std::{
 use host::{
     calls::{labelled_tap, process},
     engine::{Engine, Intrinsics},
-    payload,
+    frozen,
+    heap::Heap,
+    payload::{self, Fault, Plugin},
 };
 use rustix::{
     fs::{Mode, OFlags, open},
     io::fcntl_getfd,
     stdio::{stderr, stdin, stdout},
 };
+
+#[global_allocator]
+static ALLOCATOR: Heap = Heap;
 
 /// `EX_SOFTWARE` of sysexits.h: the executable or the plugin in it is faulty.
 const FAULTY: c_int = 70;
@@ -33,6 +37,8 @@ const FAULTY: c_int = 70;
 /// `argv` must have `argc` strings that last for ever.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
+    // Nothing may be allocated before.
+    let plugin = payload::find_own();
     // SAFETY: the caller, libc, says so; the kernel gives a null pointer after the last of them.
     let mut words = (0..argc as usize).map(|word| unsafe { CStr::from_ptr(*argv.add(word)) });
     let program = words.next().unwrap_or_default();
@@ -46,8 +52,9 @@ pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int 
     }
 
     let status = labelled_tap::serve(&args).unwrap_or_else(|| {
+        let freeze = args == [frozen::FREEZE];
         process::set_args(args);
-        run_plugin().map_or_else(
+        run(plugin, freeze).map_or_else(
             |fault| {
                 let program = Path::new(program.to_str().unwrap_or_default())
                     .file_name()
@@ -61,14 +68,20 @@ pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int 
     process::exit(status)
 }
 
-fn run_plugin() -> Result<(), String> {
-    let executable = File::open("/proc/self/exe").map_err(|error| payload::Fault::from(error).to_string())?;
-    let bytecode = payload::read(&executable).map_err(|fault| fault.to_string())?;
-    let engine = Engine::start::<Intrinsics>().map_err(|error| format!("the engine does not start: {error}"))?;
-    // The kernel takes its memory back sooner than it could free it.
-    let engine = ManuallyDrop::new(engine);
-    // SAFETY: `compile` of the same version appended it.
-    unsafe { engine.run(&bytecode) }
+fn run(plugin: Result<Plugin, Fault>, freeze: bool) -> Result<(), String> {
+    match plugin.map_err(|fault| fault.to_string())? {
+        Plugin::Frozen(engine) => engine.run_main(),
+        // SAFETY: `compile` of the same version appended the bytecode.
+        Plugin::Bytecode(bytecode) if freeze => unsafe { frozen::freeze(bytecode) },
+        Plugin::Bytecode(bytecode) => {
+            let engine = Engine::start_in::<Intrinsics>(Heap);
+            // The kernel takes its memory back sooner than it could free it.
+            let engine = ManuallyDrop::new(engine.map_err(|error| format!("the engine does not start: {error}"))?);
+            // SAFETY: as above.
+            unsafe { engine.run(bytecode) }?;
+            engine.run_main()
+        }
+    }
 }
 
 /// Opens /dev/null for each standard stream that is closed, lest a file opened later take its number.

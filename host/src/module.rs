@@ -20,6 +20,7 @@ use crate::{
         children::{self, Run},
         files, labelled_tap, namespaces, netlink, process, taps,
     },
+    engine,
     error::{self, HostError},
     text::Text,
 };
@@ -47,6 +48,8 @@ macro_rules! exports {
 }
 
 exports! {
+    c"main": |ctx: Ctx<'js>, run: Function<'js>| ctx.globals().set(engine::MAIN, run),
+
     c"args": || Outcome(process::args()),
     c"env": env,
     c"pid": process::pid,

@@ -1,82 +1,112 @@
-//! The plugin within its executable: bytecode appended to the host, found by a trailer at the very end.
+//! The plugin within its executable: appended to the host, found by a trailer at the very end.
 //!
 //! ```text
-//! host's ELF file | bytecode | its length | format | magic      the last three 8 bytes each, little endian
+//! host's ELF file | filling | bytecode or heap | its length | the engine's address | format | magic
 //! ```
+//! It begins at a multiple of the page size; the last four have 8 bytes each, little endian.
 
-use std::{
-    fmt,
-    fs::File,
-    io::{self, Read},
-    os::unix::fs::FileExt,
+use std::{fmt, io, ptr, slice};
+
+use rustix::{
+    fs::{Mode, OFlags, fstat, open},
+    io::{Errno, pread},
+    mm::{MapFlags, ProtFlags, mmap},
 };
+
+use crate::{arena::PAGE, engine::Engine, heap};
 
 const MAGIC: u64 = u64::from_le_bytes(*b"\x7fPLUGIN\n");
 
 /// To be raised whenever a host could no longer run what an earlier `compile` made.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
-const TRAILER: usize = 3 * size_of::<u64>();
+const TRAILER: usize = 4 * size_of::<u64>();
+
+/// A plugin that is ready to be run.
+pub enum Plugin {
+    /// Its module has been evaluated already, when the executable was built.
+    Frozen(&'static Engine),
+    /// Its module's bytecode.
+    Bytecode(&'static [u8]),
+}
 
 /// Why an executable has no plugin.
 #[derive(Debug)]
 pub enum Fault {
     /// It cannot be read.
-    Unreadable(io::Error),
+    Unreadable(Errno),
     /// Nothing is appended: this is the bare host, or a file cut short.
     Missing,
     /// What is appended is of another format, or not as long as its trailer says.
     Damaged,
 }
 
-impl From<io::Error> for Fault {
-    fn from(error: io::Error) -> Self {
-        Self::Unreadable(error)
+impl From<Errno> for Fault {
+    fn from(errno: Errno) -> Self {
+        Self::Unreadable(errno)
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreadable(error) => write!(f, "the plugin within this executable cannot be read: {error}"),
+            Self::Unreadable(errno) => {
+                write!(
+                    f,
+                    "the plugin within this executable cannot be read: {}",
+                    io::Error::from(*errno)
+                )
+            }
             Self::Missing => f.write_str("there is no plugin within this executable, or the file was cut short"),
             Self::Damaged => f.write_str("the plugin within this executable is damaged, or of another format"),
         }
     }
 }
 
-/// Appends the bytecode to an executable.
-pub fn append(executable: &mut Vec<u8>, bytecode: &[u8]) {
-    executable.extend(bytecode);
-    for word in [bytecode.len() as u64, FORMAT, MAGIC] {
+/// Appends bytecode, or a heap with an engine at that address, to a host.
+pub fn append(executable: &mut Vec<u8>, payload: &[u8], engine: usize) {
+    executable.resize(executable.len().next_multiple_of(PAGE), 0);
+    executable.extend(payload);
+    for word in [payload.len() as u64, engine as u64, FORMAT, MAGIC] {
         executable.extend(word.to_le_bytes());
     }
 }
 
-/// The bytecode at the end of an executable.
-pub fn read(executable: &File) -> Result<Vec<u8>, Fault> {
-    let end = executable
-        .metadata()?
-        .len()
-        .checked_sub(TRAILER as u64)
-        .ok_or(Fault::Missing)?;
-    let mut trailer = [0; TRAILER];
-    executable.read_exact_at(&mut trailer, end)?;
-    let mut trailer = trailer.as_slice();
-    let mut word = || -> io::Result<u64> {
-        let mut bytes = [0; size_of::<u64>()];
-        trailer.read_exact(&mut bytes)?;
-        Ok(u64::from_le_bytes(bytes))
-    };
-    let (length, format, magic) = (word()?, word()?, word()?);
+/// The plugin within this process's own executable. Allocates nothing, and nothing may have been allocated before.
+pub fn find_own() -> Result<Plugin, Fault> {
+    let executable = open(c"/proc/self/exe", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let end = fstat(&executable)?.st_size as u64;
+    let end = end.checked_sub(TRAILER as u64).ok_or(Fault::Missing)?;
+    let mut trailer = [[0; size_of::<u64>()]; TRAILER / size_of::<u64>()];
+    pread(&executable, trailer.as_flattened_mut(), end)?;
+    let [length, engine, format, magic] = trailer.map(u64::from_le_bytes);
     if magic != MAGIC {
         return Err(Fault::Missing);
     }
-    let start = end
+    let offset = end
         .checked_sub(length)
-        .filter(|_| format == FORMAT)
+        .filter(|offset| format == FORMAT && length > 0 && offset.is_multiple_of(PAGE as u64))
         .ok_or(Fault::Damaged)?;
-    let mut bytecode = vec![0; length as usize];
-    executable.read_exact_at(&mut bytecode, start)?;
-    Ok(bytecode)
+    let length = length as usize;
+    if engine == 0 {
+        // SAFETY: a new mapping, wherever the kernel likes.
+        let bytecode = unsafe {
+            mmap(
+                ptr::null_mut(),
+                length,
+                ProtFlags::READ,
+                MapFlags::PRIVATE,
+                &executable,
+                offset,
+            )
+        }?;
+        // SAFETY: it has that many bytes, and stays.
+        return Ok(Plugin::Bytecode(unsafe {
+            slice::from_raw_parts(bytecode.cast(), length)
+        }));
+    }
+    // SAFETY: nothing was allocated yet, and `freeze` of this same host wrote it.
+    unsafe { heap::restore(&executable, offset, length) }?;
+    // SAFETY: the heap has it there, for ever.
+    Ok(Plugin::Frozen(unsafe { &*(engine as usize as *const Engine) }))
 }

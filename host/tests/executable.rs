@@ -200,7 +200,10 @@ fn an_executable_without_a_whole_plugin_says_so_with_status_70() {
     let whole = fs::read(compiled(&scratch, "whole", "")).unwrap();
     let format = whole.len() - 16;
     let other_format = [&whole[..format], &[9], &whole[format + 1..]].concat();
-    let too_long = [&whole[..whole.len() - 24], &u64::MAX.to_le_bytes(), &whole[format..]].concat();
+    let length = whole.len() - 32;
+    let too_long = [&whole[..length], &u64::MAX.to_le_bytes(), &whole[length + 8..]].concat();
+    let mut flipped = whole.clone();
+    flipped[whole.len() - 24 - 10] ^= 1;
     for (name, content, words) in [
         (
             "bare",
@@ -210,6 +213,8 @@ fn an_executable_without_a_whole_plugin_says_so_with_status_70() {
         ("short", whole[..whole.len() - 1].to_vec(), "cut short"),
         ("format", other_format, "another format"),
         ("long", too_long, "damaged"),
+        // The engine's own checksum, without which it would run whatever there is.
+        ("flipped", flipped, "checksum error"),
     ] {
         let program = scratch.path(name);
         // By another process: were the file open for writing here, a child of another test's might have it open still.

@@ -4,13 +4,15 @@ import { answer } from "./answer.ts";
 import type { Plugin } from "./plugin.ts";
 
 /** Serves the verb that the environment asks for, and ends the process. All of `plugins/<name>/main.ts` is `serve(plugin)`. */
-export function serve<C, D>(plugin: Plugin<C, D>): never {
-  let status = 1;
-  try {
-    status = answer(plugin, host);
-  } catch (failure) {
-    // Not even an error could be printed, and standard output may have half of one.
-    host.writeStderr(`${plugin.name}: ${failure instanceof Error ? failure.message : String(failure)}\n`);
-  }
-  host.exit(status);
+export function serve<C, D>(plugin: Plugin<C, D>): void {
+  host.main(() => {
+    let status = 1;
+    try {
+      status = answer(plugin, host);
+    } catch (failure) {
+      // Not even an error could be printed, and standard output may have half of one.
+      host.writeStderr(`${plugin.name}: ${failure instanceof Error ? failure.message : String(failure)}\n`);
+    }
+    host.exit(status);
+  });
 }

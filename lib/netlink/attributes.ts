@@ -159,11 +159,16 @@ function codecOf(table: Table, lossless: boolean, told: Table = {}): Codec<any> 
         if (at < first - headerSize || at >= last) return;
         const name = Object.keys(table).find((key) => table[key]![0] === type) ?? `attribute ${type}`;
         const part = at < first ? undefined : table[name]?.[1].locate?.(from, first, last, at);
-        path = part === undefined ? name : `${name}.${part}`;
+        path = below(name, part);
       });
       return path;
     },
   };
+}
+
+/** The name of an attribute, or of what is in it. */
+export function below(name: string, part: string | undefined): string {
+  return part === undefined ? name : `${name}.${part}`;
 }
 
 function namesByType(...tables: readonly Table[]): Record<number, string> {

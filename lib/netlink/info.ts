@@ -1,6 +1,6 @@
 // IFLA_LINKINFO: what kind of link it is and, of a bridge's port, what it is as a port; each with settings of its own.
 // biome-ignore-all lint/suspicious/noExplicitAny: a codec's type is inferred where it is used.
-import { appendAttribute, eachAttribute, nested } from "./attributes.ts";
+import { appendAttribute, below, eachAttribute, nested } from "./attributes.ts";
 import { within } from "./errors.ts";
 import { hex, string } from "./scalars.ts";
 import type { Codec, Reader, ValueOf } from "./wire.ts";
@@ -53,14 +53,14 @@ export function linkInfo<const Own extends Kinds, const Slave extends Kinds>(
     },
     locate(from, start, end, at) {
       const { kind, slaveKind } = kindsOf(from, start, end);
-      let name: string | undefined;
+      let path: string | undefined;
       eachAttribute(from, start, end, (type, first, last) => {
         if (at < first || at >= last) return;
-        const codec =
-          type === types.data ? settings(own, kind) : type === types.slaveData ? settings(slave, slaveKind) : undefined;
-        name = codec?.locate?.(from, first, last, at);
+        if (type === types.data) path = below("data", settings(own, kind).locate?.(from, first, last, at));
+        if (type === types.slaveData)
+          path = below("slaveData", settings(slave, slaveKind).locate?.(from, first, last, at));
       });
-      return name;
+      return path;
     },
   };
 }

@@ -33,6 +33,8 @@ export async function bundle(entry: string, plugins: string, version: string): P
     nodePaths: [resolve(root, "node_modules")],
     define: { __VERSION__: JSON.stringify(version) },
     minify: true,
+    // The engine counts some of the first line's columns from 0, and all others from 1.
+    banner: { js: "\n" },
     legalComments: "none",
     sourcemap: "external",
     sourcesContent: false,

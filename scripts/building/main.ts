@@ -1,6 +1,6 @@
 // scripts/build: plugins/<name>/main.ts → one bundle → bytecode → dist/<name>, all of it static, small and the same from any directory.
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { execa } from "execa";
@@ -35,7 +35,10 @@ async function main(plugins: string, out: string): Promise<void> {
     await writeFile(join(out, "maps", `${name}.js.map`), map);
     const executable = join(out, name);
     await execa(host.compiler, [host.executable, `${name}.js`, executable], { input: code });
-    await report(executable, code, host);
+    await report(executable, code, host).catch(async (error) => {
+      await rm(executable);
+      throw error;
+    });
   }
 }
 
@@ -48,5 +51,5 @@ async function report(executable: string, code: string, host: Host): Promise<voi
   const [all, bytecode, script] = [file.length, file.length - bare.length, code.length].map(
     (bytes) => `${Math.ceil(bytes / 1000)} kB`,
   );
-  process.stdout.write(`${name}: ${all}, of which bytecode ${bytecode} (from ${script} of JavaScript)\n`);
+  process.stdout.write(`${name}: ${all}, of which frozen heap ${bytecode} (from ${script} of JavaScript)\n`);
 }

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from "node:fs";
-import { namespaceNames } from "../../test/harness/namespaces.ts";
+import { namespaceNames, ownerOf } from "../../test/harness/namespaces.ts";
 import { logDirectory, type Stage, stages, tapFile } from "./stages.ts";
 import {
   cargoTally,
@@ -110,10 +110,12 @@ function report(name: string, { passed, failed, skipped }: Tally, milliseconds: 
   );
 }
 
-/** What tests might leave on the machine: namespaces, and links in its own one. */
+/** What tests might leave on the machine: namespaces whose process is gone or unknown, and links in the machine's own one. */
 function inventory(): string[] {
   return [
-    ...namespaceNames().map((name) => `namespace ${name}`),
+    ...namespaceNames()
+      .filter((name) => ownerOf(name) !== "running")
+      .map((name) => `namespace ${name}`),
     ...readdirSync("/sys/class/net").map((name) => `link ${name}`),
   ];
 }

@@ -37,7 +37,12 @@ function tap(stage: string): Stage["command"] {
 
 export const stages: readonly Stage[] = [
   { name: "types", counts: "check", minutes: 2, command: ["npm", "run", "--silent", "typecheck"] },
-  { name: "lint", counts: "check", minutes: 2, command: ["node_modules/.bin/biome", "ci", "--colors=off", "."] },
+  {
+    name: "lint",
+    counts: "check",
+    minutes: 2,
+    command: ["node_modules/.bin/biome", "ci", "--colors=off", "--error-on-warnings", "."],
+  },
   { name: "unit", counts: "tap", minutes: 5, command: tap("unit") },
   { name: "rustfmt", counts: "check", minutes: 2, command: cargo("fmt", "--check", "--", "--color=never") },
   {
@@ -62,5 +67,6 @@ export const stages: readonly Stage[] = [
     needs: "build",
     command: ["node", "--import=tsx", "scripts/benchmark/main.ts", "--check"],
   },
+  { name: "executables", counts: "tap", minutes: 15, needs: "build", command: tap("executables") },
   { name: "netns", counts: "tap", minutes: 20, needs: "build", command: tap("netns") },
 ];

@@ -53,7 +53,7 @@ const reading = [
   /nlmsg_type=(RTM_GET|0x[1-9a-f][26ae]\b)/,
   /^(open|openat)\((?!.*O_(CREAT|TRUNC))/,
   /^(write|writev)\((1|2)</,
-  /^ioctl\(.*(TCGETS|TIOCG|FIONREAD|FIONBIO|FIOCLEX|SIOCG|TUNGET)/,
+  /^ioctl\(.*(TCGETS|TIOCG|FIONREAD|FIONBIO|FIOCLEX|SIOCG|TUNGET|NS_GET)/,
 ];
 
 /** A run that is watched: pass `under` to callPlugin, then ask for its `mutations` in order. */

@@ -38,9 +38,17 @@ export interface ShownRoute {
   readonly metric?: number;
 }
 
-/** Performs `ip` commands in order, as one process: `await ip(pod, "link set lo up", "link add v0 type veth peer v1")`. Rejects at the first that fails. */
+/**
+ * Performs `ip` commands in order, as one process: `await ip(pod, "link set lo up", "link add v0 type veth peer v1")`.
+ * Rejects at the first that fails: `ip link set nolink up: Cannot find device "nolink"`.
+ */
 export async function ip(namespace: Namespace, ...commands: readonly string[]): Promise<void> {
-  await execa("ip", ["-n", namespace.name, "-batch", "-"], { input: `${commands.join("\n")}\n` });
+  const input = `${commands.join("\n")}\n`;
+  const { failed, stderr } = await execa("ip", ["-n", namespace.name, "-batch", "-"], { input, reject: false });
+  if (!failed) return;
+  const place = /^Command failed -:(\d+)$/m.exec(stderr);
+  const command = place ? input.split("\n")[Number(place[1]) - 1] : commands.join("; ");
+  throw new Error(`ip ${command}: ${stderr.replace(place?.[0] ?? "", "").trim()}`);
 }
 
 /** What an `ip` command shows, such as `route show table all`. */

@@ -51,17 +51,20 @@ export function namespaceNames(): string[] {
   return existsSync(directory) ? readdirSync(directory).sort() : [];
 }
 
+/** What became of the process that made a namespace of that name with this module: undefined where it is another's. */
+export function ownerOf(name: string): "running" | "gone" | undefined {
+  const pid = pattern.exec(name)?.groups?.["pid"];
+  if (pid === undefined) return undefined;
+  return existsSync(`/proc/${pid}`) ? "running" : "gone";
+}
+
 /** The command line that runs another one in a namespace, without the mounts that `ip netns exec` would make. */
 export function within(namespace: Namespace, ...command: readonly string[]): [file: string, ...args: string[]] {
   return ["nsenter", `--net=${namespace.path}`, "--", ...command];
 }
 
 function prepare(): void {
-  const orphans = namespaceNames().filter((name) => {
-    const pid = pattern.exec(name)?.groups?.["pid"];
-    return pid !== undefined && !existsSync(`/proc/${pid}`);
-  });
-  removeNow(orphans);
+  removeNow(namespaceNames().filter((name) => ownerOf(name) === "gone"));
   process.once("exit", () => removeNow([...alive]));
   // Without a listener these would end the process without its exit event.
   for (const [signal, number] of [

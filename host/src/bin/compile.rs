@@ -2,10 +2,18 @@
 //!
 //! NAME is what the bundle is called in stack traces, such as `bridge-binding.js`.
 
-use std::{env, error::Error, fs, io, os::unix::fs::PermissionsExt, process::ExitCode};
+use std::{
+    env,
+    error::Error,
+    ffi::OsStr,
+    fs, io,
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
+    process::{Command, ExitCode},
+};
 
 use host::{
     engine::{Engine, Parser},
+    frozen::FREEZE,
     payload,
 };
 
@@ -26,8 +34,39 @@ fn compile() -> Result<(), Box<dyn Error>> {
     };
     let bundle = io::read_to_string(io::stdin())?;
     let bytecode = Engine::start::<Parser>()?.compile(name, &bundle)?;
-    let mut executable = fs::read(host)?;
-    payload::append(&mut executable, &bytecode);
+    let host = fs::read(host)?;
+    let plugin = with_payload(&host, &bytecode, 0);
+    // Addresses in the host are only the same in every process where it cannot be moved.
+    if !is_fixed(&host) {
+        return write_executable(output, &plugin);
+    }
+    let freezer = format!("{output}.bytecode");
+    write_executable(&freezer, &plugin)?;
+    let frozen = Command::new(&freezer)
+        .arg(OsStr::from_bytes(FREEZE.to_bytes()))
+        .env_clear()
+        .output();
+    fs::remove_file(freezer)?;
+    let frozen = frozen?;
+    if !frozen.status.success() {
+        return Err(String::from_utf8_lossy(&frozen.stderr).trim_end().into());
+    }
+    let (address, heap) = frozen.stdout.split_first_chunk().ok_or("nothing was frozen")?;
+    write_executable(output, &with_payload(&host, heap, usize::from_le_bytes(*address)))
+}
+
+fn with_payload(host: &[u8], payload: &[u8], engine: usize) -> Vec<u8> {
+    let mut executable = host.to_vec();
+    payload::append(&mut executable, payload, engine);
+    executable
+}
+
+/// Whether an ELF file is an `ET_EXEC`: at fixed addresses, unlike an `ET_DYN`.
+fn is_fixed(elf: &[u8]) -> bool {
+    elf.get(16..18) == Some(&2u16.to_le_bytes())
+}
+
+fn write_executable(output: &str, executable: &[u8]) -> Result<(), Box<dyn Error>> {
     // Beside it first: an executable that runs cannot be written to, only replaced.
     let unfinished = format!("{output}.new");
     fs::write(&unfinished, executable)?;

@@ -48,7 +48,7 @@ pub fn stat(path: &Text, follow: bool) -> Result<Stat> {
             FileType::Fifo => "fifo",
             FileType::CharacterDevice => "character",
             FileType::BlockDevice => "block",
-            // A namespace's file has no type at all before Linux 6.18 or so, and reads like a regular one.
+            // An anonymous inode, such as an epoll's, has no type.
             FileType::RegularFile | FileType::Unknown => "file",
         },
         mode: Mode::from_raw_mode(stat.st_mode).bits(),

@@ -91,5 +91,8 @@ t.test("namespaces go with their process, however it ends", async (t) => {
 
 t.test("an ip command that fails rejects, and says why", async (t) => {
   const namespace = await createNamespace(t);
-  await t.rejects(ip(namespace, "link set lo up", "link set nolink up"), /Cannot find device/);
+  await t.rejects(
+    ip(namespace, "link set lo up", "link set nolink up"),
+    /^ip link set nolink up: Cannot find device "nolink"$/,
+  );
 });

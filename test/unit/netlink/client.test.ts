@@ -196,6 +196,16 @@ t.test("words that make no sense do not hide the error", (t) => {
   t.end();
 });
 
+t.test("what follows an error without saying that it is attributes is not read as words", (t) => {
+  const words = Buffer.concat([word(-1), Buffer.alloc(16), Buffer.from("\x08\0\x01\0Bad\0", "latin1")]);
+  const part = { type: types.error, flags: flags.capped, payload: words };
+  t.throws(
+    () => new Rtnetlink(new ScriptedKernel([[part]])).set(link, {}, "e0"),
+    error("EPERM", 1, "set e0: Operation not permitted"),
+  );
+  t.end();
+});
+
 t.test("a body that cannot be written is refused, and nothing is sent", (t) => {
   const kernel = new ScriptedKernel();
   t.throws(

@@ -81,5 +81,5 @@ function withoutStamps([type, payload]: [number, string]): [number, string] {
 
 /** A link without what can only be read. */
 function writable(value: object): object {
-  return JSON.parse(JSON.stringify(value), (key, part) => (key === "disabled" ? undefined : part));
+  return JSON.parse(JSON.stringify(value), (key, part) => (key === "conf" ? undefined : part));
 }
