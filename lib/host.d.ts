@@ -105,6 +105,12 @@ declare module "host" {
   /** Receives one datagram of up to 64 KiB; EMSGSIZE where it was longer. */
   export function receive(fd: number): Uint8Array;
 
+  /**
+   * What the kernel calls the network namespace of a socket, as a decimal number: unlike its inode no other one will have it before the next boot.
+   * ENOPROTOOPT before Linux 5.14.
+   */
+  export function netnsCookie(socket: number): string;
+
   // ---- taps (rtnetlink refuses to create them)
 
   export interface TapOptions {

@@ -80,6 +80,9 @@ exports! {
     c"netlinkSocket": |protocol: u32| Outcome(netlink::socket(protocol).map(Descriptor::from)),
     c"send": send,
     c"receive": receive,
+    c"netnsCookie": |fd: Descriptor| Outcome(
+        fd.borrow("getsockopt").and_then(netlink::netns_cookie).map(|cookie| cookie.to_string())
+    ),
 
     c"createTap": create_tap,
     c"persistTap": persist_tap,

@@ -1,6 +1,7 @@
 // The way into pods' network namespaces: one call at a time in each, everything that the kernel is asked there by way of one NetnsKernel.
 import * as host from "host";
-import type { Identity, Namespaces } from "../plan/attachments.ts";
+import type { Namespaces } from "../plan/attachments.ts";
+import type { Identity } from "../plan/journal.ts";
 import { NetnsKernel } from "./netns.ts";
 
 /** How long a call waits for another one that is busy in the same pod, in milliseconds. */
@@ -8,6 +9,8 @@ const patience = 20_000;
 
 /** The node's network namespaces. */
 export const namespaces: Namespaces<NetnsKernel> = {
+  time: () => host.monotonic(),
+
   identify(path: string): Identity | undefined {
     try {
       const { device, inode } = host.stat(path);
@@ -21,7 +24,7 @@ export const namespaces: Namespaces<NetnsKernel> = {
   },
 
   /** The lock is a flock on the namespace itself: it needs no file of its own, and goes with its holder. */
-  enter<T>(path: string, work: (kernel: NetnsKernel) => T): T {
+  enter<T>(path: string, work: (kernel: NetnsKernel, here: Identity) => T): T {
     const lock = host.lock(path, patience);
     try {
       const netns = host.openNetns(path);
@@ -29,7 +32,8 @@ export const namespaces: Namespaces<NetnsKernel> = {
         return host.inNetns(netns, () => {
           const kernel = new NetnsKernel();
           try {
-            return work(kernel);
+            const { device, inode } = host.stat("/proc/thread-self/ns/net");
+            return work(kernel, { device, inode, ...(kernel.cookie !== undefined && { cookie: kernel.cookie }) });
           } finally {
             kernel.close();
           }

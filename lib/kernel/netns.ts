@@ -23,6 +23,8 @@ const byKernel = 2;
 
 /** The namespace that this thread is in. Its methods throw NetlinkErrors and HostErrors. */
 export class NetnsKernel implements Kernel {
+  /** The namespace's name in the kernel, which no other one will have before the next boot; undefined before Linux 5.14. */
+  readonly cookie: string | undefined;
   readonly #rtnl: Rtnetlink;
   /** By name: asked for once. */
   readonly #indexes = new Map<string, number>();
@@ -30,7 +32,9 @@ export class NetnsKernel implements Kernel {
   #free = 0;
 
   constructor() {
-    this.#rtnl = openRtnetlink();
+    const { rtnl, cookie } = openRtnetlink();
+    this.#rtnl = rtnl;
+    this.cookie = cookie;
   }
 
   close(): void {
@@ -120,12 +124,23 @@ export class NetnsKernel implements Kernel {
     const info: LinkMessage["info"] = kind === "bridge" ? { kind, data } : { kind: "dummy" };
     // A bridge without ports has no carrier, and takes no link-local address before IPv6 is off.
     const body = { name, mac, mtu, group: mark, info, ...administrative(up) };
-    // An index of our choice saves asking for it, unless someone else has just taken it.
+    try {
+      this.#createWithIndex(body);
+    } catch (failure) {
+      if (!bridge?.vlanFiltering || (failure as NetlinkError).code !== "EOPNOTSUPP") throw failure;
+      const words = `${name}: the kernel's bridges do not filter VLANs (CONFIG_BRIDGE_VLAN_FILTERING), which vlan and vlanTrunk need`;
+      throw new Error(words, { cause: failure });
+    }
+    this.#setIpv6(name, ipv6);
+  }
+
+  /** An index of our choice saves asking for it, unless someone else has just taken it. */
+  #createWithIndex(body: Body<LinkMessage> & { readonly name: string }): void {
+    const { name } = body;
     const index = this.#free++;
     if (index > 0 && unless(["EBUSY", "EEXIST"], () => this.#rtnl.create(link, { ...body, index }, name)))
       this.#indexes.set(name, index);
     else this.#rtnl.create(link, body, name);
-    this.#setIpv6(name, ipv6);
   }
 
   /** The tap outlives a killed process only once it carries its mark. */
@@ -188,8 +203,9 @@ export class NetnsKernel implements Kernel {
     const detected = settled && message.family === families.ipv6 && (message.flags & addressFlags.noDad) === 0;
     // What was in use already needs no duplicate address detection, which would leave it useless for a second, and refused as the source of routes.
     const flags = detected ? message.flags | addressFlags.noDad : message.flags;
-    if (!unless(["EEXIST"], () => this.#rtnl.create(address, { ...body, flags }, subject))) return;
-    if (detected) this.#rtnl.replace(address, body, subject);
+    const isNew = unless(["EEXIST"], () => this.#rtnl.create(address, { ...body, flags }, subject));
+    // Also where an earlier call came just so far.
+    if (detected || !isNew) this.#rtnl.replace(address, body, subject);
     if (!prefixRoute) this.#dropPrefixRoute(body, subject);
   }
 

@@ -6,7 +6,7 @@ import { formatIp, parseIp } from "../netlink/ip.ts";
 import { type LinkMessage, link } from "../netlink/link.ts";
 import { linkExtras, linkFlags } from "../netlink/link-header.ts";
 import { families } from "../netlink/message.ts";
-import { type NeighborMessage, neighbor, neighborFlags, neighborStates } from "../netlink/neighbor.ts";
+import { forwarding, type NeighborMessage, neighbor, neighborFlags, neighborStates } from "../netlink/neighbor.ts";
 import { type RouteMessage, route } from "../netlink/route.ts";
 import type { Address, Link, Neighbor, PortSettings, PortVlan, Route, TapSettings } from "../plan/state.ts";
 
@@ -37,6 +37,7 @@ export function observeLinks(rtnl: Rtnetlink): Link[] {
     ...rtnl.dump(neighbor, { flags: neighborFlags.proxy }),
   ];
   const vlans = links.some(isFiltering) ? vlansByPort(rtnl) : undefined;
+  const stations = links.some(isBridgedMacvlan) ? stationsByPort(rtnl) : undefined;
   const names = new Map(links.map(({ index, name }) => [index, name]));
   return links.map((message) => {
     const { index, mac, type, info, afSpec, group, mtu } = message;
@@ -60,7 +61,7 @@ export function observeLinks(rtnl: Rtnetlink): Link[] {
       ...(ipv6 !== undefined && { ipv6: !ipv6.disabled }),
       ...(ipv6 !== undefined && ipv6.mtu !== mtu && { ipv6Mtu: ipv6.mtu }),
       ...(info?.kind === "bridge" && { bridge: { vlanFiltering: isFiltering(message) } }),
-      ...(info?.slaveKind === "bridge" && { port: portOf(message, vlans?.get(index)) }),
+      ...(info?.slaveKind === "bridge" && { port: portOf(message, vlans?.get(index), stations?.get(index)) }),
       ...(tap !== undefined && { tap }),
     };
   });
@@ -149,15 +150,33 @@ function tapOf({ info }: LinkMessage): TapSettings | undefined {
   return { owner: data.owner ?? -1, group: data.group ?? -1, multiQueue: data.multiQueue ?? false };
 }
 
-function portOf({ info }: LinkMessage, vlans: readonly PortVlan[] = []): PortSettings {
+function portOf(
+  { info }: LinkMessage,
+  vlans: readonly PortVlan[] = [],
+  stations: readonly string[] = [],
+): PortSettings {
   const { slaveData } = info as Extract<LinkInfo, { readonly slaveKind: "bridge" }>;
-  return { learning: slaveData?.learning ?? true, isolated: slaveData?.isolated ?? false, vlans, stations: [] };
+  return { learning: slaveData?.learning ?? true, isolated: slaveData?.isolated ?? false, vlans, stations };
 }
 
 function isFiltering({ info }: LinkMessage): boolean {
   return (
     info?.kind === "bridge" && (info as Extract<LinkInfo, { readonly kind: "bridge" }>).data?.vlanFiltering === true
   );
+}
+
+/** The only links whose bridges are told where somebody is, by our plans. */
+function isBridgedMacvlan({ info, master }: LinkMessage): boolean {
+  return info?.kind === "macvlan" && master !== undefined;
+}
+
+function stationsByPort(rtnl: Rtnetlink): Map<number, string[]> {
+  const found = new Map<number, string[]>();
+  for (const { index, mac, state, master } of rtnl.dump(forwarding)) {
+    if (mac === undefined || master === undefined || (state & neighborStates.noArp) === 0) continue;
+    found.set(index, [...(found.get(index) ?? []), mac]);
+  }
+  return found;
 }
 
 function vlansByPort(rtnl: Rtnetlink): Map<number, readonly PortVlan[]> {

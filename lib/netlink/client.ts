@@ -26,7 +26,8 @@ const attempts = 10;
  * One rtnetlink socket. Every method is one request and its whole answer.
  *
  * Errors are NetlinkErrors such as `create k6t-eth0: Name already taken (EEXIST)`, in the kernel's own words where it has any, and with the attribute's name
- * where it says which one it minds. EBADMSG where an answer makes no sense, EINVAL where a body cannot be written. What the transport throws passes through.
+ * where it says which one it minds. EBADMSG where an answer makes no sense, EINVAL where a body cannot be written. What the transport throws passes through;
+ * after that, a late answer is passed over, but the kernel may refuse a further dump (EBUSY) as long as one is not read to its end.
  */
 export class Rtnetlink {
   readonly #transport: Transport;
@@ -86,7 +87,7 @@ export class Rtnetlink {
     within(`replace ${subject}`, () => this.#change(message, message.types.new, flags.create | flags.replace, body));
   }
 
-  /** Changes a thing that is there. */
+  /** Changes a link or a bridge port that is there. (Addresses, routes and neighbours are changed by `replace`.) */
   set<T>(message: Message<T>, body: Body<T>, subject: string): void {
     within(`set ${subject}`, () => this.#change(message, message.types.set, 0, body));
   }

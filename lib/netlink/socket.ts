@@ -5,12 +5,23 @@ import { Rtnetlink } from "./client.ts";
 /** NETLINK_ROUTE of <linux/netlink.h>. */
 const route = 0;
 
-/** Opens a client of the network namespace that this thread is in, and stays there. Close it after use. Throws a HostError. */
-export function openRtnetlink(): Rtnetlink {
+/** A client of the network namespace that this thread is in. It stays there; close it after use. Throws a HostError. */
+export function openRtnetlink(): { readonly rtnl: Rtnetlink; readonly cookie: string | undefined } {
   const socket = host.netlinkSocket(route);
-  return new Rtnetlink({
+  const rtnl = new Rtnetlink({
     send: (datagram) => host.send(socket, datagram),
     receive: () => host.receive(socket),
     close: () => host.close(socket),
   });
+  return { rtnl, cookie: cookieOf(socket) };
+}
+
+/** What the kernel calls the socket's namespace and never another one; undefined before Linux 5.14. */
+function cookieOf(socket: number): string | undefined {
+  try {
+    return host.netnsCookie(socket);
+  } catch (failure) {
+    if ((failure as host.HostError).code === "ENOPROTOOPT") return undefined;
+    throw failure;
+  }
 }

@@ -31,14 +31,20 @@ export function withFailures(failure: unknown, undoing: readonly unknown[]): unk
   return undoing.length === 0 ? failure : new AggregateError([failure, ...undoing], "it failed, and so did undoing it");
 }
 
-/** Undoes the changes, as far as they were made. Goes on past failures, and gives them all. */
+/**
+ * Undoes the changes, as far as they were made. Goes on past failures, and gives them all; only where a link does not get back its name or its state, the rest of it is left for the
+ * next call, because another link may have the name.
+ */
 export function undo(changes: readonly Change[], kernel: Kernel): unknown[] {
   const failures: unknown[] = [];
-  for (const step of undoing(changes, kernel.observe(scope(changes)))) {
-    try {
-      kernel.perform(step);
-    } catch (failure) {
-      failures.push(failure);
+  for (const steps of undoing(changes, kernel.observe(scope(changes)))) {
+    for (const step of steps) {
+      try {
+        kernel.perform(step);
+      } catch (failure) {
+        failures.push(failure);
+        if (step.do === "configure") break;
+      }
     }
   }
   return failures;

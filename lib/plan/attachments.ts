@@ -1,20 +1,21 @@
 // The life of an attachment: planned, written down, performed; checked; undone from what was written down, however far it came.
+import { joined } from "../cni/failure.ts";
+import { aged } from "./aging.ts";
 import { apply, type Kernel, undo, withFailures } from "./apply.ts";
 import { type Change, expectation, scope } from "./change.ts";
 import { differences } from "./differences.ts";
-import type { Entry, Journal, Recorded } from "./journal.ts";
+import type { Entry, Identity, Journal, Recorded } from "./journal.ts";
 import { outdated, withOriginals, withoutShared } from "./shared.ts";
 import type { State } from "./state.ts";
 
-/** Device and inode of a network namespace. */
-export type Identity = Pick<Entry["netns"], "device" | "inode">;
-
 /** The way into network namespaces. */
 export interface Namespaces<K extends Kernel> {
-  /** Which namespace is at the path; undefined if none is there any more. */
+  /** Which namespace is at the path, without its cookie; undefined if none is there any more. */
   identify(path: string): Identity | undefined;
   /** Calls back inside the namespace, while no other call of these plugins is inside. */
-  enter<T>(path: string, work: (kernel: K) => T): T;
+  enter<T>(path: string, work: (kernel: K, here: Identity) => T): T;
+  /** Milliseconds of CLOCK_MONOTONIC. */
+  time(): number;
 }
 
 /** What a runtime calls an attachment by. */
@@ -53,16 +54,15 @@ export class Attachments<K extends Kernel> {
     { containerId, ifname, network, netns }: Attachment & { network: string; netns: string },
     planning: (kernel: K) => P,
   ): P {
-    return this.#namespaces.enter(netns, (kernel) => {
-      const here = this.#namespaces.identify(netns);
-      if (here === undefined) throw new Error(`${netns}: the namespace is gone`);
+    return this.#namespaces.enter(netns, (kernel, here) => {
       const earlier = this.#journal.find(containerId, ifname);
       if (earlier !== undefined) this.#clear(earlier, here, kernel);
 
       const planned = planning(kernel);
       const siblings = this.#siblings({ containerId, ifname }, here);
       const changes = withOriginals(planned.changes, siblings);
-      const entry: Entry = { network, containerId, ifname, netns: { path: netns, ...here }, changes };
+      const time = this.#namespaces.time();
+      const entry: Entry = { network, containerId, ifname, netns: { path: netns, ...here }, time, changes };
       this.#journal.begin(entry);
       try {
         apply(planned.changes, kernel, planned.state);
@@ -78,26 +78,28 @@ export class Attachments<K extends Kernel> {
   }
 
   /** Undoes the attachment as far as it was made. Without a record there is nothing to undo. `netns` may be gone, or unknown. */
-  remove({ containerId, ifname }: Attachment, netns: string | undefined): void {
-    const work = (here: Identity | undefined, kernel: Kernel | undefined): void => {
-      const recorded = this.#journal.find(containerId, ifname);
-      if (recorded === undefined) return;
-      if (kernel !== undefined && isSame(recorded.entry.netns, here)) this.#undo(recorded.entry, kernel);
-      else this.#undoElsewhere(recorded.entry);
-    };
-    const here = netns === undefined ? undefined : this.#namespaces.identify(netns);
-    if (netns === undefined || here === undefined) work(undefined, undefined);
-    else this.#namespaces.enter(netns, (kernel) => work(here, kernel));
+  remove(attachment: Attachment, netns: string | undefined): void {
+    const { containerId, ifname } = attachment;
+    if (netns !== undefined && this.#namespaces.identify(netns) !== undefined)
+      return this.#namespaces.enter(netns, (kernel, here) => {
+        const recorded = this.#journal.find(containerId, ifname);
+        if (recorded === undefined) this.#journal.remove(attachment);
+        else if (isSame(recorded.entry.netns, here)) this.#undo(recorded.entry, kernel);
+        else this.#undoElsewhere(recorded.entry);
+      });
+    const recorded = this.#journal.find(containerId, ifname);
+    if (recorded === undefined) this.#journal.remove(attachment);
+    else this.#undoElsewhere(recorded.entry);
   }
 
   /** Names each difference between what the attachment made and what is there. Throws where nothing can be compared. */
   differences({ containerId, ifname }: Attachment, netns: string): string[] {
-    return this.#namespaces.enter(netns, (kernel) => {
+    return this.#namespaces.enter(netns, (kernel, here) => {
       const recorded = this.#journal.find(containerId, ifname);
       if (recorded === undefined) return [`${ifname}: no ADD of container ${containerId} is recorded`];
       if (recorded.pending) return [`${ifname}: its ADD did not end`];
       const { changes, netns: there } = recorded.entry;
-      if (!isSame(there, this.#namespaces.identify(netns)))
+      if (!isSame(there, here))
         return [`${netns}: is another namespace than the one at ${there.path} that ADD prepared`];
       return differences(expectation(changes), kernel.observe(scope(changes)));
     });
@@ -142,20 +144,22 @@ export class Attachments<K extends Kernel> {
   /** Undoes an attachment whose namespace is the one at the path that it was added with, if it is still there. */
   #undoElsewhere(entry: Entry): void {
     const { path } = entry.netns;
-    if (isSame(entry.netns, this.#namespaces.identify(path)))
-      this.#namespaces.enter(path, (kernel) => {
-        const recorded = this.#journal.find(entry.containerId, entry.ifname);
-        if (recorded !== undefined) this.#undo(recorded.entry, kernel);
-      });
-    else this.#journal.remove(entry); // what it describes went with its namespace
+    const isGone = (here: Identity | undefined): boolean => here === undefined || !isSame(entry.netns, here);
+    // What it describes went with its namespace.
+    if (isGone(this.#namespaces.identify(path))) return this.#journal.remove(entry);
+    this.#namespaces.enter(path, (kernel, here) => {
+      if (isGone(here)) return this.#journal.remove(entry);
+      const recorded = this.#journal.find(entry.containerId, entry.ifname);
+      if (recorded !== undefined) this.#undo(recorded.entry, kernel);
+    });
   }
 
   #undo(entry: Entry, kernel: Kernel): void {
     const siblings = this.#siblings(entry, entry.netns);
     this.#update(entry, siblings, kernel);
-    const failures = undo(withoutShared(entry.changes, siblings), kernel);
-    if (failures.length === 1) throw failures[0];
-    if (failures.length > 1) throw new AggregateError(failures, "some changes could not be undone");
+    const seconds = (this.#namespaces.time() - entry.time) / 1000;
+    const [failure, ...others] = undo(aged(withoutShared(entry.changes, siblings), seconds), kernel);
+    if (failure !== undefined) throw joined([failure, ...others]);
     this.#journal.remove(entry);
   }
 
@@ -168,8 +172,10 @@ export class Attachments<K extends Kernel> {
   }
 }
 
-function isSame(one: Identity, other: Identity | undefined): boolean {
-  return one.device === other?.device && one.inode === other.inode;
+/** Whether two identities are one namespace's: by their cookies, where both are known. */
+function isSame(one: Identity, other: Identity): boolean {
+  if (one.cookie !== undefined && other.cookie !== undefined) return one.cookie === other.cookie;
+  return one.device === other.device && one.inode === other.inode;
 }
 
 function isAttachment(one: Attachment, other: Attachment): boolean {

@@ -42,6 +42,9 @@ function linkDifferences(expected: ExpectedLink, observed: Link | undefined): st
     ...compare(name, "learning", onOff(observed.port?.learning), onOff(expected.port?.learning)),
     ...compare(name, "isolation", onOff(observed.port?.isolated), onOff(expected.port?.isolated)),
     ...compare(name, "VLANs", vlansText(observed.port?.vlans), vlansText(expected.port?.vlans)),
+    ...(expected.port?.stations ?? [])
+      .filter((mac) => !observed.port?.stations.includes(mac))
+      .map((mac) => `${name}: forwarding entry ${mac} is missing`),
     ...missing(expected.addresses, observed.addresses).map(
       (address) => `${name}: address ${addressText(address)} is missing`,
     ),

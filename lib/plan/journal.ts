@@ -1,14 +1,23 @@
 // What was changed for each attachment, written down before the first change: all that DEL, GC and the next ADD need to put a pod back.
 import type { Change } from "./change.ts";
 
+/** What tells a network namespace from others: its path may be used again, and so may its inode. The kernel's cookie never is, where there is one. */
+export interface Identity {
+  readonly device: number;
+  readonly inode: number;
+  readonly cookie?: string;
+}
+
 /** One attachment's record. */
 export interface Entry {
   /** The network's name in the configuration. */
   readonly network: string;
   readonly containerId: string;
   readonly ifname: string;
-  /** The namespace: its path may be reused by another one, its device and inode tell them apart. */
-  readonly netns: { readonly path: string; readonly device: number; readonly inode: number };
+  /** The namespace and where it was. */
+  readonly netns: Identity & { readonly path: string };
+  /** When the entry was made: milliseconds of CLOCK_MONOTONIC. */
+  readonly time: number;
   readonly changes: readonly Change[];
 }
 
@@ -28,6 +37,9 @@ export interface Files {
   stat(path: string, options: { readonly follow: boolean }): { kind: string; uid: number; mode: number };
   unlink(path: string): void;
 }
+
+/** NAME_MAX of <linux/limits.h>. */
+const longestName = 255;
 
 /** The file format's number; a journal of another one is refused rather than misread. */
 const format = 1;
@@ -69,7 +81,7 @@ export class Journal {
 
   #write(entry: Entry, state: "pending" | "json"): void {
     const path = this.#path(entry.containerId, entry.ifname, state);
-    const draft = `${path}.draft`;
+    const draft = this.#path(entry.containerId, entry.ifname, "draft");
     this.#remove(draft);
     try {
       this.#files.createFile(draft, JSON.stringify({ format, ...entry }));
@@ -93,10 +105,9 @@ export class Journal {
     );
   }
 
-  /** Forgets the attachment. */
+  /** Forgets the attachment, and what a killed ADD may have begun to write of it. */
   remove({ containerId, ifname }: Pick<Entry, "containerId" | "ifname">): void {
-    this.#remove(this.#path(containerId, ifname, "pending"));
-    this.#remove(this.#path(containerId, ifname, "json"));
+    for (const state of ["draft", "pending", "json"] as const) this.#remove(this.#path(containerId, ifname, state));
   }
 
   /** The entries of one container. */
@@ -129,10 +140,9 @@ export class Journal {
     return found;
   }
 
-  #path(containerId: string, ifname: string, state: "pending" | "json"): string {
+  #path(containerId: string, ifname: string, state: "draft" | "pending" | "json"): string {
     const name = `${containerId}:${ifname}.${state}`;
-    // NAME_MAX is 255, and `.draft` comes on top.
-    if (name.length > 249)
+    if (name.length > longestName)
       throw new Error(
         `CNI_CONTAINERID: is ${containerId.length} characters long, more than the journal's file name has room for`,
       );
@@ -154,6 +164,7 @@ export class Journal {
       text = this.#files.readFile(path, { limit: 4 << 20, follow: false });
     } catch (failure) {
       if (isCode(failure, "ENOENT")) return undefined;
+      if (isCode(failure, "ENOTDIR")) this.#refuseForeign();
       throw failure;
     }
     // What is undone with root's rights is read from here: a directory that others can write to is not believed.
@@ -165,7 +176,7 @@ export class Journal {
     try {
       this.#files.unlink(path);
     } catch (failure) {
-      if (!isCode(failure, "ENOENT")) throw failure;
+      if (!isCode(failure, "ENOENT") && !isCode(failure, "ENOTDIR")) throw failure;
     }
   }
 
@@ -209,8 +220,8 @@ function parsed(path: string, text: string): Entry {
   } | null;
   try {
     value = JSON.parse(text);
-  } catch (cause) {
-    throw new Error(`${path}: is not a journal: it does not parse`, { cause });
+  } catch (failure) {
+    throw new Error(`${path}: is not a journal: it does not parse: ${(failure as Error).message}`);
   }
   if (value?.format !== format) throw new Error(`${path}: has format ${JSON.stringify(value?.format)}, not ${format}`);
   if (

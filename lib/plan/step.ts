@@ -1,5 +1,5 @@
 // What a change comes down to: single steps, each about one message or file, in an order that the kernel takes.
-import type { Change, CreateLink, SetLink } from "./change.ts";
+import type { Change, CreateLink, SetLink, SetSysctl } from "./change.ts";
 import type { Address, Link, LinkSettings, Neighbor, PortSettings, Route, State } from "./state.ts";
 
 /** One thing for the kernel to do. Links go by the name that they have when the step's turn comes. */
@@ -46,27 +46,29 @@ export function stepsOf(change: Change, state: State): Step[] {
 }
 
 /**
- * The steps that undo the changes, wherever between none and all of them the observed state stands: what is already as it was needs no step, so that undoing after a crash,
- * or twice, is right. Links that the changes made go first and together, because the kernel takes some 15 ms for each deletion (`netdev_run_todo` waits for RCU), and nothing else of
- * them needs undoing. A sysctl that someone else has set since is left alone, as is a link that no longer has a name that we know.
+ * The steps that undo the changes, those of each change together, wherever between none and all of them the observed state stands: what is already as it was needs no step, so that undoing
+ * after a crash, or twice, is right. Links that the changes made go first and at once, because the kernel takes some 15 ms for each deletion (`netdev_run_todo` waits for RCU), and nothing
+ * else of them needs undoing. A sysctl that someone else has set since is left alone, as is a link that no longer has a name that we know.
  */
-export function undoing(changes: readonly Change[], state: State): Step[] {
-  const steps: Step[] = [];
+export function undoing(changes: readonly Change[], state: State): Step[][] {
   const backwards = [...changes].reverse();
-  for (const change of backwards) {
-    if (change.do === "sysctl" && change.from !== change.to && state.sysctls[change.key] === change.to)
-      steps.push({ do: "sysctl", key: change.key, value: change.from });
-  }
   const deletion = deletionOf(changes, state);
-  if (deletion !== undefined) steps.push(deletion);
-  for (const change of backwards) {
-    if (change.do !== "set") continue;
-    const observed = state.links.find((link) => link.index === change.index);
-    if (observed === undefined || (observed.name !== change.from.name && observed.name !== change.to.name)) continue;
-    const inverse: SetLink = { ...change, from: change.to, to: change.from };
-    steps.push(...setting(inverse, deletion?.links.includes(observed.master ?? "") ? released(observed) : observed));
-  }
-  return steps;
+  return [
+    ...backwards.map((change) => (change.do === "sysctl" ? resetting(change, state) : [])),
+    deletion === undefined ? [] : [deletion],
+    ...backwards.map((change) => (change.do === "set" ? returning(change, state, deletion?.links ?? []) : [])),
+  ];
+}
+
+function resetting({ key, from, to }: SetSysctl, { sysctls }: State): Step[] {
+  return from !== to && sysctls[key] === to ? [{ do: "sysctl", key, value: from }] : [];
+}
+
+function returning(change: SetLink, { links }: State, deleted: readonly string[]): Step[] {
+  const observed = links.find((link) => link.index === change.index);
+  if (observed === undefined || (observed.name !== change.from.name && observed.name !== change.to.name)) return [];
+  const inverse: SetLink = { ...change, from: change.to, to: change.from };
+  return setting(inverse, deleted.includes(observed.master ?? "") ? released(observed) : observed);
 }
 
 /** Deletes what is left of the links that the changes made: those that have their name and their mark. */

@@ -55,6 +55,11 @@ export function obstacles(situation: Situation): string[] {
         made.includes(other.name) &&
         `${other.name}: the name is taken by a ${other.kind || "device"} that ${isOurs(other) ? `is ours, but without a journal; remove it with "ip link del group ${other.mark}"` : "is not ours"}`,
     ),
+    ...link.routes.map(
+      ({ destination = "default", nexthop }) =>
+        nexthop !== undefined &&
+        `${link.name}: its route to ${destination} goes by the nexthop object ${nexthop}, which could not be given back`,
+    ),
     conf.mtu !== undefined &&
       conf.mtu > link.mtu &&
       `mtu: ${conf.mtu} is more than the ${link.mtu} of ${link.name}; frames would be lost`,

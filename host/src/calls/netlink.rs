@@ -50,6 +50,29 @@ pub fn socket(protocol: u32) -> Result<OwnedFd> {
     Ok(socket)
 }
 
+/// What the kernel calls the socket's network namespace, and will never call another one; ENOPROTOOPT before Linux 5.14.
+pub fn netns_cookie(fd: BorrowedFd<'_>) -> Result<u64> {
+    /// `SO_NETNS_COOKIE` of <asm-generic/socket.h>, which libc does not have for musl.
+    const SO_NETNS_COOKIE: libc::c_int = 71;
+    let mut cookie = 0u64;
+    let mut length = size_of_val(&cookie) as libc::socklen_t;
+    // SAFETY: the kernel writes as many bytes as there are.
+    let result = unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut length,
+        )
+    };
+    if result < 0 {
+        let errno = Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::INVAL);
+        return Err(errno).during("getsockopt");
+    }
+    Ok(cookie)
+}
+
 /// Sends one datagram.
 pub fn send(fd: BorrowedFd<'_>, datagram: &[u8]) -> Result<()> {
     retry_on_intr(|| net::send(fd, datagram, SendFlags::empty()))

@@ -72,6 +72,7 @@ t.test("what is at a byte is named by the kind that is there", (t) => {
   const at = (byte: number): string | undefined => info.locate?.(reader(bytes), 0, bytes.length, byte);
   t.equal(at(0), undefined);
   t.equal(at(16), "data.id");
+  t.equal(at(28), undefined);
   t.equal(at(40), "slaveData.cost");
   t.end();
 });

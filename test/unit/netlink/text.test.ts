@@ -48,6 +48,11 @@ t.test("bytes that are no UTF-8 survive a journal in JSON", (t) => {
   t.end();
 });
 
+t.test("a character that goes on behind the end is none", (t) => {
+  t.equal(readText(new TextEncoder().encode("aé"), 0, 2), "a\udcc3");
+  t.end();
+});
+
 t.test("text ends at the first NUL", (t) => {
   t.equal(read(Uint8Array.of(0x61, 0, 0x62)), "a");
   t.end();

@@ -1,7 +1,7 @@
 import t from "tap";
-import { Attachments, type Identity, type Namespaces, type Planned } from "../../../lib/plan/attachments.ts";
+import { Attachments, type Namespaces, type Planned } from "../../../lib/plan/attachments.ts";
 import type { Change } from "../../../lib/plan/change.ts";
-import { type Files, Journal } from "../../../lib/plan/journal.ts";
+import { type Files, type Identity, Journal } from "../../../lib/plan/journal.ts";
 import { MemoryKernel } from "./memory-kernel.ts";
 import { link, pod } from "./pods.ts";
 
@@ -68,7 +68,8 @@ function node(): {
   ]);
   const namespaces: Namespaces<MemoryKernel> = {
     identify: (path) => kernels.get(path)?.identity,
-    enter: (path, work) => work(kernels.get(path)!.kernel),
+    enter: (path, work) => work(kernels.get(path)!.kernel, kernels.get(path)!.identity),
+    time: () => 0,
   };
   return { attachments: new Attachments(new Journal("/run/plugin/data", files), namespaces), files, kernels };
 }

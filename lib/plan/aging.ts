@@ -1,0 +1,42 @@
+// What passes while a pod's link is bound: the lifetimes of its addresses and routes.
+import type { Change } from "./change.ts";
+import type { Address, LinkSettings, Route } from "./state.ts";
+
+/** INFINITY_LIFE_TIME of <linux/if_addr.h>. */
+const forever = 0xffffffff;
+
+/** The changes as they are to be undone `seconds` after they were planned: what was to be given back has aged, and what has expired is not given back. */
+export function aged(changes: readonly Change[], seconds: number): Change[] {
+  return changes.map((change) => (change.do === "set" ? { ...change, from: agedLink(change.from, seconds) } : change));
+}
+
+function agedLink(link: LinkSettings, seconds: number): LinkSettings {
+  return {
+    ...link,
+    addresses: link.addresses.flatMap((address) => agedAddress(address, seconds)),
+    routes: link.routes.flatMap((route) => agedRoute(route, seconds)),
+  };
+}
+
+function agedAddress(address: Address, seconds: number): Address[] {
+  const { lifetime } = address.message;
+  if (lifetime === undefined) return [address];
+  const valid = remaining(lifetime.valid, seconds);
+  if (valid === 0) return [];
+  return [
+    {
+      ...address,
+      message: { ...address.message, lifetime: { preferred: remaining(lifetime.preferred, seconds), valid } },
+    },
+  ];
+}
+
+function agedRoute(route: Route, seconds: number): Route[] {
+  if (route.expires === undefined) return [route];
+  const expires = remaining(route.expires, seconds);
+  return expires === 0 ? [] : [{ ...route, expires }];
+}
+
+function remaining(lifetime: number, seconds: number): number {
+  return lifetime === forever ? forever : Math.max(0, lifetime - Math.floor(seconds));
+}
