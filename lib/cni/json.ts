@@ -10,7 +10,7 @@ export function decodeObject(text: string, subject: string): JsonObject {
   try {
     value = JSON.parse(text);
   } catch {
-    const fault = syntaxFault(text);
+    const fault = faultIn(text);
     // What is well formed and was refused all the same was too much for the engine's stack or memory.
     const fact = fault === undefined ? "is too deeply nested or too large" : `is not JSON: ${fault}`;
     throw new CniError(code.decoding, `${subject}: ${fact}`);
@@ -20,6 +20,15 @@ export function decodeObject(text: string, subject: string): JsonObject {
     code.decoding,
     `${subject}: is ${Array.isArray(value) ? "a list" : `${JSON.stringify(value)}`.slice(0, 60)}, not an object`,
   );
+}
+
+/** Where the text is broken, unless looking for that takes too much as well. */
+function faultIn(text: string): string | undefined {
+  try {
+    return syntaxFault(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether a value that came from JSON is an object: neither a list nor null. */

@@ -45,6 +45,7 @@ export function observeLinks(rtnl: Rtnetlink): Link[] {
     const mine = routes.filter((one) => leadsOut(one, index) || own.some((address) => isSource(address, one)));
     const master = names.get(message.master ?? 0);
     const tap = tapOf(message);
+    const uppers = links.filter((other) => other.link === index && receivesAll(other));
     const ipv6 = afSpec?.ipv6?.conf;
     return {
       index,
@@ -63,6 +64,7 @@ export function observeLinks(rtnl: Rtnetlink): Link[] {
       ...(info?.kind === "bridge" && { bridge: { vlanFiltering: isFiltering(message) } }),
       ...(info?.slaveKind === "bridge" && { port: portOf(message, vlans?.get(index), stations?.get(index)) }),
       ...(tap !== undefined && { tap }),
+      ...(uppers.length > 0 && { uppers: uppers.map(({ name = "" }) => name) }),
     };
   });
 }
@@ -92,6 +94,11 @@ function addressFrom(message: AddressMessage, on: LinkMessage, routes: readonly 
 
 function isEndless({ valid, preferred }: { readonly valid: number; readonly preferred: number }): boolean {
   return valid === forever && preferred === forever;
+}
+
+/** Whether the link takes all frames of the one that it stands on, which then cannot be a bridge's port (netdev_rx_handler_register). */
+function receivesAll({ info, linkNetns }: LinkMessage): boolean {
+  return linkNetns === undefined && ["macvlan", "macvtap", "ipvlan"].includes(info?.kind ?? "");
 }
 
 function leadsOut({ oif, hops }: RouteMessage, index: number): boolean {

@@ -32,8 +32,8 @@ export function withFailures(failure: unknown, undoing: readonly unknown[]): unk
 }
 
 /**
- * Undoes the changes, as far as they were made. Goes on past failures, and gives them all; only where a link does not get back its name or its state, the rest of it is left for the
- * next call, because another link may have the name.
+ * Undoes the changes, as far as they were made. Goes on past failures, and gives them all; only where a link does not get back its name, its state or an address, the rest of it is left
+ * for the next call: another link may have the name, and of addresses the first one is the primary.
  */
 export function undo(changes: readonly Change[], kernel: Kernel): unknown[] {
   const failures: unknown[] = [];
@@ -43,7 +43,7 @@ export function undo(changes: readonly Change[], kernel: Kernel): unknown[] {
         kernel.perform(step);
       } catch (failure) {
         failures.push(failure);
-        if (step.do === "configure") break;
+        if (step.do === "configure" || step.do === "assign") break;
       }
     }
   }

@@ -85,7 +85,7 @@ export class Attachments<K extends Kernel> {
         const recorded = this.#journal.find(containerId, ifname);
         if (recorded === undefined) this.#journal.remove(attachment);
         else if (isSame(recorded.entry.netns, here)) this.#undo(recorded.entry, kernel);
-        else this.#undoElsewhere(recorded.entry);
+        else this.#undoElsewhere(recorded.entry, here);
       });
     const recorded = this.#journal.find(containerId, ifname);
     if (recorded === undefined) this.#journal.remove(attachment);
@@ -121,7 +121,7 @@ export class Attachments<K extends Kernel> {
 
   /** Makes room for an ADD. */
   #clear({ entry, pending }: Recorded, here: Identity, kernel: Kernel): void {
-    if (!isSame(entry.netns, here)) this.#undoElsewhere(entry);
+    if (!isSame(entry.netns, here)) this.#undoElsewhere(entry, here);
     else if (pending) this.#undo(entry, kernel);
     else throw new Error(`${entry.ifname}: container ${entry.containerId} has this attachment already; DEL it first`);
   }
@@ -141,14 +141,17 @@ export class Attachments<K extends Kernel> {
       this.#journal.rewrite(sibling);
   }
 
-  /** Undoes an attachment whose namespace is the one at the path that it was added with, if it is still there. */
-  #undoElsewhere(entry: Entry): void {
+  /**
+   * Undoes an attachment whose namespace is the one at the path that it was added with, if it is still there. If not, what the entry describes went with it.
+   * `inside` is the namespace, another one, that the caller has entered: it must not be entered again.
+   */
+  #undoElsewhere(entry: Entry, inside?: Identity): void {
     const { path } = entry.netns;
-    const isGone = (here: Identity | undefined): boolean => here === undefined || !isSame(entry.netns, here);
-    // What it describes went with its namespace.
-    if (isGone(this.#namespaces.identify(path))) return this.#journal.remove(entry);
+    const there = this.#namespaces.identify(path);
+    if (there === undefined || !isSame(entry.netns, there) || (inside !== undefined && isSame(inside, there)))
+      return this.#journal.remove(entry);
     this.#namespaces.enter(path, (kernel, here) => {
-      if (isGone(here)) return this.#journal.remove(entry);
+      if (!isSame(entry.netns, here)) return this.#journal.remove(entry);
       const recorded = this.#journal.find(entry.containerId, entry.ifname);
       if (recorded !== undefined) this.#undo(recorded.entry, kernel);
     });

@@ -197,7 +197,7 @@ export class Journal {
       const parent = directory.slice(0, directory.lastIndexOf("/"));
       if (!isCode(failure, "ENOENT") || parent === "") throw failure;
       this.#make(parent);
-      this.#make(directory);
+      this.#files.makeDirectory(directory);
     }
   }
 

@@ -18,6 +18,8 @@ export interface Link extends LinkSettings {
   readonly kind: string;
   /** The link group (IFLA_GROUP), which marks the links that a plan makes. 0 for other links. */
   readonly mark: number;
+  /** The links that stand on it and take all its frames, such as macvlans. */
+  readonly uppers?: readonly string[];
   readonly bridge?: BridgeSettings;
   readonly tap?: TapSettings;
 }

@@ -47,6 +47,8 @@ export function obstacles(situation: Situation): string[] {
       `${link.name}: is an ipvlan, which shares its parent's MAC address: a guest behind it cannot be reached; use a macvlan or a bridge network`,
     link.mac === undefined && `${link.name}: is not an Ethernet link`,
     link.master !== undefined && `${link.name}: is already a port of ${link.master}`,
+    link.uppers !== undefined &&
+      `${link.name}: ${link.uppers.join(", ")} stands on it, so that it cannot be a bridge's port`,
     link.mark === markOf(link.index ?? 0) || isOurs(link)
       ? `${link.name}: is the placeholder of a link that is bound already; DEL that attachment first`
       : false,
