@@ -27,6 +27,11 @@ const NEAR: usize = 64 << 20;
 
 static FREEZING: AtomicBool = AtomicBool::new(false);
 
+/// Whether this process freezes a plugin, and does not run it.
+pub(crate) fn is_freezing() -> bool {
+    FREEZING.load(Relaxed)
+}
+
 /// Evaluates the bytecode and writes the engine's address and the heap to standard output.
 ///
 /// # Safety
@@ -71,7 +76,7 @@ fn write_words(words: &[usize]) -> Result<(), String> {
 /// As for getrandom(2).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn getrandom(buffer: *mut c_void, length: size_t, flags: c_uint) -> ssize_t {
-    if FREEZING.load(Relaxed) {
+    if is_freezing() {
         // SAFETY: the caller's buffer is that long.
         unsafe { buffer.cast::<u8>().write_bytes(0, length) };
         return length as ssize_t;
@@ -87,7 +92,7 @@ pub unsafe extern "C" fn getrandom(buffer: *mut c_void, length: size_t, flags: c
 /// As for gettimeofday(2).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gettimeofday(time: *mut timeval, _zone: *mut c_void) -> c_int {
-    let (seconds, nanoseconds) = if FREEZING.load(Relaxed) {
+    let (seconds, nanoseconds) = if is_freezing() {
         (0, 0)
     } else {
         let now = clock_gettime(ClockId::Realtime);

@@ -1,6 +1,7 @@
 //! The module "host" as TypeScript imports it: each call's face in JavaScript, as `lib/host.d.ts` declares it.
 
 use std::{
+    ffi::CStr,
     mem::MaybeUninit,
     os::fd::{BorrowedFd, IntoRawFd, OwnedFd, RawFd},
     slice,
@@ -9,7 +10,7 @@ use std::{
 
 use rquickjs::{
     Ctx, Error, Exception, FromJs, Function, IntoJs, Object, Result, TypedArray, Value,
-    function::{FromParam, ParamRequirement, ParamsAccessor},
+    function::{FromParam, IntoJsFunc, ParamRequirement, Params, ParamsAccessor},
     module::{Declarations, Exports, ModuleDef},
     prelude::{Func, Opt},
 };
@@ -22,6 +23,7 @@ use crate::{
     },
     engine,
     error::{self, HostError},
+    frozen,
     text::Text,
 };
 
@@ -35,12 +37,14 @@ macro_rules! exports {
     ($($name:literal: $function:expr,)*) => {
         impl ModuleDef for HostModule {
             fn declare(module: &Declarations<'_>) -> Result<()> {
+                module.declare_c_str(c"main")?;
                 $(module.declare_c_str($name)?;)*
                 Ok(())
             }
 
             fn evaluate<'js>(_: &Ctx<'js>, module: &Exports<'js>) -> Result<()> {
-                $(module.export_c_str($name, Func::from($function))?;)*
+                module.export_c_str(c"main", Func::from(main))?;
+                $(module.export_c_str($name, Func::from(Effect { name: $name, call: $function }))?;)*
                 Ok(())
             }
         }
@@ -48,8 +52,6 @@ macro_rules! exports {
 }
 
 exports! {
-    c"main": |ctx: Ctx<'js>, run: Function<'js>| ctx.globals().set(engine::MAIN, run),
-
     c"args": || Outcome(process::args()),
     c"env": env,
     c"pid": process::pid,
@@ -88,6 +90,10 @@ exports! {
     c"persistTap": persist_tap,
 
     c"run": run,
+}
+
+fn main<'js>(ctx: Ctx<'js>, run: Function<'js>) -> Result<()> {
+    ctx.globals().set(engine::MAIN, run)
 }
 
 fn env(ctx: Ctx<'_>) -> Result<Object<'_>> {
@@ -178,6 +184,28 @@ fn run<'js>(ctx: Ctx<'js>, path: Text, options: Object<'js>) -> Result<Object<'j
 /// An entry of an object, with its name as text.
 fn named<'js>((name, value): (rquickjs::String<'js>, Text)) -> Result<(Text, Text)> {
     Ok((Text::from_js(&name.ctx().clone(), name.into_value())?, value))
+}
+
+/// A call that is refused while a plugin is frozen: its effect would be on the machine that builds, and what it gave would
+/// be the same in every process.
+struct Effect<F> {
+    name: &'static CStr,
+    call: F,
+}
+
+impl<'js, P, F: IntoJsFunc<'js, P>> IntoJsFunc<'js, P> for Effect<F> {
+    fn param_requirements() -> ParamRequirement {
+        F::param_requirements()
+    }
+
+    fn call(&self, params: Params<'_, 'js>) -> Result<Value<'js>> {
+        if frozen::is_freezing() {
+            let name = self.name.to_string_lossy();
+            let message = format!("{name}: called while the executable is built, expected inside main");
+            return Err(Exception::throw_message(params.ctx(), &message));
+        }
+        self.call.call(params)
+    }
 }
 
 /// What a call gave: its value, or the `HostError` to throw.

@@ -19,7 +19,7 @@ export interface Host {
 export async function buildHost(): Promise<Host> {
   const target = await chosenTarget();
   const env = {
-    CARGO_ENCODED_RUSTFLAGS: rustFlags().join("\x1f"),
+    CARGO_ENCODED_RUSTFLAGS: rustFlags(target).join("\x1f"),
     // Nothing unwinds through the engine: a panic aborts.
     [`CFLAGS_${target.replaceAll("-", "_")}`]: "-fno-asynchronous-unwind-tables -fno-unwind-tables",
   };
@@ -41,7 +41,7 @@ async function chosenTarget(): Promise<string> {
   return existsSync(libraries) && compilers.some(onPath) ? musl : native!;
 }
 
-function rustFlags(): string[] {
+function rustFlags(target: string): string[] {
   const cargoHome = process.env["CARGO_HOME"] ?? join(homedir(), ".cargo");
   return [
     "-Ctarget-feature=+crt-static",
@@ -49,7 +49,7 @@ function rustFlags(): string[] {
     // Where a panic would say it was, without where it was built.
     `--remap-path-prefix=${cargoHome}=cargo`,
     `--remap-path-prefix=${crate}=host`,
-    // At the same addresses in every process, so that a heap which was frozen with pointers into it can be used again.
-    "-Crelocation-model=static",
+    // At the same addresses in every process, so that a heap which was frozen with pointers into it can be used again. With glibc it would be too large.
+    ...(target.endsWith("-musl") ? ["-Crelocation-model=static"] : []),
   ];
 }

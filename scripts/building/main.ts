@@ -7,6 +7,7 @@ import { execa } from "execa";
 import { bundle, root } from "./bundle.ts";
 import { isStatic } from "./elf.ts";
 import { buildHost, type Host } from "./host.ts";
+import { traced } from "./trace.ts";
 
 /** The most bytes that an executable may have. */
 const budget = 2_500_000;
@@ -32,9 +33,13 @@ async function main(plugins: string, out: string): Promise<void> {
   await mkdir(join(out, "maps"), { recursive: true });
   for (const name of names) {
     const { code, map } = await bundle(join(plugins, name, "main.ts"), plugins, version);
-    await writeFile(join(out, "maps", `${name}.js.map`), map);
+    const maps = join(out, "maps");
+    await writeFile(join(maps, `${name}.js.map`), map);
     const executable = join(out, name);
-    await execa(host.compiler, [host.executable, `${name}.js`, executable], { input: code });
+    const args = [host.executable, `${name}.js`, executable];
+    const { failed, stderr } = await execa(host.compiler, args, { input: code, reject: false });
+    // What the module does at once happens here: its errors are led back to its TypeScript.
+    if (failed) throw new Error(`${relative(from, executable)}: ${traced(stderr.replace(/^compile: /, ""), maps)}`);
     await report(executable, code, host).catch(async (error) => {
       await rm(executable);
       throw error;
@@ -48,8 +53,8 @@ async function report(executable: string, code: string, host: Host): Promise<voi
   const [file, bare] = [await readFile(executable), await readFile(host.executable)];
   if (!isStatic(file)) throw new Error(`${name}: needs a dynamic linker, expected a static executable`);
   if (file.length > budget) throw new Error(`${name}: is ${file.length} bytes, expected at most ${budget}`);
-  const [all, bytecode, script] = [file.length, file.length - bare.length, code.length].map(
+  const [all, heap, script] = [file.length, file.length - bare.length, code.length].map(
     (bytes) => `${Math.ceil(bytes / 1000)} kB`,
   );
-  process.stdout.write(`${name}: ${all}, of which frozen heap ${bytecode} (from ${script} of JavaScript)\n`);
+  process.stdout.write(`${name}: ${all}, of which frozen heap ${heap} (from ${script} of JavaScript)\n`);
 }

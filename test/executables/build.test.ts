@@ -11,12 +11,13 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 // The first one compiles the host, where nothing did before.
 t.setTimeout(600_000);
 
-const digest = `import { readStdin, sha256, writeStdout } from "host";
+const digest = `import { main, readStdin, sha256, writeStdout } from "host";
 declare const __VERSION__: string;
-writeStdout(\`\${sha256(readStdin(1000))} \${__VERSION__}\\n\`);
+const version = \` \${__VERSION__}\\n\`;
+main(() => writeStdout(sha256(readStdin(1000)) + version));
 `;
 
-const thrower = `import { readFile } from "host";
+const thrower = `import { main, readFile } from "host";
 
 interface Reader {
   readonly path: string;
@@ -30,7 +31,9 @@ function load({ path }: Reader): string {
   }
 }
 
-load({ path: "/nonexistent" });
+main(() => {
+  load({ path: "/nonexistent" });
+});
 `;
 
 /** A directory with these plugins, each a main.ts, in its folder `samples`. */
@@ -55,7 +58,7 @@ t.test("every folder with a main.ts becomes an executable that needs nothing els
   await mkdir(join(directory, "samples/not-a-plugin"));
   const { exitCode, stdout } = await build(directory);
   t.equal(exitCode, 0);
-  t.match(stdout, /^bin\/digest: \d+ kB, of which bytecode \d+ kB \(from \d+ kB of JavaScript\)\nbin\/thrower: /);
+  t.match(stdout, /^bin\/digest: \d+ kB, of which frozen heap \d+ kB \(from \d+ kB of JavaScript\)\nbin\/thrower: /);
   t.same((await readdir(join(directory, "bin"))).sort(), ["digest", "maps", "thrower"]);
   const executable = join(directory, "bin/digest");
   t.equal((await stat(executable)).mode & 0o7777, 0o755);
@@ -80,10 +83,10 @@ t.test("a thrown error leads back to its lines of TypeScript", async (t) => {
       "thrower: TypeError: cannot load",
       // Of a call, the engine knows the place of the last name among its arguments; of one without names, its own.
       "    at (samples/thrower/main.ts:11:42)",
-      "    at (samples/thrower/main.ts:15:1)",
+      "    at (samples/thrower/main.ts:16:3)",
       "caused by Error: open /nonexistent: No such file or directory (ENOENT)",
       "    at (samples/thrower/main.ts:9:21)",
-      "    at (samples/thrower/main.ts:15:1)",
+      "    at (samples/thrower/main.ts:16:3)",
     ].join("\n"),
   );
 });
@@ -98,7 +101,7 @@ t.test("the same sources elsewhere make the same bytes", async (t) => {
 });
 
 t.test("an executable is replaced while it runs", async (t) => {
-  const directory = await samples(t, { sleeper: 'import { sleep } from "host";\nsleep(60_000);\n' });
+  const directory = await samples(t, { sleeper: 'import { main, sleep } from "host";\nmain(() => sleep(60_000));\n' });
   await build(directory);
   const sleeper = execa(join(directory, "bin/sleeper"), { reject: false });
   t.equal((await build(directory)).exitCode, 0);
@@ -106,13 +109,69 @@ t.test("an executable is replaced while it runs", async (t) => {
   t.equal((await sleeper).signal, "SIGKILL");
 });
 
+t.test("what a module makes is made once, and every process starts from it", async (t) => {
+  const counter = `import { args, main, writeStdout } from "host";
+const squares = Array.from({ length: 1000 }, (_, index) => index ** 2);
+const names = new Map([["a", { count: 0 }]]);
+const pattern = new RegExp("^(a+)b$");
+main(() => {
+  names.get("a")!.count += squares[999]!;
+  squares.push(1);
+  writeStdout(JSON.stringify([args(), names.get("a"), squares.length, pattern.exec("aab")?.[1]]));
+});
+`;
+  const directory = await samples(t, { counter });
+  t.equal((await build(directory)).exitCode, 0);
+  for (const argument of ["first", "second"]) {
+    const { stdout } = await execa(join(directory, "bin/counter"), [argument]);
+    t.equal(stdout, `[["${argument}"],{"count":998001},1001,"aa"]`);
+  }
+});
+
+t.test("a process has all of its memory and stack, however small its executable's were", async (t) => {
+  const greedy = `import { main, writeStdout } from "host";
+function attempt(act: () => void): string {
+  try {
+    act();
+    return "none";
+  } catch (error) {
+    return String(error);
+  }
+}
+main(() => {
+  const all: object[] = [];
+  const faults = [
+    attempt(() => JSON.parse("[".repeat(1e6))),
+    attempt(() => {
+      for (;;) all.push([all.length]);
+    }),
+  ];
+  writeStdout(JSON.stringify([...faults, all.length > 50_000]));
+});
+`;
+  const directory = await samples(t, { greedy });
+  await build(directory);
+  const { stdout } = await execa(join(directory, "bin/greedy"));
+  t.equal(stdout, '["RangeError: Maximum call stack size exceeded","InternalError: out of memory",true]');
+});
+
 t.test("what cannot be built is said plainly, and nothing is left in its place", async (t) => {
   const faults: Record<string, [main: string, words: RegExp]> = {
     syntax: ["const a = ;\n", /samples\/faulty\/main\.ts:1:10/],
     missing: ['import { a } from "./missing.ts";\na();\n', /Could not resolve "\.\/missing\.ts"/],
     node: ['import fs from "node:fs";\nfs.mkdirSync("a");\n', /node:fs/],
+    throwing: [
+      'function early(): never {\n  throw new RangeError("too early");\n}\nearly();\n',
+      /^build: bin\/faulty: RangeError: too early\n {4}at \w+ \(samples\/faulty\/main\.ts:2:13\)$/m,
+    ],
+    effect: [
+      'import { writeStdout } from "host";\nwriteStdout("x");\n',
+      /^build: bin\/faulty: Error: writeStdout: called while the executable is built, expected inside main$/m,
+    ],
+    waiting: ["await new Promise(() => {});\n", /a promise is awaited that nothing settles/],
+    greedy: ["const all: object[] = [];\nfor (;;) all.push([all.length]);\n", /InternalError: out of memory/],
     large: [
-      `console.log(${JSON.stringify("x".repeat(2_500_000))});\n`,
+      `import { main, writeStdout } from "host";\nmain(() => writeStdout(${JSON.stringify("x".repeat(2_500_000))}));\n`,
       /bin\/faulty: is \d+ bytes, expected at most 2500000/,
     ],
   };

@@ -49,7 +49,10 @@ fn compile() -> Result<(), Box<dyn Error>> {
     fs::remove_file(freezer)?;
     let frozen = frozen?;
     if !frozen.status.success() {
-        return Err(String::from_utf8_lossy(&frozen.stderr).trim_end().into());
+        let words = String::from_utf8_lossy(&frozen.stderr);
+        // It begins with the name of a file that is gone.
+        let (_, fault) = words.split_once(": ").unwrap_or(("", "it died while it was frozen"));
+        return Err(fault.trim_end().into());
     }
     let (address, heap) = frozen.stdout.split_first_chunk().ok_or("nothing was frozen")?;
     write_executable(output, &with_payload(&host, heap, usize::from_le_bytes(*address)))

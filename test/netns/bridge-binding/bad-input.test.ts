@@ -209,7 +209,8 @@ const directories: Record<string, { prepare: Refusal["prepare"] & object; code?:
   },
   "below a file": {
     prepare: (dataDir) => writeFile(dirname(dataDir), ""),
-    msg: /^dataDir: .*run\/bridge-binding is a file, not a directory/,
+    code: 5,
+    msg: /run\/bridge-binding: .*ENOTDIR/,
   },
   "in which the record is a symbolic link": {
     prepare: async (dataDir, containerId) => {

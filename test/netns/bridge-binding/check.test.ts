@@ -3,8 +3,9 @@ import t from "tap";
 import { ip, writeSysctls } from "../../harness/ip.ts";
 import { createPod, type NetworkOptions, type Pod } from "../../harness/pod.ts";
 import type { Scope } from "../../harness/scope.ts";
-import { settledDifferences, snapshot } from "../../harness/snapshot.ts";
+import { settledDifferences } from "../../harness/snapshot.ts";
 import { bindingOf, type Netconf } from "./binding.ts";
+import { steady } from "./steady.ts";
 
 const content = { status: 0, stdout: "", stderr: "" };
 
@@ -92,7 +93,7 @@ t.test("CHECK names what is wrong, and changes nothing, when", async (t) => {
   for (const [what, breakIt, words] of breakages) {
     const { pod, binding } = await bound(t);
     await breakIt(pod);
-    const before = await snapshot(pod.namespace);
+    const before = await steady(pod);
     t.match(await binding.check(), { status: 1, error: { code: 101, msg: words } }, what);
     t.same(await settledDifferences(pod.namespace, before), []);
   }

@@ -10,6 +10,7 @@ import { createPod, type NetworkOptions } from "../../harness/pod.ts";
 import type { Scope } from "../../harness/scope.ts";
 import { settledDifferences, snapshot } from "../../harness/snapshot.ts";
 import { bindingOf, blue, type Netconf } from "./binding.ts";
+import { steady } from "./steady.ts";
 
 const arpIgnore = "net/ipv4/conf/all/arp_ignore";
 const done = { status: 0, stdout: "" };
@@ -34,7 +35,7 @@ t.test("two networks of a pod come back one by one, in either order", async (t) 
     const first = await bindingOf(t, pod, { netconf: red });
     const second = await bindingOf(t, pod, { ifname: "net2", dataDir: first.dataDir });
     await first.add();
-    const between = await snapshot(pod.namespace);
+    const between = await steady(pod);
     await second.add();
     if (order === "as added") {
       await first.del();
@@ -179,7 +180,7 @@ t.test("DEL of a configuration with nothing but a name and a type undoes ADD, wi
 
 t.test("ADD twice is refused, and changes nothing", async (t) => {
   const { pod, before, binding } = await bound(t);
-  const between = await snapshot(pod.namespace);
+  const between = await steady(pod);
   const again = await binding.run("ADD");
   t.match(again, { status: 1, error: { code: 102, msg: /net1: .*has this attachment already; DEL it first/ } });
   const other = await bindingOf(t, pod, { ifname: "net2" });

@@ -11,12 +11,12 @@ export type Feature = "dummy" | "ipvlan" | "vlanFiltering";
 const probes: Record<Feature, { commands: string[]; reason: string }> = {
   dummy: { commands: ["link add x type dummy"], reason: "this kernel has no dummy links (CONFIG_DUMMY)" },
   ipvlan: {
-    commands: ["link add p type veth peer name q", "link add link p name x type ipvlan"],
+    commands: ["link add name parent type veth peer name other", "link add link parent name x type ipvlan"],
     reason: "this kernel has no ipvlan (CONFIG_IPVLAN)",
   },
   vlanFiltering: {
     // With the links of 802.1Q, by which the tests speak to a guest behind a VLAN.
-    commands: ["link add b type bridge vlan_filtering 1", "link add link b name x type vlan id 7"],
+    commands: ["link add name br type bridge vlan_filtering 1", "link add link br name x type vlan id 7"],
     reason: "this kernel's bridges do not filter VLANs (CONFIG_BRIDGE_VLAN_FILTERING, CONFIG_VLAN_8021Q)",
   },
 };

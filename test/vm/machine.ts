@@ -1,0 +1,282 @@
+// A machine with two SR-IOV NICs, an IOMMU and a Debian kernel, in which the host's files are there to be run: one start serves many commands.
+import { type ChildProcess, spawn } from "node:child_process";
+import {
+  closeSync,
+  existsSync,
+  type FSWatcher,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  watch,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname } from "node:path";
+import type { Writable } from "node:stream";
+import type { Scope } from "../harness/scope.ts";
+import { bundle, nodeFlags } from "./bundle.ts";
+import { Follower } from "./follower.ts";
+import { bareMachine, build, cache, checkout, kernelCommandLine } from "./qemu.ts";
+
+export interface MachineOptions {
+  /** Names the directory in which a failure leaves its evidence, such as a test file's name. */
+  readonly name: string;
+  /** Whether there is an IOMMU; there is unless told. */
+  readonly iommu?: boolean;
+  /** Whether the root ports isolate (ACS): each function has an IOMMU group of its own. Without, a NIC, its VFs and its root port share a non-viable one. */
+  readonly acs?: boolean;
+}
+
+/** What a command left. */
+export interface Outcome {
+  /** The exit status, 128 + the signal's number where one ended it. */
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly milliseconds: number;
+}
+
+export interface RunOptions {
+  /** Milliseconds until it is killed; 120 s unless told. */
+  readonly timeout?: number;
+  /** The working directory; the checkout unless told. */
+  readonly cwd?: string;
+  /** Further variables of its environment, which is otherwise a login's, with $LAB_OUT: the directory whose files come back, {@link Machine.out}. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Where its output goes while it runs, besides the outcome. */
+  readonly stdout?: Writable;
+  readonly stderr?: Writable;
+}
+
+/** A command or the machine did not do what was asked. The message names the directory with the evidence. */
+export class MachineError extends Error {
+  override readonly name = "MachineError";
+  /** What the command left, if it ended at all. */
+  readonly outcome: Outcome | undefined;
+
+  constructor(message: string, outcome?: Outcome) {
+    super(message);
+    this.outcome = outcome;
+  }
+}
+
+/** Ends the machine, and keeps its evidence if a test failed: a tap test (`t`) is one. */
+export interface MachineScope extends Scope {
+  passing?(): boolean;
+  comment?(message: string): void;
+}
+
+/** Milliseconds that a start may take: 4 s is usual under emulation. */
+const startTimeout = 120_000;
+
+/** Starts one, and resolves when it takes commands. Throws a {@link MachineError} that names its console's log otherwise. */
+export async function startMachine(scope: MachineScope, options: MachineOptions): Promise<Machine> {
+  const runs = `${cache}/runs`;
+  mkdirSync(runs, { recursive: true });
+  const directory = mkdtempSync(`${runs}/${options.name.replaceAll(/[^\w.-]+/g, "-")}-`);
+  mkdirSync(`${directory}/out`);
+  const machine = new Machine(directory, qemu(options, directory));
+  scope.teardown(async () => {
+    if (scope.passing?.() === false) scope.comment?.(`evidence: ${await machine.keepEvidence()}`);
+    machine.stop();
+  });
+  await machine.started;
+  scope.comment?.(`start to shell: ${machine.startTime} ms`);
+  return machine;
+}
+
+/** See {@link startMachine}. */
+export class Machine {
+  /** Where its console's log, each command's script and output, and {@link Machine.keepEvidence} leave their files. */
+  readonly directory: string;
+  /** What commands see as $LAB_OUT: files that they write there are here at once. */
+  readonly out: string;
+  readonly started: Promise<void>;
+  readonly #qemu: ChildProcess;
+  readonly #watcher: FSWatcher;
+  readonly #lookers = new Set<() => void>();
+  #startTime = 0;
+  #commands = 0;
+  #ended = false;
+  #keep = false;
+
+  constructor(directory: string, process: ChildProcess) {
+    this.directory = directory;
+    this.out = `${directory}/out`;
+    this.#qemu = process;
+    this.#watcher = watch(directory, () => this.#look());
+    process.once("close", () => {
+      this.#ended = true;
+      this.#look();
+    });
+    const begin = performance.now();
+    this.started = this.#until(() => existsSync(`${directory}/ready`) || undefined, startTimeout).then((ready) => {
+      this.#startTime = Math.round(performance.now() - begin);
+      if (!ready) throw this.#failure(`the machine: does not take commands after ${this.#startTime} ms`);
+    });
+  }
+
+  /** Milliseconds from QEMU's start until it took commands. */
+  get startTime(): number {
+    return this.#startTime;
+  }
+
+  /** Runs a bash script, whatever its exit status is. Throws a {@link MachineError} where it does not end in time, or the machine ends first. */
+  async attempt(script: string, options: RunOptions = {}): Promise<Outcome> {
+    const { timeout = 120_000 } = options;
+    this.#commands += 1;
+    const id = `${this.#commands}`;
+    const file = `${this.directory}/${id}`;
+    for (const stream of ["stdout", "stderr"]) writeFileSync(`${file}.${stream}`, "");
+    writeFileSync(file, wrapped(id, script, options));
+
+    const begin = performance.now();
+    const stdout = new Follower(`${file}.stdout`, options.stdout);
+    const stderr = new Follower(`${file}.stderr`, options.stderr);
+    this.#qemu.stdin?.write(`run ${id}\n`);
+    const status = await this.#until(() => {
+      // The status first: whatever is written by then is read after it.
+      const ended = existsSync(`${file}.status`);
+      stdout.read();
+      stderr.read();
+      return ended ? Number(readFileSync(`${file}.status`, "utf8")) : undefined;
+    }, timeout);
+    const milliseconds = Math.round(performance.now() - begin);
+    if (status !== undefined) return { status, stdout: stdout.end(), stderr: stderr.end(), milliseconds };
+
+    const evidence = await this.keepEvidence();
+    this.#qemu.stdin?.write(`kill ${id}\n`);
+    throw new MachineError(`${brief(script)}: still runs after ${timeout} ms; evidence: ${evidence}`);
+  }
+
+  /** The same where only success makes sense: throws a {@link MachineError}, with its outcome and having kept the evidence, where the exit status is not 0. */
+  async run(script: string, options: RunOptions = {}): Promise<Outcome> {
+    const outcome = await this.attempt(script, options);
+    if (outcome.status === 0) return outcome;
+    const evidence = await this.keepEvidence();
+    const said = outcome.stderr || outcome.stdout;
+    throw new MachineError(
+      `${brief(script)}: exit status is ${outcome.status}, not 0; evidence: ${evidence}\n${said}`,
+      outcome,
+    );
+  }
+
+  /**
+   * Runs a test of the host's (a TypeScript file that uses tap), bundled, and not by tap's runner: its standard output is TAP. Its exit status is not 0
+   * where a test failed. `timeout` is for the whole file.
+   */
+  async attemptTest(file: string, options: RunOptions = {}): Promise<Outcome> {
+    const name = `${basename(file, ".ts")}.mjs`;
+    await bundle(file, `${this.directory}/${name}`);
+    const { timeout = 600_000 } = options;
+    // tap's own limit would be 30 s.
+    const env = { TAP_TIMEOUT: `${timeout / 1000}`, ...options.env };
+    return await this.attempt(`exec node ${nodeFlags.join(" ")} /lab/${name}`, { ...options, timeout, env });
+  }
+
+  /** Has the machine write down what it looks like (test/vm/inside/evidence), and leaves all in {@link Machine.directory}, which it gives. */
+  async keepEvidence(): Promise<string> {
+    const first = !this.#keep;
+    this.#keep = true;
+    if (first && !this.#ended) {
+      await this.attempt(`exec bash ${checkout}/test/vm/inside/evidence`, { timeout: 30_000 }).catch(() => undefined);
+    }
+    return this.directory;
+  }
+
+  /** Ends it at once, and removes its directory unless evidence was kept in it. */
+  stop(): void {
+    this.#qemu.kill("SIGKILL");
+    this.#watcher.close();
+    if (!this.#keep) rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  /** What `look` finds, asked whenever a file changes in the machine's directory; undefined after `timeout` milliseconds. Throws where the machine ends first. */
+  async #until<T>(look: () => T | undefined, timeout: number): Promise<T | undefined> {
+    return await new Promise((resolve, reject) => {
+      const end = (settle: () => void): void => {
+        clearTimeout(timer);
+        this.#lookers.delete(looker);
+        settle();
+      };
+      const looker = (): void => {
+        const found = look();
+        if (found !== undefined) end(() => resolve(found));
+        else if (this.#ended) end(() => reject(this.#failure("the machine: ended by itself")));
+      };
+      const timer = setTimeout(() => end(() => resolve(undefined)), timeout);
+      this.#lookers.add(looker);
+      looker();
+    });
+  }
+
+  #look(): void {
+    for (const looker of [...this.#lookers]) looker();
+  }
+
+  #failure(fact: string): MachineError {
+    this.#keep = true;
+    const console = readFileSync(`${this.directory}/console.log`, "utf8").trimEnd().split("\n").slice(-20).join("\n");
+    return new MachineError(`${fact}; its console (${this.directory}/console.log) ended with:\n${console}`);
+  }
+}
+
+/** A login's environment and the caller's own around a script, whose output goes to files next to it. */
+function wrapped(id: string, script: string, { cwd = checkout, env = {} }: RunOptions): string {
+  const variables = {
+    PATH: `/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:${dirname(process.execPath)}`,
+    HOME: "/root",
+    LANG: "C.UTF-8",
+    LAB_OUT: "/lab/out",
+    ...env,
+  };
+  const exports = Object.entries(variables).map(([name, value]) => `export ${name}=${quoted(value)}\n`);
+  return `echo $$ >${id}.pid; exec >>${id}.stdout 2>>${id}.stderr; cd ${quoted(cwd)} || exit\n${exports.join("")}${script}\n`;
+}
+
+/** A script as an error message quotes it. */
+function brief(script: string): string {
+  const line = script.trim().replaceAll(/\s+/g, " ");
+  return line.length > 100 ? `${line.slice(0, 100)}…` : line;
+}
+
+/** A word for a shell. */
+export function quoted(word: string): string {
+  return /^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** Both NICs (eth0, eth1) are on one hub, so that each is the outside peer of the other's VFs. */
+function qemu({ iommu = true, acs = true }: MachineOptions, directory: string): ChildProcess {
+  const built = build();
+  const share = (id: string, tag: string, path: string, more: string): string[] => [
+    ...["-fsdev", `local,id=${id},path=${path},security_model=none,multidevs=remap${more}`],
+    ...["-device", `virtio-9p-pci,fsdev=${id},mount_tag=${tag}`],
+  ];
+  const nic = (number: number): string[] => [
+    ...["-device", `pcie-root-port,id=port${number},chassis=${number},slot=${number}${acs ? "" : ",disable-acs=on"}`],
+    ...["-netdev", `hubport,id=net${number},hubid=1`],
+    ...["-device", `igb,bus=port${number},netdev=net${number},mac=52:54:00:aa:00:0${number},romfile=`],
+  ];
+  const kernel = [`lab=${checkout}`, `modules=${built.modules}`, ...(iommu ? ["intel_iommu=on"] : [])];
+  const args = [
+    // VF registers read 0 where memory reaches above 2816 MiB.
+    ...bareMachine(built, 2, 2048),
+    ...["-device", "virtio-rng-pci"],
+    ...share("host", "hostroot", "/", ",readonly=on"),
+    ...share("lab", "lab", directory, ""),
+    ...(iommu ? ["-device", "intel-iommu,intremap=on,device-iotlb=on"] : []),
+    ...nic(1),
+    ...nic(2),
+    ...["-kernel", built.kernel, "-initrd", built.machineInitrd, "-append", kernelCommandLine(built, ...kernel)],
+  ];
+  const console = openSync(`${directory}/console.log`, "a");
+  try {
+    // However its parent ends, it is not left behind.
+    return spawn("setpriv", ["--pdeathsig", "KILL", "qemu-system-x86_64", ...args], {
+      stdio: ["pipe", console, console],
+    });
+  } finally {
+    closeSync(console);
+  }
+}

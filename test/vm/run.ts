@@ -1,0 +1,52 @@
+// test/vm/run: runs a command, or test files, in a machine of its own, and ends with the command's exit status.
+import { cpSync, existsSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { withScope } from "../harness/scope.ts";
+import { quoted, startMachine } from "./machine.ts";
+
+const usage = `usage: test/vm/run [OPTION]... [--] COMMAND [ARGUMENT]...   one command
+       test/vm/run [OPTION]... FILE.test.ts...              test files, one after another
+
+  --timeout SECONDS   for each command, 300 unless told
+  --out DIRECTORY     copies there what the commands wrote to $LAB_OUT
+  --without-iommu     --without-acs
+`;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    timeout: { type: "string", default: "300" },
+    out: { type: "string" },
+    "without-iommu": { type: "boolean", default: false },
+    "without-acs": { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+if (values.help || positionals.length === 0) {
+  process.stderr.write(usage);
+  process.exit(2);
+}
+
+const isTest = (word: string): boolean => word.endsWith(".test.ts") && existsSync(word);
+const tests = positionals.every(isTest);
+
+process.exitCode = await withScope(async (scope) => {
+  const say = (message: string): void => console.error(`test/vm/run: ${message}`);
+  const machine = await startMachine(
+    { ...scope, comment: say },
+    { name: "run", iommu: !values["without-iommu"], acs: !values["without-acs"] },
+  );
+  const { stdout, stderr } = process;
+  const options = { timeout: Number(values.timeout) * 1000, cwd: process.cwd(), stdout, stderr };
+  let failed = 0;
+  for (const word of tests ? positionals : [undefined]) {
+    const outcome = word
+      ? await machine.attemptTest(word, options)
+      : await machine.attempt(`exec ${positionals.map(quoted).join(" ")}`, options);
+    if (outcome.status === 0) continue;
+    say(`exit status ${outcome.status}; evidence: ${await machine.keepEvidence()}`);
+    failed = outcome.status;
+  }
+  if (values.out !== undefined) cpSync(machine.out, values.out, { recursive: true });
+  return failed;
+});
