@@ -147,12 +147,9 @@ function withoutIndex({ index: _, ...message }: NeighborMessage): Neighbor {
   return message;
 }
 
-type LinkInfo = NonNullable<LinkMessage["info"]>;
-
 function tapOf({ info }: LinkMessage): TapSettings | undefined {
-  if (info?.kind !== "tun") return undefined;
-  const { data } = info as Extract<LinkInfo, { readonly kind: "tun" }>;
-  if (data?.type !== iffTap) return undefined;
+  if (info?.kind !== "tun" || info.data?.type !== iffTap) return undefined;
+  const { data } = info;
   // Of a tap that nobody in particular owns the kernel tells no owner.
   return { owner: data.owner ?? -1, group: data.group ?? -1, multiQueue: data.multiQueue ?? false };
 }
@@ -162,14 +159,12 @@ function portOf(
   vlans: readonly PortVlan[] = [],
   stations: readonly string[] = [],
 ): PortSettings {
-  const { slaveData } = info as Extract<LinkInfo, { readonly slaveKind: "bridge" }>;
-  return { learning: slaveData?.learning ?? true, isolated: slaveData?.isolated ?? false, vlans, stations };
+  const settings = info?.slaveKind === "bridge" ? info.slaveData : undefined;
+  return { learning: settings?.learning ?? true, isolated: settings?.isolated ?? false, vlans, stations };
 }
 
 function isFiltering({ info }: LinkMessage): boolean {
-  return (
-    info?.kind === "bridge" && (info as Extract<LinkInfo, { readonly kind: "bridge" }>).data?.vlanFiltering === true
-  );
+  return info?.kind === "bridge" && info.data?.vlanFiltering === true;
 }
 
 /** The only links whose bridges are told where somebody is, by our plans. */

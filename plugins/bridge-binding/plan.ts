@@ -49,13 +49,11 @@ export function obstacles(situation: Situation): string[] {
     link.master !== undefined && `${link.name}: is already a port of ${link.master}`,
     link.uppers !== undefined &&
       `${link.name}: ${link.uppers.join(", ")} stands on it, so that it cannot be a bridge's port`,
-    link.mark === markOf(link.index ?? 0) || isOurs(link)
-      ? `${link.name}: is the placeholder of a link that is bound already; DEL that attachment first`
-      : false,
+    isOurs(link) && `${link.name}: is the placeholder of a link that is bound already; DEL that attachment first`,
     ...state.links.map(
       (other) =>
         made.includes(other.name) &&
-        `${other.name}: the name is taken by a ${other.kind || "device"} that ${isOurs(other) ? `is ours, but without a journal; remove it with "ip link del group ${other.mark}"` : "is not ours"}`,
+        `${other.name}: the name is taken by a ${other.kind || "device"} that ${isOurs(other) ? `is another attachment's of ours; if that one's record is lost, remove it with "ip link del group ${other.mark}"` : "is not ours"}`,
     ),
     ...link.routes.map(
       ({ destination = "default", nexthop }) =>
