@@ -62,6 +62,26 @@ fn a_socket_stays_in_the_namespace_it_was_made_in() {
 }
 
 #[test]
+fn a_namespace_has_a_cookie_that_no_other_one_has() {
+    if !root("a namespace has a cookie that no other one has") {
+        return;
+    }
+    const COOKIE: &str = "host.netnsCookie(host.netlinkSocket(0))";
+    let cookies = [
+        in_new_netns(|| [value(COOKIE), value(COOKIE)]),
+        in_new_netns(|| [value(COOKIE), value(COOKIE)]),
+    ];
+    for [first, second] in &cookies {
+        assert!(
+            first.trim_matches('"').parse::<u64>().unwrap() > 0 && first.starts_with('"'),
+            "{first}"
+        );
+        assert_eq!(first, second);
+    }
+    assert_ne!(cookies[0], cookies[1]);
+}
+
+#[test]
 fn a_socket_has_all_its_options() {
     let fd: i32 = value("host.netlinkSocket(0)").parse().unwrap();
     // SAFETY: the call above opened it, and nothing closes it.
@@ -175,6 +195,11 @@ fn errors_name_the_system_call() {
         failure("ENOTSOCK", "send")
     );
     assert_eq!(thrown("host.receive(-1)"), failure("EBADF", "recv"));
+    assert_eq!(thrown("host.netnsCookie(-1)"), failure("EBADF", "getsockopt"));
+    assert_eq!(
+        thrown(&format!("host.netnsCookie({fd})")),
+        failure("ENOTSOCK", "getsockopt")
+    );
     assert_eq!(thrown(&format!("host.receive({fd})")), failure("ENOTSOCK", "recv"));
     let detached = format!("((a) => {{ a.buffer.transfer(); host.send({fd}, a); }})(new Uint8Array(1))");
     assert_eq!(thrown(&detached), failure("EFAULT", "send"));

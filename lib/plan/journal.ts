@@ -189,15 +189,16 @@ export class Journal {
     }
   }
 
-  #make(directory: string): void {
+  /** Makes a directory and those above it. Below /proc mkdir(2) says ENOENT whatever is there: hence only one more attempt. */
+  #make(directory: string, isAgain = false): void {
     try {
       this.#files.makeDirectory(directory);
     } catch (failure) {
       if (isCode(failure, "EEXIST")) return; // another ADD was faster
       const parent = directory.slice(0, directory.lastIndexOf("/"));
-      if (!isCode(failure, "ENOENT") || parent === "") throw failure;
+      if (isAgain || !isCode(failure, "ENOENT") || parent === "") throw failure;
       this.#make(parent);
-      this.#files.makeDirectory(directory);
+      this.#make(directory, true);
     }
   }
 

@@ -25,9 +25,12 @@ export class Follower {
     }
   }
 
-  /** Everything so far as text; closes it. */
-  end(): string {
-    closeSync(this.#descriptor);
+  /** Everything so far. */
+  get text(): string {
     return Buffer.concat(this.#parts).toString();
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
   }
 }

@@ -137,7 +137,7 @@ t.test("a command that fails or does not end leaves its evidence", async (t) => 
   t.match(left("evidence/dmesg"), "a line for the kernel");
   t.match(JSON.parse(left("evidence/links.json")), [{ ifname: "lo" }, { ifname: "eth0" }, { ifname: "eth1" }]);
   t.match(JSON.parse(left("evidence/netns-pod.json")), [{ ifname: "lo" }, { ifname: "dummy7" }]);
-  t.equal(left("evidence/bridge-binding/attachment"), "journal\n");
+  t.equal(left("evidence/run/bridge-binding/attachment"), "journal\n");
   t.match(left("evidence/pci"), /^0000:01:00\.0 \S*\/igb \S*\/\d+$/m);
   t.ok(existsSync(`${directory}/console.log`));
 
@@ -148,7 +148,7 @@ t.test("a command that fails or does not end leaves its evidence", async (t) => 
 
   machine.run("sleep 60").catch(() => undefined);
   await t.rejects(machine.attempt("busybox reboot -f"), { message: /^the machine: ended by itself; its console .*/ });
-  machine.stop();
+  await machine.stop();
   t.ok(existsSync(machine.directory), "it is kept");
 });
 

@@ -15,7 +15,7 @@ import {
 import { basename, dirname } from "node:path";
 import type { Writable } from "node:stream";
 import type { Scope } from "../harness/scope.ts";
-import { bundle, nodeFlags } from "./bundle.ts";
+import { bundle } from "./bundle.ts";
 import { Follower } from "./follower.ts";
 import { bareMachine, build, cache, checkout, kernelCommandLine } from "./qemu.ts";
 
@@ -79,7 +79,7 @@ export async function startMachine(scope: MachineScope, options: MachineOptions)
   const machine = new Machine(directory, qemu(options, directory));
   scope.teardown(async () => {
     if (scope.passing?.() === false) scope.comment?.(`evidence: ${await machine.keepEvidence()}`);
-    machine.stop();
+    await machine.stop();
   });
   await machine.started;
   scope.comment?.(`start to shell: ${machine.startTime} ms`);
@@ -96,6 +96,7 @@ export class Machine {
   readonly #qemu: ChildProcess;
   readonly #watcher: FSWatcher;
   readonly #lookers = new Set<() => void>();
+  readonly #closed: Promise<void>;
   #startTime = 0;
   #commands = 0;
   #ended = false;
@@ -106,9 +107,14 @@ export class Machine {
     this.out = `${directory}/out`;
     this.#qemu = process;
     this.#watcher = watch(directory, () => this.#look());
-    process.once("close", () => {
-      this.#ended = true;
-      this.#look();
+    // After its death there is nothing to write to: what matters then is what its console said.
+    process.stdin?.on("error", () => undefined);
+    this.#closed = new Promise((resolve) => {
+      process.once("close", () => {
+        this.#ended = true;
+        this.#look();
+        resolve();
+      });
     });
     const begin = performance.now();
     this.started = this.#until(() => existsSync(`${directory}/ready`) || undefined, startTimeout).then((ready) => {
@@ -134,17 +140,21 @@ export class Machine {
     const begin = performance.now();
     const stdout = new Follower(`${file}.stdout`, options.stdout);
     const stderr = new Follower(`${file}.stderr`, options.stderr);
-    this.#qemu.stdin?.write(`run ${id}\n`);
-    const status = await this.#until(() => {
-      // The status first: whatever is written by then is read after it.
-      const ended = existsSync(`${file}.status`);
-      stdout.read();
-      stderr.read();
-      return ended ? Number(readFileSync(`${file}.status`, "utf8")) : undefined;
-    }, timeout);
-    const milliseconds = Math.round(performance.now() - begin);
-    if (status !== undefined) return { status, stdout: stdout.end(), stderr: stderr.end(), milliseconds };
-
+    try {
+      this.#qemu.stdin?.write(`run ${id}\n`);
+      const status = await this.#until(() => {
+        // The status first: whatever is written by then is read after it.
+        const ended = existsSync(`${file}.status`);
+        stdout.read();
+        stderr.read();
+        return ended ? Number(readFileSync(`${file}.status`, "utf8")) : undefined;
+      }, timeout);
+      const milliseconds = Math.round(performance.now() - begin);
+      if (status !== undefined) return { status, stdout: stdout.text, stderr: stderr.text, milliseconds };
+    } finally {
+      stdout.close();
+      stderr.close();
+    }
     const evidence = await this.keepEvidence();
     this.#qemu.stdin?.write(`kill ${id}\n`);
     throw new MachineError(`${brief(script)}: still runs after ${timeout} ms; evidence: ${evidence}`);
@@ -172,7 +182,7 @@ export class Machine {
     const { timeout = 600_000 } = options;
     // tap's own limit would be 30 s.
     const env = { TAP_TIMEOUT: `${timeout / 1000}`, ...options.env };
-    return await this.attempt(`exec node ${nodeFlags.join(" ")} /lab/${name}`, { ...options, timeout, env });
+    return await this.attempt(`exec node /lab/${name}`, { ...options, timeout, env });
   }
 
   /** Has the machine write down what it looks like (test/vm/inside/evidence), and leaves all in {@link Machine.directory}, which it gives. */
@@ -186,8 +196,9 @@ export class Machine {
   }
 
   /** Ends it at once, and removes its directory unless evidence was kept in it. */
-  stop(): void {
+  async stop(): Promise<void> {
     this.#qemu.kill("SIGKILL");
+    await this.#closed;
     this.#watcher.close();
     if (!this.#keep) rmSync(this.directory, { recursive: true, force: true });
   }

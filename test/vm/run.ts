@@ -12,8 +12,18 @@ const usage = `usage: test/vm/run [OPTION]... [--] COMMAND [ARGUMENT]...   one c
   --without-iommu     --without-acs
 `;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
+/** How many of the words are ours, up to the command's first. */
+function ownWords(words: readonly string[]): number {
+  let at = 0;
+  while (words[at]?.startsWith("--") && words[at] !== "--") at += ["--timeout", "--out"].includes(words[at]!) ? 2 : 1;
+  return at;
+}
+
+const words = process.argv.slice(2);
+const own = ownWords(words);
+const command = words.slice(words[own] === "--" ? own + 1 : own);
+const { values } = parseArgs({
+  args: words.slice(0, own),
   options: {
     timeout: { type: "string", default: "300" },
     out: { type: "string" },
@@ -22,13 +32,13 @@ const { values, positionals } = parseArgs({
     help: { type: "boolean", default: false },
   },
 });
-if (values.help || positionals.length === 0) {
+if (values.help || command.length === 0) {
   process.stderr.write(usage);
   process.exit(2);
 }
 
 const isTest = (word: string): boolean => word.endsWith(".test.ts") && existsSync(word);
-const tests = positionals.every(isTest);
+const tests = command.every(isTest);
 
 process.exitCode = await withScope(async (scope) => {
   const say = (message: string): void => console.error(`test/vm/run: ${message}`);
@@ -39,10 +49,10 @@ process.exitCode = await withScope(async (scope) => {
   const { stdout, stderr } = process;
   const options = { timeout: Number(values.timeout) * 1000, cwd: process.cwd(), stdout, stderr };
   let failed = 0;
-  for (const word of tests ? positionals : [undefined]) {
+  for (const word of tests ? command : [undefined]) {
     const outcome = word
       ? await machine.attemptTest(word, options)
-      : await machine.attempt(`exec ${positionals.map(quoted).join(" ")}`, options);
+      : await machine.attempt(`exec ${command.map(quoted).join(" ")}`, options);
     if (outcome.status === 0) continue;
     say(`exit status ${outcome.status}; evidence: ${await machine.keepEvidence()}`);
     failed = outcome.status;

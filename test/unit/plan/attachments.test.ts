@@ -247,6 +247,27 @@ t.test("a journal that cannot be written stops ADD before it changes anything", 
   t.equal(files.contents.size, 0);
 });
 
+t.test("a directory that another ADD makes at the same time is as good as one's own", async (t) => {
+  const { attachments, files } = node();
+  const make = files.makeDirectory.bind(files);
+  files.makeDirectory = (path) => {
+    if (files.directories.has(path)) throw failure("EEXIST", path);
+    make(path);
+    // The other one is always faster with what comes next.
+    if (path === "/run/plugin") make("/run/plugin/data");
+  };
+  attachments.add(net1, making("one", 7));
+  t.same([...files.contents.keys()], ["/run/plugin/data/c1:net1.json"]);
+});
+
+t.test("a directory that can never be made is an error, and no endless attempt", async (t) => {
+  const { attachments, files } = node();
+  files.makeDirectory = (path) => {
+    throw failure(path === "/run/plugin" ? "EEXIST" : "ENOENT", path);
+  };
+  t.throws(() => attachments.add(net1, making("one", 7)), { code: "ENOENT" });
+});
+
 t.test("an ADD that cannot be marked as done is undone", async (t) => {
   const { attachments, files, kernels } = node();
   files.failing = "commit";
