@@ -29,7 +29,8 @@ export interface GuestOutcome {
 export const takeLease =
   "ip link set eth0 up; udhcpc -f -q -n -i eth0 -t 20 -T 1 -O mtu -O staticroutes -O search -s /etc/udhcpc";
 
-const startTimeout = 120_000;
+/** Milliseconds: 3 s is usual, and 90 s where a machine that is itself emulated emulates it. */
+const startTimeout = 300_000;
 
 /** Starts one, and resolves when its shell takes commands. Throws with the end of its console's log, which has QEMU's complaints, otherwise. */
 export async function startVirtualMachine(scope: Scope, options: VirtualMachineOptions): Promise<VirtualMachine> {
