@@ -25,15 +25,15 @@ grep -rs '' /proc/sys/net/ipv4 /proc/sys/net/ipv6
 `;
 
 /**
- * Takes one, as soon as duplicate address detection is over on all links that have a carrier: within 5 s, or rejects.
- * Left out is what changes by itself: counters, timers, the operational state that follows from carrier and flags within a second, and what bridges learnt.
+ * Takes one, as soon as all links that have a carrier are up, and duplicate address detection is over on them: within 5 s, or rejects.
+ * Left out is what changes by itself: counters, timers, the carrier and the operational state, which follow from the flags of links within a second, and what bridges learnt.
  */
 export async function snapshot(namespace: Namespace): Promise<Snapshot> {
   const deadline = Date.now() + 5000;
   for (;;) {
-    const { lines, detecting } = await observe(namespace);
-    if (detecting.length === 0) return lines;
-    if (Date.now() > deadline) throw new Error(`${namespace.name}: still tentative after 5 s: ${detecting.join(", ")}`);
+    const { lines, unsettled } = await observe(namespace);
+    if (unsettled.length === 0) return lines;
+    if (Date.now() > deadline) throw new Error(`${namespace.name}: not settled after 5 s: ${unsettled.join(", ")}`);
     await sleep(50);
   }
 }
@@ -69,7 +69,7 @@ export async function settledDifferences(
   }
 }
 
-async function observe(namespace: Namespace): Promise<{ lines: Snapshot; detecting: string[] }> {
+async function observe(namespace: Namespace): Promise<{ lines: Snapshot; unsettled: string[] }> {
   const [file, ...args] = within(namespace, "sh", "-c", script);
   // grep leaves with 2 where it met a file that cannot be read, and some of /proc/sys cannot.
   const { stdout, stderr, exitCode } = await execa(file, args, { reject: false });
@@ -82,11 +82,15 @@ async function observe(namespace: Namespace): Promise<{ lines: Snapshot; detecti
     (text) => JSON.parse(text) as Shown[],
   );
   const over = (seconds: number): string => `@${Math.round(Number.parseFloat(uptime) + seconds)}`;
-  const detecting = addresses!
-    .filter(({ flags }) => (flags as string[]).includes("LOWER_UP"))
-    .flatMap(({ addr_info }) => addr_info as Shown[])
-    .filter(({ tentative, dadfailed }) => tentative && !dadfailed)
-    .map(({ local }) => String(local));
+  const carried = addresses!.filter(({ flags }) => (flags as string[]).includes("LOWER_UP"));
+  const unsettled = [
+    // The operational state comes after the carrier, and with it the link-local address.
+    ...carried.filter(({ operstate }) => /DOWN$/.test(String(operstate))).map(({ ifname }) => ifname),
+    ...carried
+      .flatMap(({ addr_info }) => addr_info as Shown[])
+      .filter(({ tentative, dadfailed }) => tentative && !dadfailed)
+      .map(({ local }) => local),
+  ];
   const lines = [
     ...links!.flatMap(linkLines),
     ...addresses!.flatMap((link) => (link["addr_info"] as Shown[]).map((address) => addressLine(link, address, over))),
@@ -100,12 +104,12 @@ async function observe(namespace: Namespace): Promise<{ lines: Snapshot; detecti
     ...vlans!.map((vlan) => line("vlan", vlan)),
     ...output.map(sysctlLine),
   ].sort(compare);
-  return { lines, detecting };
+  return { lines, unsettled: unsettled.map(String) };
 }
 
 function linkLines(link: Shown): string[] {
   const { ifname, operstate, flags, ...rest } = link;
-  const set = (flags as string[]).filter((flag) => flag !== "NO-CARRIER").sort();
+  const set = (flags as string[]).filter((flag) => flag !== "NO-CARRIER" && flag !== "LOWER_UP").sort();
   return (
     flatten({ ...withoutTimers(rest), flags: set.join(",") })
       // A port without a carrier is disabled, within a second.
