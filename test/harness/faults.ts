@@ -83,7 +83,8 @@ export function mutationsIn(log: string): Mutation[] {
   const found: Mutation[] = [];
   for (const text of log.split("\n")) {
     const name = /^(\w+)\(/.exec(text)?.[1];
-    if (name === undefined) continue;
+    // A call that the kernel starts anew, such as a sysctl's while others hold rtnl: it comes again, and may not do so in the next run.
+    if (name === undefined || /= \? ERESTART/.test(text)) continue;
     const nth = (counts.get(name) ?? 0) + 1;
     counts.set(name, nth);
     if (!reading.some((pattern) => pattern.test(text))) found.push({ name, nth, text });

@@ -71,7 +71,7 @@ export class VirtualMachine {
       });
     });
     const begin = performance.now();
-    this.started = this.#said(/^guest:ready$/m, 0, startTimeout).then(() => {
+    this.started = this.#said(/^guest:ready\n/m, 0, startTimeout).then(() => {
       this.#startTime = Math.round(performance.now() - begin);
     });
   }
@@ -98,7 +98,7 @@ export class VirtualMachine {
     this.#qemu.stdin.write(
       `sh -c '${script.replaceAll("'", "'\\''")}' </dev/null; echo "guest:${this.#commands}:$?"\n`,
     );
-    const end = new RegExp(`^(?<output>[^]*?)guest:${this.#commands}:(?<status>\\d+)$`, "m");
+    const end = new RegExp(`^(?<output>[^]*?)guest:${this.#commands}:(?<status>\\d+)\n`);
     const groups = (await this.#said(end, from, timeout)).groups!;
     return { status: Number(groups["status"]), output: groups["output"]! };
   }

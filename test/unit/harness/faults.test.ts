@@ -7,6 +7,8 @@ sendto(4<socket:[1]>, [{nlmsg_len=40, nlmsg_type=0x12 /* NLMSG_??? */, nlmsg_fla
 openat(AT_FDCWD</root>, "/run/x.new", O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC, 0600) = 5</run/x.new>
 write(5</run/x.new>, "{}", 2) = 2
 rename("/run/x.new", "/run/x") = 0
+write(5</proc/sys/net/ipv6/conf/tap0/disable_ipv6>, "1", 1) = ? ERESTARTNOINTR (To be restarted)
+write(5</proc/sys/net/ipv6/conf/tap0/disable_ipv6>, "1", 1) = 1
 sendto(4<socket:[1]>, [{nlmsg_len=40, nlmsg_type=0x10 /* NLMSG_??? */, nlmsg_flags=NLM_F_REQUEST}, "..."], 40, 0, NULL, 0) = 40
 sendto(4<socket:[1]>, [{nlmsg_len=40, nlmsg_type=RTM_GETROUTE, nlmsg_flags=NLM_F_REQUEST}, "..."], 40, 0, NULL, 0) = 40
 sendto(4<socket:[1]>, [{nlmsg_len=40, nlmsg_type=RTM_NEWROUTE, nlmsg_flags=NLM_F_REQUEST}, "..."], 40, 0, NULL, 0) = 40
@@ -24,6 +26,7 @@ t.test("the calls that change something are found, each with its place among tho
       ["openat", 2],
       ["write", 1],
       ["rename", 1],
+      ["write", 2],
       ["sendto", 2],
       ["sendto", 4],
       ["ioctl", 2],
