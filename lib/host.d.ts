@@ -59,6 +59,8 @@ declare module "host" {
 
   /** `stat(2)`, or `lstat(2)` with `follow: false`. */
   export function stat(path: string, options?: { readonly follow?: boolean }): Stat;
+  /** `access(2)` with W_OK: throws where a write would be refused, EROFS on a read-only file system, EACCES without the right to. Changes nothing. */
+  export function checkWritable(path: string): void;
   /** The whole file as UTF-8. EFBIG beyond `limit` bytes (1 MiB unless told); with `follow: false`, ELOOP on a symbolic link. */
   export function readFile(path: string, options?: { readonly limit?: number; readonly follow?: boolean }): string;
   /** Writes to a file that is there already, in one `write(2)` from its start: sysctls and sysfs attributes. Never creates, never truncates. */

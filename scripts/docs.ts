@@ -2,11 +2,16 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { fieldTable } from "../lib/cni/netconf-schema.ts";
-import { descriptions } from "../plugins/bridge-binding/descriptions.ts";
-import { netconf } from "../plugins/bridge-binding/netconf.ts";
+import * as bridge from "../plugins/bridge-binding/descriptions.ts";
+import * as bridgeBinding from "../plugins/bridge-binding/netconf.ts";
+import * as passt from "../plugins/passt-binding/descriptions.ts";
+import * as passtBinding from "../plugins/passt-binding/netconf.ts";
 
 /** The README of each plugin with its table as it ought to be. */
-export const tables = [{ readme: "plugins/bridge-binding/README.md", table: fieldTable(netconf, descriptions) }];
+export const tables = [
+  { readme: "plugins/bridge-binding/README.md", table: fieldTable(bridgeBinding.netconf, bridge.descriptions) },
+  { readme: "plugins/passt-binding/README.md", table: fieldTable(passtBinding.netconf, passt.descriptions) },
+];
 
 const marked = /(<!-- fields -->\n)[\s\S]*?(<!-- \/fields -->)/;
 

@@ -65,6 +65,7 @@ exports! {
     c"sha256": |text: Text| Outcome(process::sha256(&text)),
 
     c"stat": stat,
+    c"checkWritable": |path: Text| Outcome(files::check_writable(&path)),
     c"readFile": read_file,
     c"writeFile": |path: Text, text: Text| Outcome(files::write(&path, &text)),
     c"createFile": |path: Text, text: Text| Outcome(files::create(&path, &text)),

@@ -55,6 +55,7 @@ fn every_call_names_what_is_not_there() {
 const CALLS: &[(&str, &str)] = &[
     ("host.stat(PATH)", "stat"),
     ("host.stat(PATH, { follow: false })", "lstat"),
+    ("host.checkWritable(PATH)", "access"),
     ("host.readFile(PATH)", "open"),
     ("host.writeFile(PATH, 'x')", "open"),
     ("host.createFile(PATH, 'x')", "open"),
@@ -229,6 +230,10 @@ fn what_is_not_allowed_is_eacces() {
         let refused = |syscall, path| failure_on("EACCES", syscall, path);
         assert_eq!(thrown(&format!("host.readFile({path})")), refused("open", &secret));
         assert_eq!(
+            thrown(&format!("host.checkWritable({path})")),
+            refused("access", &secret)
+        );
+        assert_eq!(
             thrown(&format!("host.writeFile({path}, 'y')")),
             refused("open", &secret)
         );
@@ -248,6 +253,25 @@ fn what_is_not_allowed_is_eacces() {
             refused("open", &closed)
         );
     });
+}
+
+#[test]
+fn check_writable_asks_without_writing() {
+    if !root("a sysctl is writable for root alone") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let file = scratch.file("file", "abc");
+    let before = fs::metadata(&file).unwrap().modified().unwrap();
+    assert_eq!(value(&format!("host.checkWritable({})", quoted(&file))), "undefined");
+    assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), before);
+    assert_eq!(value("host.checkWritable('/proc/sys/net/ipv4/ip_forward')"), "undefined");
+    // One that the kernel lets nobody write to.
+    let fixed = "/proc/sys/kernel/ostype";
+    assert_eq!(
+        thrown(&format!("host.checkWritable('{fixed}')")),
+        failure_on("EACCES", "access", fixed)
+    );
 }
 
 #[test]

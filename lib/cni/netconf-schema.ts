@@ -74,6 +74,8 @@ function kindOf(schema: JsonSchema): string {
   if (schema.enum !== undefined) return schema.enum.map((word) => `\`${JSON.stringify(word)}\``).join(" or ");
   if (schema.type === "integer") return `${schema.minimum}–${schema.maximum}`;
   if (schema.type === "boolean") return "true or false";
+  if (schema.prefixItems !== undefined)
+    return `\`[${schema.prefixItems.map((one) => kindOf(one as JsonSchema)).join(", ")}]\``;
   if (schema.type === "array")
     return `list of ${schema.maxItems === undefined ? "" : `up to ${schema.maxItems} × `}${kindOf(schema.items as JsonSchema)}`;
   if (schema.type === "object")

@@ -114,6 +114,11 @@ export function list<T>(of: Schema<T>, { max }: { readonly max?: number } = {}):
   return max === undefined ? schema : schema.check(z.maxLength(max, `must have at most ${max} entries`));
 }
 
+/** A list of two things. */
+export function pair<T>(of: Schema<T>): Schema<readonly [T, T]> {
+  return z.tuple([of, of], { error: "must be a list of two" });
+}
+
 /** An object with these keys and no others. A key that may be left out is `maybe(…)`. */
 export function object<T extends z.core.$ZodLooseShape>(shape: T): Schema<z.infer<z.ZodMiniObject<T, z.core.$strict>>> {
   const error: z.core.$ZodErrorMap = (issue) =>

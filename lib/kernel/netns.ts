@@ -72,6 +72,11 @@ export class NetnsKernel implements Kernel {
     return true;
   }
 
+  /** Whether there is a link of that name. */
+  hasLink(name: string): boolean {
+    return unless(["ENODEV"], () => this.#index(name));
+  }
+
   perform(step: Step): void {
     switch (step.do) {
       case "create":
@@ -235,7 +240,7 @@ function administrative(up: boolean): { flags: number; change: number } {
 }
 
 /** Does it, and tells whether it was done; a refusal with one of these codes is no failure. */
-function unless(codes: readonly string[], work: () => void): boolean {
+function unless(codes: readonly string[], work: () => unknown): boolean {
   try {
     work();
     return true;

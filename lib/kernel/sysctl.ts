@@ -16,6 +16,19 @@ export function writeSysctl(key: string, value: string): void {
   host.writeFile(pathOf(key), value);
 }
 
+/** Why the sysctl could not be written; undefined where it can. */
+export function sysctlFault(key: string): string | undefined {
+  try {
+    host.checkWritable(pathOf(key));
+    return undefined;
+  } catch (failure) {
+    const { code } = failure as host.HostError;
+    if (code === "ENOENT") return `${key}: the kernel has no such sysctl`;
+    const cause = code === "EROFS" ? "/proc/sys is read-only here, which it is not in a privileged container" : code;
+    return `${key}: cannot be written: ${cause}`;
+  }
+}
+
 /**
  * `net.ipv6.conf.eth0.disable_ipv6` is /proc/sys/net/ipv6/conf/eth0/disable_ipv6. A link's name may have dots in it, and stands between `conf` and the last word: only the dots outside it
  * separate.

@@ -92,8 +92,15 @@ export class Attachments<K extends Kernel> {
     else this.#undoElsewhere(recorded.entry);
   }
 
-  /** Names each difference between what the attachment made and what is there. Throws where nothing can be compared. */
-  differences({ containerId, ifname }: Attachment, netns: string): string[] {
+  /**
+   * Names each difference between what the attachment made and what is there, and what `inspection` finds besides. Throws where nothing can be compared.
+   * @param inspection sees the namespace; it must change nothing
+   */
+  differences(
+    { containerId, ifname }: Attachment,
+    netns: string,
+    inspection: (kernel: K) => readonly string[] = () => [],
+  ): string[] {
     return this.#namespaces.enter(netns, (kernel, here) => {
       const recorded = this.#journal.find(containerId, ifname);
       if (recorded === undefined) return [`${ifname}: no ADD of container ${containerId} is recorded`];
@@ -101,7 +108,7 @@ export class Attachments<K extends Kernel> {
       const { changes, netns: there } = recorded.entry;
       if (!isSame(there, here))
         return [`${netns}: is another namespace than the one at ${there.path} that ADD prepared`];
-      return differences(expectation(changes), kernel.observe(scope(changes)));
+      return [...differences(expectation(changes), kernel.observe(scope(changes))), ...inspection(kernel)];
     });
   }
 

@@ -1,72 +1,49 @@
 // The verbs of bridge-binding.
 import { CniError, code } from "../../lib/cni/errors.ts";
 import { requestedMac } from "../../lib/cni/mac.ts";
-import type { Attachment, Collection, Detachment, Inquiry, Plugin } from "../../lib/cni/plugin.ts";
+import type { Attachment, Plugin } from "../../lib/cni/plugin.ts";
 import type { Result } from "../../lib/cni/results.ts";
 import { NetnsKernel } from "../../lib/kernel/netns.ts";
-import { attachmentsIn, isPresent, sha256 } from "../../lib/kernel/node.ts";
+import { isPresent, sha256 } from "../../lib/kernel/node.ts";
+import { podPlugin } from "../../lib/kernel/pod-plugin.ts";
 import { logicNetworkName } from "../../lib/kubevirt/cni-args.ts";
 import { linkNames } from "../../lib/kubevirt/names.ts";
+import type { Planned } from "../../lib/plan/attachments.ts";
 import { type Netconf, netconf, type Salvaged } from "./netconf.ts";
 import { obstacles, plan, type Situation, sysctls } from "./plan.ts";
 import { choosePodLink } from "./podlink.ts";
 import { report } from "./report.ts";
 
-export const bridgeBinding: Plugin<Netconf, Salvaged> = {
+export const bridgeBinding: Plugin<Netconf, Salvaged> = podPlugin({
   name: "bridge-binding",
   about: "hangs a VM's NIC on a pod's network by way of an in-pod bridge and a tap",
   netconf,
 
-  add(call: Attachment<Netconf>): Result {
-    const { containerId, ifname, network, netns, conf, prevResult } = call;
-    const target = { containerId, ifname, network, netns: netns.path };
-    const { changes, names } = attachmentsIn(conf.dataDir).add(target, (kernel) => {
-      const situation = look(kernel, call);
-      const faults = obstacles(situation);
-      if (faults.length > 0) throw new CniError(code.obstructed, faults.join("; "));
-      if (situation.placeholder === "bridge" && conf.attachment === "tap")
-        call.warn(
-          `${situation.names.podLink}: the kernel has no dummy links (CONFIG_DUMMY); a bridge without ports has the name instead`,
-        );
-      return { ...situation, changes: plan(situation) };
-    });
-    return report(changes, { names, sandbox: netns.path, ...(prevResult && { prevResult }) });
+  plan(kernel: NetnsKernel, call: Attachment<Netconf>): Situation & Planned {
+    const situation = look(kernel, call);
+    const faults = obstacles(situation);
+    if (faults.length > 0) throw new CniError(code.obstructed, faults.join("; "));
+    if (situation.placeholder === "bridge" && call.conf.attachment === "tap")
+      call.warn(
+        `${situation.names.podLink}: the kernel has no dummy links (CONFIG_DUMMY); a bridge without ports has the name instead`,
+      );
+    return { ...situation, changes: plan(situation) };
   },
 
-  del(call: Detachment<Salvaged>): void {
-    attachmentsIn(call.conf.dataDir).remove(call, call.netns?.path);
-  },
+  report: ({ changes, names }: Situation & Planned, { netns, prevResult }: Attachment<Netconf>): Result =>
+    report(changes, { names, sandbox: netns.path, ...(prevResult && { prevResult }) }),
 
-  check(call: Attachment<Netconf>): void {
-    const found = attachmentsIn(call.conf.dataDir).differences(call, call.netns.path);
-    if (found.length > 0) throw new CniError(code.differs, found.join("; "));
-  },
-
-  gc(call: Collection<Salvaged>): void {
-    const valid = call.valid.map(({ containerID, ifname }) => ({ containerId: containerID, ifname }));
-    const failures = attachmentsIn(call.conf.dataDir).collect(call.network, valid);
-    if (failures.length > 0) throw new AggregateError(failures, "some attachments could not be removed");
-  },
-
-  status({ conf }: Inquiry<Netconf>): void {
-    const faults = [
-      () => isPresent("/dev/net/tun") || "/dev/net/tun: is missing, so that no tap can be made; load the module tun",
-      () => new NetnsKernel().has("bridge") || "kernel: has no bridge links; load the module bridge (CONFIG_BRIDGE)",
-      () => attachmentsIn(conf.dataDir).probe(),
-    ].flatMap(fault);
-    if (faults.length > 0) throw new CniError(code.unavailable, faults.join("; "));
-  },
-};
-
-/** What a look finds wrong, or why it could not look. */
-function fault(look: () => unknown): string[] {
-  try {
-    const found = look();
-    return typeof found === "string" ? [found] : [];
-  } catch (failure) {
-    return [(failure as Error).message];
-  }
-}
+  needs: [
+    () =>
+      isPresent("/dev/net/tun")
+        ? undefined
+        : "/dev/net/tun: is missing, so that no tap can be made; load the module tun",
+    () =>
+      new NetnsKernel().has("bridge")
+        ? undefined
+        : "kernel: has no bridge links; load the module bridge (CONFIG_BRIDGE)",
+  ],
+});
 
 /** Everything that the plan is made from. */
 function look(kernel: NetnsKernel, call: Attachment<Netconf>): Situation {

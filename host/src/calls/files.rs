@@ -7,7 +7,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{self, Dir, FileType, FlockOperation, Mode, OFlags},
+    fs::{self, Access, Dir, FileType, FlockOperation, Mode, OFlags},
     io::{self, Errno, retry_on_intr},
 };
 
@@ -54,6 +54,11 @@ pub fn stat(path: &Text, follow: bool) -> Result<Stat> {
         mode: Mode::from_raw_mode(stat.st_mode).bits(),
         uid: stat.st_uid,
     })
+}
+
+/// `access(2)` with W_OK: fails where a write would be refused, EROFS on a read-only file system.
+pub fn check_writable(path: &Text) -> Result<()> {
+    fs::access(path, Access::WRITE_OK).on("access", path)
 }
 
 /// The whole file as UTF-8; EFBIG beyond `limit` bytes, ELOOP on a symbolic link that is not to be followed.

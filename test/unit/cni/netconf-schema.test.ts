@@ -11,6 +11,7 @@ import {
   maybe,
   object,
   oneOf,
+  pair,
   pciAddress,
   text,
 } from "../../../lib/cni/schemas.ts";
@@ -21,6 +22,7 @@ const netconf = defineNetconf(() => ({
   attachment: defaulted("tap", () => oneOf("tap", "managedTap")),
   address: defaulted("auto", () => either(oneOf("auto"), cidr())),
   trunk: optional(() => list(object({ id: integer({ min: 1, max: 4094 }), note: maybe(text()) }), { max: 3 })),
+  groups: defaulted([1, 2], () => pair(integer({ min: 0, max: 9 }))),
   loud: defaulted(false, flag),
   mac: optional(mac),
 }));
@@ -30,6 +32,7 @@ const descriptions = {
   attachment: "b",
   address: "c",
   trunk: "d",
+  groups: "g",
   loud: "e",
   mac: "f",
 };
@@ -45,6 +48,7 @@ t.test("a netconf's fields make a table for the documentation", async (t) => {
       '| `attachment` | `"tap"` or `"managedTap"` | `"tap"` | b |',
       '| `address` | `"auto"` or address/prefix length | `"auto"` | c |',
       "| `trunk` | list of up to 3 × `{id: 1–4094, note?: text}` | – | d |",
+      "| `groups` | `[0–9, 0–9]` | `[1,2]` | g |",
       "| `loud` | true or false | `false` | e |",
       "| `mac` | MAC address | – | f |",
       "",

@@ -3,9 +3,10 @@ import t from "tap";
 import { parse } from "yaml";
 import { configVersion } from "../../../lib/cni/versions.ts";
 import { netconf as bridgeNetconf } from "../../../plugins/bridge-binding/netconf.ts";
+import { netconf as passtNetconf } from "../../../plugins/passt-binding/netconf.ts";
 
 const root = new URL("../../../netconf-examples/", import.meta.url);
-const netconfs = { "bridge-binding": bridgeNetconf };
+const netconfs = { "bridge-binding": bridgeNetconf, "passt-binding": passtNetconf };
 
 interface Manifest {
   readonly apiVersion: string;
@@ -51,11 +52,13 @@ for (const { file, manifest } of manifests) {
           metadata.namespace === undefined ? metadata.name : `${metadata.namespace}/${metadata.name}`,
         );
     if (manifest.kind === "KubeVirt")
-      for (const binding of Object.values(bindingsOf(manifest)))
+      for (const binding of Object.values(bindingsOf(manifest))) {
         t.ok(
           names("NetworkAttachmentDefinition").includes(binding.networkAttachmentDefinition),
           binding.networkAttachmentDefinition,
         );
+        t.equal(binding.migration.method, "link-refresh");
+      }
     if (manifest.kind === "VirtualMachine") {
       const registered = manifests.flatMap((other) =>
         other.manifest.kind === "KubeVirt" ? Object.keys(bindingsOf(other.manifest)) : [],
@@ -72,7 +75,24 @@ for (const { file, manifest } of manifests) {
   });
 }
 
-function bindingsOf({ spec }: Manifest): Record<string, { networkAttachmentDefinition: string }> {
+t.test(
+  "passt's registration reserves the memory that passt itself takes, and names what puts it into the domain",
+  async (t) => {
+    const passt = manifests.find(({ file }) => file === "passt/kubevirt.yaml")!;
+    t.match(bindingsOf(passt.manifest).passt, {
+      computeResourceOverhead: { requests: { memory: /^\d+Mi$/ } },
+      sidecarImage: /network-passt-binding:/,
+      domainAttachmentType: undefined,
+    });
+  },
+);
+
+interface Binding {
+  readonly networkAttachmentDefinition: string;
+  readonly migration: { readonly method: string };
+}
+
+function bindingsOf({ spec }: Manifest): Record<string, Binding> {
   // biome-ignore lint/suspicious/noExplicitAny: what YAML holds
   return (spec as any).configuration.network.binding;
 }

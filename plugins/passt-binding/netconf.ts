@@ -1,0 +1,24 @@
+// What an operator writes for passt-binding.
+import { type ConfOf, defaulted, defineNetconf, optional, type SalvagedOf } from "../../lib/cni/netconf.ts";
+import { absolutePath, integer, linkName, pair } from "../../lib/cni/schemas.ts";
+
+/** The user and group that KubeVirt runs QEMU and passt as. */
+const launcher = 107;
+
+export const netconf = defineNetconf(
+  () => ({
+    interface: optional(linkName),
+    unprivilegedPortStart: defaulted(0, () => integer({ min: 0, max: 65_535 })),
+    // Up to GID_T_MAX of the kernel's net/ipv4/sysctl_net_ipv4.c; before Linux 6.4 it was half of that, and the kernel refuses what is above.
+    pingGroupRange: defaulted([launcher, launcher], () => pair(integer({ min: 0, max: 0xfffffffe }))),
+    dataDir: defaulted("/run/passt-binding", absolutePath),
+  }),
+  ({ pingGroupRange: [first, last] }) =>
+    first > last ? [`pingGroupRange: begins with ${first} and ends with ${last}, the lower one comes first`] : [],
+);
+
+/** The configuration, validated. */
+export type Netconf = ConfOf<typeof netconf>;
+
+/** What DEL and GC have of one that may be faulty. */
+export type Salvaged = SalvagedOf<typeof netconf>;

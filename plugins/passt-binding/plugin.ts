@@ -1,0 +1,40 @@
+// The verbs of passt-binding.
+import { CniError, code } from "../../lib/cni/errors.ts";
+import type { Attachment, Plugin } from "../../lib/cni/plugin.ts";
+import type { Result } from "../../lib/cni/results.ts";
+import type { NetnsKernel } from "../../lib/kernel/netns.ts";
+import { podPlugin } from "../../lib/kernel/pod-plugin.ts";
+import { sysctlFault } from "../../lib/kernel/sysctl.ts";
+import { logicNetworkName } from "../../lib/kubevirt/cni-args.ts";
+import type { Planned } from "../../lib/plan/attachments.ts";
+import { type Netconf, netconf, type Salvaged } from "./netconf.ts";
+import { plan, sysctls } from "./plan.ts";
+
+export const passtBinding: Plugin<Netconf, Salvaged> = podPlugin({
+  name: "passt-binding",
+  about: "lets passt serve a VM's NIC, as user 107 without capabilities",
+  netconf,
+
+  plan(kernel: NetnsKernel, call: Attachment<Netconf>): Planned {
+    // It is KubeVirt's to give and says nothing that is needed here; but what is wrong with it, the operator is told.
+    logicNetworkName(call.object);
+    const faults = [...sysctls.flatMap((key) => sysctlFault(key) ?? []), ...missing(kernel, call)];
+    if (faults.length > 0) throw new CniError(code.obstructed, faults.join("; "));
+    const state = kernel.observe({ links: false, sysctls });
+    return { state, changes: plan(call.conf, state) };
+  },
+
+  /** As a binding nothing but the version (an interface would be taken for the network's own), in a chain prevResult as it came. */
+  report: (_, { prevResult }: Attachment<Netconf>): Result => prevResult ?? {},
+
+  inspect: missing,
+
+  needs: sysctls.map((key) => () => sysctlFault(key)),
+});
+
+/** Says so where the link that passt is to serve the guest with is not there. */
+function missing(kernel: NetnsKernel, { conf }: Attachment<Netconf>): string[] {
+  return conf.interface === undefined || kernel.hasLink(conf.interface)
+    ? []
+    : [`${conf.interface}: is not in the namespace; interface must name the pod's link that passt serves`];
+}
