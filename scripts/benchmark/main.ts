@@ -1,4 +1,4 @@
-// Measures our plugins beside Debian's, interleaved in random order, each life of a pod in namespaces of its own, and says which targets are met.
+// Measures our plugins beside others', interleaved in random order, each life of a pod in namespaces of its own, and says which targets are met.
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { ip } from "../../test/harness/ip.ts";
@@ -6,9 +6,10 @@ import { createNamespace, createNamespaces, type Namespace, removeNamespaces } f
 import { debianPlugins, dist } from "../../test/harness/plugin.ts";
 import { type Scope, withScope } from "../../test/harness/scope.ts";
 import { type Measurement, measure, type Outcome, prepareMeasuring } from "./measure.ts";
-import { type Row, table, verdicts } from "./report.ts";
+import { table } from "./report.ts";
 import { shuffled } from "./statistics.ts";
-import { type Subject, subjects } from "./subjects.ts";
+import { contests, type Subject } from "./subjects.ts";
+import { type Results, type Row, verdict } from "./targets.ts";
 
 const { values: options } = parseArgs({
   options: { runs: { type: "string" }, check: { type: "boolean", default: false } },
@@ -21,14 +22,13 @@ if (!(Number.isInteger(runs) && runs > 0)) {
 }
 /** So many rounds' namespaces are made at once, and removed at once: making and removing them must not disturb what is measured. */
 const batch = 10;
-/** Whose ADD is comparable work: what a pod's default network takes. */
-const peer = "bridge + host-local";
 
 await withScope(async (scope) => {
   await prepareMeasuring();
   const state = await mkdtemp("/run/bench-");
   scope.teardown(() => rm(state, { recursive: true }));
-  const all = subjects(state);
+  const matches = contests(state);
+  const all = matches.flatMap(({ ours, peers }) => [ours, ...peers]);
   const node = await createNamespace(scope);
   await ip(node, "link set lo up");
 
@@ -38,7 +38,8 @@ await withScope(async (scope) => {
     const row = measured.get(`${verb} ${subject}`) ?? { subject, verb, measurements: [] };
     row.measurements.push(measurement);
     measured.set(`${verb} ${subject}`, row);
-    for (const line of stderr.split("\n")) remarks.add(line);
+    // Without the time that Go's log begins a line with, each is said once.
+    for (const line of stderr.split("\n")) remarks.add(line.replace(/^[\d/]+ [\d:]+ /, ""));
   };
   const bench = { scope, node, subjects: all, record };
 
@@ -50,18 +51,24 @@ await withScope(async (scope) => {
   }
   if (process.stderr.isTTY) process.stderr.write("\r\u001b[K");
 
-  const verbs = ["VERSION", "ADD", "CHECK", "DEL"];
-  const rows = verbs.flatMap((verb) => all.flatMap(({ name }) => measured.get(`${verb} ${name}`) ?? []));
-  const sizes = await Promise.all(
-    all.map(async ({ name, executable }) => ({ subject: name, bytes: (await stat(executable)).size })),
-  );
+  const results: Results = {
+    rows: [...measured.values()],
+    sizes: await Promise.all(
+      all.map(async ({ name, executable }) => ({ subject: name, bytes: (await stat(executable)).size })),
+    ),
+  };
   print(`${runs} runs of each, interleaved in random order; whole process, from fork to exit\n`);
-  print(`${table(rows, sizes, peer)}\n`);
+  for (const { ours, peers, targets } of matches) {
+    const names = [...peers, ours].map(({ name }) => name);
+    print(`${table(results, names, ["VERSION", "ADD", "CHECK", "DEL"])}\n`);
+    for (const target of targets) {
+      const found = verdict(target, results, ours.name, peers[0]?.name);
+      if (found !== undefined) print(found.line);
+      if (options.check && found?.budget && !found.met) process.exitCode = 1;
+    }
+    print("");
+  }
   for (const line of remarks) if (line !== "") print(`said: ${line}`);
-  const ours = all.filter(({ executable }) => executable.startsWith(dist));
-  const found = ours.flatMap(({ name }) => verdicts(rows, sizes, name, peer));
-  for (const { line } of found) print(line);
-  if (options.check && found.some(({ met, budget }) => budget && !met)) process.exitCode = 1;
 });
 
 /** What measuring needs, and where its results go. */

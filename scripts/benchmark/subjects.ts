@@ -1,8 +1,10 @@
-// What is measured: our plugins and Debian's, each with the namespaces that its calls need.
+// What is measured: our plugins and others', each with the namespaces that its calls need.
 import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { ip } from "../../test/harness/ip.ts";
 import type { Namespace } from "../../test/harness/namespaces.ts";
 import { debianPlugins, dist } from "../../test/harness/plugin.ts";
+import type { Target } from "./targets.ts";
 
 /** A plugin and how it is called. */
 export interface Subject {
@@ -18,6 +20,9 @@ export interface Subject {
   /** Whether a chained plugin comes before it, whose result its ADD gets. */
   readonly prevResult?: object;
 }
+
+/** Where test/peers/build puts what it builds. */
+const peers = fileURLToPath(new URL("../../.cache/peers", import.meta.url));
 
 const cniVersion = "1.0.0";
 const wholeLife = ["ADD", "CHECK", "DEL"];
@@ -44,55 +49,112 @@ const prevResult = {
   ips: [{ address: "10.9.0.2/24", interface: 0 }],
 };
 
-/** All there are. `state` is a directory for what plugins remember, on a file system in memory as /run is. */
-export function subjects(state: string): Subject[] {
-  const ours = ["bridge-binding"].filter((name) => existsSync(`${dist}/${name}`));
-  return [
-    ...ours.map((type) => ({
-      name: type,
-      executable: `${dist}/${type}`,
-      verbs: wholeLife,
-      ifname: "net1",
-      netconf: { cniVersion, name: "net", type, dataDir: `${state}/${type}` },
-      prepare: podLink,
-    })),
-    {
-      name: "bridge + host-local",
-      executable: `${debianPlugins}/bridge`,
-      verbs: wholeLife,
-      ifname: "eth0",
-      netconf: {
-        cniVersion,
-        name: "net",
-        type: "bridge",
-        bridge: "cni0",
-        isDefaultGateway: true,
-        ipam: { type: "host-local", dataDir: `${state}/host-local`, ranges: [[{ subnet: "10.8.0.0/16" }]] },
+/** One of our plugins, and those that it is measured beside. */
+export interface Contest {
+  readonly ours: Subject;
+  /** The first one does the same work: shares are of its. */
+  readonly peers: readonly Subject[];
+  readonly targets: readonly Target[];
+}
+
+/** All there are. `state` is a directory for what plugins remember, on a file system in memory as /run is. A peer that is not there is left out. */
+export function contests(state: string): Contest[] {
+  const all = [bridgeBinding(state), passtBinding(state)];
+  return all.map((contest) => ({
+    ...contest,
+    peers: contest.peers.filter(({ executable }) => existsSync(executable)),
+  }));
+}
+
+/** Asked of every plugin, whatever its peers do. */
+const budgets: readonly Target[] = [
+  { of: "peak memory", megabytes: 4 },
+  { of: "size", megabytes: 2.5 },
+];
+
+function bridgeBinding(state: string): Contest {
+  return {
+    ours: ours("bridge-binding", state),
+    peers: [
+      {
+        name: "bridge + host-local",
+        executable: `${debianPlugins}/bridge`,
+        verbs: wholeLife,
+        ifname: "eth0",
+        netconf: {
+          cniVersion,
+          name: "net",
+          type: "bridge",
+          bridge: "cni0",
+          isDefaultGateway: true,
+          ipam: { type: "host-local", dataDir: `${state}/host-local`, ranges: [[{ subnet: "10.8.0.0/16" }]] },
+        },
+        prepare: nothing,
       },
-      prepare: nothing,
-    },
-    {
-      name: "tuning",
-      executable: `${debianPlugins}/tuning`,
-      verbs: wholeLife,
-      ifname: "eth0",
-      netconf: {
-        cniVersion,
-        name: "net",
-        type: "tuning",
-        dataDir: `${state}/tuning`,
-        sysctl: { "net.ipv4.conf.eth0.arp_ignore": "1" },
+      {
+        name: "host-local",
+        executable: `${debianPlugins}/host-local`,
+        verbs: [],
+        ifname: "eth0",
+        netconf: { cniVersion },
+        prepare: nothing,
       },
-      prepare: podLink,
-      prevResult,
-    },
-    {
-      name: "host-local",
-      executable: `${debianPlugins}/host-local`,
-      verbs: [],
-      ifname: "eth0",
-      netconf: { cniVersion },
-      prepare: nothing,
-    },
-  ];
+    ],
+    targets: [
+      { verb: "VERSION", of: "time", share: "1" },
+      // Comparable work: what a pod's default network takes.
+      { verb: "ADD", of: "time", share: "1/3" },
+      ...budgets,
+    ],
+  };
+}
+
+function passtBinding(state: string): Contest {
+  return {
+    ours: ours("passt-binding", state),
+    peers: [
+      {
+        name: "KubeVirt's passt-binding",
+        executable: `${peers}/kubevirt-passt-binding`,
+        verbs: wholeLife,
+        ifname: "net1",
+        netconf: { cniVersion, name: "net", type: "passt-binding" },
+        prepare: podLink,
+      },
+      {
+        name: "tuning",
+        executable: `${debianPlugins}/tuning`,
+        verbs: wholeLife,
+        ifname: "eth0",
+        netconf: {
+          cniVersion,
+          name: "net",
+          type: "tuning",
+          dataDir: `${state}/tuning`,
+          // With a tab, as the kernel prints it: its CHECK compares the bytes.
+          sysctl: { "net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "107\t107" },
+        },
+        prepare: podLink,
+        prevResult,
+      },
+    ],
+    targets: [
+      { verb: "ADD", of: "time", share: "1/2" },
+      { verb: "ADD", of: "CPU time", share: "1/2" },
+      { of: "peak memory", share: "1/3" },
+      { of: "size", share: "1/5" },
+      ...budgets,
+    ],
+  };
+}
+
+function ours(type: string, state: string): Subject {
+  return {
+    name: type,
+    executable: `${dist}/${type}`,
+    verbs: wholeLife,
+    ifname: "net1",
+    netconf: { cniVersion, name: "net", type, dataDir: `${state}/${type}` },
+    prepare: podLink,
+  };
 }
