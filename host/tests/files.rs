@@ -265,7 +265,10 @@ fn check_writable_asks_without_writing() {
     let before = fs::metadata(&file).unwrap().modified().unwrap();
     assert_eq!(value(&format!("host.checkWritable({})", quoted(&file))), "undefined");
     assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), before);
-    assert_eq!(value("host.checkWritable('/proc/sys/net/ipv4/ip_forward')"), "undefined");
+    assert_eq!(
+        value("host.checkWritable('/proc/sys/net/ipv4/ip_forward')"),
+        "undefined"
+    );
     // One that the kernel lets nobody write to.
     let fixed = "/proc/sys/kernel/ostype";
     assert_eq!(
