@@ -211,6 +211,27 @@ t.test(
   },
 );
 
+t.test("what somebody else sets between two ADDs is there after the last DEL, in either order", async (t) => {
+  for (const order of [
+    [net1, net2],
+    [net2, net1],
+  ]) {
+    for (const wish of ["5", "2"]) {
+      const { attachments, kernels } = node();
+      const { kernel } = kernels.get(here)!;
+      attachments.add(net1, setting("1"));
+      kernel.state = { ...kernel.state, sysctls: { a: "5" } };
+      attachments.add(net2, setting(wish));
+      t.same([attachments.differences(net1, here), attachments.differences(net2, here)], [[], []]);
+      for (const one of order) {
+        t.equal(kernel.state.sysctls.a, wish);
+        attachments.remove(one, here);
+      }
+      t.equal(kernel.state.sysctls.a, "5");
+    }
+  }
+});
+
 t.test("a sysctl that a killed ADD changed comes back with the last of the pod's attachments", async (t) => {
   const { attachments, files, kernels } = node();
   const { kernel } = kernels.get(here)!;
