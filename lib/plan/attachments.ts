@@ -5,7 +5,7 @@ import { apply, type Kernel, undo, withFailures } from "./apply.ts";
 import { type Change, expectation, scope } from "./change.ts";
 import { differences } from "./differences.ts";
 import type { Entry, Identity, Journal, Recorded } from "./journal.ts";
-import { outdated, withOriginals, withoutShared } from "./shared.ts";
+import { outdated, withOriginals, withoutShared, withShared } from "./shared.ts";
 import type { State } from "./state.ts";
 
 /** The way into network namespaces. */
@@ -72,7 +72,6 @@ export class Attachments<K extends Kernel> {
         if (!(failure instanceof AggregateError)) this.#journal.remove(entry);
         throw failure;
       }
-      this.#update(entry, siblings, kernel);
       return planned;
     });
   }
@@ -97,18 +96,21 @@ export class Attachments<K extends Kernel> {
    * @param inspection sees the namespace; it must change nothing
    */
   differences(
-    { containerId, ifname }: Attachment,
+    attachment: Attachment,
     netns: string,
     inspection: (kernel: K) => readonly string[] = () => [],
   ): string[] {
     return this.#namespaces.enter(netns, (kernel, here) => {
+      const { containerId, ifname } = attachment;
       const recorded = this.#journal.find(containerId, ifname);
       if (recorded === undefined) return [`${ifname}: no ADD of container ${containerId} is recorded`];
       if (recorded.pending) return [`${ifname}: its ADD did not end`];
       const { changes, netns: there } = recorded.entry;
       if (!isSame(there, here))
         return [`${netns}: is another namespace than the one at ${there.path} that ADD prepared`];
-      return [...differences(expectation(changes), kernel.observe(scope(changes))), ...inspection(kernel)];
+      const state = kernel.observe(scope(changes));
+      const due = withShared(changes, this.#siblings(attachment, here), state);
+      return [...differences(expectation(due), state), ...inspection(kernel)];
     });
   }
 
@@ -141,10 +143,10 @@ export class Attachments<K extends Kernel> {
     }
   }
 
-  /** Keeps the siblings' records true where a sysctl that they hold as well has changed. */
-  #update({ changes }: Entry, siblings: readonly Entry[], kernel: Kernel): void {
+  /** Hands what the entry knows about sysctls that siblings hold as well to their records, before it is forgotten. */
+  #bequeath(entry: Entry, siblings: readonly Entry[], kernel: Kernel): void {
     if (siblings.length === 0) return;
-    for (const sibling of outdated(changes, siblings, kernel.observe({ ...scope(changes), links: false })))
+    for (const sibling of outdated(entry, siblings, kernel.observe({ ...scope(entry.changes), links: false })))
       this.#journal.rewrite(sibling);
   }
 
@@ -166,7 +168,7 @@ export class Attachments<K extends Kernel> {
 
   #undo(entry: Entry, kernel: Kernel): void {
     const siblings = this.#siblings(entry, entry.netns);
-    this.#update(entry, siblings, kernel);
+    this.#bequeath(entry, siblings, kernel);
     const seconds = (this.#namespaces.time() - entry.time) / 1000;
     const [failure, ...others] = undo(aged(withoutShared(entry.changes, siblings), seconds), kernel);
     if (failure !== undefined) throw joined([failure, ...others]);

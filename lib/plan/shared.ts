@@ -20,25 +20,34 @@ export function withoutShared(changes: readonly Change[], siblings: readonly Ent
   return changes.filter((change) => change.do !== "sysctl" || holders(change.key, siblings).length === 0);
 }
 
+/** The changes as CHECK expects them: a sysctl that a sibling has set since is as it ought to be. */
+export function withShared(changes: readonly Change[], siblings: readonly Entry[], { sysctls }: State): Change[] {
+  return changes.map((change) => {
+    if (change.do !== "sysctl") return change;
+    const other = holders(change.key, siblings).find(({ to }) => to === sysctls[change.key]);
+    return other === undefined ? change : { ...change, to: other.to };
+  });
+}
+
 /**
- * Those of the siblings that must be recorded anew, because a sysctl that they hold has the value by now that `changes`, as they are recorded, gave it: they must know that it is not
- * somebody else's, and what was there before.
+ * Those of the siblings that must be recorded anew when an entry is forgotten, because a sysctl that they hold still has the value that this one gave it: they must know that it is not
+ * somebody else's, and what was there before. A sibling that gave it the same value later knows better.
  */
-export function outdated(changes: readonly Change[], siblings: readonly Entry[], { sysctls }: State): Entry[] {
-  const given = new Map(
-    changes.flatMap((change) =>
-      change.do === "sysctl" && change.to === sysctls[change.key] ? [[change.key, change] as const] : [],
-    ),
+export function outdated({ changes, time }: Entry, siblings: readonly Entry[], { sysctls }: State): Entry[] {
+  const lasting = changes.filter(
+    (change): change is SetSysctl => change.do === "sysctl" && change.to === sysctls[change.key],
   );
-  const current = (change: Change): Change => {
-    const { from, to } = (change.do === "sysctl" ? given.get(change.key) : undefined) ?? {};
-    if (change.do !== "sysctl" || from === undefined || to === undefined) return change;
-    return from === change.from && to === change.to ? change : { ...change, from, to };
-  };
-  return siblings
-    .map((entry) => ({ entry, changes: entry.changes.map(current) }))
-    .filter(({ entry, changes }) => changes.some((change, position) => change !== entry.changes[position]))
-    .map(({ entry, changes }) => ({ ...entry, changes }));
+  return siblings.flatMap((sibling) => {
+    const current = sibling.changes.map((change) => {
+      const left = change.do === "sysctl" ? lasting.find(({ key }) => key === change.key) : undefined;
+      if (change.do !== "sysctl" || left === undefined) return change;
+      const isKnown = change.to === left.to && (change.from === left.from || sibling.time > time);
+      return isKnown ? change : { ...change, from: left.from, to: left.to };
+    });
+    return current.some((change, position) => change !== sibling.changes[position])
+      ? [{ ...sibling, changes: current }]
+      : [];
+  });
 }
 
 function holders(key: string, siblings: readonly Entry[]): SetSysctl[] {
