@@ -20,8 +20,8 @@ export interface PodPlugin<C extends Journaled, D extends Journaled, P extends P
   plan(kernel: NetnsKernel, call: Attachment<C>): P;
   /** What ADD tells the runtime once the plan is performed. */
   report(planned: P, call: Attachment<C>): Result;
-  /** What CHECK finds wrong beside differences from what ADD made. */
-  inspect?(kernel: NetnsKernel, call: Attachment<C>): string[];
+  /** What CHECK finds wrong: every difference from what ADD made, unless told. */
+  differences?(kernel: NetnsKernel, call: Attachment<C>): string[];
   /** What STATUS looks at: each gives what is wrong, or throws it. The journal's directory is looked at anyway. */
   readonly needs: readonly (() => string | undefined)[];
 }
@@ -48,11 +48,8 @@ export function podPlugin<C extends Journaled, D extends Journaled, P extends Pl
     },
 
     check(call: Attachment<C>): void {
-      const found = attachmentsIn(call.conf.dataDir).differences(
-        call,
-        call.netns.path,
-        (kernel) => plugin.inspect?.(kernel, call) ?? [],
-      );
+      const compare = plugin.differences && ((kernel: NetnsKernel) => plugin.differences!(kernel, call));
+      const found = attachmentsIn(call.conf.dataDir).differences(call, call.netns.path, compare);
       if (found.length > 0) throw new CniError(code.differs, found.join("; "));
     },
 

@@ -92,13 +92,14 @@ export class Attachments<K extends Kernel> {
   }
 
   /**
-   * Names each difference between what the attachment made and what is there, and what `inspection` finds besides. Throws where nothing can be compared.
-   * @param inspection sees the namespace; it must change nothing
+   * Names each difference between what the attachment made and what is there. Throws where nothing can be compared.
+   * @param compare is given the changes as they ought to show, in the namespace; it must change nothing
    */
   differences(
     attachment: Attachment,
     netns: string,
-    inspection: (kernel: K) => readonly string[] = () => [],
+    compare: (kernel: K, due: readonly Change[]) => string[] = (kernel, due) =>
+      differences(expectation(due), kernel.observe(scope(due))),
   ): string[] {
     return this.#namespaces.enter(netns, (kernel, here) => {
       const { containerId, ifname } = attachment;
@@ -108,9 +109,12 @@ export class Attachments<K extends Kernel> {
       const { changes, netns: there } = recorded.entry;
       if (!isSame(there, here))
         return [`${netns}: is another namespace than the one at ${there.path} that ADD prepared`];
-      const state = kernel.observe(scope(changes));
-      const due = withShared(changes, this.#siblings(attachment, here), state);
-      return [...differences(expectation(due), state), ...inspection(kernel)];
+      const siblings = this.#siblings(attachment, here);
+      const due =
+        siblings.length === 0
+          ? changes
+          : withShared(changes, siblings, kernel.observe({ ...scope(changes), links: false }));
+      return compare(kernel, due);
     });
   }
 

@@ -10,7 +10,8 @@ import type { State } from "./state.ts";
 export function withOriginals(changes: readonly Change[], siblings: readonly Entry[]): Change[] {
   return changes.map((change) => {
     if (change.do !== "sysctl") return change;
-    const other = holders(change.key, siblings).find(({ to }) => to === change.from);
+    // Of several that left it so the last one knows: before it somebody else may have set it.
+    const other = holders(change.key, latestFirst(siblings)).find(({ to }) => to === change.from);
     return other === undefined ? change : { ...change, from: other.from };
   });
 }
@@ -48,6 +49,10 @@ export function outdated({ changes, time }: Entry, siblings: readonly Entry[], {
       ? [{ ...sibling, changes: current }]
       : [];
   });
+}
+
+function latestFirst(entries: readonly Entry[]): Entry[] {
+  return [...entries].sort((one, other) => other.time - one.time);
 }
 
 function holders(key: string, siblings: readonly Entry[]): SetSysctl[] {

@@ -41,7 +41,7 @@ export function stepsOf(change: Change, state: State): Step[] {
     case "set":
       return setting(change, linkOf(change, state));
     case "sysctl":
-      return [{ do: "sysctl", key: change.key, value: change.to }];
+      return state.sysctls[change.key] === change.to ? [] : [{ do: "sysctl", key: change.key, value: change.to }];
   }
 }
 

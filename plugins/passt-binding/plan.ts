@@ -1,5 +1,5 @@
 // What passt-binding does to a pod: two sysctls become as wide as passt needs them, and never narrower than they were.
-import type { Change } from "../../lib/plan/change.ts";
+import type { SetSysctl } from "../../lib/plan/change.ts";
 import type { State } from "../../lib/plan/state.ts";
 import type { Netconf } from "./netconf.ts";
 
@@ -14,12 +14,23 @@ export const sysctls: readonly string[] = [portStart, groupRange];
 type Wishes = Pick<Netconf, "unprivilegedPortStart" | "pingGroupRange">;
 
 /** The changes that ADD makes. One that changes nothing is among them, too: it says that the attachment needs the value. All of {@link sysctls} must be in the state. */
-export function plan({ unprivilegedPortStart, pingGroupRange }: Wishes, { sysctls: found }: State): Change[] {
-  const [start, groups] = [found[portStart]!, found[groupRange]!];
+export function plan({ unprivilegedPortStart, pingGroupRange }: Wishes, { sysctls: found }: State): SetSysctl[] {
+  const { [portStart]: start = "0", [groupRange]: groups = "1 0" } = found;
   return [
     { do: "sysctl", key: portStart, from: start, to: `${Math.min(Number(start), unprivilegedPortStart)}` },
     { do: "sysctl", key: groupRange, from: groups, to: widened(groups, pingGroupRange) },
   ];
+}
+
+/** What of the wishes is not granted, such as `net.ipv4.ping_group_range: is 1 0, not 107 107`. Wider is as good: a container runtime may have widened them since. */
+export function shortfalls(wishes: Wishes, state: State): string[] {
+  const wanted = [`${wishes.unprivilegedPortStart}`, wishes.pingGroupRange.join(" ")];
+  return sysctls.flatMap((key, position) => {
+    const found = state.sysctls[key];
+    if (found === undefined) return [`${key}: is absent, not ${wanted[position]}`];
+    const { from, to } = plan(wishes, state)[position]!;
+    return from === to ? [] : [`${key}: is ${found}, not ${wanted[position]}`];
+  });
 }
 
 /** The smallest range with both in it. One whose end is before its beginning, such as the kernel's own `1 0`, is empty. */

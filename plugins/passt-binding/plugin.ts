@@ -8,7 +8,7 @@ import { sysctlFault } from "../../lib/kernel/sysctl.ts";
 import { logicNetworkName } from "../../lib/kubevirt/cni-args.ts";
 import type { Planned } from "../../lib/plan/attachments.ts";
 import { type Netconf, netconf, type Salvaged } from "./netconf.ts";
-import { plan, sysctls } from "./plan.ts";
+import { plan, shortfalls, sysctls } from "./plan.ts";
 
 export const passtBinding: Plugin<Netconf, Salvaged> = podPlugin({
   name: "passt-binding",
@@ -18,16 +18,21 @@ export const passtBinding: Plugin<Netconf, Salvaged> = podPlugin({
   plan(kernel: NetnsKernel, call: Attachment<Netconf>): Planned {
     // It is KubeVirt's to give and says nothing that is needed here; but what is wrong with it, the operator is told.
     logicNetworkName(call.object);
-    const faults = [...sysctls.flatMap((key) => sysctlFault(key) ?? []), ...missing(kernel, call)];
-    if (faults.length > 0) throw new CniError(code.obstructed, faults.join("; "));
     const state = kernel.observe({ links: false, sysctls });
-    return { state, changes: plan(call.conf, state) };
+    const changes = plan(call.conf, state);
+    const needed = changes.filter(({ key, to }) => state.sysctls[key] !== to);
+    const faults = [...needed.flatMap(({ key }) => sysctlFault(key) ?? []), ...missing(kernel, call)];
+    if (faults.length > 0) throw new CniError(code.obstructed, faults.join("; "));
+    return { state, changes };
   },
 
   /** As a binding nothing but the version (an interface would be taken for the network's own), in a chain prevResult as it came. */
   report: (_, { prevResult }: Attachment<Netconf>): Result => prevResult ?? {},
 
-  inspect: missing,
+  differences: (kernel: NetnsKernel, call: Attachment<Netconf>): string[] => [
+    ...shortfalls(call.conf, kernel.observe({ links: false, sysctls })),
+    ...missing(kernel, call),
+  ],
 
   needs: sysctls.map((key) => () => sysctlFault(key)),
 });

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import t from "tap";
 import { apply, undo } from "../../../lib/plan/apply.ts";
 import { netconf } from "../../../plugins/passt-binding/netconf.ts";
-import { plan } from "../../../plugins/passt-binding/plan.ts";
+import { plan, shortfalls } from "../../../plugins/passt-binding/plan.ts";
 import { MemoryKernel } from "../plan/memory-kernel.ts";
 import { pod } from "../plan/pods.ts";
 
@@ -62,6 +62,19 @@ t.test("whatever was there, it is never narrower, what was asked for is in it, a
       deepStrictEqual(kernel.state, state);
     }),
   );
+});
+
+t.test("what falls short of the wishes is named, and what is wider is not", async (t) => {
+  const found = (start: string | undefined, groups: string): string[] =>
+    shortfalls(
+      netconf.parse({}),
+      pod([], { [groupRange]: groups, ...(start !== undefined && { [portStart]: start }) }),
+    );
+  t.same(found("0", "107 107"), []);
+  t.same(found("0", "0 2147483647"), []);
+  t.same(found("1024", "1 0"), [`${portStart}: is 1024, not 0`, `${groupRange}: is 1 0, not 107 107`]);
+  t.same(found("0", "108 300"), [`${groupRange}: is 108 300, not 107 107`]);
+  t.same(found(undefined, "107 107"), [`${portStart}: is absent, not 0`]);
 });
 
 t.test("a range that begins with its end is a fault, and so is what the kernel has no number for", async (t) => {

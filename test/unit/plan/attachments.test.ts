@@ -80,12 +80,12 @@ const net1 = { containerId: "c1", ifname: "net1", network: "blue", netns: here }
 const net2 = { ...net1, ifname: "net2" };
 
 /** A plan that makes a link, and sets sysctl `a`. */
-function making(name: string, mark: number): (kernel: MemoryKernel) => Planned {
+function making(name: string, mark: number, value = "1"): (kernel: MemoryKernel) => Planned {
   return (kernel) => {
     const state = kernel.observe();
     const changes: Change[] = [
       { do: "create", link: link({ name, mark, kind: "dummy" }) },
-      { do: "sysctl", key: "a", from: state.sysctls["a"]!, to: "1" },
+      { do: "sysctl", key: "a", from: state.sysctls["a"]!, to: value },
     ];
     return { changes, state };
   };
@@ -233,6 +233,26 @@ t.test("what somebody else sets between two ADDs is there after the last DEL, in
   }
 });
 
+t.test("of what several ADDs left alike, the last one knows what was there before", async (t) => {
+  const { attachments, kernels } = node();
+  const { kernel } = kernels.get(here)!;
+  const net3 = { ...net1, ifname: "net0" };
+  attachments.add(net1, setting("1"));
+  kernel.state = { ...kernel.state, sysctls: { a: "5" } };
+  attachments.add(net2, setting("1"));
+  attachments.add(net3, setting("1"));
+  for (const one of [net1, net2, net3]) attachments.remove(one, here);
+  t.equal(kernel.state.sysctls.a, "5");
+});
+
+t.test("a sysctl that is as it is to be is not written", async (t) => {
+  const { attachments, kernels } = node();
+  const { kernel } = kernels.get(here)!;
+  attachments.add(net1, setting("0"));
+  attachments.remove(net1, here);
+  t.equal(kernel.performed, 0);
+});
+
 t.test("a sysctl that a killed ADD changed comes back with the last of the pod's attachments", async (t) => {
   const { attachments, files, kernels } = node();
   const { kernel } = kernels.get(here)!;
@@ -256,7 +276,7 @@ t.test("a failing second attachment leaves the first one's sysctl", async (t) =>
   kernel.before = (_, step) => {
     if (step.do === "sysctl") throw new Error("refused");
   };
-  t.throws(() => attachments.add(net2, making("two", 8)), { message: "refused" });
+  t.throws(() => attachments.add(net2, making("two", 8, "2")), { message: "refused" });
   t.same(links(kernel), ["lo", "one"]);
   t.equal(kernel.state.sysctls["a"], "1");
 });
