@@ -77,6 +77,29 @@ export function failingAt({ name, nth }: Mutation, errno: string): readonly stri
   return [...trace, "--output=/dev/null", `--inject=${name}:error=${errno}:when=${nth}`, "--"];
 }
 
+/** A run in which that call, and all of its name after it, are not made and fail with `errno`: undoing fails as well. */
+export function failingFrom({ name, nth }: Mutation, errno: string): readonly string[] {
+  return [...trace, "--output=/dev/null", `--inject=${name}:error=${errno}:when=${nth}+`, "--"];
+}
+
+/** A run that gets a signal while it makes that call, such as SIGTERM, which it may outlive. */
+export function signalledDuring({ name, nth }: Mutation, signal: string): readonly string[] {
+  return [...trace, "--output=/dev/null", `--inject=${name}:signal=${signal}:when=${nth}`, "--"];
+}
+
+/**
+ * The points to go through: all of them, or, where the environment's FAULTS_EVERY is a number n, every nth from one that chance chooses and a comment names
+ * (FAULTS_FROM chooses it again). For a machine on which all would take too long: over its runs all have their turn.
+ */
+export function sampled<T>(t: { comment(message: string): void }, points: readonly T[]): readonly T[] {
+  const every = Number(process.env["FAULTS_EVERY"] ?? 1);
+  if (every === 1) return points;
+  const from = Number(process.env["FAULTS_FROM"] ?? Math.floor(Math.random() * every));
+  const chosen = points.filter((_, position) => position % every === from);
+  t.comment(`${chosen.length} of ${points.length} points: FAULTS_EVERY=${every} FAULTS_FROM=${from}`);
+  return chosen;
+}
+
 /** The calls that change something, of a log that strace wrote for one process. */
 export function mutationsIn(log: string): Mutation[] {
   const counts = new Map<string, number>();

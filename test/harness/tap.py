@@ -36,7 +36,13 @@ pending = b""
 while True:
     for key, _ in selector.select():
         if key.fd == tap:
-            print(os.read(tap, 65536).hex(), flush=True)
+            try:
+                print(os.read(tap, 65536).hex(), flush=True)
+            except OSError as error:
+                # Somebody has deleted the tap.
+                if error.errno != errno.EBADFD:
+                    raise
+                sys.exit(0)
             continue
         data = os.read(0, 65536)
         if not data:

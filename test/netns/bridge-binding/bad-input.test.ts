@@ -1,11 +1,11 @@
-import { chmod, mkdir, symlink, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
 import t, { type Test } from "tap";
+import { type Netconf, newDataDir } from "../../harness/attachment.ts";
+import { badDataDirs } from "../../harness/bad-data-dirs.ts";
 import { ip } from "../../harness/ip.ts";
 import type { Answer } from "../../harness/plugin.ts";
 import { createPod, type NetworkOptions } from "../../harness/pod.ts";
 import { settledDifferences, snapshot } from "../../harness/snapshot.ts";
-import { bindingOf, type Netconf, newDataDir } from "./binding.ts";
+import { bindingOf } from "./binding.ts";
 import { missing } from "./features.ts";
 
 /** A pod, and what ADD of it has to answer. */
@@ -192,50 +192,6 @@ t.test("an ipvlan is refused: a guest behind it could not be reached", { skip: m
   });
 });
 
-const directories: Record<string, { prepare: Refusal["prepare"] & object; code?: number; msg: RegExp }> = {
-  "that others can write to": {
-    prepare: async (dataDir) => {
-      await mkdir(dataDir, { recursive: true });
-      await chmod(dataDir, 0o777);
-    },
-    msg: /^dataDir: .* has mode 777: others can write to it/,
-  },
-  "that is a symbolic link": {
-    prepare: async (dataDir) => {
-      await mkdir(dirname(dataDir), { recursive: true });
-      await symlink("/tmp", dataDir);
-    },
-    msg: /^dataDir: .* is a symlink, not a directory/,
-  },
-  "that is a file": {
-    prepare: async (dataDir) => {
-      await mkdir(dirname(dataDir), { recursive: true });
-      await writeFile(dataDir, "");
-    },
-    msg: /^dataDir: .* is a file, not a directory/,
-  },
-  "below a file": {
-    prepare: (dataDir) => writeFile(dirname(dataDir), ""),
-    code: 5,
-    msg: /run\/bridge-binding: .*ENOTDIR/,
-  },
-  "in which the record is a symbolic link": {
-    prepare: async (dataDir, containerId) => {
-      await mkdir(dataDir, { recursive: true, mode: 0o700 });
-      await symlink("/etc/passwd", `${dataDir}/${containerId}:net1.json`);
-    },
-    code: 5,
-    msg: /net1\.json: .*ELOOP/,
-  },
-  "in which the record is not one of ours": {
-    prepare: async (dataDir, containerId) => {
-      await mkdir(dataDir, { recursive: true, mode: 0o700 });
-      await writeFile(`${dataDir}/${containerId}:net1.json`, '{"format":99}');
-    },
-    msg: /net1\.json: has format 99, not \d+/,
-  },
-};
 t.test("a dataDir is refused:", async (t) => {
-  for (const [what, { prepare, code = 102, msg }] of Object.entries(directories))
-    await t.test(what, (t) => refuses(t, { prepare, code, msg }));
+  for (const [what, refusal] of Object.entries(badDataDirs)) await t.test(what, (t) => refuses(t, refusal));
 });

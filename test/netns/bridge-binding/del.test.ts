@@ -3,13 +3,14 @@ import { readdir, readFile, rmdir, stat, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import t from "tap";
+import type { Netconf } from "../../harness/attachment.ts";
 import { ip, links, readSysctl } from "../../harness/ip.ts";
 import { namespaceNamed, removeNamespaces, within } from "../../harness/namespaces.ts";
 import { callPlugin, callSuccessfully, debianPlugins } from "../../harness/plugin.ts";
 import { createPod, type NetworkOptions } from "../../harness/pod.ts";
 import type { Scope } from "../../harness/scope.ts";
 import { settledDifferences, snapshot } from "../../harness/snapshot.ts";
-import { bindingOf, blue, type Netconf } from "./binding.ts";
+import { bindingOf, blue } from "./binding.ts";
 import { steady } from "./steady.ts";
 
 const arpIgnore = "net/ipv4/conf/all/arp_ignore";

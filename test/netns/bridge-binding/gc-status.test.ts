@@ -1,23 +1,21 @@
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import t from "tap";
+import { type Attachment, collect, type Netconf, newDataDir, validAttachments } from "../../harness/attachment.ts";
 import { links } from "../../harness/ip.ts";
 import { removeNamespaces } from "../../harness/namespaces.ts";
-import { type Call, callPlugin } from "../../harness/plugin.ts";
+import { callPlugin } from "../../harness/plugin.ts";
 import { createPods, type Pod } from "../../harness/pod.ts";
 import type { Scope } from "../../harness/scope.ts";
 import { settledDifferences, snapshot } from "../../harness/snapshot.ts";
-import { type Binding, bindingOf, type Netconf, newDataDir } from "./binding.ts";
+import { bindingOf } from "./binding.ts";
 
 const silent = { status: 0, stdout: "", stderr: "" };
-const valid = (...bindings: Binding[]) => ({
-  "cni.dev/valid-attachments": bindings.map(({ call }) => ({ containerID: call.containerId, ifname: call.ifname })),
-});
 
 /** Bound pods, all in one journal: of the network `bridge-binding`, and the last one of the network `other`. */
 async function boundPods(t: Scope, length: number) {
   const dataDir = await newDataDir(t);
   const pods = await createPods(t, length);
-  const bindings: Binding[] = [];
+  const bindings: Attachment[] = [];
   for (const [position, pod] of pods.entries()) {
     await pod.attach({ kind: "bridge", families: "dual" });
     const netconf = position === length - 1 ? { name: "other" } : {};
@@ -29,20 +27,16 @@ async function boundPods(t: Scope, length: number) {
   return { pods, bindings, before, states: () => Promise.all(pods.map(isBound)) };
 }
 
-/** GC, as a runtime calls it: for no container, from the node. */
-const collect = ({ netconf, call }: Binding, extra: Netconf, env: Call["env"] = {}) =>
-  callPlugin("bridge-binding", "GC", { node: call.node!, env }, { ...netconf, ...extra });
-
 t.test("GC removes the attachments of its network that are not valid any more, and no others", async (t) => {
   const { pods, bindings, before, states } = await boundPods(t, 4);
-  t.match(await collect(bindings[0]!, valid(bindings[1]!)), silent);
+  t.match(await collect(bindings[0]!, validAttachments(bindings[1]!)), silent);
   t.same(await states(), [false, true, false, true]);
   for (const position of [0, 2])
     t.same(await settledDifferences(pods[position]!.namespace, before[position]!), [], "DEL's work, to the bit");
   t.equal((await bindings[0]!.journal()).length, 2);
-  t.match(await collect(bindings[0]!, valid(bindings[1]!)), silent, "twice is as once");
+  t.match(await collect(bindings[0]!, validAttachments(bindings[1]!)), silent, "twice is as once");
   t.same(await states(), [false, true, false, true]);
-  t.match(await collect(bindings[0]!, valid()), silent, "an empty list: none is valid");
+  t.match(await collect(bindings[0]!, validAttachments()), silent, "an empty list: none is valid");
   t.same(await states(), [false, false, false, true]);
 });
 
@@ -65,13 +59,13 @@ t.test("GC with what is no list of attachments fails, and removes nothing", asyn
 
 t.test("GC takes the list that runtimes wrote before 1.1.0 was final", async (t) => {
   const { bindings, states } = await boundPods(t, 3);
-  await collect(bindings[0]!, { "cni.dev/attachments": valid(bindings[1]!)["cni.dev/valid-attachments"] });
+  await collect(bindings[0]!, { "cni.dev/attachments": validAttachments(bindings[1]!)["cni.dev/valid-attachments"] });
   t.same(await states(), [false, true, true]);
 });
 
 t.test("GC tells the attachments of one container apart by their interface's name", async (t) => {
   const { bindings, states } = await boundPods(t, 2);
-  const [{ call }] = bindings as [Binding];
+  const [{ call }] = bindings as [Attachment];
   const list = [{ containerID: call.containerId, ifname: "net2" }];
   t.match(await collect(bindings[0]!, { "cni.dev/valid-attachments": list }), silent);
   t.same(await states(), [false, true]);
@@ -80,7 +74,7 @@ t.test("GC tells the attachments of one container apart by their interface's nam
 t.test("GC forgets attachments whose namespace is gone", async (t) => {
   const { pods, bindings } = await boundPods(t, 2);
   await removeNamespaces([pods[0]!.namespace]);
-  t.match(await collect(bindings[0]!, valid()), silent);
+  t.match(await collect(bindings[0]!, validAttachments()), silent);
   t.same(await bindings[0]!.journal(), [`${pods[1]!.containerId}:net1.json`]);
 });
 
@@ -88,7 +82,7 @@ t.test("GC goes on past a record that cannot be read, removes the others, and re
   const { bindings, states } = await boundPods(t, 3);
   const { dataDir } = bindings[0]!;
   await writeFile(`${dataDir}/aaa:net1.json`, "{", { mode: 0o600 });
-  const answer = await collect(bindings[0]!, valid());
+  const answer = await collect(bindings[0]!, validAttachments());
   t.match(answer, { status: 1, error: { code: 102 } });
   t.match(answer.stdout, /aaa:net1\.json/);
   t.same(await states(), [false, false, true]);
@@ -96,10 +90,10 @@ t.test("GC goes on past a record that cannot be read, removes the others, and re
 
 t.test("GC needs CNI_PATH and version 1.1.0", async (t) => {
   const { bindings, states } = await boundPods(t, 2);
-  const answer = await collect(bindings[0]!, valid(), { CNI_PATH: "" });
+  const answer = await collect(bindings[0]!, validAttachments(), { CNI_PATH: "" });
   t.match(answer, { status: 1, error: { code: 4, msg: "required env variables [CNI_PATH] missing" } });
   for (const cniVersion of ["0.4.0", "1.0.0"]) {
-    const older = await collect(bindings[0]!, { ...valid(), cniVersion });
+    const older = await collect(bindings[0]!, { ...validAttachments(), cniVersion });
     t.match(older, { status: 1, error: { cniVersion, code: 1, msg: "config version does not allow GC" } });
   }
   t.same(await states(), [true, true]);

@@ -1,10 +1,11 @@
 import t from "tap";
+import type { Netconf } from "../../harness/attachment.ts";
 import { startGuest } from "../../harness/guest.ts";
 import { addresses, ip, links, readSysctl } from "../../harness/ip.ts";
 import { createPod, type NetworkOptions } from "../../harness/pod.ts";
 import type { Scope } from "../../harness/scope.ts";
 import { differences, settledDifferences, snapshot } from "../../harness/snapshot.ts";
-import { bindingOf, type Netconf } from "./binding.ts";
+import { bindingOf } from "./binding.ts";
 import { missing } from "./features.ts";
 
 const arpIgnore = "net/ipv4/conf/all/arp_ignore";

@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
 import t from "tap";
+import type { Netconf } from "../../harness/attachment.ts";
 import { startGuest } from "../../harness/guest.ts";
 import { addresses, links } from "../../harness/ip.ts";
 import { createPod, type NetworkOptions } from "../../harness/pod.ts";
 import type { Scope } from "../../harness/scope.ts";
 import { settledDifferences, snapshot } from "../../harness/snapshot.ts";
-import { bindingOf, type Netconf } from "./binding.ts";
+import { bindingOf } from "./binding.ts";
 
 const guest = { tap: "tap0", mac: "02:00:00:00:00:07", ips: [] };
 

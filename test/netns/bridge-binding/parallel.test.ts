@@ -1,25 +1,13 @@
 import t from "tap";
+import { type Attachment, newDataDir } from "../../harness/attachment.ts";
+import { each } from "../../harness/each.ts";
 import { links, readSysctl } from "../../harness/ip.ts";
 import type { Answer } from "../../harness/plugin.ts";
 import { createPod, createPods, type Pod } from "../../harness/pod.ts";
 import { settledDifferences, snapshot } from "../../harness/snapshot.ts";
-import { type Binding, bindingOf, blue, newDataDir } from "./binding.ts";
+import { bindingOf, blue } from "./binding.ts";
 
 const silent = { status: 0, stdout: "" };
-
-/** Does something with each, at most 16 at a time. */
-async function each<T, R>(list: readonly T[], work: (one: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < list.length) {
-      const position = next++;
-      results[position] = await work(list[position]!);
-    }
-  };
-  await Promise.all(Array.from({ length: 16 }, worker));
-  return results;
-}
 
 t.test("a hundred pods at a time: no error, no leak", async (t) => {
   const pods = await createPods(t, 100);
@@ -46,7 +34,7 @@ async function podOnTwo(t: Parameters<typeof createPod>[0]) {
   await pod.attach({ kind: "macvlan", ifname: blue, families: "dual" });
   const first = await bindingOf(t, pod, { netconf: { args: { cni: { logicNetworkName: "red" } } } });
   const second = await bindingOf(t, pod, { ifname: "net2", dataDir: first.dataDir });
-  return { pod, bindings: [first, second] as [Binding, Binding], before: await snapshot(pod.namespace) };
+  return { pod, bindings: [first, second] as [Attachment, Attachment], before: await snapshot(pod.namespace) };
 }
 
 t.test("two networks of one pod are added, and deleted, at once: containerd attaches them so", async (t) => {

@@ -1,11 +1,16 @@
 import { createHash } from "node:crypto";
 import t from "tap";
+import type { AttachmentOptions } from "../../harness/attachment.ts";
 import { ip, links } from "../../harness/ip.ts";
 import { createPod, type Pod } from "../../harness/pod.ts";
-import { type BindingOptions, bindingOf, blue } from "./binding.ts";
+import { bindingOf, blue } from "./binding.ts";
 
 /** The links that the pod has once the binding has been added; DEL follows, and must leave those that were there. */
-async function linksWith(scope: Parameters<typeof bindingOf>[0], pod: Pod, options: BindingOptions): Promise<string[]> {
+async function linksWith(
+  scope: Parameters<typeof bindingOf>[0],
+  pod: Pod,
+  options: AttachmentOptions,
+): Promise<string[]> {
   const shown = async () => [...(await links(pod.namespace)).keys()].filter((name) => name !== "lo").sort();
   const before = await shown();
   const binding = await bindingOf(scope, pod, options);
@@ -23,7 +28,7 @@ const secondary = bound(blue, "k6t-16477688c0e", "16477688c0e-nic", "tap16477688
 const logicNetworkName = (name: string) => ({ args: { cni: { logicNetworkName: name } } });
 
 /** What is bound in a pod with the links eth0, eth1, net1 and that of the network blue. */
-const cases: Record<string, { options: BindingOptions; binds: string[] }> = {
+const cases: Record<string, { options: AttachmentOptions; binds: string[] }> = {
   "the network's own link, where the pod has it": { options: {}, binds: secondary },
   "the primary link, where the network has none of its own": {
     options: { netconf: logicNetworkName("red") },

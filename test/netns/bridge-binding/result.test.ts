@@ -1,10 +1,10 @@
 import t from "tap";
+import type { Attachment } from "../../harness/attachment.ts";
 import { links } from "../../harness/ip.ts";
-import { callPlugin, type Result } from "../../harness/plugin.ts";
-import { createPod, type Network, type Pod } from "../../harness/pod.ts";
-import { type Binding, bindingOf, type Netconf } from "./binding.ts";
-
-const versions = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];
+import { callPlugin } from "../../harness/plugin.ts";
+import { createPod } from "../../harness/pod.ts";
+import { previousResult, sorted, versions } from "../../harness/previous-result.ts";
+import { bindingOf } from "./binding.ts";
 
 t.test("as a binding the result is the version alone, without even an empty list of interfaces", async (t) => {
   const pod = await createPod(t);
@@ -41,37 +41,11 @@ t.test("a configuration without cniVersion, or an empty one, is of version 0.1.0
   }
 });
 
-/** What the pod's network plugin says in each version, with keys that this plugin knows nothing of. */
-function previous(cniVersion: string, { mac }: Network, pod: Pod): Netconf {
-  const dns = { nameservers: ["10.1.0.53"], search: ["example"] };
-  if (cniVersion < "0.3.0") {
-    const ip4 = { ip: "10.1.0.2/24", gateway: "10.1.0.1", routes: [{ dst: "0.0.0.0/0", gw: "10.1.0.1" }] };
-    return { cniVersion, ip4, ip6: { ip: "fd00:1::2/64", routes: [{ dst: "::/0" }] }, dns, custom: { kept: [1, "a"] } };
-  }
-  const family = (version: string) => (cniVersion < "1.0.0" ? { version } : {});
-  const newer = cniVersion >= "1.1.0";
-  return {
-    cniVersion,
-    interfaces: [
-      { name: "cni1", mac: "02:00:00:00:00:aa", custom: true },
-      { name: "veth0", mac: "02:00:00:00:00:ab" },
-      { name: "eth0", mac, sandbox: pod.namespace.path, ...(newer && { mtu: 1500, socketPath: "/run/s" }) },
-    ],
-    ips: [
-      { ...family("4"), address: "10.1.0.2/24", gateway: "10.1.0.1", interface: 2, custom: 1 },
-      { ...family("6"), address: "fd00:1::2/64", interface: 2 },
-    ],
-    routes: [{ dst: "0.0.0.0/0", gw: "10.1.0.1", ...(newer && { priority: 7, table: 100 }) }, { dst: "::/0" }],
-    dns,
-    custom: { kept: [1, "a"] },
-  };
-}
-
 t.test("in a chain the result is prevResult, kept whole, with the new links behind, in every version", async (t) => {
   const pod = await createPod(t);
   const network = await pod.attach({ kind: "bridge", families: "dual" });
   for (const cniVersion of versions) {
-    const prevResult = previous(cniVersion, network, pod);
+    const prevResult = previousResult(cniVersion, network, pod);
     const binding = await bindingOf(t, pod, { ifname: "eth0", netconf: { cniVersion, prevResult } });
     const { result } = await binding.add();
     const shown = await links(pod.namespace);
@@ -127,16 +101,7 @@ t.test("a call by hand, without CNI_COMMAND, says on standard error what this is
   t.match(stderr, /^bridge-binding: .*\nCNI protocol versions supported: 0\.1\.0, .*1\.1\.0\n$/);
 });
 
-async function removal(binding: Binding): Promise<{ status: number | undefined; stdout: string }> {
+async function removal(binding: Attachment): Promise<{ status: number | undefined; stdout: string }> {
   const { status, stdout } = await binding.run("DEL");
   return { status, stdout };
-}
-
-/** With keys in one order, since JSON gives them none. */
-function sorted(value: Result | Netconf | undefined): unknown {
-  const inOrder = (_: string, each: unknown): unknown =>
-    typeof each === "object" && each !== null && !Array.isArray(each)
-      ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : each;
-  return JSON.parse(JSON.stringify(value, inOrder));
 }

@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import t, { type Test } from "tap";
+import type { Netconf } from "../../harness/attachment.ts";
 import type { Ip } from "../../harness/frames.ts";
 import { type Guest, startGuest } from "../../harness/guest.ts";
 import { ip, ipShow, links } from "../../harness/ip.ts";
 import { within } from "../../harness/namespaces.ts";
 import { createPod, type Network, type NetworkOptions, type Pod } from "../../harness/pod.ts";
 import type { Scope } from "../../harness/scope.ts";
-import { bindingOf, type Netconf } from "./binding.ts";
+import { bindingOf } from "./binding.ts";
 
 /** A pod on one network, bound, its guest with the pod's addresses running unless it is to be silent. */
 async function running(

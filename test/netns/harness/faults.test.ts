@@ -1,7 +1,7 @@
 import { readdir, rmdir } from "node:fs/promises";
 import { execa } from "execa";
 import t from "tap";
-import { failingAt, killedBefore, watch } from "../../harness/faults.ts";
+import { failingAt, failingFrom, killedBefore, signalledDuring, watch } from "../../harness/faults.ts";
 import { ip, links } from "../../harness/ip.ts";
 import { createNamespace } from "../../harness/namespaces.ts";
 
@@ -35,6 +35,24 @@ t.test("a program's changes are counted, and it dies before each of them or goes
   t.equal(failed.exitCode, 1);
   t.match(failed.stderr, /Operation not permitted/);
   t.same(await made(), ["a", "c"]);
+});
+
+t.test("a program gets a signal during a change, or goes on without it and all of its name after it", async (t) => {
+  const directory = t.testdir({});
+  const made = () => readdir(directory);
+  const clear = async () => Promise.all((await made()).map((name) => rmdir(`${directory}/${name}`)));
+  const command = ["mkdir", ...["a", "b", "c"].map((name) => `${directory}/${name}`)];
+  const second = { name: "mkdir", nth: 2, text: "" };
+
+  const terminated = signalledDuring(second, "SIGTERM");
+  t.equal((await run(terminated, ...command)).signal, "SIGTERM");
+  t.same(await made(), ["a", "b"]);
+  await clear();
+  t.equal((await run(terminated, "env", "--ignore-signal=TERM", ...command)).exitCode, 0);
+  t.same(await made(), ["a", "b", "c"], "a signal that is ignored stops nothing");
+  await clear();
+  t.equal((await run(failingFrom(second, "EROFS"), ...command)).exitCode, 1);
+  t.same(await made(), ["a"]);
 });
 
 t.test("a netlink request is not made when the program dies before it", async (t) => {

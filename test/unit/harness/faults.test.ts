@@ -1,5 +1,5 @@
 import t from "tap";
-import { mutationsIn } from "../../harness/faults.ts";
+import { mutationsIn, sampled } from "../../harness/faults.ts";
 
 const log = `\
 openat(AT_FDCWD</root>, "/run/netns/blue", O_RDONLY|O_CLOEXEC) = 3</run/netns/blue>
@@ -44,3 +44,26 @@ t.test("a netlink message of an unnamed type changes something unless it is one 
     Array.from({ length: 28 }, (_, index) => 18 + 4 * index),
   );
 });
+
+t.test(
+  "all points are gone through, or every nth from one that chance or FAULTS_FROM chooses, as a comment says",
+  async (t) => {
+    const points = Array.from({ length: 11 }, (_, index) => index);
+    const comments: string[] = [];
+    const choose = (environment: Readonly<Record<string, string>>): readonly number[] => {
+      t.intercept(process, "env", { value: { ...environment } });
+      return sampled({ comment: (message) => comments.push(message) }, points);
+    };
+    t.same(choose({}), points);
+    t.same(comments, []);
+    t.same(choose({ FAULTS_EVERY: "4", FAULTS_FROM: "3" }), [3, 7]);
+    t.same(comments, ["2 of 11 points: FAULTS_EVERY=4 FAULTS_FROM=3"]);
+    const turns = Array.from({ length: 300 }, () => choose({ FAULTS_EVERY: "4" }));
+    t.same(
+      [...new Set(turns.flat())].sort((a, b) => a - b),
+      points,
+      "over many runs all have their turn",
+    );
+    t.ok(turns.every((chosen) => chosen.length === 2 || chosen.length === 3));
+  },
+);
