@@ -1,8 +1,9 @@
 // Runs the stages that are named, or all: a line for each as it ends, what failed in full, and at last one line that counts.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { namespaceNames, ownerOf } from "../../test/harness/namespaces.ts";
+import { Progress } from "./progress.ts";
 import { logDirectory, type Stage, stages, tapFile } from "./stages.ts";
 import {
   cargoTally,
@@ -63,8 +64,10 @@ async function run(stage: Stage): Promise<{ tally: Tally; output: string }> {
   if (needed && needed.failed.length > 0)
     return { tally: { ...nothing, failed: [name] }, output: `not run: ${needs} failed` };
   const log = `${logDirectory}/${name}.log`;
-  if (stage.counts === "tap") rmSync(tapFile(name), { force: true });
+  if (stage.counts === "tap") writeFileSync(tapFile(name), "");
+  const progress = new Progress(stage, say);
   const succeeded = await execute(stage, log);
+  progress.end();
   const output = readFileSync(log, "utf8");
   switch (stage.counts) {
     case "check":
@@ -72,7 +75,7 @@ async function run(stage: Stage): Promise<{ tally: Tally; output: string }> {
     case "cargo":
       return { tally: judged(name, cargoTally(output), succeeded), output: end(output) };
     case "tap": {
-      const tap = readIfThere(tapFile(name));
+      const tap = readFileSync(tapFile(name), "utf8");
       return {
         tally: judged(name, tapTally(tap), succeeded),
         output: `${beginning(tapFailures(tap), tapFile(name))}\n${end(output)}`,
@@ -128,12 +131,4 @@ function beginning(text: string, file: string): string {
 
 function end(output: string): string {
   return output.trimEnd().split("\n").slice(-shownLines).join("\n");
-}
-
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
 }

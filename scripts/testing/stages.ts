@@ -9,6 +9,8 @@ export interface Stage {
   readonly needs?: string;
   /** Minutes after which it is stopped, and has failed. */
   readonly minutes: number;
+  /** Which of the TAP's comments are shown as they come, where it takes many minutes. */
+  readonly tells?: RegExp;
 }
 
 /** Where a stage's output goes, to be read after a failure. */
@@ -26,10 +28,11 @@ const cargo = (command: string, ...args: string[]): Stage["command"] => [
   ...args,
 ];
 
-function tap(stage: string): Stage["command"] {
+function tap(stage: string, ...options: string[]): Stage["command"] {
   return [
     "node_modules/.bin/tap",
     "--reporter=silent",
+    ...options,
     `--output-file=${tapFile(stage)}`,
     `test/${stage}/**/*.test.ts`,
   ];
@@ -69,4 +72,13 @@ export const stages: readonly Stage[] = [
   },
   { name: "executables", counts: "tap", minutes: 15, needs: "build", command: tap("executables") },
   { name: "netns", counts: "tap", minutes: 20, needs: "build", command: tap("netns") },
+  {
+    name: "vm",
+    counts: "tap",
+    minutes: 40,
+    needs: "build",
+    // One machine fills two CPUs.
+    command: tap("vm", "--jobs=1", "--timeout=1800"),
+    tells: /start to shell: \d+ ms|\.test\.ts: \d+ s/,
+  },
 ];

@@ -1,12 +1,11 @@
 // The virtual machines themselves: on a tap and a bridge that `ip` made, with a DHCP server of busybox's.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
-import { execa } from "execa";
+import { readFileSync } from "node:fs";
 import t, { type Test } from "tap";
 import { ip, links } from "../harness/ip.ts";
-import { createNamespace, type Namespace, within } from "../harness/namespaces.ts";
+import { createNamespace, type Namespace } from "../harness/namespaces.ts";
 import { startVirtualMachine, takeLease } from "./guest.ts";
+import { serveDhcp } from "./guests/dhcp.ts";
+import { fragmentsReceived } from "./guests/pings.ts";
 
 const mac = "02:00:00:00:00:07";
 
@@ -29,42 +28,11 @@ async function bridgeWithTap(
   return namespace;
 }
 
-/** Serves 10.5.0.20 on br0, and a gateway, a route and an MTU with it. */
-async function serveDhcp(t: Test, namespace: Namespace): Promise<void> {
-  const directory = t.testdir({ leases: "" });
-  writeFileSync(
-    `${directory}/conf`,
-    `interface br0
-start 10.5.0.20
-end 10.5.0.20
-lease_file ${directory}/leases
-pidfile ${directory}/pid
-option subnet 255.255.255.0
-option router 10.5.0.1
-option mtu 1400
-option staticroutes 10.9.0.0/16 10.5.0.1, 0.0.0.0/0 10.5.0.1
-`,
-  );
-  // It would wait 2 s for somebody to answer for the address.
-  const [file, ...args] = within(namespace, "busybox", "udhcpd", "-f", "-a", "10", `${directory}/conf`);
-  const server = spawn(file, args, { stdio: "ignore" });
-  const exit = once(server, "exit");
-  t.teardown(async () => {
-    server.kill();
-    await exit;
-  });
-}
-
-/** How many fragments of IPv4 packets the namespace itself has received. */
-async function fragmentsReceived(namespace: Namespace): Promise<number> {
-  const [file, ...args] = within(namespace, "cat", "/proc/net/snmp");
-  const [names, values] = (await execa(file, args)).stdout.split("\n").filter((line) => line.startsWith("Ip: "));
-  return Number(values!.split(" ")[names!.split(" ").indexOf("ReasmReqds")]);
-}
-
 t.test("with one queue", async (t) => {
   const namespace = await bridgeWithTap(t, { mtu: 1450 });
-  await serveDhcp(t, namespace);
+  const staticRoutes = "10.9.0.0/16 10.5.0.1, 0.0.0.0/0 10.5.0.1";
+  const lease = { address: "10.5.0.20/24", gateway: "10.5.0.1", mtu: 1400, staticRoutes };
+  serveDhcp(t, { namespace, link: "br0", mac, ...lease });
   const guest = await startVirtualMachine(t, { namespace, tap: "tap0", mac, mtu: 1450 });
   t.comment(`start to shell: ${guest.startTime} ms`);
 

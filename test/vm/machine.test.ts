@@ -1,31 +1,15 @@
 // The machine itself: what its kernel has, what its NICs do, and what becomes of what runs in it.
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import t from "tap";
-import { type Machine, type MachineError, startMachine } from "./machine.ts";
+import { type MachineError, startMachine } from "./machine.ts";
 
-/** Makes VFs of eth0 without their drivers, and binds the first to vfio-pci. Prints its PCI address and its IOMMU group's number. */
-const bindFirstVf = `
-  echo 0 >/sys/class/net/eth0/device/sriov_drivers_autoprobe
-  echo 2 >/sys/class/net/eth0/device/sriov_numvfs
-  vf=$(basename "$(readlink -f /sys/class/net/eth0/device/virtfn0)")
-  echo vfio-pci >/sys/bus/pci/devices/$vf/driver_override
-  echo $vf >/sys/bus/pci/drivers_probe
-  readlink -f /sys/bus/pci/devices/$vf/driver | grep --quiet '/vfio-pci$' || exit
-  echo $vf $(basename "$(readlink /sys/bus/pci/devices/$vf/iommu_group)")`;
-
-/** What test/vm/inside/vfio.py says. */
-interface VfioAnswer {
-  readonly viable?: boolean;
-  readonly ids?: string;
-  readonly failed?: { readonly step: string; readonly code: string };
-}
-
-async function openWithVfio(machine: Machine, group: string, device: string): Promise<VfioAnswer> {
-  return JSON.parse((await machine.run(`test/vm/inside/vfio.py ${group} ${device}`)).stdout);
-}
-
-t.test("a machine with an IOMMU whose ports isolate", async (t) => {
-  const machine = await startMachine(t, { name: "machine" });
+t.test("a machine", async (t) => {
+  const said: string[] = [];
+  const comment = (message: string): void => {
+    said.push(message);
+    t.comment(message);
+  };
+  const machine = await startMachine({ teardown: (end) => t.teardown(end), comment }, { name: "machine" });
 
   t.test(
     "its kernel makes what CI's own may lack: dummies, VLANs, bridges that filter them, taps, nftables",
@@ -95,11 +79,13 @@ t.test("a machine with an IOMMU whose ports isolate", async (t) => {
     t.match(stdout, "64 bytes from 10.9.0.2");
   });
 
-  t.test("a VF is bound to vfio-pci, and its group is viable and opens its device", async (t) => {
-    const { stdout } = await machine.run(bindFirstVf);
-    const [vf, group] = stdout.trim().split(" ");
-    t.same(await openWithVfio(machine, group!, vf!), { viable: true, ids: "8086:10ca" });
-    await machine.run("echo 0 >/sys/class/net/eth0/device/sriov_numvfs");
+  t.test("one start serves many commands, and tests, and says how long it took", async (t) => {
+    const boot = "cat /proc/sys/kernel/random/boot_id";
+    t.equal((await machine.run(boot)).stdout, (await machine.run(boot)).stdout);
+    const { status, stdout } = await machine.attemptTest("test/netns/harness/guest.test.ts");
+    t.equal(status, 0, stdout);
+    t.ok(machine.startTime > 0);
+    t.same(said, [`start to shell: ${machine.startTime} ms`]);
   });
 
   t.test("what a command says and its exit status come back, and its files are outside at once", async (t) => {
@@ -118,7 +104,7 @@ t.test("a machine with an IOMMU whose ports isolate", async (t) => {
 });
 
 t.test("a command that fails or does not end leaves its evidence", async (t) => {
-  const machine = await startMachine({ teardown: (callback) => t.teardown(callback) }, { name: "evidence" });
+  const machine = await startMachine({ teardown: (end) => t.teardown(end) }, { name: "evidence" });
   t.teardown(() => rmSync(machine.directory, { recursive: true }));
   const failing = `mkdir -p /run/bridge-binding && echo journal >/run/bridge-binding/attachment
     ip netns add pod && ip -n pod link add dummy7 type dummy
@@ -152,17 +138,33 @@ t.test("a command that fails or does not end leaves its evidence", async (t) => 
   t.ok(existsSync(machine.directory), "it is kept");
 });
 
-t.test("ports that do not isolate make the VF's group one that VFIO refuses", async (t) => {
-  const machine = await startMachine(t, { name: "machine-without-acs", acs: false });
-  const { stdout } = await machine.run(bindFirstVf);
-  const [vf, group] = stdout.trim().split(" ");
-  t.same(await openWithVfio(machine, group!, vf!), { viable: false, failed: { step: "container", code: "EPERM" } });
-});
+t.test("a test that fails inside leaves what the machine looked like at that moment, and says where", async (t) => {
+  const machine = await startMachine({ teardown: (end) => t.teardown(end) }, { name: "failing-test" });
+  t.teardown(() => rmSync(machine.directory, { recursive: true }));
+  const { status, stdout } = await machine.attemptTest("test/vm/inside/fails.ts");
+  t.equal(status, 1);
+  const directory = /^ {4}# evidence: (?<path>.*)\n {4}not ok 1 - the name$/m.exec(stdout)?.groups?.["path"];
+  t.equal(directory, `${machine.directory}/evidence/vm-inside-fails-1`);
+  t.match(stdout, /fileName: test\/vm\/inside\/fails\.ts\n +lineNumber: 19\n/, "the place in its source");
 
-t.test("without an IOMMU a VF has no group, and vfio-pci does not bind it", async (t) => {
-  const machine = await startMachine(t, { name: "machine-without-iommu", iommu: false });
-  t.match(await machine.attempt(bindFirstVf), { status: 1 });
-  const { stdout } = await machine.run("ls /sys/class/net/eth0/device/virtfn0");
-  t.match(stdout, "driver_override");
-  t.notMatch(stdout, "iommu_group");
+  const names = readdirSync(directory!);
+  const left = (name: string): string => readFileSync(`${directory}/${name}`, "utf8");
+  t.match(JSON.parse(left(names.find((name) => name.startsWith("netns-"))!)), [{ ifname: "lo" }, { ifname: "dummy7" }]);
+  t.match(left("dmesg"), "a line for the kernel");
+  t.match(JSON.parse(left("links.json")), [{ ifname: "lo" }, { ifname: "eth0" }, { ifname: "eth1" }]);
+  t.match(left("processes"), "fails.mjs");
+  const journals = readdirSync(directory!, { recursive: true, encoding: "utf8" });
+  t.match(
+    journals.filter((name) => name.endsWith("bridge-binding/attachment")),
+    [String],
+  );
+  t.notOk(
+    journals.some((name) => name.includes("fails-2")),
+    "a test that passes leaves none",
+  );
+
+  await machine.stop();
+  t.ok(existsSync(`${machine.directory}/console.log`), "all of it is kept");
+  const after = JSON.parse(readFileSync(`${machine.directory}/evidence/links.json`, "utf8"));
+  t.match(after, [{ ifname: "lo" }, { ifname: "eth0" }, { ifname: "eth1" }], "what it looked like in the end, too");
 });

@@ -1,31 +1,26 @@
 // A machine with two SR-IOV NICs, an IOMMU and a Debian kernel, in which the host's files are there to be run: one start serves many commands.
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import {
-  closeSync,
   existsSync,
   type FSWatcher,
   mkdirSync,
   mkdtempSync,
-  openSync,
   readFileSync,
   rmSync,
   watch,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname } from "node:path";
+import { dirname, relative } from "node:path";
 import type { Writable } from "node:stream";
 import type { Scope } from "../harness/scope.ts";
 import { bundle } from "./bundle.ts";
 import { Follower } from "./follower.ts";
-import { bareMachine, build, cache, checkout, kernelCommandLine } from "./qemu.ts";
+import { type Hardware, spawnMachine } from "./hardware.ts";
+import { cache, checkout } from "./qemu.ts";
 
-export interface MachineOptions {
+export interface MachineOptions extends Hardware {
   /** Names the directory in which a failure leaves its evidence, such as a test file's name. */
   readonly name: string;
-  /** Whether there is an IOMMU; there is unless told. */
-  readonly iommu?: boolean;
-  /** Whether the root ports isolate (ACS): each function has an IOMMU group of its own. Without, a NIC, its VFs and its root port share a non-viable one. */
-  readonly acs?: boolean;
 }
 
 /** What a command left. */
@@ -67,6 +62,9 @@ export interface MachineScope extends Scope {
   comment?(message: string): void;
 }
 
+/** Comes before a test that runs inside. */
+const witness = `${checkout}/test/vm/inside/witness.ts`;
+
 /** Milliseconds that a start may take: 4 s is usual under emulation. */
 const startTimeout = 120_000;
 
@@ -76,7 +74,7 @@ export async function startMachine(scope: MachineScope, options: MachineOptions)
   mkdirSync(runs, { recursive: true });
   const directory = mkdtempSync(`${runs}/${options.name.replaceAll(/[^\w.-]+/g, "-")}-`);
   mkdirSync(`${directory}/out`);
-  const machine = new Machine(directory, qemu(options, directory));
+  const machine = new Machine(directory, spawnMachine(options, directory));
   scope.teardown(async () => {
     if (scope.passing?.() === false) scope.comment?.(`evidence: ${await machine.keepEvidence()}`);
     await machine.stop();
@@ -174,15 +172,18 @@ export class Machine {
 
   /**
    * Runs a test of the host's (a TypeScript file that uses tap), bundled, and not by tap's runner: its standard output is TAP. Its exit status is not 0
-   * where a test failed. `timeout` is for the whole file.
+   * where a test failed; each test's first failure has by then left in evidence/ what the machine looked like. `timeout` is for the whole file.
    */
   async attemptTest(file: string, options: RunOptions = {}): Promise<Outcome> {
-    const name = `${basename(file, ".ts")}.mjs`;
-    await bundle(file, `${this.directory}/${name}`);
+    // Other folders have files of that name.
+    const name = relative(`${checkout}/test`, file).replace(/\.ts$/, "").replaceAll("/", "-");
+    await bundle([witness, file], `${this.directory}/${name}.mjs`);
     const { timeout = 600_000 } = options;
     // tap's own limit would be 30 s.
-    const env = { TAP_TIMEOUT: `${timeout / 1000}`, ...options.env };
-    return await this.attempt(`exec node /lab/${name}`, { ...options, timeout, env });
+    const env = { TAP_TIMEOUT: `${timeout / 1000}`, LAB_DIRECTORY: this.directory, ...options.env };
+    const outcome = await this.attempt(`exec node --enable-source-maps /lab/${name}.mjs`, { ...options, timeout, env });
+    if (outcome.status !== 0) await this.keepEvidence();
+    return outcome;
   }
 
   /** Has the machine write down what it looks like (test/vm/inside/evidence), and leaves all in {@link Machine.directory}, which it gives. */
@@ -190,7 +191,9 @@ export class Machine {
     const first = !this.#keep;
     this.#keep = true;
     if (first && !this.#ended) {
-      await this.attempt(`exec bash ${checkout}/test/vm/inside/evidence`, { timeout: 30_000 }).catch(() => undefined);
+      await this.attempt(`exec bash ${checkout}/test/vm/inside/evidence /lab/evidence`, { timeout: 30_000 }).catch(
+        () => undefined,
+      );
     }
     return this.directory;
   }
@@ -255,39 +258,4 @@ function brief(script: string): string {
 /** A word for a shell. */
 export function quoted(word: string): string {
   return /^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
-
-/** Both NICs (eth0, eth1) are on one hub, so that each is the outside peer of the other's VFs. */
-function qemu({ iommu = true, acs = true }: MachineOptions, directory: string): ChildProcess {
-  const built = build();
-  const share = (id: string, tag: string, path: string, more: string): string[] => [
-    ...["-fsdev", `local,id=${id},path=${path},security_model=none,multidevs=remap${more}`],
-    ...["-device", `virtio-9p-pci,fsdev=${id},mount_tag=${tag}`],
-  ];
-  const nic = (number: number): string[] => [
-    ...["-device", `pcie-root-port,id=port${number},chassis=${number},slot=${number}${acs ? "" : ",disable-acs=on"}`],
-    ...["-netdev", `hubport,id=net${number},hubid=1`],
-    ...["-device", `igb,bus=port${number},netdev=net${number},mac=52:54:00:aa:00:0${number},romfile=`],
-  ];
-  const kernel = [`lab=${checkout}`, `modules=${built.modules}`, ...(iommu ? ["intel_iommu=on"] : [])];
-  const args = [
-    // VF registers read 0 where memory reaches above 2816 MiB.
-    ...bareMachine(built, 2, 2048),
-    ...["-device", "virtio-rng-pci"],
-    ...share("host", "hostroot", "/", ",readonly=on"),
-    ...share("lab", "lab", directory, ""),
-    ...(iommu ? ["-device", "intel-iommu,intremap=on,device-iotlb=on"] : []),
-    ...nic(1),
-    ...nic(2),
-    ...["-kernel", built.kernel, "-initrd", built.machineInitrd, "-append", kernelCommandLine(built, ...kernel)],
-  ];
-  const console = openSync(`${directory}/console.log`, "a");
-  try {
-    // However its parent ends, it is not left behind.
-    return spawn("setpriv", ["--pdeathsig", "KILL", "qemu-system-x86_64", ...args], {
-      stdio: ["pipe", console, console],
-    });
-  } finally {
-    closeSync(console);
-  }
 }

@@ -2,14 +2,19 @@
 import { cpSync, existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { withScope } from "../harness/scope.ts";
+import { variants } from "./hardware.ts";
 import { quoted, startMachine } from "./machine.ts";
+
+type Variant = keyof typeof variants;
+const missing = Object.keys(variants) as Variant[];
 
 const usage = `usage: test/vm/run [OPTION]... [--] COMMAND [ARGUMENT]...   one command
        test/vm/run [OPTION]... FILE.test.ts...              test files, one after another
 
   --timeout SECONDS   for each command, 300 unless told
   --out DIRECTORY     copies there what the commands wrote to $LAB_OUT
-  --without-iommu     --without-acs
+  ${missing.map((variant) => `--${variant}`).join("  ")}
+                      a machine that lacks that
 `;
 
 /** How many of the words are ours, up to the command's first. */
@@ -27,9 +32,11 @@ const { values } = parseArgs({
   options: {
     timeout: { type: "string", default: "300" },
     out: { type: "string" },
-    "without-iommu": { type: "boolean", default: false },
-    "without-acs": { type: "boolean", default: false },
     help: { type: "boolean", default: false },
+    ...(Object.fromEntries(missing.map((variant) => [variant, { type: "boolean" }])) as Record<
+      Variant,
+      { type: "boolean" }
+    >),
   },
 });
 if (values.help || command.length === 0) {
@@ -42,12 +49,10 @@ const tests = command.every(isTest);
 
 process.exitCode = await withScope(async (scope) => {
   const say = (message: string): void => console.error(`test/vm/run: ${message}`);
-  const machine = await startMachine(
-    { ...scope, comment: say },
-    { name: "run", iommu: !values["without-iommu"], acs: !values["without-acs"] },
-  );
+  const without = missing.filter((variant) => values[variant]).map((variant) => variants[variant]);
+  const machine = await startMachine({ ...scope, comment: say }, Object.assign({ name: "run" }, ...without));
   const { stdout, stderr } = process;
-  const options = { timeout: Number(values.timeout) * 1000, cwd: process.cwd(), stdout, stderr };
+  const options = { timeout: Number(values.timeout) * 1000, cwd: process.cwd(), env: faults(), stdout, stderr };
   let failed = 0;
   for (const word of tests ? command : [undefined]) {
     const outcome = word
@@ -60,3 +65,10 @@ process.exitCode = await withScope(async (scope) => {
   if (values.out !== undefined) cpSync(machine.out, values.out, { recursive: true });
   return failed;
 });
+
+/** What chooses the faults that tests go through (test/harness/faults.ts), from our own environment. */
+function faults(): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(process.env).filter((entry): entry is [string, string] => entry[0].startsWith("FAULTS_")),
+  );
+}

@@ -109,6 +109,11 @@ t.test("TAP's failures are shown with what it says about them, and nothing else 
   t.notOk(lines.some((line) => line.includes("it works")));
 });
 
+t.test("where a failure left its evidence is shown before it", async (t) => {
+  const comments = "    # start to shell: 3300 ms\n    # evidence: /runs/1\n    not ok 1 - it works\n";
+  t.equal(tapFailures(comments), "    # evidence: /runs/1\n    not ok 1 - it works");
+});
+
 const cargo = `
 running 3 tests
 test calls::a ... ok
@@ -150,6 +155,11 @@ t.test("a skip is forbidden unless the list has its full name", async (t) => {
   const skipped = ["a.test.ts > x", "a.test.ts > x > y"].map((name) => ({ name, reason: "no dummy" }));
   t.same(forbidden(skipped, "# why\n\na.test.ts > x # kernels without it\n"), [skipped[1]]);
   t.same(forbidden(skipped, ""), skipped);
+});
+
+t.test("a skip in the lab's machines is forbidden, whatever the list says", async (t) => {
+  const skipped = [{ name: "test/vm/netns.test.ts > x", reason: "no dummy" }];
+  t.same(forbidden(skipped, "test/vm/netns.test.ts > x # kernels without it"), skipped);
 });
 
 t.test("the closing line says what there is", async (t) => {

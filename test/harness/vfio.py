@@ -1,9 +1,6 @@
-#!/usr/bin/python3 -IS
-"""What a hypervisor does with a VFIO group and a device in it (linux/vfio.h): vfio.py GROUP [DEVICE [hold]], such as 5 0000:01:10.0.
-
-Prints one line of JSON: whether the group is viable, and the device's IDs as its configuration space has them; else the step that failed and
-the errno's name. With hold it then keeps all open until it is killed.
-"""
+# What a hypervisor does with a VFIO group and a device in it (linux/vfio.h). Arguments: GROUP [DEVICE], such as 5 0000:01:10.0.
+# Says in one line of JSON whether the group is viable, and the device's IDs as its configuration space has them; else the step that failed and
+# the errno's name. Then keeps all open until it is killed.
 import errno
 import fcntl
 import json
@@ -15,7 +12,7 @@ import sys
 SET_IOMMU, GROUP_GET_STATUS, GROUP_SET_CONTAINER, GROUP_GET_DEVICE_FD, DEVICE_GET_REGION_INFO = 0x3B66, 0x3B67, 0x3B68, 0x3B6A, 0x3B6C
 VIABLE, TYPE1V2_IOMMU, CONFIG_REGION = 1, 3, 7
 
-number, device, hold = (sys.argv[1:] + [None, None])[:3]
+number, device = (sys.argv[1:] + [None])[:2]
 answer = {}
 step = "open"
 try:
@@ -39,5 +36,4 @@ try:
 except OSError as error:
     answer["failed"] = {"step": step, "code": errno.errorcode[error.errno]}
 print(json.dumps(answer), flush=True)
-if hold:
-    signal.pause()
+signal.pause()

@@ -1,0 +1,25 @@
+// The tests of test/sriov: each folder in a machine of that kind, in which they find SR-IOV, an IOMMU and VFIO, or lack one of them.
+import { readdirSync } from "node:fs";
+import t from "tap";
+import { type Hardware, variants } from "./hardware.ts";
+import { startMachine } from "./machine.ts";
+import { checkout } from "./qemu.ts";
+import { runInside } from "./suite.ts";
+
+const machines: Readonly<Record<string, Hardware>> = { whole: {}, ...variants };
+const directory = `${checkout}/test/sriov`;
+
+t.test("there is a machine for each folder", async (t) => {
+  t.same(readdirSync(directory).sort(), Object.keys(machines).sort());
+});
+
+for (const [name, hardware] of Object.entries(machines))
+  t.test(`a machine ${name}`, async (t) => {
+    const machine = await startMachine(t, { name: `sriov-${name}`, ...hardware });
+    const files = readdirSync(`${directory}/${name}`).filter((file) => file.endsWith(".test.ts"));
+    await runInside(
+      t,
+      machine,
+      files.map((file) => `${directory}/${name}/${file}`),
+    );
+  });
