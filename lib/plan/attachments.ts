@@ -4,7 +4,7 @@ import { aged } from "./aging.ts";
 import { apply, type Kernel, undo, withFailures } from "./apply.ts";
 import { type Change, expectation, scope } from "./change.ts";
 import { differences } from "./differences.ts";
-import type { Entry, Identity, Journal, Recorded } from "./journal.ts";
+import { attachmentName, type Entry, type Identity, type Journal, type Recorded } from "./journal.ts";
 import { outdated, withOriginals, withoutShared, withShared } from "./shared.ts";
 import type { State } from "./state.ts";
 
@@ -55,7 +55,7 @@ export class Attachments<K extends Kernel> {
     planning: (kernel: K) => P,
   ): P {
     return this.#namespaces.enter(netns, (kernel, here) => {
-      const earlier = this.#journal.find(containerId, ifname);
+      const earlier = this.#journal.find(attachmentName({ containerId, ifname }));
       if (earlier !== undefined) this.#clear(earlier, here, kernel);
 
       const planned = planning(kernel);
@@ -63,13 +63,13 @@ export class Attachments<K extends Kernel> {
       const changes = withOriginals(planned.changes, siblings);
       const time = this.#namespaces.time();
       const entry: Entry = { network, containerId, ifname, netns: { path: netns, ...here }, time, changes };
-      this.#journal.begin(entry);
+      this.#journal.begin(attachmentName(entry), entry);
       try {
         apply(planned.changes, kernel, planned.state);
         this.#commit(entry, planned.changes, kernel);
       } catch (failure) {
         // Where undoing failed too, the journal stays: it says what is left.
-        if (!(failure instanceof AggregateError)) this.#journal.remove(entry);
+        if (!(failure instanceof AggregateError)) this.#forget(entry);
         throw failure;
       }
       return planned;
@@ -78,16 +78,15 @@ export class Attachments<K extends Kernel> {
 
   /** Undoes the attachment as far as it was made. Without a record there is nothing to undo. `netns` may be gone, or unknown. */
   remove(attachment: Attachment, netns: string | undefined): void {
-    const { containerId, ifname } = attachment;
     if (netns !== undefined && this.#namespaces.identify(netns) !== undefined)
       return this.#namespaces.enter(netns, (kernel, here) => {
-        const recorded = this.#journal.find(containerId, ifname);
-        if (recorded === undefined) this.#journal.remove(attachment);
+        const recorded = this.#journal.find(attachmentName(attachment));
+        if (recorded === undefined) this.#forget(attachment);
         else if (isSame(recorded.entry.netns, here)) this.#undo(recorded.entry, kernel);
         else this.#undoElsewhere(recorded.entry, here);
       });
-    const recorded = this.#journal.find(containerId, ifname);
-    if (recorded === undefined) this.#journal.remove(attachment);
+    const recorded = this.#journal.find(attachmentName(attachment));
+    if (recorded === undefined) this.#forget(attachment);
     else this.#undoElsewhere(recorded.entry);
   }
 
@@ -103,7 +102,7 @@ export class Attachments<K extends Kernel> {
   ): string[] {
     return this.#namespaces.enter(netns, (kernel, here) => {
       const { containerId, ifname } = attachment;
-      const recorded = this.#journal.find(containerId, ifname);
+      const recorded = this.#journal.find(attachmentName(attachment));
       if (recorded === undefined) return [`${ifname}: no ADD of container ${containerId} is recorded`];
       if (recorded.pending) return [`${ifname}: its ADD did not end`];
       const { changes, netns: there } = recorded.entry;
@@ -141,17 +140,21 @@ export class Attachments<K extends Kernel> {
 
   #commit(entry: Entry, changes: readonly Change[], kernel: Kernel): void {
     try {
-      this.#journal.commit(entry);
+      this.#journal.commit(attachmentName(entry));
     } catch (failure) {
       throw withFailures(failure, undo(changes, kernel));
     }
+  }
+
+  #forget(attachment: Attachment): void {
+    this.#journal.remove(attachmentName(attachment));
   }
 
   /** Hands what the entry knows about sysctls that siblings hold as well to their records, before it is forgotten. */
   #bequeath(entry: Entry, siblings: readonly Entry[], kernel: Kernel): void {
     if (siblings.length === 0) return;
     for (const sibling of outdated(entry, siblings, kernel.observe({ ...scope(entry.changes), links: false })))
-      this.#journal.rewrite(sibling);
+      this.#journal.rewrite(attachmentName(sibling), sibling);
   }
 
   /**
@@ -162,10 +165,10 @@ export class Attachments<K extends Kernel> {
     const { path } = entry.netns;
     const there = this.#namespaces.identify(path);
     if (there === undefined || !isSame(entry.netns, there) || (inside !== undefined && isSame(inside, there)))
-      return this.#journal.remove(entry);
+      return this.#forget(entry);
     this.#namespaces.enter(path, (kernel, here) => {
-      if (!isSame(entry.netns, here)) return this.#journal.remove(entry);
-      const recorded = this.#journal.find(entry.containerId, entry.ifname);
+      if (!isSame(entry.netns, here)) return this.#forget(entry);
+      const recorded = this.#journal.find(attachmentName(entry));
       if (recorded !== undefined) this.#undo(recorded.entry, kernel);
     });
   }
@@ -176,13 +179,13 @@ export class Attachments<K extends Kernel> {
     const seconds = (this.#namespaces.time() - entry.time) / 1000;
     const [failure, ...others] = undo(aged(withoutShared(entry.changes, siblings), seconds), kernel);
     if (failure !== undefined) throw joined([failure, ...others]);
-    this.#journal.remove(entry);
+    this.#forget(entry);
   }
 
   /** The container's other attachments in the same namespace. */
   #siblings(attachment: Attachment, here: Identity): Entry[] {
     return this.#journal
-      .of(attachment.containerId)
+      .beginning(`${attachment.containerId}:`)
       .map(({ entry }) => entry)
       .filter((entry) => !isAttachment(entry, attachment) && isSame(entry.netns, here));
   }

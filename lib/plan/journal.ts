@@ -8,8 +8,8 @@ export interface Identity {
   readonly cookie?: string;
 }
 
-/** One attachment's record. */
-export interface Entry {
+/** One attachment's record; `C` is what was changed for it. */
+export interface Entry<C = Change> {
   /** The network's name in the configuration. */
   readonly network: string;
   readonly containerId: string;
@@ -18,13 +18,18 @@ export interface Entry {
   readonly netns: Identity & { readonly path: string };
   /** When the entry was made: milliseconds of CLOCK_MONOTONIC. */
   readonly time: number;
-  readonly changes: readonly Change[];
+  readonly changes: readonly C[];
 }
 
 /** An entry as found: `pending` while its ADD had not ended, because it is under way or was killed. */
-export interface Recorded {
-  readonly entry: Entry;
+export interface Recorded<E = Entry> {
+  readonly entry: E;
   readonly pending: boolean;
+}
+
+/** What an attachment in a pod is recorded under: neither part can hold a colon or a slash. */
+export function attachmentName({ containerId, ifname }: Pick<Entry, "containerId" | "ifname">): string {
+  return `${containerId}:${ifname}`;
 }
 
 /** The calls of `host` that a journal needs. */
@@ -45,12 +50,12 @@ const longestName = 255;
 const format = 1;
 
 /**
- * The journal of one plugin: a directory with a file for each attachment, below /run by default, since what it describes does not survive a reboot either.
- * Names are `CONTAINERID:IFNAME.json`, neither of which can hold a colon or a slash, and `….pending` until ADD has succeeded.
+ * The journal of one plugin: a directory with a file for each entry, below /run by default, since what it describes does not survive a reboot either.
+ * Files are called `NAME.json`, and `NAME.pending` until ADD has succeeded.
  *
  * Every method throws the host's errors, and an Error where a file or the directory is not what it should be.
  */
-export class Journal {
+export class Journal<E extends Entry<unknown> = Entry> {
   readonly directory: string;
   readonly #files: Files;
 
@@ -69,19 +74,19 @@ export class Journal {
   }
 
   /** Writes the entry, pending, whole or not at all. */
-  begin(entry: Entry): void {
+  begin(name: string, entry: E): void {
     this.#prepare();
-    this.#write(entry, "pending");
+    this.#write(name, entry, "pending");
   }
 
   /** Writes an entry that there is once more. */
-  rewrite(entry: Entry): void {
-    this.#write(entry, this.find(entry.containerId, entry.ifname)?.pending ? "pending" : "json");
+  rewrite(name: string, entry: E): void {
+    this.#write(name, entry, this.find(name)?.pending ? "pending" : "json");
   }
 
-  #write(entry: Entry, state: "pending" | "json"): void {
-    const path = this.#path(entry.containerId, entry.ifname, state);
-    const draft = this.#path(entry.containerId, entry.ifname, "draft");
+  #write(name: string, entry: E, state: "pending" | "json"): void {
+    const path = this.#path(name, state);
+    const draft = this.#path(name, "draft");
     this.#remove(draft);
     try {
       this.#files.createFile(draft, JSON.stringify({ format, ...entry }));
@@ -93,30 +98,27 @@ export class Journal {
   }
 
   /** Marks the entry as that of an ADD that succeeded. */
-  commit({ containerId, ifname }: Pick<Entry, "containerId" | "ifname">): void {
-    this.#files.rename(this.#path(containerId, ifname, "pending"), this.#path(containerId, ifname, "json"));
+  commit(name: string): void {
+    this.#files.rename(this.#path(name, "pending"), this.#path(name, "json"));
   }
 
-  /** The attachment's entry, or undefined if there is none. */
-  find(containerId: string, ifname: string): Recorded | undefined {
-    return (
-      this.#read(this.#path(containerId, ifname, "pending"), true) ??
-      this.#read(this.#path(containerId, ifname, "json"), false)
-    );
+  /** The entry, or undefined if there is none. */
+  find(name: string): Recorded<E> | undefined {
+    return this.#read(this.#path(name, "pending"), true) ?? this.#read(this.#path(name, "json"), false);
   }
 
-  /** Forgets the attachment, and what a killed ADD may have begun to write of it. */
-  remove({ containerId, ifname }: Pick<Entry, "containerId" | "ifname">): void {
-    for (const state of ["draft", "pending", "json"] as const) this.#remove(this.#path(containerId, ifname, state));
+  /** Forgets the entry, and what a killed ADD may have begun to write of it. */
+  remove(name: string): void {
+    for (const state of ["draft", "pending", "json"] as const) this.#remove(this.#path(name, state));
   }
 
-  /** The entries of one container. */
-  of(containerId: string): Recorded[] {
-    return this.#recorded((name) => name.startsWith(`${containerId}:`), rethrow);
+  /** The entries whose names begin so. */
+  beginning(prefix: string): Recorded<E>[] {
+    return this.#recorded((name) => name.startsWith(prefix), rethrow);
   }
 
   /** Every entry, and for each file that could not be read the error that says why. */
-  list(): { entries: Recorded[]; failures: unknown[] } {
+  list(): { entries: Recorded<E>[]; failures: unknown[] } {
     const failures: unknown[] = [];
     const entries = this.#recorded(
       () => true,
@@ -125,8 +127,8 @@ export class Journal {
     return { entries, failures };
   }
 
-  #recorded(wanted: (name: string) => boolean, failed: (failure: unknown) => void): Recorded[] {
-    const found: Recorded[] = [];
+  #recorded(wanted: (name: string) => boolean, failed: (failure: unknown) => void): Recorded<E>[] {
+    const found: Recorded<E>[] = [];
     for (const name of this.#names()) {
       const pending = name.endsWith(".pending");
       if (!(pending || name.endsWith(".json")) || !wanted(name)) continue;
@@ -140,13 +142,13 @@ export class Journal {
     return found;
   }
 
-  #path(containerId: string, ifname: string, state: "draft" | "pending" | "json"): string {
-    const name = `${containerId}:${ifname}.${state}`;
-    if (name.length > longestName)
+  #path(name: string, state: "draft" | "pending" | "json"): string {
+    const file = `${name}.${state}`;
+    if (file.length > longestName)
       throw new Error(
-        `CNI_CONTAINERID: is ${containerId.length} characters long, more than the journal's file name has room for`,
+        `CNI_CONTAINERID: is ${name.split(":")[0]!.length} characters long, more than the journal's file name has room for`,
       );
-    return `${this.directory}/${name}`;
+    return `${this.directory}/${file}`;
   }
 
   #names(): string[] {
@@ -158,7 +160,7 @@ export class Journal {
     }
   }
 
-  #read(path: string, pending: boolean): Recorded | undefined {
+  #read(path: string, pending: boolean): Recorded<E> | undefined {
     let text: string;
     try {
       text = this.#files.readFile(path, { limit: 4 << 20, follow: false });
@@ -169,7 +171,7 @@ export class Journal {
     }
     // What is undone with root's rights is read from here: a directory that others can write to is not believed.
     this.#refuseForeign();
-    return { entry: parsed(path, text), pending };
+    return { entry: parsed(path, text) as E, pending };
   }
 
   #remove(path: string): void {
@@ -211,7 +213,7 @@ export class Journal {
   }
 }
 
-function parsed(path: string, text: string): Entry {
+function parsed(path: string, text: string): Entry<unknown> {
   let value: {
     format?: unknown;
     containerId?: unknown;
@@ -232,7 +234,7 @@ function parsed(path: string, text: string): Entry {
     !Array.isArray(value.changes)
   )
     throw new Error(`${path}: is not a journal: containerId, ifname, netns or changes is missing`);
-  return value as unknown as Entry;
+  return value as unknown as Entry<unknown>;
 }
 
 function rethrow(failure: unknown): never {
