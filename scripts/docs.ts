@@ -6,11 +6,14 @@ import * as bridge from "../plugins/bridge-binding/descriptions.ts";
 import * as bridgeBinding from "../plugins/bridge-binding/netconf.ts";
 import * as passt from "../plugins/passt-binding/descriptions.ts";
 import * as passtBinding from "../plugins/passt-binding/netconf.ts";
+import * as sriov from "../plugins/sriov-vfio/descriptions.ts";
+import * as sriovVfio from "../plugins/sriov-vfio/netconf.ts";
 
 /** The README of each plugin with its table as it ought to be. */
 export const tables = [
   { readme: "plugins/bridge-binding/README.md", table: fieldTable(bridgeBinding.netconf, bridge.descriptions) },
   { readme: "plugins/passt-binding/README.md", table: fieldTable(passtBinding.netconf, passt.descriptions) },
+  { readme: "plugins/sriov-vfio/README.md", table: fieldTable(sriovVfio.netconf, sriov.descriptions) },
 ];
 
 const marked = /(<!-- fields -->\n)[\s\S]*?(<!-- \/fields -->)/;

@@ -92,4 +92,5 @@ const formats: Readonly<Record<string, string>> = {
   "link-name": "link name",
   "pci-address": "PCI address",
   "absolute-path": "absolute path",
+  "vfio-driver": "VFIO driver",
 };

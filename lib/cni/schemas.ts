@@ -1,5 +1,6 @@
 // The kinds of values that configurations are made of, each with the words that explain a refusal. The only file that knows zod.
 import * as z from "zod/mini";
+import { isVfioDriver } from "../sysfs/vfio.ts";
 import { isCidr, isIp, isPciAddress, normalMac } from "./address.ts";
 import { linkNameFault } from "./environment.ts";
 import { unknownField } from "./spelling.ts";
@@ -90,6 +91,11 @@ export function linkName(): Schema<string> {
 /** A PCI address with its domain. */
 export function pciAddress(): Schema<string> {
   return format("pci-address", isPciAddress, "must be a PCI address such as 0000:3b:02.6");
+}
+
+/** The name of a PCI driver that hands a device to user space. */
+export function vfioDriver(): Schema<string> {
+  return format("vfio-driver", isVfioDriver, "must be a VFIO driver such as vfio-pci or mlx5_vfio_pci");
 }
 
 /** A path that begins at the root and does not go up again. */

@@ -4,9 +4,10 @@ import { parse } from "yaml";
 import { configVersion } from "../../../lib/cni/versions.ts";
 import { netconf as bridgeNetconf } from "../../../plugins/bridge-binding/netconf.ts";
 import { netconf as passtNetconf } from "../../../plugins/passt-binding/netconf.ts";
+import { netconf as sriovNetconf } from "../../../plugins/sriov-vfio/netconf.ts";
 
 const root = new URL("../../../netconf-examples/", import.meta.url);
-const netconfs = { "bridge-binding": bridgeNetconf, "passt-binding": passtNetconf };
+const netconfs = { "bridge-binding": bridgeNetconf, "passt-binding": passtNetconf, "sriov-vfio": sriovNetconf };
 
 interface Manifest {
   readonly apiVersion: string;
@@ -20,7 +21,7 @@ const texts = await Promise.all(
   files.map(async (file) => ({ file, text: await readFile(new URL(file, root), "utf8") })),
 );
 const manifests = texts
-  .filter(({ file }) => file.endsWith(".yaml"))
+  .filter(({ file }) => file.endsWith(".yaml") && !file.endsWith("cdi.yaml"))
   .map(({ file, text }) => ({ file, manifest: parse(text) as Manifest }));
 
 /** All network configurations among the examples, those inside manifests too. */
@@ -65,7 +66,7 @@ for (const { file, manifest } of manifests) {
       );
       const { interfaces, networks } = vmOf(manifest);
       for (const { name, binding } of interfaces) {
-        t.ok(registered.includes(binding.name), binding.name);
+        if (binding !== undefined) t.ok(registered.includes(binding.name), binding.name);
         t.ok(
           networks.some((network) => network.name === name),
           `${name} is a network of the VM`,
@@ -87,6 +88,35 @@ t.test(
   },
 );
 
+t.test("the SR-IOV VM, its network, and the device plugin's resource belong together", async (t) => {
+  const [network, plugin, vm] = ["network-attachment-definition", "device-plugin", "virtual-machine"].map(
+    (name) => manifests.find(({ file }) => file === `sriov/${name}.yaml`)!.manifest,
+  ) as [Manifest, Manifest & { data: Record<string, string> }, Manifest];
+  const { resourceList } = JSON.parse(plugin.data["config.json"]!) as {
+    resourceList: { resourcePrefix: string; resourceName: string }[];
+  };
+  const resources = resourceList.map(({ resourcePrefix, resourceName }) => `${resourcePrefix}/${resourceName}`);
+  const { annotations, namespace, name } = network.metadata as Manifest["metadata"] & {
+    annotations: Record<string, string>;
+  };
+  t.same(resources, [annotations["k8s.v1.cni.cncf.io/resourceName"]]);
+  const { interfaces, networks } = vmOf(vm);
+  t.match(interfaces, [{ sriov: {} }]);
+  t.same(
+    networks.map(({ multus }) => multus?.networkName),
+    [`${namespace}/${name}`],
+  );
+  t.match(JSON.parse(String(network.spec["config"])), { capabilities: { mac: true, CNIDeviceInfoFile: true } });
+});
+
+t.test("the CDI example has the files that VFIO needs", async (t) => {
+  const cdi = parse(texts.find(({ file }) => file === "sriov/cdi.yaml")!.text);
+  t.same(
+    cdi.devices[0].containerEdits.deviceNodes.map(({ path }: { path: string }) => path),
+    ["/dev/vfio/vfio", "/dev/vfio/74"],
+  );
+});
+
 interface Binding {
   readonly networkAttachmentDefinition: string;
   readonly migration: { readonly method: string };
@@ -98,8 +128,8 @@ function bindingsOf({ spec }: Manifest): Record<string, Binding> {
 }
 
 function vmOf({ spec }: Manifest): {
-  interfaces: { name: string; binding: { name: string } }[];
-  networks: { name: string }[];
+  interfaces: { name: string; binding?: { name: string }; sriov?: object }[];
+  networks: { name: string; multus?: { networkName: string } }[];
 } {
   // biome-ignore lint/suspicious/noExplicitAny: what YAML holds
   const { domain, networks } = (spec as any).template.spec;

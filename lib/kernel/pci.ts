@@ -1,0 +1,121 @@
+// The node's own PCI devices: how plans come to the real ones.
+import * as host from "host";
+import { openRtnetlink } from "../netlink/socket.ts";
+import { type Allocation, Allocations, type Devices } from "../plan/allocations.ts";
+import { type Identity, Journal } from "../plan/journal.ts";
+import { directoryOf, identityOf, isDevice } from "../sysfs/pci.ts";
+import { isThere, type Tree } from "../sysfs/tree.ts";
+import { type Node, NodeDevices } from "./devices.ts";
+
+/** How long a call waits for another one that is busy with the same device, in milliseconds. */
+const patience = 30_000;
+
+/** sysfs and /dev of this node. */
+export const tree: Tree = host;
+
+/** The devices whose journal is in `directory`. */
+export function allocationsIn(directory: string): Allocations<NodeDevices> {
+  return new Allocations(new Journal<Allocation>(directory, host), devices);
+}
+
+const devices: Devices<NodeDevices> = {
+  time: () => host.monotonic(),
+
+  identify: (address) => (isDevice(tree, address) ? identityOf(tree, address) : undefined),
+
+  /** The lock is a flock on the device's own directory, which goes with its holder. */
+  enter<T>(address: string, work: (kernel: NodeDevices) => T): T {
+    const lock = host.lock(directoryOf(address), patience);
+    try {
+      const { rtnl } = openRtnetlink();
+      try {
+        return work(new NodeDevices(tree, rtnl, node));
+      } finally {
+        rtnl.close();
+      }
+    } finally {
+      host.close(lock);
+    }
+  },
+
+  identifyNetns,
+
+  isThere(netns) {
+    try {
+      const there = identifyNetns(netns.path);
+      if (there.cookie !== undefined && netns.cookie !== undefined) return there.cookie === netns.cookie;
+      return there.device === netns.device && there.inode === netns.inode;
+    } catch {
+      return false;
+    }
+  },
+};
+
+function identifyNetns(path: string): Identity {
+  const netns = host.openNetns(path);
+  try {
+    return host.inNetns(netns, () => {
+      const { device, inode } = host.stat("/proc/thread-self/ns/net");
+      const { rtnl, cookie } = openRtnetlink();
+      rtnl.close();
+      return { device, inode, ...(cookie !== undefined && { cookie }) };
+    });
+  } finally {
+    host.close(netns);
+  }
+}
+
+const node: Node = {
+  loadModule(name) {
+    const path = ["/usr/sbin/modprobe", "/sbin/modprobe"].find(isExecutable);
+    if (path === undefined) throw new Error(`${name}: is not loaded, and the node has no modprobe to load it`);
+    const { status } = host.run(path, {
+      args: ["--", name],
+      env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
+      stdin: "",
+      timeout: 30_000,
+    });
+    if (status !== 0) throw new Error(`${name}: is not loaded, and modprobe could not load it (exit status ${status})`);
+  },
+
+  replaceFile(path, text) {
+    node.discardDraft(path);
+    makeDirectory(path.slice(0, path.lastIndexOf("/")));
+    host.createFile(draftOf(path), text);
+    host.rename(draftOf(path), path);
+  },
+
+  discardDraft(path) {
+    try {
+      host.unlink(draftOf(path));
+    } catch (failure) {
+      if ((failure as host.HostError).code !== "ENOENT") throw failure;
+    }
+  },
+
+  unlink: (path) => host.unlink(path),
+};
+
+function draftOf(path: string): string {
+  return `${path}.new`;
+}
+
+/** Makes a directory and those above it, where they are missing. */
+function makeDirectory(path: string): void {
+  if (path === "" || isThere(tree, path)) return;
+  makeDirectory(path.slice(0, path.lastIndexOf("/")));
+  try {
+    host.makeDirectory(path);
+  } catch (failure) {
+    // Another call was faster.
+    if ((failure as host.HostError).code !== "EEXIST") throw failure;
+  }
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    return (host.stat(path).mode & 0o111) !== 0;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,207 @@
+// The life of a device that an attachment has for itself: taken, checked, given back from what was written down, however far it came.
+import { joined } from "../cni/failure.ts";
+import { withFailures } from "./apply.ts";
+import type { Attachment } from "./attachments.ts";
+import type { DeviceChange } from "./device.ts";
+import type { Entry, Identity, Journal, Recorded } from "./journal.ts";
+
+/** What a change is made on: a node's devices. */
+export interface DeviceKernel {
+  /** Makes the change, and sees that it was made. */
+  perform(change: DeviceChange): void;
+  /** Takes it back, wherever between none and all of it was made. */
+  revert(change: DeviceChange): void;
+  /** Names what is not as the change left it. */
+  differences(change: DeviceChange): string[];
+}
+
+/** The way to a node's devices. */
+export interface Devices<K extends DeviceKernel> {
+  /** Which device has the PCI address; undefined if none has it any more. */
+  identify(address: string): Identity | undefined;
+  /** Calls back while no other call of these plugins is at the device. Throws where it is not there. */
+  enter<T>(address: string, work: (kernel: K) => T): T;
+  /** Whether a pod's network namespace is still there. */
+  isThere(netns: Entry["netns"]): boolean;
+  /** Which namespace is at the path. Throws where none is. */
+  identifyNetns(path: string): Identity;
+  /** Milliseconds of CLOCK_MONOTONIC. */
+  time(): number;
+}
+
+/** One attachment's record: `device` is what it has. The journal knows it by its PCI address, so that nobody else can have it. */
+export interface Allocation extends Entry<DeviceChange> {
+  readonly device: Identity & { readonly address: string };
+}
+
+/** All devices that one plugin has given away. Failures are thrown as they are, several of them as an AggregateError. */
+export class Allocations<K extends DeviceKernel> {
+  readonly #journal: Journal<Allocation>;
+  readonly #devices: Devices<K>;
+
+  constructor(journal: Journal<Allocation>, devices: Devices<K>) {
+    this.#journal = journal;
+    this.#devices = devices;
+  }
+
+  /** Throws where no allocation could be recorded. */
+  probe(): void {
+    this.#journal.probe();
+  }
+
+  /**
+   * Performs what `planning` plans, all or nothing. What an earlier allocation of the device left is put right first, where its pod is gone or its ADD was killed.
+   * @param planning sees the device as it was before anybody had it; it must change nothing
+   */
+  add<P extends { readonly changes: readonly DeviceChange[] }>(
+    attachment: Attachment & { readonly network: string; readonly netns: string; readonly device: string },
+    planning: (kernel: K) => P,
+  ): P {
+    const { containerId, ifname, network, netns, device: address } = attachment;
+    return this.#devices.enter(address, (kernel) => {
+      this.#clear(attachment, kernel);
+      const planned = planning(kernel);
+      const { changes } = planned;
+      const entry: Allocation = {
+        network,
+        containerId,
+        ifname,
+        device: { address, ...this.#devices.identify(address)! },
+        netns: { path: netns, ...this.#devices.identifyNetns(netns) },
+        time: this.#devices.time(),
+        changes,
+      };
+      this.#journal.begin(address, entry);
+      try {
+        for (const change of changes) kernel.perform(change);
+        this.#journal.commit(address);
+      } catch (failure) {
+        const failures = revert(changes, kernel);
+        // Where undoing failed too, the journal stays: it says what is left.
+        if (failures.length === 0) this.#journal.remove(address);
+        throw withFailures(failure, failures);
+      }
+      return planned;
+    });
+  }
+
+  /** Gives the attachment's device back. Without a record there is nothing to give. */
+  remove(attachment: Attachment): void {
+    for (const { entry } of this.#of(attachment)) this.#release(entry);
+  }
+
+  /** Names each difference between what the attachment was given and what is there, and what `inspection` finds besides. */
+  differences(attachment: Attachment, inspection: (kernel: K, address: string) => readonly string[]): string[] {
+    const { containerId, ifname } = attachment;
+    const [recorded] = this.#of(attachment);
+    if (recorded === undefined) return [`${ifname}: no ADD of container ${containerId} is recorded`];
+    if (recorded.pending) return [`${ifname}: its ADD did not end`];
+    const { device, changes } = recorded.entry;
+    if (!this.#isThere(recorded.entry)) return [`${device.address}: is gone, or made anew since ADD`];
+    return this.#devices.enter(device.address, (kernel) => [
+      ...changes.flatMap((change) => kernel.differences(change)),
+      ...inspection(kernel, device.address),
+    ]);
+  }
+
+  /** Gives back every device of the network whose attachment is not among the valid ones. Goes on past failures, and gives them all. */
+  collect(network: string, valid: readonly Attachment[]): unknown[] {
+    const { entries, failures } = this.#list();
+    for (const { entry } of entries) {
+      if (entry.network !== network || valid.some((one) => isAttachment(one, entry))) continue;
+      try {
+        this.#release(entry);
+      } catch (failure) {
+        failures.push(failure);
+      }
+    }
+    return failures;
+  }
+
+  /** Makes room for an ADD, or throws and says who has the device. */
+  #clear(attachment: Attachment & { readonly device: string }, kernel: K): void {
+    const { device: address, ifname, containerId } = attachment;
+    // A record that cannot be read is no reason to refuse all other devices too.
+    const other = this.#list().entries.find(
+      ({ entry }) => isAttachment(entry, attachment) && entry.device.address !== address,
+    );
+    if (other !== undefined) {
+      if (!other.pending)
+        throw new Error(
+          `${ifname}: container ${containerId} has ${other.entry.device.address} by this name already; DEL it first`,
+        );
+      this.#release(other.entry);
+    }
+    const recorded = this.#journal.find(address);
+    if (recorded === undefined) return this.#journal.remove(address);
+    const { entry, pending } = recorded;
+    if (!pending && isAttachment(entry, attachment))
+      throw new Error(`${ifname}: container ${containerId} has this attachment already; DEL it first`);
+    if (!pending && this.#devices.isThere(entry.netns))
+      throw new Error(
+        `${address}: container ${entry.containerId} has it as ${entry.ifname}, and its namespace ${entry.netns.path} is still there; DEL that attachment first`,
+      );
+    this.#giveBack(entry, kernel);
+  }
+
+  /** What is recorded of the attachment: at most one device, but for what a killed ADD with another one left. */
+  #of(attachment: Attachment): Recorded<Allocation>[] {
+    const { entries, failures } = this.#list();
+    const found = entries.filter(({ entry }) => isAttachment(entry, attachment));
+    // A record that cannot be read may be this one's.
+    const [failure, ...others] = failures;
+    if (found.length === 0 && failure !== undefined) throw joined([failure, ...others]);
+    return found;
+  }
+
+  /** Every record that is a device's: another plugin may have the same directory. */
+  #list(): ReturnType<Journal<Allocation>["list"]> {
+    const { entries, failures } = this.#journal.list();
+    return { entries: entries.filter(({ entry }) => typeof entry.device?.address === "string"), failures };
+  }
+
+  #release(entry: Allocation): void {
+    const { address } = entry.device;
+    // What cannot be locked can be nobody's.
+    if (this.#devices.identify(address) === undefined) return this.#journal.remove(address);
+    this.#devices.enter(address, (kernel) => {
+      const recorded = this.#journal.find(address);
+      // Somebody else has it by now.
+      if (recorded === undefined || !isAttachment(recorded.entry, entry)) return;
+      this.#giveBack(recorded.entry, kernel);
+    });
+  }
+
+  #giveBack(entry: Allocation, kernel: K): void {
+    if (this.#isThere(entry)) {
+      const [failure, ...others] = revert(entry.changes, kernel);
+      if (failure !== undefined) throw joined([failure, ...others]);
+    }
+    this.#journal.remove(entry.device.address);
+  }
+
+  /** Whether the device is still the one that was given away, and not one that has its address since. */
+  #isThere({ device }: Allocation): boolean {
+    const there = this.#devices.identify(device.address);
+    return there !== undefined && there.device === device.device && there.inode === device.inode;
+  }
+}
+
+/**
+ * Takes all of the changes back, in the order in which they were made: a VF's settings before its driver, which reads them when it takes it. Goes on past failures, and gives them all.
+ */
+function revert(changes: readonly DeviceChange[], kernel: DeviceKernel): unknown[] {
+  const failures: unknown[] = [];
+  for (const change of changes) {
+    try {
+      kernel.revert(change);
+    } catch (failure) {
+      failures.push(failure);
+    }
+  }
+  return failures;
+}
+
+function isAttachment(one: Attachment, other: Attachment): boolean {
+  return one.containerId === other.containerId && one.ifname === other.ifname;
+}

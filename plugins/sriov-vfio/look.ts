@@ -1,0 +1,76 @@
+// What a VF looks like before anything is changed, as far as a plan needs to know.
+
+import { CniError, code } from "../../lib/cni/errors.ts";
+import type { NodeDevices } from "../../lib/kernel/devices.ts";
+import type { VfSettings } from "../../lib/plan/device.ts";
+import * as pci from "../../lib/sysfs/pci.ts";
+import { capacityOf, virtualFunction } from "../../lib/sysfs/sriov.ts";
+import { attribute, type Tree } from "../../lib/sysfs/tree.ts";
+import * as vfio from "../../lib/sysfs/vfio.ts";
+import type { Found } from "./plan.ts";
+
+/** NET_ADDR_RANDOM of <uapi/linux/netdevice.h>: the driver picked the MAC address, because the PF gave it none. */
+const random = "1";
+
+/** Throws a CniError where there is no such VF, or where its PF has no link to set it by. */
+export function look(kernel: NodeDevices, device: string): Found {
+  const { tree } = kernel;
+  const where = virtualFunction(tree, device);
+  if (where === undefined) throw noVf(tree, device);
+  requireNetworkDriver(tree, where.pf);
+  const driver = pci.driverOf(tree, device);
+  const override = pci.overrideOf(tree, device);
+  const links = pci.linksOf(tree, device);
+  const group = vfio.groupOf(tree, device);
+  const { uplink, up, mtu, settings } = kernel.vf(where);
+  return {
+    ...where,
+    device,
+    binding: { ...(driver !== undefined && { driver }), ...(override !== undefined && { override }) },
+    links,
+    mtu: Number(links[0] === undefined ? mtu : (attribute(tree, `/sys/class/net/${links[0]}/mtu`) ?? mtu)),
+    uplink,
+    up,
+    settings: withoutChance(
+      settings,
+      links.some((name) => isChance(tree, name, settings)),
+    ),
+    group,
+    offenders: group === undefined ? [] : vfio.offendersOf(tree, group, device),
+  };
+}
+
+/** Some PFs tell the address that the VF's driver picked: given back as it was it would be an administrator's. */
+function withoutChance(settings: VfSettings, isRandom: boolean): VfSettings {
+  return isRandom && settings.mac !== undefined ? { ...settings, mac: "00:00:00:00:00:00" } : settings;
+}
+
+/** Whether the PF's address of the VF is the one that the link's driver picked. Another one is an administrator's, which the driver has not taken yet. */
+function isChance(tree: Tree, link: string, { mac }: VfSettings): boolean {
+  const of = (name: string): string | undefined => attribute(tree, `/sys/class/net/${link}/${name}`);
+  return of("addr_assign_type") === random && of("address") === mac;
+}
+
+/** Throws a CniError where the PF cannot set its VFs up, because no network driver has it. */
+function requireNetworkDriver(tree: Tree, pf: string): void {
+  const driver = pci.driverOf(tree, pf);
+  if (driver !== undefined && !vfio.isVfioDriver(driver)) return;
+  const fact = `${pf}: the VF's PF is on ${driver === undefined ? "no driver" : `${driver} itself`}, and so sets no VF up`;
+  throw new CniError(code.obstructed, fact, "give the PF back to its network driver");
+}
+
+function noVf(tree: Tree, device: string): CniError {
+  const capacity = capacityOf(tree, device);
+  if (capacity === undefined)
+    return new CniError(
+      code.obstructed,
+      `${device}: is no virtual function`,
+      "deviceID must be an SR-IOV VF's PCI address",
+    );
+  const { vfs, most } = capacity;
+  return new CniError(
+    code.obstructed,
+    `${device}: is a physical function, with ${vfs} of ${most} VFs`,
+    vfs === 0 ? `make VFs: echo ${most} > ${pci.directoryOf(device)}/sriov_numvfs` : "deviceID must be one of its VFs",
+  );
+}

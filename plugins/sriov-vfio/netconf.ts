@@ -1,0 +1,41 @@
+// What an operator writes for sriov-vfio: sriov-cni's names, and how the VF comes to its VFIO driver.
+import { type ConfOf, defaulted, defineNetconf, optional, type SalvagedOf } from "../../lib/cni/netconf.ts";
+import { absolutePath, integer, mac, oneOf, pciAddress, vfioDriver } from "../../lib/cni/schemas.ts";
+
+/** In Mbit/s, as u32 of struct ifla_vf_rate. */
+const rate = () => integer({ min: 0, max: 0xffffffff, unit: "Mbit/s" });
+const onOff = () => oneOf("on", "off");
+
+export const netconf = defineNetconf(
+  () => ({
+    deviceID: optional(pciAddress),
+    binding: defaulted("auto", () => oneOf("auto", "require-prebound", "bind")),
+    driver: defaulted("vfio-pci", vfioDriver),
+    mac: optional(mac),
+    vlan: optional(() => integer({ min: 0, max: 4094 })),
+    vlanQoS: optional(() => integer({ min: 0, max: 7 })),
+    vlanProto: optional(() => oneOf("802.1q", "802.1ad")),
+    min_tx_rate: optional(rate),
+    max_tx_rate: optional(rate),
+    spoofchk: optional(onOff),
+    trust: optional(onOff),
+    link_state: optional(() => oneOf("auto", "enable", "disable")),
+    dataDir: defaulted("/run/sriov-vfio", absolutePath),
+  }),
+  ({ vlan, vlanQoS, vlanProto, min_tx_rate: least = 0, max_tx_rate: most = 0 }): string[] => [
+    ...(vlanQoS !== undefined && vlanQoS !== 0 && !vlan
+      ? ["vlanQoS: is of a VLAN's frames, and there is none; set vlan"]
+      : []),
+    ...(vlanProto === "802.1ad" && !vlan ? ["vlanProto: 802.1ad is of a VLAN's tag, and there is none; set vlan"] : []),
+    ...(vlanProto !== undefined && vlan === undefined && vlanProto !== "802.1ad"
+      ? ["vlanProto: is of a VLAN's tag, and there is none; set vlan"]
+      : []),
+    ...(most !== 0 && least > most ? [`min_tx_rate: ${least} Mbit/s is more than the ${most} of max_tx_rate`] : []),
+  ],
+);
+
+/** The configuration, validated. */
+export type Netconf = ConfOf<typeof netconf>;
+
+/** What DEL and GC have of one that may be faulty. */
+export type Salvaged = SalvagedOf<typeof netconf>;

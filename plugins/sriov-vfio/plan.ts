@@ -1,0 +1,119 @@
+// What sriov-vfio does to a VF, as a list of changes: settings at the physical function, driver, device information.
+import { deviceInfo } from "../../lib/kubevirt/device-info.ts";
+import type { Binding, DeviceChange, VfSettings } from "../../lib/plan/device.ts";
+import type { VirtualFunction } from "../../lib/sysfs/sriov.ts";
+import { isVfioDriver, type Offender } from "../../lib/sysfs/vfio.ts";
+import type { Netconf } from "./netconf.ts";
+
+/** A VF as it was found. */
+export interface Found extends VirtualFunction {
+  readonly device: string;
+  readonly binding: Binding;
+  /** The names of its network links. */
+  readonly links: readonly string[];
+  readonly mtu: number;
+  readonly uplink: string;
+  readonly up: boolean;
+  /** What its PF tells of it. A MAC address that its own driver picked at random counts as none: zeros. */
+  readonly settings: VfSettings;
+  readonly group: string | undefined;
+  readonly offenders: readonly Offender[];
+}
+
+/** What the plan is made from. */
+export interface Situation {
+  readonly conf: Netconf;
+  readonly found: Found;
+  /** Who has the VF's group open, in words. */
+  readonly use?: string;
+  /** The MAC address that was asked for. */
+  readonly mac?: string;
+  /** One that is the attachment's alone, for a VF that has none. */
+  readonly generatedMac: string;
+  readonly info?: { readonly path: string; readonly present?: string };
+}
+
+/** Something in the way, and what to do about it. */
+export interface Obstacle {
+  readonly fact: string;
+  readonly hint: string;
+}
+
+const noMac = "00:00:00:00:00:00";
+
+/** Why the VF cannot be had. Nothing if it can. */
+export function obstacles({ conf, found, use }: Situation): Obstacle[] {
+  const { device, binding, links, uplink, up, group, offenders } = found;
+  const prebound = isPrebound(found);
+  const faults: (Obstacle | false)[] = [
+    !up && { fact: `${uplink}: the VF's PF is down`, hint: `ip link set ${uplink} up` },
+    group === undefined && {
+      fact: `${device}: is in no IOMMU group`,
+      hint: "switch the IOMMU on: VT-d or AMD-Vi in the firmware, and intel_iommu=on on an Intel kernel's command line",
+    },
+    offenders.length > 0 && {
+      fact: `${device}: its IOMMU group ${group} is not viable: ${offenders.map(({ address, driver }) => `${address} is on ${driver}`).join(", ")}`,
+      hint: "VFIO hands over whole groups: take these devices from their drivers, or use a slot with ACS, where each VF has a group of its own",
+    },
+    use !== undefined && { fact: use, hint: "end the process that uses the VF" },
+    conf.binding === "require-prebound" &&
+      !prebound && {
+        fact: `${device}: is on ${binding.driver ?? "no driver"}, and binding is "require-prebound"`,
+        hint: `bind it to ${conf.driver} before the device plugin starts, or set binding to "auto"`,
+      },
+    binding.driver !== undefined &&
+      !prebound &&
+      links.length === 0 && {
+        fact: `${device}: is on ${binding.driver} and has no network link on the node: it is in another network namespace`,
+        hint: "delete the pod that has it",
+      },
+  ];
+  return faults.filter((fault) => fault !== false);
+}
+
+/** Whether the VF is on a VFIO driver already, so that it stays there. */
+export function isPrebound({ binding: { driver } }: Pick<Found, "binding">): boolean {
+  return driver !== undefined && isVfioDriver(driver);
+}
+
+/** The changes that ADD makes. There must be no {@link obstacles}. Throws an Error where the device information's file is another one. */
+export function plan(situation: Situation): DeviceChange[] {
+  const { conf, found, info } = situation;
+  const { device, pf, index, binding, links } = found;
+  const changes: DeviceChange[] = [];
+  const to = wanted(situation);
+  const from = Object.fromEntries(Object.entries(found.settings).filter(([name]) => Object.hasOwn(to, name)));
+  if (Object.keys(to).length > 0) changes.push({ do: "configureVf", pf, index, from, to });
+  const stays = isPrebound(found) && (conf.binding !== "bind" || binding.driver === conf.driver);
+  if (!stays) changes.push({ do: "bindDriver", device, from: binding, to: { driver: conf.driver }, links });
+  if (info !== undefined) {
+    const to = deviceInfo(info, { address: device, pf });
+    changes.push({ do: "file", path: info.path, to, ...(info.present !== undefined && { from: info.present }) });
+  }
+  return changes;
+}
+
+/** The guest's MAC address: the one that was asked for, the one that the VF has, or one of its own. */
+export function guestMac({ mac, found, generatedMac }: Situation): string {
+  const { mac: present = noMac } = found.settings;
+  return mac ?? (present === noMac ? generatedMac : present);
+}
+
+/** The settings that were asked for, and a MAC address for a VF that has none. */
+function wanted(situation: Situation): VfSettings {
+  const { conf, found } = situation;
+  const { vlan, min_tx_rate: least, max_tx_rate: most } = conf;
+  const mac = guestMac(situation);
+  return {
+    ...(vlan !== undefined && {
+      vlan: { id: vlan, qos: conf.vlanQoS ?? 0, protocol: vlan === 0 ? "802.1q" : (conf.vlanProto ?? "802.1q") },
+    }),
+    ...((situation.mac !== undefined || mac !== found.settings.mac) && { mac }),
+    ...((least !== undefined || most !== undefined) && {
+      rate: { least: least ?? found.settings.rate?.least ?? 0, most: most ?? found.settings.rate?.most ?? 0 },
+    }),
+    ...(conf.spoofchk !== undefined && { spoofCheck: conf.spoofchk === "on" }),
+    ...(conf.trust !== undefined && { trust: conf.trust === "on" }),
+    ...(conf.link_state !== undefined && { linkState: conf.link_state }),
+  };
+}

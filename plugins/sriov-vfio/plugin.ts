@@ -1,0 +1,139 @@
+// The verbs of sriov-vfio.
+import { isPciAddress } from "../../lib/cni/address.ts";
+import { CniError, code } from "../../lib/cni/errors.ts";
+import { isObject, type JsonObject } from "../../lib/cni/json.ts";
+import { requestedMac } from "../../lib/cni/mac.ts";
+import type { Attachment, Collection, Detachment, Inquiry, Plugin } from "../../lib/cni/plugin.ts";
+import type { Result } from "../../lib/cni/results.ts";
+import type { NodeDevices } from "../../lib/kernel/devices.ts";
+import { sha256 } from "../../lib/kernel/node.ts";
+import { allocationsIn, tree } from "../../lib/kernel/pci.ts";
+import { deviceInfoFile } from "../../lib/kubevirt/device-info.ts";
+import { isDevice } from "../../lib/sysfs/pci.ts";
+import { isThere, text } from "../../lib/sysfs/tree.ts";
+import * as vfio from "../../lib/sysfs/vfio.ts";
+import { look } from "./look.ts";
+import { type Netconf, netconf, type Salvaged } from "./netconf.ts";
+import { guestMac, isPrebound, obstacles, plan, type Situation } from "./plan.ts";
+import { report } from "./report.ts";
+import { unavailable } from "./status.ts";
+
+export const sriovVfio: Plugin<Netconf, Salvaged> = {
+  name: "sriov-vfio",
+  about: "configures an SR-IOV virtual function and hands it to a VM by VFIO",
+  netconf,
+  ipam: true,
+
+  add(call: Attachment<Netconf>): Result {
+    const { containerId, ifname, network, netns, conf } = call;
+    const device = deviceOf(call.object, conf);
+    if (!isDevice(tree, device))
+      throw new CniError(
+        code.obstructed,
+        `${device}: is no PCI device of this node`,
+        "a VF is there as long as its PF's sriov_numvfs is above its number",
+      );
+    // First, because it is given back by itself where anything fails later.
+    const assigned = call.ipam?.add();
+    const { situation } = allocationsIn(conf.dataDir).add(
+      { containerId, ifname, network, netns: netns.path, device },
+      (kernel) => {
+        const situation = situationOf(kernel, call, device);
+        const [first, ...others] = obstacles(situation);
+        if (first !== undefined)
+          throw new CniError(
+            code.obstructed,
+            [first, ...others].map(({ fact }) => fact).join("; "),
+            [first, ...others].map(({ hint }) => hint).join("; "),
+          );
+        const changes = plan(situation);
+        // Before anything is changed: of what can fail, this is the likeliest.
+        for (const change of changes) if (change.do === "bindDriver") kernel.ensureDriver(change.to.driver);
+        return { situation, changes };
+      },
+    );
+    const { mtu } = situation.found;
+    return report(
+      { name: ifname, sandbox: netns.path, mac: guestMac(situation), mtu, pciID: device },
+      assigned,
+      call.prevResult,
+    );
+  },
+
+  del(call: Detachment<Salvaged>): void {
+    allocationsIn(call.conf.dataDir).remove(call);
+  },
+
+  check(call: Attachment<Netconf>): void {
+    const found = allocationsIn(call.conf.dataDir).differences(call, inspect);
+    if (found.length > 0) throw new CniError(code.differs, found.join("; "));
+  },
+
+  gc(call: Collection<Salvaged>): void {
+    const valid = call.valid.map(({ containerID, ifname }) => ({ containerId: containerID, ifname }));
+    const failures = allocationsIn(call.conf.dataDir).collect(call.network, valid);
+    if (failures.length > 0) throw new AggregateError(failures, "some devices could not be given back");
+  },
+
+  status({ conf }: Inquiry<Netconf>): void {
+    const faults = unavailable(conf, tree, () => allocationsIn(conf.dataDir).probe());
+    if (faults.length > 0) throw new CniError(code.unavailable, faults.join("; "));
+  },
+};
+
+/** The VF's PCI address: the device plugin's, which the runtime passes on in one place or another. Throws a CniError 7. */
+function deviceOf({ runtimeConfig, pciBusID }: JsonObject, { deviceID }: Netconf): string {
+  const given = isObject(runtimeConfig) ? runtimeConfig.deviceID : undefined;
+  const [place, value] = [
+    ["runtimeConfig.deviceID", given],
+    ["deviceID", deviceID],
+    ["pciBusID", pciBusID],
+  ].find(([, found]) => found !== undefined && found !== null && found !== "") ?? ["deviceID", undefined];
+  if (typeof value === "string" && isPciAddress(value)) return value;
+  if (value !== undefined)
+    throw new CniError(
+      code.badConfiguration,
+      `${place}: must be a PCI address such as 0000:3b:02.6, not ${JSON.stringify(value)}`,
+    );
+  const hint =
+    "Multus fills it in where the NetworkAttachmentDefinition has the annotation k8s.v1.cni.cncf.io/resourceName";
+  throw new CniError(code.badConfiguration, "deviceID: is missing", hint);
+}
+
+function situationOf(kernel: NodeDevices, call: Attachment<Netconf>, device: string): Situation {
+  const { conf, containerId, ifname, network, args, object } = call;
+  const mac = requestedMac(call, conf.mac);
+  const path = deviceInfoFile(object);
+  const present = path === undefined ? undefined : text(tree, path);
+  const found = look(kernel, device);
+  // Asked by opening it, which CHECK must not do: a hypervisor that is about to open it would be refused.
+  const use = found.group === undefined ? undefined : vfio.useOf(tree, found.group);
+  return {
+    conf,
+    found,
+    ...(use !== undefined && { use }),
+    ...(mac !== undefined && { mac }),
+    // The pod's, not the container's: the same one where the pod's sandbox is made anew.
+    generatedMac: macOf([args.K8S_POD_UID ?? containerId, network, ifname].join("/")),
+    ...(path !== undefined && { info: { path, ...(present !== undefined && { present }) } }),
+  };
+}
+
+/** What CHECK looks at beside what ADD changed: that user space can open the device. */
+function inspect(kernel: NodeDevices, device: string): string[] {
+  const found = look(kernel, device);
+  if (!isPrebound(found)) return [`${device}: driver is ${found.binding.driver ?? "none"}, which is none of VFIO's`];
+  const { group, offenders } = found;
+  if (group === undefined) return [`${device}: is in no IOMMU group`];
+  return [
+    ...(isThere(tree, vfio.groupFile(group)) ? [] : [`${vfio.groupFile(group)}: is missing`]),
+    ...offenders.map(
+      ({ address, driver }) => `${device}: its IOMMU group ${group} is not viable: ${address} is on ${driver}`,
+    ),
+  ];
+}
+
+/** A unicast MAC address of the locally administered kind that is the text's alone. */
+function macOf(text: string): string {
+  return `02:${sha256(text).slice(0, 10).match(/../g)!.join(":")}`;
+}

@@ -1,0 +1,446 @@
+// Devices given away and taken back, on a model of a node: a device's state is the list of what was done to it.
+import fc from "fast-check";
+import t from "tap";
+import { type Allocation, Allocations, type DeviceKernel, type Devices } from "../../../lib/plan/allocations.ts";
+import type { DeviceChange } from "../../../lib/plan/device.ts";
+import { type Identity, Journal } from "../../../lib/plan/journal.ts";
+import { MemoryNode } from "../sysfs/memory-node.ts";
+
+const directory = "/run/plugin/data";
+const one = "0000:01:10.0";
+const other = "0000:01:10.2";
+
+/** A node with two devices, and a pod. */
+class Node {
+  readonly host = new MemoryNode();
+  readonly state = new Map<string, string>();
+  readonly identities = new Map<string, Identity>([
+    [one, { device: 1, inode: 1 }],
+    [other, { device: 1, inode: 2 }],
+  ]);
+  readonly pods = new Map<string, Identity>([
+    ["/run/netns/a", { device: 4, inode: 1 }],
+    ["/run/netns/b", { device: 4, inode: 2 }],
+  ]);
+  /** Called before each change and each of its undoings. */
+  before: ((what: "perform" | "revert", change: DeviceChange) => void) | undefined;
+  /** Called when a device is about to be locked. */
+  meanwhile: ((address: string) => void) | undefined;
+  readonly locked = new Set<string>();
+  readonly allocations: Allocations<DeviceKernel>;
+
+  constructor() {
+    this.host.pci.files.directory("/run");
+    const devices: Devices<DeviceKernel> = {
+      identify: (address) => this.identities.get(address),
+      enter: (address, work) => this.#enter(address, work),
+      isThere: ({ path, inode }) => this.pods.get(path)?.inode === inode,
+      identifyNetns: (path) => this.pods.get(path)!,
+      time: () => 0,
+    };
+    this.allocations = new Allocations(new Journal<Allocation>(directory, this.host), devices);
+  }
+
+  #enter<T>(address: string, work: (kernel: DeviceKernel) => T): T {
+    this.meanwhile?.(address);
+    if (!this.identities.has(address)) throw Object.assign(new Error(`${address} (ENOENT)`), { code: "ENOENT" });
+    if (this.locked.has(address)) throw new Error(`${address}: locked`);
+    this.locked.add(address);
+    try {
+      return work(this.#kernel);
+    } finally {
+      this.locked.delete(address);
+    }
+  }
+
+  readonly #kernel: DeviceKernel = {
+    perform: (change) => {
+      this.before?.("perform", change);
+      const { path, to } = change as DeviceChange & { do: "file" };
+      this.state.set(path, to);
+    },
+    revert: (change) => {
+      this.before?.("revert", change);
+      const { path, from } = change as DeviceChange & { do: "file" };
+      if (from === undefined) this.state.delete(path);
+      else this.state.set(path, from);
+    },
+    differences: (change) => {
+      const { path, to } = change as DeviceChange & { do: "file" };
+      return this.state.get(path) === to ? [] : [`${path}: is ${this.state.get(path)}, not ${to}`];
+    },
+  };
+
+  /** What an ADD makes of a device: three settings of it have the attachment's name. */
+  plan(device: string, value: string): { changes: DeviceChange[] } {
+    return {
+      changes: ["a", "b", "c"].map((setting) => {
+        const path = `${device} ${setting}`;
+        const from = this.state.get(path);
+        return { do: "file", path, to: value, ...(from !== undefined && { from }) };
+      }),
+    };
+  }
+
+  add(attachment: Attachment): void {
+    const { device, containerId, ifname } = attachment;
+    this.allocations.add(attachment, () => this.plan(device, `${containerId}:${ifname}`));
+  }
+
+  get records(): string[] {
+    return this.host.pci.files.has(directory) ? this.host.pci.files.names(directory) : [];
+  }
+
+  get values(): string[] {
+    return [...this.state].map(([path, value]) => `${path}=${value}`).sort();
+  }
+}
+
+interface Attachment {
+  readonly containerId: string;
+  readonly ifname: string;
+  readonly network: string;
+  readonly netns: string;
+  readonly device: string;
+}
+
+const mine: Attachment = { containerId: "c1", ifname: "net1", network: "fast", netns: "/run/netns/a", device: one };
+const theirs: Attachment = { ...mine, containerId: "c2", netns: "/run/netns/b" };
+
+/** Ends the process in the midst of a call. */
+function killedAt(node: Node, what: "perform" | "revert", position: number): void {
+  let count = 0;
+  node.before = (found) => {
+    if (count > position) throw new Error("killed");
+    if (found === what && count++ === position) throw new Error("killed");
+  };
+}
+
+t.test("a device is taken, and given back as it was", async (t) => {
+  const node = new Node();
+  node.state.set(`${one} a`, "before");
+  node.add(mine);
+  t.strictSame(node.values, [`${one} a=c1:net1`, `${one} b=c1:net1`, `${one} c=c1:net1`]);
+  t.strictSame(node.records, [`${one}.json`]);
+  t.strictSame(
+    node.allocations.differences(mine, () => []),
+    [],
+  );
+  node.allocations.remove(mine);
+  node.allocations.remove(mine);
+  t.strictSame([node.values, node.records], [[`${one} a=before`], []]);
+});
+
+t.test("a device that a living pod has is refused, and the error says who has it", async (t) => {
+  const node = new Node();
+  node.add(mine);
+  const before = node.values;
+  t.throws(() => node.add(theirs), {
+    message: `${one}: container c1 has it as net1, and its namespace /run/netns/a is still there; DEL that attachment first`,
+  });
+  t.throws(() => node.add(mine), { message: "net1: container c1 has this attachment already; DEL it first" });
+  t.throws(() => node.add({ ...mine, ifname: "net2" }), { message: /container c1 has it as net1/ });
+  t.throws(() => node.add({ ...mine, device: other }), {
+    message: `net1: container c1 has ${one} by this name already; DEL it first`,
+  });
+  t.strictSame([node.values, node.records, node.locked.size], [before, [`${one}.json`], 0]);
+});
+
+t.test("a device whose pod is gone is put right before it is taken, so that nobody inherits settings", async (t) => {
+  for (const path of [undefined, { device: 4, inode: 99 }]) {
+    const node = new Node();
+    node.state.set(`${one} b`, "before");
+    node.add(mine);
+    node.pods.delete("/run/netns/a");
+    if (path !== undefined) node.pods.set("/run/netns/a", path);
+    node.add(theirs);
+    node.allocations.remove(mine);
+    t.strictSame(
+      node.allocations.differences(theirs, () => []),
+      [],
+    );
+    node.allocations.remove(theirs);
+    t.strictSame([node.values, node.records], [[`${one} b=before`], []]);
+  }
+});
+
+t.test("what cannot be put right is not taken, and the record stays", async (t) => {
+  const node = new Node();
+  node.add(mine);
+  node.pods.delete("/run/netns/a");
+  node.before = (what) => {
+    if (what === "revert") throw new Error("refused");
+  };
+  t.throws(() => node.add(theirs), {
+    errors: [{ message: "refused" }, { message: "refused" }, { message: "refused" }],
+  });
+  t.strictSame(node.records, [`${one}.json`]);
+  node.before = undefined;
+  node.add(theirs);
+  node.allocations.remove(theirs);
+  t.strictSame([node.values, node.records], [[], []]);
+});
+
+t.test("an ADD that fails at any change undoes all, and tells of both failures where that fails too", async (t) => {
+  for (const position of [0, 1, 2]) {
+    for (const undoing of [false, true]) {
+      const node = new Node();
+      let count = 0;
+      node.before = (what) => {
+        if (what === "perform" && count++ === position) throw new Error("refused");
+        if (what === "revert" && undoing) throw new Error("stuck");
+      };
+      let thrown: unknown;
+      try {
+        node.add(mine);
+      } catch (failure) {
+        thrown = failure;
+      }
+      if (undoing) {
+        t.match(thrown, {
+          message: "it failed, and so did undoing it",
+          errors: [{ message: "refused" }, { message: "stuck" }],
+        });
+        t.strictSame(node.records, [`${one}.pending`]);
+        node.before = undefined;
+        node.allocations.remove(mine);
+      } else t.match(thrown, { message: "refused" });
+      t.strictSame([node.values, node.records, node.locked.size], [[], [], 0]);
+    }
+  }
+});
+
+t.test(
+  "a journal that cannot be written stops ADD before it changes anything; one that cannot be ended undoes it",
+  async (t) => {
+    for (const word of ["create", "json"]) {
+      const node = new Node();
+      let performed = 0;
+      node.before = () => performed++;
+      node.host.before = (deed) => {
+        if (deed.includes(word)) throw Object.assign(new Error("full (ENOSPC)"), { code: "ENOSPC" });
+      };
+      t.throws(() => node.add(mine), { code: "ENOSPC" });
+      t.equal(performed, word === "create" ? 0 : 6);
+      t.strictSame([node.values, node.records], [[], []]);
+    }
+  },
+);
+
+t.test("a plan that is refused leaves no record", async (t) => {
+  const node = new Node();
+  t.throws(
+    () =>
+      node.allocations.add(mine, () => {
+        throw new Error("no");
+      }),
+    { message: "no" },
+  );
+  t.strictSame(node.records, []);
+});
+
+t.test("what a killed ADD left is pending: CHECK says so, DEL and any ADD put it right", async (t) => {
+  for (const heal of [() => undefined, (node: Node) => node.add(mine), (node: Node) => node.add(theirs)]) {
+    const node = new Node();
+    killedAt(node, "perform", 1);
+    t.throws(() => node.add(mine));
+    node.before = undefined;
+    t.strictSame(node.records, [`${one}.pending`]);
+    t.strictSame(
+      node.allocations.differences(mine, () => []),
+      ["net1: its ADD did not end"],
+    );
+    heal(node);
+    for (const attachment of [mine, theirs]) node.allocations.remove(attachment);
+    t.strictSame([node.values, node.records], [[], []]);
+  }
+});
+
+t.test("a killed ADD's device is given back also where the next one has another device", async (t) => {
+  const node = new Node();
+  killedAt(node, "perform", 1);
+  t.throws(() => node.add(mine));
+  node.before = undefined;
+  node.add({ ...mine, device: other });
+  t.strictSame(node.records, [`${other}.json`]);
+  node.allocations.remove(mine);
+  t.strictSame([node.values, node.records], [[], []]);
+});
+
+t.test("a device that is gone, or made anew, is not touched, and forgotten", async (t) => {
+  for (const identity of [undefined, { device: 1, inode: 77 }]) {
+    const node = new Node();
+    node.add(mine);
+    node.identities.delete(one);
+    if (identity !== undefined) node.identities.set(one, identity);
+    const before = node.values;
+    t.strictSame(
+      node.allocations.differences(mine, () => ["looks"]),
+      [`${one}: is gone, or made anew since ADD`],
+    );
+    node.allocations.remove(mine);
+    t.strictSame([node.values, node.records], [before, []]);
+  }
+});
+
+t.test("a device that is made anew is still that of a living pod, until its DEL", async (t) => {
+  const node = new Node();
+  node.add(mine);
+  node.identities.set(one, { device: 1, inode: 77 });
+  t.throws(() => node.add(theirs), { message: /DEL that attachment first/ });
+  node.allocations.remove(mine);
+  node.add(theirs);
+  t.strictSame(node.records, [`${one}.json`]);
+});
+
+t.test(
+  "DEL of an old pod never touches what another attachment has since, not even if that ADD overtakes it",
+  async (t) => {
+    for (const identity of [
+      { device: 1, inode: 1 },
+      { device: 1, inode: 77 },
+    ]) {
+      const node = new Node();
+      node.add(mine);
+      node.pods.delete("/run/netns/a");
+      node.identities.set(one, identity);
+      // DEL has read the journal, and waits for the lock.
+      node.meanwhile = () => {
+        node.meanwhile = undefined;
+        node.add(theirs);
+      };
+      node.allocations.remove(mine);
+      t.equal(node.meanwhile, undefined, "it was overtaken");
+      t.strictSame(
+        node.allocations.differences(theirs, () => []),
+        [],
+      );
+      t.strictSame(node.records, [`${one}.json`]);
+    }
+  },
+);
+
+t.test("DEL of one of a container's attachments leaves the others", async (t) => {
+  const node = new Node();
+  node.add(mine);
+  node.add({ ...mine, ifname: "net2", device: other });
+  node.allocations.remove({ containerId: "c1", ifname: "net2" });
+  node.allocations.remove({ containerId: "c1", ifname: "net3" });
+  t.strictSame(node.records, [`${one}.json`]);
+  t.strictSame(
+    node.allocations.differences(mine, () => []),
+    [],
+  );
+});
+
+t.test("CHECK names every difference, and what the inspection finds", async (t) => {
+  const node = new Node();
+  t.strictSame(
+    node.allocations.differences(mine, () => []),
+    ["net1: no ADD of container c1 is recorded"],
+  );
+  node.add(mine);
+  node.state.set(`${one} a`, "x");
+  node.state.delete(`${one} c`);
+  t.strictSame(
+    node.allocations.differences(mine, (_, address) => [`${address}: inspected`]),
+    [`${one} a: is x, not c1:net1`, `${one} c: is undefined, not c1:net1`, `${one}: inspected`],
+  );
+});
+
+t.test(
+  "GC gives back this network's devices whose attachments are not valid, past failures, and no others",
+  async (t) => {
+    const node = new Node();
+    node.add(mine);
+    node.add({ ...theirs, device: other, network: "slow" });
+    t.strictSame(node.allocations.collect("fast", [{ containerId: "c1", ifname: "net1" }]), []);
+    t.equal(node.records.length, 2);
+    t.strictSame(node.allocations.collect("fast", [{ containerId: "c1", ifname: "net2" }]), []);
+    t.strictSame(node.records, [`${other}.json`]);
+    node.before = () => {
+      throw new Error("refused");
+    };
+    t.equal(node.allocations.collect("slow", []).length, 1);
+    t.strictSame(node.records, [`${other}.json`]);
+  },
+);
+
+t.test(
+  "a record that does not parse is an error that names the file where it may be the one that is asked for",
+  async (t) => {
+    for (const text of ["{", "[]", "null", '{"format":2}', '{"format":1}']) {
+      const node = new Node();
+      node.add({ ...mine, device: other });
+      node.host.pci.files.file(`${directory}/${one}.json`, text);
+      const named = { message: new RegExp(`^${directory}/${one}.json: `) };
+      t.throws(() => node.allocations.remove(theirs), named, "it may be this DEL's");
+      t.throws(() => node.add(theirs), named, "what the device was like nobody knows");
+      t.match(node.allocations.collect("fast", []), [named], "GC goes on with the others, and tells");
+      t.strictSame(node.records, [`${one}.json`]);
+      // Other devices can be had, checked and given back.
+      node.add({ ...theirs, device: other });
+      t.strictSame(
+        node.allocations.differences(theirs, () => []),
+        [],
+      );
+      node.allocations.remove(theirs);
+      t.strictSame(node.records, [`${one}.json`]);
+    }
+  },
+);
+
+t.test("records of another plugin in the same directory are not taken for a device's", async (t) => {
+  const node = new Node();
+  node.add(mine);
+  const text = JSON.stringify({
+    format: 1,
+    network: "fast",
+    containerId: "c9",
+    ifname: "eth0",
+    netns: { path: "/run/netns/a" },
+    changes: [],
+  });
+  node.host.pci.files.file(`${directory}/c9:eth0.json`, text);
+  node.add({ ...theirs, device: other });
+  t.strictSame(node.allocations.collect("fast", []), []);
+  node.allocations.remove({ containerId: "c9", ifname: "eth0" });
+  t.strictSame(node.records, ["c9:eth0.json"]);
+});
+
+/** One call of a pod's life, possibly killed at one of its changes. */
+const life = fc.array(
+  fc.record({
+    attachment: fc.constantFrom(mine, theirs, { ...mine, device: other }, { ...theirs, ifname: "net2", device: other }),
+    verb: fc.constantFrom("add", "del", "gc", "end"),
+    killed: fc.option(fc.tuple(fc.constantFrom<"perform" | "revert">("perform", "revert"), fc.nat(3))),
+  }),
+  { maxLength: 12 },
+);
+
+t.test("whatever happens in whatever order, the DELs give every device back as it was", async () => {
+  fc.assert(
+    fc.property(life, (calls) => {
+      const node = new Node();
+      const beginning = [`${one} a`, `${other} c`];
+      for (const path of beginning) node.state.set(path, "before");
+      for (const { attachment, verb, killed } of calls) {
+        if (verb === "end") node.pods.set(attachment.netns, { device: 4, inode: 100 + node.state.size });
+        if (killed !== null) killedAt(node, ...killed);
+        try {
+          if (verb === "add") node.add(attachment);
+          if (verb === "del") node.allocations.remove(attachment);
+          if (verb === "gc") node.allocations.collect(attachment.network, []);
+        } catch {
+          // Some are refused, and some killed.
+        }
+        node.before = undefined;
+        if (node.locked.size > 0) throw new Error("a lock stays");
+      }
+      for (const attachment of [mine, theirs, { ...theirs, ifname: "net2" }]) node.allocations.remove(attachment);
+      if (node.values.join() !== beginning.map((path) => `${path}=before`).join()) throw new Error(node.values.join());
+      if (node.records.length > 0) throw new Error(node.records.join());
+    }),
+    { numRuns: 1500 },
+  );
+});

@@ -1,0 +1,99 @@
+import t from "tap";
+import type { JsonObject } from "../../../lib/cni/json.ts";
+import { netconf } from "../../../plugins/sriov-vfio/netconf.ts";
+
+const network = { cniVersion: "1.1.0", name: "fast", type: "sriov-vfio" };
+
+/** What is wrong with a configuration; empty where nothing is. */
+function faults(conf: object): string {
+  try {
+    netconf.parse({ ...network, ...conf } as JsonObject);
+    return "";
+  } catch (failure) {
+    return (failure as Error).message;
+  }
+}
+
+t.test("nothing has to be there, and what is not there is not decided", async (t) => {
+  t.strictSame(netconf.parse(network), { binding: "auto", driver: "vfio-pci", dataDir: "/run/sriov-vfio" });
+});
+
+const valid: Record<string, readonly unknown[]> = {
+  deviceID: ["0000:3b:02.6", "10000:01:10.0"],
+  binding: ["auto", "require-prebound", "bind"],
+  driver: ["vfio-pci", "mlx5_vfio_pci", "hisi_acc_vfio_pci"],
+  mac: ["02:00:00:00:00:01", "0a-58-0A-f4-00-07"],
+  vlan: [0, 1, 4094],
+  min_tx_rate: [0],
+  max_tx_rate: [0, 1, 4294967295],
+  spoofchk: ["on", "off"],
+  trust: ["on", "off"],
+  link_state: ["auto", "enable", "disable"],
+  dataDir: ["/run/elsewhere"],
+};
+const invalid: Record<string, readonly unknown[]> = {
+  deviceID: ["3b:02.6", "0000:3b:02.8", "0000:3b:02", "../0000:3b:02.6", "0000:3b:02.6\n", "", 7, {}],
+  binding: ["Auto", "prebound", true, ""],
+  driver: ["igbvf", "uio_pci_generic", "", "vfio-pci/../../igbvf", "../vfio-pci", 7],
+  mac: ["02:00:00:00:00", "01:00:00:00:00:01", "00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff", "", 7],
+  vlan: [-1, 4095, 4096, 1.5, "100", true, []],
+  vlanQoS: [-1, 8, "3", 0.5],
+  vlanProto: ["802.1Q", "802.1x", "", 8021],
+  min_tx_rate: [-1, 4294967296, "100", 0.5],
+  max_tx_rate: [-1, 4294967296, "100"],
+  spoofchk: ["ON", "yes", true, false, "", 1],
+  trust: ["On", "true", true, ""],
+  link_state: ["up", "Enable", true, ""],
+  dataDir: ["run/x", "/run/../etc", ""],
+};
+
+t.test("each field takes what it may be", async (t) => {
+  for (const [field, values] of Object.entries(valid))
+    for (const value of values) t.equal(faults({ [field]: value }), "", `${field}: ${value}`);
+});
+
+t.test("each field refuses all else, by its name", async (t) => {
+  for (const [field, values] of Object.entries(invalid))
+    for (const value of values)
+      t.match(faults({ [field]: value }), new RegExp(`^${field}: must be `), `${field}: ${JSON.stringify(value)}`);
+});
+
+t.test("the VLAN's fields fit each other", async (t) => {
+  const noVlan = "vlanQoS: is of a VLAN's frames, and there is none; set vlan";
+  const cases: [conf: object, faults: string][] = [
+    [{ vlan: 100 }, ""],
+    [{ vlan: 100, vlanQoS: 7, vlanProto: "802.1ad" }, ""],
+    [{ vlan: 100, vlanQoS: 0, vlanProto: "802.1q" }, ""],
+    [{ vlan: 0 }, ""],
+    [{ vlan: 0, vlanQoS: 0, vlanProto: "802.1q" }, ""],
+    [{ vlan: 0, vlanQoS: 1 }, noVlan],
+    [{ vlanQoS: 1 }, noVlan],
+    [{ vlan: 0, vlanProto: "802.1ad" }, "vlanProto: 802.1ad is of a VLAN's tag, and there is none; set vlan"],
+    [{ vlanProto: "802.1ad" }, "vlanProto: 802.1ad is of a VLAN's tag, and there is none; set vlan"],
+    [{ vlanProto: "802.1q" }, "vlanProto: is of a VLAN's tag, and there is none; set vlan"],
+  ];
+  for (const [conf, expected] of cases) t.equal(faults(conf), expected, JSON.stringify(conf));
+});
+
+t.test("the least rate is not above the highest, where there is one", async (t) => {
+  t.equal(faults({ min_tx_rate: 100, max_tx_rate: 100 }), "");
+  t.equal(faults({ min_tx_rate: 100, max_tx_rate: 0 }), "");
+  t.equal(faults({ min_tx_rate: 100 }), "");
+  t.equal(
+    faults({ min_tx_rate: 200, max_tx_rate: 100 }),
+    "min_tx_rate: 200 Mbit/s is more than the 100 of max_tx_rate",
+  );
+});
+
+t.test("an unknown key is a fault that names the nearest one, and all faults are told at once", async (t) => {
+  t.match(faults({ vlanQos: 1 }), /unknown field "vlanQos", it is spelled "vlanQoS"/);
+  t.match(faults({ spoofcheck: "on" }), /did you mean "spoofchk"\?/);
+  t.match(faults({ vlan: 5000, trust: true, maxTxRate: 1 }), /vlan: .*; trust: .*; netconf: unknown field "maxTxRate"/);
+});
+
+t.test("DEL and GC get the journal's place whatever else is wrong", async (t) => {
+  t.match(netconf.salvage({ ...network, vlan: 5000, oops: 1, dataDir: "/run/elsewhere" }), {
+    dataDir: "/run/elsewhere",
+  });
+  t.match(netconf.salvage({ ...network, dataDir: 7 }), { dataDir: "/run/sriov-vfio" });
+});

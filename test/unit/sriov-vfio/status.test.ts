@@ -1,0 +1,54 @@
+import t from "tap";
+import { unavailable } from "../../../plugins/sriov-vfio/status.ts";
+import { igbNode } from "../sysfs/memory-node.ts";
+
+const conf = { driver: "vfio-pci" };
+const nothing = (): void => undefined;
+
+t.test("a node that has all that it takes is available", async (t) => {
+  t.strictSame(unavailable(conf, igbNode(), nothing), []);
+});
+
+t.test("what is missing is named, all of it, each with what to do", async (t) => {
+  const node = igbNode();
+  const { files } = node.pci;
+  node.writeFile("/sys/class/net/eth0/device/sriov_numvfs", "0");
+  for (const group of files.names("/sys/kernel/iommu_groups")) files.remove(`/sys/kernel/iommu_groups/${group}`);
+  files.remove("/sys/bus/pci/drivers/vfio-pci");
+  const probe = (): never => {
+    throw new Error("dataDir: /run/sriov-vfio belongs to user 1000, not to root");
+  };
+  t.strictSame(unavailable(conf, node, probe), [
+    "node: has no IOMMU that is switched on; switch on VT-d or AMD-Vi, and set intel_iommu=on for an Intel one",
+    "vfio-pci: is no driver of this kernel, nor a module that it could load",
+    "node: has no SR-IOV VF; make some by a PF's sriov_numvfs",
+    "dataDir: /run/sriov-vfio belongs to user 1000, not to root",
+  ]);
+  files.remove("/sys/kernel/iommu_groups");
+  t.equal(unavailable(conf, node, nothing).length, 3, "also where the kernel knows no groups at all");
+});
+
+t.test("a driver whose module could be loaded is no fault, however its name is written", async (t) => {
+  for (const [directory, line, driver] of [
+    ["/lib/modules", "kernel/drivers/vfio/pci/vfio-pci.ko.xz: kernel/drivers/vfio/vfio.ko.xz", "vfio-pci"],
+    ["/usr/lib/modules", "kernel/drivers/vfio/pci/vfio_pci.ko:", "vfio-pci"],
+    ["/lib/modules", "kernel/drivers/vfio/pci/mlx5/mlx5-vfio-pci.ko.zst:", "mlx5_vfio_pci"],
+  ] as const) {
+    const node = igbNode();
+    node.pci.files.remove("/sys/bus/pci/drivers/vfio-pci");
+    t.equal(unavailable({ driver }, node, nothing).length, 1);
+    node.pci.files.file(`${directory}/6.1.0-56-amd64/modules.dep`, `kernel/lib/other.ko:\n${line}\n`);
+    t.strictSame(unavailable({ driver }, node, nothing), [], line);
+    t.equal(unavailable({ driver: "hisi_acc_vfio_pci" }, node, nothing).length, 1);
+  }
+});
+
+t.test("a module that only ends like the driver's, or that is only another one's need, is not it", async (t) => {
+  const node = igbNode();
+  node.pci.files.remove("/sys/bus/pci/drivers/vfio-pci");
+  node.pci.files.file(
+    "/lib/modules/6.1.0-56-amd64/modules.dep",
+    "kernel/mlx5-vfio-pci.ko: kernel/vfio-pci-core.ko kernel/vfio-pci.ko\n",
+  );
+  t.equal(unavailable(conf, node, nothing).length, 1);
+});

@@ -1,0 +1,296 @@
+// A node in memory, as a plugin's process sees it: what the host offers of files, locks, namespaces and rtnetlink, over PCI devices that live in memory too.
+// A call can be made to fail, and the process to end at any of the calls that change something.
+import { createHash } from "node:crypto";
+import { capture } from "./captures.ts";
+import { type Entry, hostError } from "./memory-files.ts";
+import { MemoryPci, untouched } from "./memory-pci.ts";
+import { answerTo } from "./memory-rtnetlink.ts";
+
+type Host = typeof import("host");
+type Calls = Pick<
+  Host,
+  | "checkWritable"
+  | "close"
+  | "createFile"
+  | "inNetns"
+  | "lock"
+  | "makeDirectory"
+  | "monotonic"
+  | "netlinkSocket"
+  | "netnsCookie"
+  | "openNetns"
+  | "readDirectory"
+  | "readFile"
+  | "readLink"
+  | "receive"
+  | "rename"
+  | "run"
+  | "send"
+  | "sha256"
+  | "sleep"
+  | "stat"
+  | "unlink"
+  | "writeFile"
+>;
+
+/** What the process ends with where it is killed; no call after it does anything. */
+export class Killed extends Error {}
+
+interface Descriptor {
+  readonly path: string;
+  readonly answers: Uint8Array[];
+  /** The namespace that the socket is of. */
+  readonly netns?: string;
+}
+
+export class MemoryNode implements Calls {
+  readonly pci = new MemoryPci();
+  /** Namespaces by their paths. */
+  readonly namespaces = new Map<string, { readonly inode: number; readonly cookie?: string }>();
+  /** Modules that can be loaded, and the PCI driver that each brings. */
+  readonly modules = new Map<string, string>();
+  /** Calls that change something, as they were made: `write /sys/…/driver_override vfio-pci`. */
+  readonly deeds: string[] = [];
+  /** Called before each of them, with how many there were before it, failed ones included; what it throws is the call's failure. */
+  before: ((deed: string, position: number) => void) | undefined;
+  /** Called when the process sleeps: something else goes on meanwhile. */
+  meanwhile: (() => void) | undefined;
+  /** What a setting of a VF, by its number in <linux/if_link.h>, is refused with. */
+  readonly refusals = new Map<number, number>();
+  /** Whether a PF's link is up. */
+  readonly down = new Set<string>();
+  #descriptors = new Map<number, Descriptor>();
+  #next = 10;
+  #time = 1000;
+  #netns: string | undefined;
+  #isKilled = false;
+  #attempts = 0;
+
+  /** The process begins anew: descriptors and locks of the one before are gone. */
+  restart(): void {
+    this.#descriptors = new Map();
+    this.#netns = undefined;
+    this.#isKilled = false;
+    this.before = undefined;
+    this.#attempts = 0;
+  }
+
+  /** Ends the process at the call with this number of those that change something, before it is made. Gives whether it came to that. */
+  killedAt(position: number, work: () => void): boolean {
+    this.restart();
+    this.before = (_, at) => {
+      if (at === position) this.#isKilled = true;
+    };
+    try {
+      work();
+      return false;
+    } catch (failure) {
+      if (!this.#isKilled) throw failure;
+      return true;
+    } finally {
+      this.restart();
+    }
+  }
+
+  #alive(): void {
+    if (this.#isKilled) throw new Killed("killed");
+  }
+
+  #deed(...words: readonly string[]): void {
+    this.#alive();
+    const deed = words.join(" ").replaceAll("\n", "\\n");
+    this.before?.(deed, this.#attempts++);
+    this.#alive();
+    this.deeds.push(deed);
+  }
+
+  /** How many descriptors are open. */
+  get open(): number {
+    return this.#descriptors.size;
+  }
+
+  // ---- files
+
+  stat = (path: string, { follow = true }: { follow?: boolean } = {}): ReturnType<Host["stat"]> => {
+    this.#alive();
+    if (path === "/proc/thread-self/ns/net") {
+      const inode = this.#netns === undefined ? 4026531840 : this.namespaces.get(this.#netns)!.inode;
+      return { device: 4, inode, kind: "file", mode: 0o444, uid: 0 };
+    }
+    const { entry } = this.pci.files.find(path, { follow, syscall: "stat" });
+    return { device: 1, inode: entry.inode, kind: entry.kind, mode: modeOf(entry), uid: 0 };
+  };
+  readFile = (path: string, { follow = true }: { follow?: boolean; limit?: number } = {}): string => {
+    this.#alive();
+    return this.pci.files.read(path, { follow });
+  };
+  readDirectory = (path: string): string[] => {
+    this.#alive();
+    return this.pci.files.names(path);
+  };
+  readLink = (path: string): string => {
+    this.#alive();
+    return this.pci.files.target(path);
+  };
+  checkWritable = (path: string): void => {
+    this.pci.files.find(path);
+  };
+  writeFile = (path: string, text: string): void => {
+    this.#deed("write", path, text);
+    this.pci.write(path, text);
+  };
+  createFile = (path: string, text: string): void => {
+    this.#deed("create", path);
+    const place = this.pci.files.placeOf(path);
+    if (this.pci.files.has(path)) throw hostError("EEXIST", "open", path);
+    this.pci.files.file(place, text, { mode: 0o600 });
+  };
+  rename = (from: string, to: string): void => {
+    this.#deed("rename", from, to);
+    const { path } = this.pci.files.find(from, { follow: false, syscall: "rename" });
+    this.pci.files.move(path, this.pci.files.placeOf(to));
+  };
+  unlink = (path: string): void => {
+    // Taking away what is not there is no change.
+    const { path: real } = this.pci.files.find(path, { follow: false, syscall: "unlink" });
+    this.#deed("unlink", path);
+    this.pci.files.remove(real);
+  };
+  makeDirectory = (path: string): void => {
+    this.#deed("mkdir", path);
+    const place = this.pci.files.placeOf(path);
+    if (this.pci.files.has(path)) throw hostError("EEXIST", "mkdir", path);
+    this.pci.files.directory(place);
+  };
+
+  close = (fd: number): void => {
+    if (!this.#descriptors.delete(fd) && !this.#isKilled) throw hostError("EBADF", "close", `${fd}`);
+  };
+  lock = (path: string, timeout: number): number => {
+    this.#alive();
+    const { path: real } = this.pci.files.find(path);
+    const group = /^\/dev\/vfio\/(\d+)$/.exec(real)?.[1];
+    const isOpen = [...this.#descriptors.values()].some((one) => one.path === real);
+    if (group !== undefined && (isOpen || this.pci.holders.has(group))) throw hostError("EBUSY", "open", path);
+    if (isOpen) {
+      this.#time += timeout;
+      throw hostError("ETIMEDOUT", "flock", path);
+    }
+    return this.#opened({ path: real, answers: [] });
+  };
+
+  #opened(descriptor: Descriptor): number {
+    this.#descriptors.set(++this.#next, descriptor);
+    return this.#next;
+  }
+
+  // ---- time and programs
+
+  monotonic = (): number => ++this.#time;
+  sleep = (milliseconds: number): void => {
+    this.#alive();
+    this.#time += milliseconds;
+    this.meanwhile?.();
+  };
+  sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+  run = (path: string, { args = [] }: { args?: readonly string[] }): ReturnType<Host["run"]> => {
+    this.#deed("run", path, ...args);
+    const driver = this.modules.get(args.at(-1) ?? "");
+    if (driver !== undefined)
+      for (const name of ["bind", "unbind"]) this.pci.files.file(`/sys/bus/pci/drivers/${driver}/${name}`, "");
+    return { status: driver === undefined ? 1 : 0, stdout: "" };
+  };
+
+  // ---- namespaces and rtnetlink
+
+  openNetns = (path: string): number => {
+    this.#alive();
+    if (!this.namespaces.has(path)) throw hostError("ENOENT", "open", path);
+    return this.#opened({ path, answers: [] });
+  };
+  inNetns = <T>(fd: number, callback: () => T): T => {
+    const before = this.#netns;
+    this.#netns = this.#descriptors.get(fd)!.path;
+    try {
+      return callback();
+    } finally {
+      this.#netns = before;
+    }
+  };
+  netlinkSocket = (): number => {
+    this.#alive();
+    return this.#opened({ path: "socket", answers: [], ...(this.#netns !== undefined && { netns: this.#netns }) });
+  };
+  netnsCookie = (socket: number): string => {
+    const { netns } = this.#descriptors.get(socket)!;
+    const cookie = netns === undefined ? "1" : this.namespaces.get(netns)!.cookie;
+    if (cookie === undefined) throw hostError("ENOPROTOOPT", "getsockopt", "");
+    return cookie;
+  };
+  send = (fd: number, datagram: Uint8Array): void => {
+    this.#alive();
+    const answer = answerTo(this, datagram, (deed) => this.#deed(deed));
+    this.#descriptors.get(fd)!.answers.push(answer);
+  };
+  receive = (fd: number): Uint8Array => {
+    this.#alive();
+    const answer = this.#descriptors.get(fd)!.answers.shift();
+    if (answer === undefined) throw hostError("EAGAIN", "recv", "");
+    return answer;
+  };
+
+  // ---- for tests
+
+  /** What is to be as before after ADD and DEL: drivers, overrides, links' names, what an administrator set, and files but for the journal. */
+  snapshot(): object {
+    const { files, vfs, links } = this.pci;
+    const addresses = files.names("/sys/bus/pci/devices");
+    return {
+      devices: addresses.map((address) => [
+        address,
+        this.pci.driverOf(address),
+        files.read(`/sys/bus/pci/devices/${address}/driver_override`),
+      ]),
+      links: links.map(({ name, device, netns }) => `${device} ${name} ${netns ?? ""}`).sort(),
+      vfs: [...vfs].map(([pf, rows]) => [pf, rows.map((row) => (row.isAdministrative ? row : { ...row, mac: "" }))]),
+      files: ["/dev", "/run"].flatMap((directory) =>
+        files
+          .below(directory)
+          .flatMap(([path, entry]) =>
+            entry.kind === "file" && !path.startsWith("/run/sriov-vfio/") ? [[path, entry.text]] : [],
+          ),
+      ),
+    };
+  }
+}
+
+function modeOf(entry: Entry): number {
+  if (entry.kind === "file") return entry.mode;
+  return entry.kind === "directory" ? 0o700 : 0o777;
+}
+
+/** The node that was captured: eth0 with three VFs on igbvf, eth2 to eth4, each in an IOMMU group of its own. */
+export function igbNode(): MemoryNode {
+  const node = new MemoryNode();
+  const { files, vfs, links } = node.pci;
+  for (const [path, found] of Object.entries(capture.tree)) {
+    if (typeof found === "string") files.file(path, found);
+    else if ("link" in found) files.link(path, found.link);
+    else if ("code" in found) files.file(path, "", found);
+    else files.directory(path);
+  }
+  for (const pf of [capture.pf, capture.other]) vfs.set(pf, []);
+  vfs.set(
+    capture.pf,
+    capture.vfs.map(() => untouched()),
+  );
+  for (const name of files.names("/sys/class/net")) {
+    const read = (file: string): string => files.read(`/sys/class/net/${name}/${file}`).trim();
+    const device = files.target(`/sys/class/net/${name}/device`).split("/").at(-1)!;
+    links.push({ name, index: Number(read("ifindex")), device, mac: read("address"), up: true });
+  }
+  files.directory("/run");
+  files.file("/usr/sbin/modprobe", "", { mode: 0o755 });
+  node.namespaces.set("/run/netns/pod", { inode: 4026532001, cookie: "7" });
+  return node;
+}
