@@ -113,7 +113,7 @@ t.test("a refusal says which setting of which VF, in the kernel's words, and wha
     ],
     [
       { rate: { least: 10, most: 100 } },
-      /^set eth0 VF 1: tx rate: .*\(EINVAL\); .*it may have no least one, and none above the link's speed$/,
+      /^set eth0 VF 1: tx rate: .*\(EINVAL\); .*it may know no least one, none above the link's speed, and none without a carrier$/,
     ],
     [{ rate: { least: 0, most: 4_000_000 } }, /tx rate: .*\(EINVAL\)/],
     [{ mac: "01:00:00:00:00:01" }, /^set eth0 VF 1: MAC: .*\(EINVAL\); the PF's driver igb refused it$/],
