@@ -8,6 +8,7 @@ import { logDirectory, type Stage, stages, tapFile } from "./stages.ts";
 import {
   cargoTally,
   closingLine,
+  failedFiles,
   forbidden,
   judged,
   nothing,
@@ -31,7 +32,7 @@ const before = inventory();
 const results = new Map<string, Tally>();
 for (const stage of wanted) {
   const started = Date.now();
-  const { tally, output } = await run(stage);
+  const { tally, output } = await runTwice(stage);
   results.set(stage.name, tally);
   report(stage.name, tally, Date.now() - started);
   if (tally.failed.length > 0) say(output.trimEnd().replaceAll(/^/gm, "    "));
@@ -56,6 +57,18 @@ function chosen(names: readonly string[]): readonly Stage[] {
     process.exit(2);
   }
   return names.length === 0 ? stages : stages.filter(({ name }) => names.includes(name));
+}
+
+/** Runs it, and what failed of it once more where the stage says so: then that is what counts, and both are told. */
+async function runTwice(stage: Stage): Promise<{ tally: Tally; output: string }> {
+  const first = await run(stage);
+  const files = first.tally.failed.length > 0 ? failedFiles(first.tally) : undefined;
+  if (stage.again === undefined || files === undefined) return first;
+  for (const name of first.tally.failed) say(`failed at first: ${name}`);
+  say(first.output.trimEnd().replaceAll(/^/gm, "    "));
+  const second = await run(stage.again(files));
+  const others = tapTally(readFileSync(tapFile(stage.name), "utf8"), files);
+  return { tally: sum([others, second.tally]), output: second.output };
 }
 
 async function run(stage: Stage): Promise<{ tally: Tally; output: string }> {

@@ -89,7 +89,7 @@ export function signalledDuring({ name, nth }: Mutation, signal: string): readon
 
 /**
  * The points to go through: all of them, or, where the environment's FAULTS_EVERY is a number n, every nth from one that chance chooses and a comment names
- * (FAULTS_FROM chooses it again). For a machine on which all would take too long: over its runs all have their turn.
+ * (FAULTS_FROM chooses it again). For a machine on which all would take too long, the lab's where it is emulated: over its runs all have their turn.
  */
 export function sampled<T>(t: { comment(message: string): void }, points: readonly T[]): readonly T[] {
   const every = Number(process.env["FAULTS_EVERY"] ?? 1);

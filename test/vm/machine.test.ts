@@ -9,7 +9,7 @@ t.test("a machine", async (t) => {
     said.push(message);
     t.comment(message);
   };
-  const machine = await startMachine({ teardown: (end) => t.teardown(end), comment }, { name: "machine" });
+  const machine = await startMachine({ teardown: (end) => t.teardown(end), comment }, { name: "itself" });
 
   t.test(
     "its kernel makes what CI's own may lack: dummies, VLANs, bridges that filter them, taps, nftables",
@@ -85,7 +85,7 @@ t.test("a machine", async (t) => {
     const { status, stdout } = await machine.attemptTest("test/netns/harness/guest.test.ts");
     t.equal(status, 0, stdout);
     t.ok(machine.startTime > 0);
-    t.same(said, [`start to shell: ${machine.startTime} ms`]);
+    t.same(said, [`machine itself: start to shell: ${machine.startTime} ms`]);
   });
 
   t.test("what a command says and its exit status come back, and its files are outside at once", async (t) => {

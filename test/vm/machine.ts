@@ -95,7 +95,7 @@ async function attemptStart(scope: MachineScope, options: MachineOptions): Promi
     await machine.stop();
     throw failure;
   });
-  scope.comment?.(`start to shell: ${machine.startTime} ms`);
+  scope.comment?.(`machine ${options.name}: start to shell: ${machine.startTime} ms`);
   return machine;
 }
 

@@ -1,6 +1,7 @@
 import { execa } from "execa";
 import t from "tap";
 import type { Netconf } from "../../harness/attachment.ts";
+import { sampled } from "../../harness/faults.ts";
 import { ip, writeSysctls } from "../../harness/ip.ts";
 import { createPod, type NetworkOptions, type Pod } from "../../harness/pod.ts";
 import type { Scope } from "../../harness/scope.ts";
@@ -96,7 +97,7 @@ const breakages: [what: string, (pod: Pod) => Promise<unknown>, words: RegExp][]
   ],
 ];
 t.test("CHECK names what is wrong, and changes nothing, when", async (t) => {
-  for (const [what, breakIt, words] of breakages) {
+  for (const [what, breakIt, words] of sampled(t, breakages)) {
     const { pod, binding } = await bound(t);
     await breakIt(pod);
     const before = await steady(pod);

@@ -1,6 +1,7 @@
 import t from "tap";
 import { type Attachment, newDataDir } from "../../harness/attachment.ts";
 import { each } from "../../harness/each.ts";
+import { sampled } from "../../harness/faults.ts";
 import { links, readSysctl } from "../../harness/ip.ts";
 import type { Answer } from "../../harness/plugin.ts";
 import { createPod, createPods, type Pod } from "../../harness/pod.ts";
@@ -14,7 +15,7 @@ t.test("a hundred pods at a time: no error, no leak", async (t) => {
   await each(pods, (pod) => pod.attach({ kind: "veth", addresses: ["10.0.0.2/24", "fd00:9::2/64"] }));
   const dataDir = await newDataDir(t);
   const bindings = await each(pods, (pod) => bindingOf(t, pod, { dataDir }));
-  const before = await each(pods, ({ namespace }) => snapshot(namespace));
+  const states = await each(sampled(t, pods), async ({ namespace }) => [namespace, await snapshot(namespace)] as const);
 
   const failed = (answers: readonly Answer[]) =>
     answers.filter(({ status }) => status !== 0).map(({ stdout }) => stdout);
@@ -23,7 +24,7 @@ t.test("a hundred pods at a time: no error, no leak", async (t) => {
   t.same(failed(await each(bindings, (binding) => binding.check())), []);
   t.same(failed(await each(bindings, (binding) => binding.run("DEL"))), []);
   t.same(await bindings[0]!.journal(), []);
-  const left = await each([...pods.keys()], (n) => settledDifferences(pods[n]!.namespace, before[n]!));
+  const left = await each(states, ([namespace, before]) => settledDifferences(namespace, before));
   t.same(left.flat(), []);
 });
 

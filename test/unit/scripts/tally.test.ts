@@ -2,6 +2,7 @@ import t from "tap";
 import {
   cargoTally,
   closingLine,
+  failedFiles,
   forbidden,
   judged,
   nothing,
@@ -85,6 +86,18 @@ t.test("TAP's innermost subtests are counted, whatever their number of assertion
     ],
   });
   t.same(tapTally(""), nothing);
+});
+
+t.test("files that failed are known, and can be left out where they are run once more", async (t) => {
+  const tally = tapTally(tap);
+  t.same(failedFiles(tally), ["test/unit/a.test.ts", "test/unit/crash.test.ts", "test/unit/empty.test.ts"]);
+  const others = tapTally(tap, failedFiles(tally));
+  t.same([others.passed, others.failed.length], [1, 0]);
+  t.equal(
+    failedFiles(judged("vm", nothing, false)),
+    undefined,
+    "where the stage itself failed, there is nothing to run again",
+  );
 });
 
 t.test("TAP that ends in the middle is a failure", async (t) => {
