@@ -34,7 +34,7 @@ function tap(stage: string, files = [`test/${stage}/**/*.test.ts`], ...options: 
   return ["node_modules/.bin/tap", "--reporter=silent", ...options, `--output-file=${tapFile(stage)}`, ...files];
 }
 
-/** The lab. One machine fills two CPUs. */
+/** The lab. Its machines fill two CPUs. */
 function vm(name: string, files: readonly string[]): Stage {
   return {
     name,

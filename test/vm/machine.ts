@@ -141,6 +141,11 @@ export class Machine {
     return this.#startTime;
   }
 
+  /** Whether it has ended, and takes no more commands. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
   /** Runs a bash script, whatever its exit status is. Throws a {@link MachineError} where it does not end in time, or the machine ends first. */
   async attempt(script: string, options: RunOptions = {}): Promise<Outcome> {
     const { timeout = 120_000 } = options;

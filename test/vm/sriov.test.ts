@@ -2,7 +2,6 @@
 import { readdirSync } from "node:fs";
 import t from "tap";
 import { type Hardware, variants } from "./hardware.ts";
-import { startMachine } from "./machine.ts";
 import { checkout } from "./qemu.ts";
 import { runInside } from "./suite.ts";
 
@@ -15,11 +14,11 @@ t.test("there is a machine for each folder", async (t) => {
 
 for (const [name, hardware] of Object.entries(machines))
   t.test(`a machine ${name}`, async (t) => {
-    const machine = await startMachine(t, { name: `sriov-${name}`, ...hardware });
-    const files = readdirSync(`${directory}/${name}`).filter((file) => file.endsWith(".test.ts"));
+    const folder = `${directory}/${name}`;
+    const files = readdirSync(folder).filter((file) => file.endsWith(".test.ts"));
     await runInside(
       t,
-      machine,
-      files.map((file) => `${directory}/${name}/${file}`),
+      files.map((file) => `${folder}/${file}`),
+      { name: `sriov-${name}`, ...hardware },
     );
   });

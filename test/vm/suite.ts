@@ -1,34 +1,40 @@
-// Test files of the host's, run in one machine: what each says is a subtest here, and there, where nothing is missing, nothing may be skipped.
+// Test files of the host's, run in machines: what each says is a subtest here, and there, where nothing is missing, nothing may be skipped.
 import { relative } from "node:path";
 import { Readable } from "node:stream";
 import type { Test } from "tap";
 import { tapTally } from "../../scripts/testing/tally.ts";
-import type { Machine, Outcome, RunOptions } from "./machine.ts";
+import { type MachineOptions, type Outcome, type RunOptions, startMachine } from "./machine.ts";
 import { checkout } from "./qemu.ts";
 
-export interface SuiteOptions extends RunOptions {
-  /** How many files run side by side; one unless told. */
-  readonly atOnce?: number;
+/** The machines, and what all files are run with. */
+export interface SuiteOptions extends MachineOptions, RunOptions {
+  /** How many machines share the work; one unless told. An emulated one fills a CPU. */
+  readonly machines?: number;
 }
 
-/** Runs them all, whatever fails; a file that does not end in time (10 minutes unless told) fails. */
+/** Runs them all, one after another in each machine, whatever fails; a file that does not end in time (10 minutes unless told) fails. */
 export async function runInside(
   t: Test,
-  machine: Machine,
   files: readonly string[],
-  { atOnce = 1, ...options }: SuiteOptions = {},
+  { machines = 1, name, ...options }: SuiteOptions,
 ): Promise<void> {
   t.not(files.length, 0, "there are files to run");
   const waiting = [...files];
-  const work = async (): Promise<void> => {
+  const work = async (number: number): Promise<void> => {
+    const machine = await startMachine(t, { ...options, name: machines === 1 ? name : `${name}-${number}` });
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      const name = relative(`${checkout}/test`, file);
       const outcome = await machine.attemptTest(file, options).catch((error: Error) => error);
-      if (outcome instanceof Error) t.fail(`${name}: ${outcome.message}`);
-      else await tell(t, name, outcome);
+      if (outcome instanceof Error) t.fail(`${shortName(file)}: ${outcome.message}`);
+      else await tell(t, shortName(file), outcome);
+      if (machine.ended) return;
     }
   };
-  await Promise.all(Array.from({ length: atOnce }, work));
+  await Promise.all(Array.from({ length: machines }, (_, index) => work(index + 1)));
+  for (const file of waiting) t.fail(`${shortName(file)}: no machine is left to run it`);
+}
+
+function shortName(file: string): string {
+  return relative(`${checkout}/test`, file);
 }
 
 async function tell(t: Test, name: string, { status, stdout, stderr, milliseconds }: Outcome): Promise<void> {
