@@ -94,7 +94,8 @@ export function signalledDuring({ name, nth }: Mutation, signal: string): readon
 export function sampled<T>(t: { comment(message: string): void }, points: readonly T[]): readonly T[] {
   const every = Number(process.env["FAULTS_EVERY"] ?? 1);
   if (every === 1) return points;
-  const from = Number(process.env["FAULTS_FROM"] ?? Math.floor(Math.random() * every));
+  // At least one, of however few.
+  const from = Number(process.env["FAULTS_FROM"] ?? Math.floor(Math.random() * Math.min(every, points.length)));
   const chosen = points.filter((_, position) => position % every === from);
   t.comment(`${chosen.length} of ${points.length} points: FAULTS_EVERY=${every} FAULTS_FROM=${from}`);
   return chosen;

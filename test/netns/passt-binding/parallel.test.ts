@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
 import { collect, newDataDir, validAttachments } from "../../harness/attachment.ts";
 import { each } from "../../harness/each.ts";
+import { sampled } from "../../harness/faults.ts";
 import type { Answer } from "../../harness/plugin.ts";
 import { createPod, createPods } from "../../harness/pod.ts";
 import { settledDifferences, snapshot } from "../../harness/snapshot.ts";
@@ -14,7 +15,7 @@ const silent = { status: 0, stdout: "", stderr: "" };
 const failed = (answers: readonly Answer[]) => answers.filter(({ status }) => status !== 0).map(({ stdout }) => stdout);
 
 t.test("fifty pods at a time: no error, no leak", async (t) => {
-  const pods = await createPods(t, 50);
+  const pods = await createPods(t, sampled(t, Array.from({ length: 50 })).length);
   const dataDir = await newDataDir(t);
   const passts = await each(pods, (pod) => passtOf(t, pod, { dataDir }));
   const states = async () => new Set((await each(pods, ({ namespace }) => rightsIn(namespace))).map(String));
@@ -22,7 +23,7 @@ t.test("fifty pods at a time: no error, no leak", async (t) => {
 
   t.same(failed(await Promise.all(passts.map((passt) => passt.run("ADD")))), []);
   t.same([...(await states())], [`${open}`]);
-  t.equal((await passts[0]!.journal()).length, 50);
+  t.equal((await passts[0]!.journal()).length, pods.length);
   t.same(failed(await Promise.all(passts.map((passt) => passt.check()))), []);
   t.same(failed(await Promise.all(passts.map((passt) => passt.run("DEL")))), []);
   t.same([...(await states())], [`${closed}`]);
