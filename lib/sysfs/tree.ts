@@ -41,6 +41,16 @@ export function isThere(tree: Tree, path: string): boolean {
   return orNothing(() => tree.stat(path)) !== undefined;
 }
 
+/** Waits until the condition holds; false where it does not come to hold in so many milliseconds. */
+export function until(tree: Tree, milliseconds: number, condition: () => boolean): boolean {
+  const end = tree.monotonic() + milliseconds;
+  while (!condition()) {
+    if (tree.monotonic() >= end) return false;
+    tree.sleep(10);
+  }
+  return true;
+}
+
 /** What a call gives; undefined where the file is not there, or went away, or has nothing to say. */
 function orNothing<T>(call: () => T): T | undefined {
   try {

@@ -53,11 +53,21 @@ export function groupFile(group: string): string {
   return `/dev/vfio/${group}`;
 }
 
-/** Where user space opens the device itself, on kernels that have it (6.6 with iommufd): /dev/vfio/devices/vfio0. */
-export function deviceFile(tree: Tree, address: string): string | undefined {
-  const [name] = names(tree, `${directoryOf(address)}/vfio-dev`);
-  const path = `/dev/vfio/devices/${name}`;
-  return name !== undefined && isThere(tree, path) ? path : undefined;
+/** The file by which user space opens the device, as soon as there is one: its group's, or its own where the kernel has those alone. */
+export function fileOf(tree: Tree, address: string): string | undefined {
+  return filesOf(tree, address).find((path) => isThere(tree, path));
+}
+
+/** The file that should be there. */
+export function expectedFile(tree: Tree, address: string): string {
+  return filesOf(tree, address)[0] ?? "/dev/vfio";
+}
+
+/** Since 6.6 a device has one of its own, /dev/vfio/devices/vfio0 (CONFIG_VFIO_DEVICE_CDEV), and a kernel without CONFIG_VFIO_GROUP no other. */
+function filesOf(tree: Tree, address: string): string[] {
+  const group = groupOf(tree, address);
+  const own = names(tree, `${directoryOf(address)}/vfio-dev`).map((name) => `/dev/vfio/devices/${name}`);
+  return [...(group === undefined ? [] : [groupFile(group)]), ...own];
 }
 
 /**

@@ -1,8 +1,7 @@
 // What a VF looks like before anything is changed, as far as a plan needs to know.
-
 import { CniError, code } from "../../lib/cni/errors.ts";
 import type { NodeDevices } from "../../lib/kernel/devices.ts";
-import type { VfSettings } from "../../lib/plan/device.ts";
+import { noMac, type VfSettings } from "../../lib/plan/device.ts";
 import * as pci from "../../lib/sysfs/pci.ts";
 import { capacityOf, virtualFunction } from "../../lib/sysfs/sriov.ts";
 import { attribute, type Tree } from "../../lib/sysfs/tree.ts";
@@ -22,7 +21,7 @@ export function look(kernel: NodeDevices, device: string): Found {
   const override = pci.overrideOf(tree, device);
   const links = pci.linksOf(tree, device);
   const group = vfio.groupOf(tree, device);
-  const { uplink, up, mtu, settings } = kernel.vf(where);
+  const { uplink, up, mtu, settings } = kernel.vfs.get(where);
   return {
     ...where,
     device,
@@ -42,7 +41,7 @@ export function look(kernel: NodeDevices, device: string): Found {
 
 /** Some PFs tell the address that the VF's driver picked: given back as it was it would be an administrator's. */
 function withoutChance(settings: VfSettings, isRandom: boolean): VfSettings {
-  return isRandom && settings.mac !== undefined ? { ...settings, mac: "00:00:00:00:00:00" } : settings;
+  return isRandom && settings.mac !== undefined ? { ...settings, mac: noMac } : settings;
 }
 
 /** Whether the PF's address of the VF is the one that the link's driver picked. Another one is an administrator's, which the driver has not taken yet. */

@@ -1,6 +1,6 @@
 // What sriov-vfio does to a VF, as a list of changes: settings at the physical function, driver, device information.
 import { deviceInfo } from "../../lib/kubevirt/device-info.ts";
-import type { Binding, DeviceChange, VfSettings } from "../../lib/plan/device.ts";
+import { type Binding, type DeviceChange, noMac, type VfSettings } from "../../lib/plan/device.ts";
 import type { VirtualFunction } from "../../lib/sysfs/sriov.ts";
 import { isVfioDriver, type Offender } from "../../lib/sysfs/vfio.ts";
 import type { Netconf } from "./netconf.ts";
@@ -38,8 +38,6 @@ export interface Obstacle {
   readonly fact: string;
   readonly hint: string;
 }
-
-const noMac = "00:00:00:00:00:00";
 
 /** Why the VF cannot be had. Nothing if it can. */
 export function obstacles({ conf, found, use }: Situation): Obstacle[] {

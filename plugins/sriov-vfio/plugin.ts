@@ -10,7 +10,7 @@ import { sha256 } from "../../lib/kernel/node.ts";
 import { allocationsIn, tree } from "../../lib/kernel/pci.ts";
 import { deviceInfoFile } from "../../lib/kubevirt/device-info.ts";
 import { isDevice } from "../../lib/sysfs/pci.ts";
-import { isThere, text } from "../../lib/sysfs/tree.ts";
+import { text } from "../../lib/sysfs/tree.ts";
 import * as vfio from "../../lib/sysfs/vfio.ts";
 import { look } from "./look.ts";
 import { type Netconf, netconf, type Salvaged } from "./netconf.ts";
@@ -48,7 +48,7 @@ export const sriovVfio: Plugin<Netconf, Salvaged> = {
           );
         const changes = plan(situation);
         // Before anything is changed: of what can fail, this is the likeliest.
-        for (const change of changes) if (change.do === "bindDriver") kernel.ensureDriver(change.to.driver);
+        for (const change of changes) if (change.do === "bindDriver") kernel.drivers.ensure(change.to.driver);
         return { situation, changes };
       },
     );
@@ -126,7 +126,7 @@ function inspect(kernel: NodeDevices, device: string): string[] {
   const { group, offenders } = found;
   if (group === undefined) return [`${device}: is in no IOMMU group`];
   return [
-    ...(isThere(tree, vfio.groupFile(group)) ? [] : [`${vfio.groupFile(group)}: is missing`]),
+    ...(vfio.fileOf(tree, device) === undefined ? [`${vfio.expectedFile(tree, device)}: is missing`] : []),
     ...offenders.map(
       ({ address, driver }) => `${device}: its IOMMU group ${group} is not viable: ${address} is on ${driver}`,
     ),

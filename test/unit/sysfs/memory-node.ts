@@ -57,6 +57,8 @@ export class MemoryNode implements Calls {
   meanwhile: (() => void) | undefined;
   /** What a setting of a VF, by its number in <linux/if_link.h>, is refused with. */
   readonly refusals = new Map<number, number>();
+  /** Whether the PF's driver refuses a MAC address of zeros, as qede does. */
+  isMacForEver = false;
   /** Whether a PF's link is up. */
   readonly down = new Set<string>();
   #descriptors = new Map<number, Descriptor>();
@@ -290,6 +292,7 @@ export function igbNode(): MemoryNode {
     links.push({ name, index: Number(read("ifindex")), device, mac: read("address"), up: true });
   }
   files.directory("/run");
+  files.file("/proc/sys/kernel/random/uuid", "a1b2c3d4-e5f6-4789-8abc-def012345678\n");
   files.file("/usr/sbin/modprobe", "", { mode: 0o755 });
   node.namespaces.set("/run/netns/pod", { inode: 4026532001, cookie: "7" });
   return node;

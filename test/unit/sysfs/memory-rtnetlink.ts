@@ -96,7 +96,7 @@ function configured(
     if (value !== undefined && errno !== undefined) return errno;
   }
   if (mac !== undefined) {
-    if (/^.[13579bdf]/.test(mac.mac)) return errnos.invalid;
+    if (/^.[13579bdf]/.test(mac.mac) || (node.isMacForEver && mac.mac === noMac)) return errnos.invalid;
     row.mac = mac.mac;
     row.isAdministrative = mac.mac !== noMac;
   }

@@ -159,9 +159,11 @@ t.test("a refusal that is not about use is told as it is", async (t) => {
   t.throws(() => vfio.whileUnused(node, group, 0, () => 7), { code: "EACCES" });
 });
 
-t.test("the device's own file is told where the kernel has one", async (t) => {
+t.test("the file to open is the group's; the device's own where the kernel has no groups' files", async (t) => {
   const node = bound();
-  t.equal(vfio.deviceFile(node, vf), undefined);
+  t.strictSame([vfio.fileOf(node, vf), vfio.expectedFile(node, vf)], [`/dev/vfio/${group}`, `/dev/vfio/${group}`]);
+  node.pci.files.remove(`/dev/vfio/${group}`);
+  t.equal(vfio.fileOf(node, vf), undefined);
   node.pci.files.file("/dev/vfio/devices/vfio0", "");
-  t.equal(vfio.deviceFile(node, vf), "/dev/vfio/devices/vfio0");
+  t.equal(vfio.fileOf(node, vf), "/dev/vfio/devices/vfio0");
 });

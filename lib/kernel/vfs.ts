@@ -1,0 +1,206 @@
+// A VF's settings, by the link of its PF: `ip link set PF vf N …`.
+import { failuresOf, joined } from "../cni/failure.ts";
+import type { Rtnetlink } from "../netlink/client.ts";
+import { NetlinkError } from "../netlink/errors.ts";
+import { link } from "../netlink/link.ts";
+import { linkExtras, linkFlags } from "../netlink/link-header.ts";
+import { type VfInfo, type VfLinkMessage, vfLink } from "../netlink/vf.ts";
+import {
+  type ConfigureVf,
+  differing,
+  noMac,
+  settingNames,
+  settingText,
+  type VfSetting,
+  type VfSettings,
+} from "../plan/device.ts";
+import * as pci from "../sysfs/pci.ts";
+import { addressOf, capacityOf, uplinkOf, type VirtualFunction } from "../sysfs/sriov.ts";
+import type { Tree } from "../sysfs/tree.ts";
+import { isVfioDriver } from "../sysfs/vfio.ts";
+
+/** A VF's physical function, and the VF as it tells of it. */
+export interface VfState {
+  /** The PF's link. */
+  readonly uplink: string;
+  readonly mtu: number;
+  readonly up: boolean;
+  readonly settings: VfSettings;
+}
+
+/** The VFs of the node's PFs, whose links are in the namespace of the socket. Throws NetlinkErrors and Errors. */
+export class Vfs {
+  readonly #tree: Tree;
+  readonly #rtnl: Rtnetlink;
+  readonly #reload: (device: string) => void;
+
+  /** @param reload has a device's driver take it anew */
+  constructor(tree: Tree, rtnl: Rtnetlink, reload: (device: string) => void) {
+    this.#tree = tree;
+    this.#rtnl = rtnl;
+    this.#reload = reload;
+  }
+
+  /** The VF as its PF's link tells of it. */
+  get({ pf, index }: VirtualFunction): VfState {
+    const uplink = uplinkOf(this.#tree, pf);
+    const [message, info] = this.#read(uplink, pf, index);
+    return { uplink, mtu: message.mtu ?? 0, up: (message.flags & linkFlags.up) !== 0, settings: settingsOf(info) };
+  }
+
+  /** Sets what is not as it is to be, and reads it back. */
+  configure(change: ConfigureVf): void {
+    const { uplink, settings } = this.get(change);
+    for (const name of differing(settings, change.to)) this.#set(uplink, change, name, change.to);
+    const found = this.get(change).settings;
+    const wrong = differing(found, change.to).map(
+      (name) =>
+        `${about(uplink, change, name)} is ${shown(found, name)} although the kernel took ${shown(change.to, name)}`,
+    );
+    if (wrong.length > 0) throw new Error(wrong.join("; "));
+  }
+
+  /** Sets what it was set to before. */
+  restore(change: ConfigureVf): void {
+    const { uplink, settings } = this.get(change);
+    // A MAC address that neither we nor what was there before gave it is its network driver's, which picks one.
+    const isPicked = this.#hasNetworkDriver(change) && settings.mac !== change.to.mac;
+    const names = differing(settings, change.from).filter((name) => name !== "mac" || !isPicked);
+    const failures = failuresOf(
+      names.map(
+        (name) => () =>
+          name === "mac" ? this.#restoreMac(uplink, change) : this.#set(uplink, change, name, change.from),
+      ),
+    );
+    const [failure, ...others] = failures;
+    if (failure !== undefined) throw joined([failure, ...others]);
+  }
+
+  /** Names each setting that is not as it is to be. */
+  differences(change: ConfigureVf): string[] {
+    const { uplink, settings } = this.get(change);
+    return differing(settings, change.to).map(
+      (name) => `${about(uplink, change, name)} is ${shown(settings, name)}, not ${shown(change.to, name)}`,
+    );
+  }
+
+  #read(uplink: string, pf: string, index: number): [VfLinkMessage, VfInfo] {
+    try {
+      const message = this.#rtnl.get(
+        vfLink,
+        { name: uplink, extMask: linkExtras.vfs | linkExtras.skipStatistics },
+        `${uplink} with its VFs`,
+      );
+      const info = message.vfList?.list?.find(({ mac }) => mac?.vf === index);
+      if (info === undefined) throw new Error(`${uplink}: tells nothing of its VF ${index}`);
+      return [message, info];
+    } catch (failure) {
+      const { vfs = 0 } = capacityOf(this.#tree, pf) ?? {};
+      if (vfs <= fewEnough) throw failure;
+      throw new Error(
+        `${uplink}: has ${vfs} VFs, and the kernel can tell of about ${fewEnough} at once; make fewer (${(failure as Error).message})`,
+        { cause: failure },
+      );
+    }
+  }
+
+  #set(uplink: string, vf: VirtualFunction, name: VfSetting, settings: VfSettings): void {
+    const { index } = this.#rtnl.get(link, { name: uplink }, uplink);
+    try {
+      this.#rtnl.set(vfLink, { index, vfList: { list: [infoOf(vf.index, name, settings)] } }, about(uplink, vf, name));
+    } catch (failure) {
+      if (!(failure instanceof NetlinkError)) throw failure;
+      throw new Error(`${failure.message}; ${this.#hint(failure, vf, name)}`, { cause: failure });
+    }
+  }
+
+  #restoreMac(uplink: string, change: ConfigureVf): void {
+    try {
+      this.#set(uplink, change, "mac", change.from);
+    } catch (failure) {
+      const { cause } = failure as Error;
+      const isRefused = cause instanceof NetlinkError && (cause.code === "EINVAL" || cause.code === "EADDRNOTAVAIL");
+      if (change.from.mac !== noMac || !isRefused) throw failure;
+      // Drivers such as qede know no way back to none: what the guest had must not be left to the next one.
+      this.#set(uplink, change, "mac", { mac: this.#anyMac() });
+    }
+    // The PF forgot which one the VF's network driver has: that tells it when it picks one.
+    if (this.#hasNetworkDriver(change)) this.#reload(addressOf(this.#tree, change)!);
+  }
+
+  /** A unicast MAC address of the locally administered kind, by chance. */
+  #anyMac(): string {
+    const chance = this.#tree.readFile("/proc/sys/kernel/random/uuid").replaceAll("-", "");
+    return `02:${chance.slice(0, 10).match(/../g)!.join(":")}`;
+  }
+
+  /** Whether the VF is a network link's, whose driver may have picked the MAC address that the PF tells. */
+  #hasNetworkDriver(vf: VirtualFunction): boolean {
+    const device = addressOf(this.#tree, vf);
+    const driver = device === undefined ? undefined : pci.driverOf(this.#tree, device);
+    return driver !== undefined && !isVfioDriver(driver);
+  }
+
+  #hint({ code }: NetlinkError, { pf }: VirtualFunction, name: VfSetting): string {
+    const driver = pci.driverOf(this.#tree, pf) ?? "none";
+    if (code === "EOPNOTSUPP" || code === "EPROTONOSUPPORT") return `the PF's driver ${driver} has no such setting`;
+    if (code === "EINVAL" && name === "rate")
+      return `the PF's driver ${driver} takes no such rate: it may know no least one, none above the link's speed, and none without a carrier`;
+    return `the PF's driver ${driver} refused it`;
+  }
+}
+
+/** So many VFs surely fit an IFLA_VFINFO_LIST, whose length has 16 bits: each takes up to 228 bytes without its statistics. */
+const fewEnough = 280;
+
+function about(uplink: string, { index }: VirtualFunction, name: VfSetting): string {
+  return `${uplink} VF ${index}: ${settingNames[name]}`;
+}
+
+function shown(settings: VfSettings, name: VfSetting): string {
+  return settingText(settings[name]);
+}
+
+/** IFLA_VF_LINK_STATE_* */
+const linkStates = ["auto", "enable", "disable"] as const;
+/** ETH_P_8021Q and ETH_P_8021AD. */
+const protocols = { "802.1q": 0x8100, "802.1ad": 0x88a8 } as const;
+
+function settingsOf({ mac, vlans, rate, spoofCheck, trust, linkState }: VfInfo): VfSettings {
+  const vlan = vlans?.vlan;
+  const state = linkStates[linkState?.setting ?? -1];
+  return {
+    ...(mac !== undefined && { mac: mac.mac }),
+    ...(vlan !== undefined && {
+      vlan: { id: vlan.vlan, qos: vlan.qos, protocol: vlan.protocol === protocols["802.1ad"] ? "802.1ad" : "802.1q" },
+    }),
+    ...(rate !== undefined && { rate: { least: rate.least, most: rate.most } }),
+    ...switchOf("spoofCheck", spoofCheck?.setting),
+    ...switchOf("trust", trust?.setting),
+    ...(state !== undefined && { linkState: state }),
+  };
+}
+
+/** What the driver does not know is -1 (rtnl_fill_vfinfo). */
+function switchOf(name: "spoofCheck" | "trust", setting: number | undefined): VfSettings {
+  return setting === 0 || setting === 1 ? { [name]: setting === 1 } : {};
+}
+
+/** One setting as it is sent. */
+function infoOf(vf: number, name: VfSetting, settings: VfSettings): VfInfo {
+  const { mac, vlan, rate, spoofCheck, trust, linkState } = settings;
+  switch (name) {
+    case "mac":
+      return { mac: { vf, mac: mac! } };
+    case "vlan":
+      return { vlans: { vlan: { vf, vlan: vlan!.id, qos: vlan!.qos, protocol: protocols[vlan!.protocol] } } };
+    case "rate":
+      return { rate: { vf, least: rate!.least, most: rate!.most } };
+    case "spoofCheck":
+      return { spoofCheck: { vf, setting: spoofCheck ? 1 : 0 } };
+    case "trust":
+      return { trust: { vf, setting: trust ? 1 : 0 } };
+    case "linkState":
+      return { linkState: { vf, setting: linkStates.indexOf(linkState!) } };
+  }
+}

@@ -1,0 +1,150 @@
+// A device's way to VFIO and back on a node in memory: drivers, overrides, links' names.
+import t from "tap";
+import type { BindDriver } from "../../../lib/plan/device.ts";
+import { begin, devicesOf, group, toVfio, vf, vfs } from "./igb.ts";
+
+t.test("a device goes to vfio-pci, and back with a reset, and its link has its name again", async (t) => {
+  const { node, devices } = begin();
+  node.pci.rename("eth3", "sriov1");
+  const change = { ...toVfio, links: ["sriov1"] };
+  devices.perform(change);
+  t.ok(node.pci.files.has(`/dev/vfio/${group}`));
+  t.strictSame([node.pci.driverOf(vf), devices.differences(change)], ["vfio-pci", []]);
+  devices.revert(change);
+  t.strictSame([node.pci.driverOf(vf), node.pci.resets], ["igbvf", [vf]]);
+  t.strictSame(node.readDirectory(`/sys/bus/pci/devices/${vf}/net`), ["sriov1"]);
+  t.equal(node.readFile(`/sys/bus/pci/devices/${vf}/driver_override`), "(null)\n");
+  t.strictSame(devices.differences(change), [`${vf}: driver is igbvf, not vfio-pci`]);
+});
+
+t.test(
+  "a driver whose module is not loaded is loaded; one that there is not is an error before anything is changed",
+  async (t) => {
+    const { node, devices } = begin();
+    node.modules.set("mlx5_vfio_pci", "mlx5_vfio_pci");
+    node.modules.set("empty-vfio-pci", "something-else");
+    devices.perform({ ...toVfio, to: { driver: "mlx5_vfio_pci" } });
+    t.equal(node.pci.driverOf(vf), "mlx5_vfio_pci");
+    const other = begin();
+    other.node.modules.set("empty-vfio-pci", "something-else");
+    t.throws(() => other.devices.perform({ ...toVfio, to: { driver: "empty-vfio-pci" } }), {
+      message: "empty-vfio-pci: its module is loaded, and there is no such PCI driver",
+    });
+    t.equal(other.node.pci.driverOf(vf), "igbvf");
+  },
+);
+
+t.test(
+  "a driver that does not take the device is an error, and taking the change back gives it to its own",
+  async (t) => {
+    const { node, devices } = begin();
+    node.pci.failing.add("vfio-pci");
+    t.throws(() => devices.perform(toVfio), { message: /vfio-pci did not take it \(its driver is none\)/ });
+    devices.revert(toVfio);
+    t.strictSame([node.pci.driverOf(vf), node.readDirectory(`/sys/bus/pci/devices/${vf}/net`)], ["igbvf", ["eth3"]]);
+  },
+);
+
+t.test("a device node that does not come is an error that says what is expected to make it", async (t) => {
+  const { node, devices } = begin();
+  const before = node.monotonic();
+  node.meanwhile = () => undefined;
+  node.pci.probe = (address) => {
+    Object.getPrototypeOf(node.pci).probe.call(node.pci, address);
+    node.pci.files.remove(`/dev/vfio/${group}`);
+  };
+  t.throws(() => devices.perform(toVfio), {
+    message: /^\/dev\/vfio\/10: is not there although .* expected udev or devtmpfs/,
+  });
+  t.ok(node.monotonic() - before > 4000);
+});
+
+t.test("a device is not taken from VFIO while somebody has it open", async (t) => {
+  const { node, devices } = begin();
+  devices.perform(toVfio);
+  node.pci.holders.set(group, { pid: 4711, comm: "qemu-kvm", device: true });
+  t.throws(() => devices.revert(toVfio), { message: `/dev/vfio/${group}: is open in another process` });
+  t.equal(node.pci.driverOf(vf), "vfio-pci");
+  node.meanwhile = () => node.pci.holders.clear();
+  devices.revert(toVfio);
+  t.equal(node.pci.driverOf(vf), "igbvf");
+});
+
+t.test(
+  "a device that somebody gave to another driver since stays there; only our override is taken back",
+  async (t) => {
+    const { node, devices } = begin();
+    devices.perform(toVfio);
+    node.pci.unbind(vf);
+    node.pci.files.file("/sys/bus/pci/drivers/pci-stub/bind", "");
+    node.pci.write(`/sys/bus/pci/devices/${vf}/driver_override`, "pci-stub");
+    node.pci.probe(vf);
+    devices.revert({ ...toVfio, from: { driver: "igbvf", override: "igbvf" } });
+    t.strictSame(
+      [node.pci.driverOf(vf), node.readFile(`/sys/bus/pci/devices/${vf}/driver_override`)],
+      ["pci-stub", "igbvf\n"],
+    );
+    t.strictSame(node.pci.resets, []);
+  },
+);
+
+t.test("a link that somebody uses since is neither taken down nor renamed", async (t) => {
+  const { node, devices } = begin();
+  devices.perform(toVfio);
+  node.pci.unbind(vf);
+  node.pci.write(`/sys/bus/pci/devices/${vf}/driver_override`, "\n");
+  node.pci.probe(vf);
+  node.pci.rename("eth3", "theirs");
+  const link = node.pci.links.find(({ name }) => name === "theirs")!;
+  link.up = true;
+  devices.revert(toVfio);
+  t.strictSame([link.name, link.up], ["theirs", true]);
+  node.pci.moveAway("theirs", "/run/netns/pod");
+  devices.revert(toVfio);
+});
+
+t.test("a driver that does not take its device back is an error", async (t) => {
+  const { node, devices } = begin();
+  devices.perform(toVfio);
+  node.pci.failing.add("igbvf");
+  t.throws(() => devices.revert(toVfio), { message: `${vf}: driver is none, and igbvf did not take it back` });
+  node.pci.failing.clear();
+  devices.revert(toVfio);
+  t.equal(node.pci.driverOf(vf), "igbvf");
+});
+
+t.test(
+  "VFs that come back at the same time get their own names, though the kernel gives each the other's",
+  async (t) => {
+    const { node, devices } = begin();
+    const first: BindDriver = { ...toVfio, device: vfs[0]!, links: ["eth2"] };
+    devices.perform(first);
+    devices.perform(toVfio);
+    // The kernel gives the first free name: VF 1 gets eth2. Before it is eth3 again VF 0 comes back, gets that, and wants eth2.
+    const other = devicesOf(node);
+    node.before = (deed) => {
+      if (!deed.includes('"name":"eth3"')) return;
+      node.before = undefined;
+      node.pci.write(`/sys/bus/pci/devices/${vfs[0]}/driver_override`, "\n");
+      node.pci.unbind(vfs[0]!);
+      node.pci.probe(vfs[0]!);
+    };
+    node.meanwhile = () => {
+      node.meanwhile = undefined;
+      other.revert(first);
+    };
+    devices.revert(toVfio);
+    t.equal(node.meanwhile, undefined, "one has waited for the other");
+    t.strictSame(node.readDirectory(`/sys/bus/pci/devices/${vf}/net`), ["eth3"]);
+    t.strictSame(node.readDirectory(`/sys/bus/pci/devices/${vfs[0]}/net`), ["eth2"]);
+  },
+);
+
+t.test("a name that another link keeps does not keep the VF from coming back", async (t) => {
+  const { node, devices } = begin();
+  devices.perform(toVfio);
+  node.pci.rename("eth4", "eth3");
+  devices.revert(toVfio);
+  t.equal(node.pci.driverOf(vf), "igbvf");
+  t.strictSame(node.readDirectory(`/sys/bus/pci/devices/${vf}/net`), ["eth4"]);
+});

@@ -1,0 +1,159 @@
+// What setting a VF by its PF's link does on a node in memory, and what becomes of it.
+import t from "tap";
+import type { VfSettings } from "../../../lib/plan/device.ts";
+import { noMac } from "../sysfs/memory-pci.ts";
+import { vfSetting } from "../sysfs/memory-rtnetlink.ts";
+import { begin, configure, pf, rowOf, untouched, vf } from "./igb.ts";
+
+const mac = "02:00:00:00:00:01";
+
+t.test("the VF is told as its PF has it", async (t) => {
+  const { node, devices, row } = begin();
+  t.strictSame(devices.vfs.get({ pf, index: 1 }), { uplink: "eth0", mtu: 1500, up: true, settings: untouched });
+  node.down.add("eth0");
+  Object.assign(row, { vlan: 7, qos: 2, protocol: 0x88a8, trust: 0xffffffff, spoofCheck: 0xffffffff, linkState: 9 });
+  t.strictSame(devices.vfs.get({ pf, index: 1 }), {
+    uplink: "eth0",
+    mtu: 1500,
+    up: false,
+    // What the driver does not know is left out.
+    settings: { mac: noMac, vlan: { id: 7, qos: 2, protocol: "802.1ad" }, rate: { least: 0, most: 0 } },
+  });
+  t.throws(() => devices.vfs.get({ pf, index: 5 }), { message: "eth0: tells nothing of its VF 5" });
+});
+
+t.test("what was asked for is sent, each once, the MAC address last, and nothing else", async (t) => {
+  const { node, devices, row } = begin();
+  devices.perform(
+    configure({
+      mac,
+      vlan: { id: 100, qos: 3, protocol: "802.1q" },
+      rate: { least: 0, most: 200 },
+      spoofCheck: false,
+      trust: true,
+    }),
+  );
+  t.match(row, { mac, vlan: 100, qos: 3, most: 200, spoofCheck: 0, trust: 1 });
+  t.strictSame(
+    node.deeds.map((deed) => /"list":\[\{"(\w+)"/.exec(deed)?.[1]),
+    ["vlans", "rate", "spoofCheck", "trust", "mac"],
+  );
+});
+
+t.test("what is so already is not sent", async (t) => {
+  const { node, devices, row } = begin();
+  Object.assign(row, { vlan: 100, trust: 1 });
+  devices.perform(
+    configure({ vlan: { id: 100, qos: 0, protocol: "802.1q" }, trust: true, spoofCheck: true, linkState: "auto" }),
+  );
+  t.strictSame(node.deeds, []);
+  devices.perform(configure({ vlan: { id: 100, qos: 1, protocol: "802.1q" } }));
+  t.equal(node.deeds.length, 1, "another priority is another VLAN");
+});
+
+t.test("a refusal says which setting of which VF, in the kernel's words, and what the driver is", async (t) => {
+  const cases: [VfSettings, RegExp][] = [
+    [{ linkState: "enable" }, /^set eth0 VF 1: link state: .*\(EOPNOTSUPP\); the PF's driver igb has no such setting$/],
+    [
+      { vlan: { id: 1, qos: 0, protocol: "802.1ad" } },
+      /^set eth0 VF 1: VLAN: .*\(EPROTONOSUPPORT\); the PF's driver igb has no such setting$/,
+    ],
+    [
+      { rate: { least: 10, most: 100 } },
+      /^set eth0 VF 1: tx rate: .*\(EINVAL\); .*it may know no least one, none above the link's speed, and none without a carrier$/,
+    ],
+    [{ rate: { least: 0, most: 4_000_000 } }, /tx rate: .*\(EINVAL\)/],
+    [{ mac: "01:00:00:00:00:01" }, /^set eth0 VF 1: MAC: .*\(EINVAL\); the PF's driver igb refused it$/],
+  ];
+  for (const [to, message] of cases)
+    t.throws(() => begin().devices.perform(configure(to)), { message, cause: { name: "NetlinkError" } });
+});
+
+t.test("a setting that the kernel took and the PF does not have is an error", async (t) => {
+  const { node, devices } = begin();
+  Object.defineProperty(rowOf(node), "trust", { get: () => 0, set: () => undefined });
+  t.throws(() => devices.perform(configure({ trust: true })), {
+    message: "eth0 VF 1: trust is off although the kernel took on",
+  });
+});
+
+t.test("taking settings back goes on past failures, and tells them all", async (t) => {
+  const { node, devices, row } = begin();
+  const change = configure({ vlan: { id: 100, qos: 0, protocol: "802.1q" }, spoofCheck: false, trust: true, mac });
+  devices.perform(change);
+  node.refusals.set(vfSetting.vlans, 22);
+  node.refusals.set(vfSetting.trust, 95);
+  t.throws(() => devices.revert(change), { errors: [{ message: /VLAN/ }, { message: /trust/ }] });
+  t.match(row, { vlan: 100, trust: 1, spoofCheck: 1, isAdministrative: false });
+  node.refusals.clear();
+  devices.revert(change);
+  t.match(row, { vlan: 0, trust: 0 });
+});
+
+t.test("a MAC address that the VF's driver picked meanwhile is not an administrator's: it is left alone", async (t) => {
+  const { node, devices, row } = begin();
+  node.pci.unbind(vf);
+  node.pci.probe(vf);
+  const picked = row.mac;
+  t.not(picked, noMac);
+  devices.revert(configure({ mac }, { mac: noMac }));
+  t.strictSame([row.mac, node.deeds], [picked, []]);
+});
+
+t.test("where the VF is on its network driver, that tells the PF anew which MAC address it has", async (t) => {
+  const { node, devices, row } = begin();
+  const change = configure({ mac });
+  devices.perform(change);
+  devices.revert(change);
+  t.equal(row.isAdministrative, false);
+  const { name, mac: picked } = node.pci.links.find(({ device }) => device === vf)!;
+  t.strictSame([name, picked], ["eth3", row.mac], "otherwise the PF would drop its frames");
+});
+
+t.test("the PF is found by whatever name it has by now", async (t) => {
+  const { node, devices, row } = begin();
+  const change = configure({ trust: true });
+  devices.perform(change);
+  node.pci.rename("eth0", "ens1f0np0");
+  t.strictSame(devices.differences(change), []);
+  row.trust = 0;
+  t.strictSame(devices.differences(change), ["ens1f0np0 VF 1: trust is off, not on"]);
+  devices.revert(change);
+});
+
+t.test("CHECK names every setting that differs, and none that was not asked for", async (t) => {
+  const { devices, row } = begin();
+  const change = configure({ mac, vlan: { id: 100, qos: 3, protocol: "802.1q" }, rate: { least: 0, most: 200 } });
+  Object.assign(row, { mac: "02:00:00:00:00:02", isAdministrative: true, vlan: 7, trust: 1 });
+  t.strictSame(devices.differences(change), [
+    "eth0 VF 1: VLAN is 7, QoS 0, 802.1q, not 100, QoS 3, 802.1q",
+    "eth0 VF 1: tx rate is 0 to 0 Mbit/s, not 0 to 200 Mbit/s",
+    "eth0 VF 1: MAC is 02:00:00:00:00:02, not 02:00:00:00:00:01",
+  ]);
+});
+
+t.test("where the PF's driver takes no MAC address back, the next guest does not get this one's", async (t) => {
+  const { node, devices, row } = begin();
+  node.pci.unbind(vf);
+  const change = configure({ mac });
+  devices.perform(change);
+  node.isMacForEver = true;
+  devices.revert(change);
+  t.match(row.mac, /^02(:[0-9a-f]{2}){5}$/);
+  t.not(row.mac, mac);
+  devices.perform(change);
+  node.refusals.set(vfSetting.mac, 22);
+  t.throws(() => devices.revert(change), { message: /^set eth0 VF 1: MAC: .*EINVAL/ });
+});
+
+t.test("a PF with more VFs than a netlink message can tell of is named", async (t) => {
+  const { node, devices } = begin();
+  node.pci.files.file(`${node.pci.directoryOf(pf)}/sriov_numvfs`, "400\n");
+  node.receive = () => {
+    throw Object.assign(new Error("recv: Message too long (EMSGSIZE)"), { code: "EMSGSIZE" });
+  };
+  t.throws(() => devices.vfs.get({ pf, index: 1 }), {
+    message:
+      "eth0: has 400 VFs, and the kernel can tell of about 280 at once; make fewer (recv: Message too long (EMSGSIZE))",
+  });
+});
