@@ -59,7 +59,7 @@ export interface Contest {
 
 /** All there are. `state` is a directory for what plugins remember, on a file system in memory as /run is. A peer that is not there is left out. */
 export function contests(state: string): Contest[] {
-  const all = [bridgeBinding(state), passtBinding(state)];
+  const all = [bridgeBinding(state), passtBinding(state), sriovVfio(state)];
   return all.map((contest) => ({
     ...contest,
     peers: contest.peers.filter(({ executable }) => existsSync(executable)),
@@ -146,6 +146,11 @@ function passtBinding(state: string): Contest {
       ...budgets,
     ],
   };
+}
+
+/** What takes no VF. For the rest, beside sriov-cni in the lab: test/sriov/beside-sriov-cni.ts. */
+function sriovVfio(state: string): Contest {
+  return { ours: { ...ours("sriov-vfio", state), verbs: [], prepare: nothing }, peers: [], targets: budgets };
 }
 
 function ours(type: string, state: string): Subject {
