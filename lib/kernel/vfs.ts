@@ -2,7 +2,6 @@
 import { failuresOf, joined } from "../cni/failure.ts";
 import type { Rtnetlink } from "../netlink/client.ts";
 import { NetlinkError } from "../netlink/errors.ts";
-import { link } from "../netlink/link.ts";
 import { linkExtras, linkFlags } from "../netlink/link-header.ts";
 import { type VfInfo, type VfLinkMessage, vfLink } from "../netlink/vf.ts";
 import {
@@ -21,8 +20,9 @@ import { isVfioDriver } from "../sysfs/vfio.ts";
 
 /** A VF's physical function, and the VF as it tells of it. */
 export interface VfState {
-  /** The PF's link. */
+  /** The PF's link, and its index. */
   readonly uplink: string;
+  readonly uplinkIndex: number;
   readonly mtu: number;
   readonly up: boolean;
   readonly settings: VfSettings;
@@ -45,31 +45,33 @@ export class Vfs {
   get({ pf, index }: VirtualFunction): VfState {
     const uplink = uplinkOf(this.#tree, pf);
     const [message, info] = this.#read(uplink, pf, index);
-    return { uplink, mtu: message.mtu ?? 0, up: (message.flags & linkFlags.up) !== 0, settings: settingsOf(info) };
+    const { index: uplinkIndex, mtu = 0, flags } = message;
+    return { uplink, uplinkIndex, mtu, up: (flags & linkFlags.up) !== 0, settings: settingsOf(info) };
   }
 
   /** Sets what is not as it is to be, and reads it back. */
   configure(change: ConfigureVf): void {
-    const { uplink, settings } = this.get(change);
-    for (const name of differing(settings, change.to)) this.#set(uplink, change, name, change.to);
+    const before = this.get(change);
+    for (const name of differing(before.settings, change.to)) this.#set(before, change, name, change.to);
     const found = this.get(change).settings;
     const wrong = differing(found, change.to).map(
       (name) =>
-        `${about(uplink, change, name)} is ${shown(found, name)} although the kernel took ${shown(change.to, name)}`,
+        `${about(before, change, name)} is ${shown(found, name)} although the kernel took ${shown(change.to, name)}`,
     );
     if (wrong.length > 0) throw new Error(wrong.join("; "));
   }
 
   /** Sets what it was set to before. */
   restore(change: ConfigureVf): void {
-    const { uplink, settings } = this.get(change);
+    const before = this.get(change);
+    const { settings } = before;
     // A MAC address that neither we nor what was there before gave it is its network driver's, which picks one.
     const isPicked = this.#hasNetworkDriver(change) && settings.mac !== change.to.mac;
     const names = differing(settings, change.from).filter((name) => name !== "mac" || !isPicked);
     const failures = failuresOf(
       names.map(
         (name) => () =>
-          name === "mac" ? this.#restoreMac(uplink, change) : this.#set(uplink, change, name, change.from),
+          name === "mac" ? this.#restoreMac(before, change) : this.#set(before, change, name, change.from),
       ),
     );
     const [failure, ...others] = failures;
@@ -78,9 +80,10 @@ export class Vfs {
 
   /** Names each setting that is not as it is to be. */
   differences(change: ConfigureVf): string[] {
-    const { uplink, settings } = this.get(change);
+    const found = this.get(change);
+    const { settings } = found;
     return differing(settings, change.to).map(
-      (name) => `${about(uplink, change, name)} is ${shown(settings, name)}, not ${shown(change.to, name)}`,
+      (name) => `${about(found, change, name)} is ${shown(settings, name)}, not ${shown(change.to, name)}`,
     );
   }
 
@@ -104,25 +107,25 @@ export class Vfs {
     }
   }
 
-  #set(uplink: string, vf: VirtualFunction, name: VfSetting, settings: VfSettings): void {
-    const { index } = this.#rtnl.get(link, { name: uplink }, uplink);
+  #set(state: VfState, vf: VirtualFunction, name: VfSetting, settings: VfSettings): void {
+    const { uplinkIndex: index } = state;
     try {
-      this.#rtnl.set(vfLink, { index, vfList: { list: [infoOf(vf.index, name, settings)] } }, about(uplink, vf, name));
+      this.#rtnl.set(vfLink, { index, vfList: { list: [infoOf(vf.index, name, settings)] } }, about(state, vf, name));
     } catch (failure) {
       if (!(failure instanceof NetlinkError)) throw failure;
       throw new Error(`${failure.message}; ${this.#hint(failure, vf, name)}`, { cause: failure });
     }
   }
 
-  #restoreMac(uplink: string, change: ConfigureVf): void {
+  #restoreMac(before: VfState, change: ConfigureVf): void {
     try {
-      this.#set(uplink, change, "mac", change.from);
+      this.#set(before, change, "mac", change.from);
     } catch (failure) {
       const { cause } = failure as Error;
       const isRefused = cause instanceof NetlinkError && (cause.code === "EINVAL" || cause.code === "EADDRNOTAVAIL");
       if (change.from.mac !== noMac || !isRefused) throw failure;
       // Drivers such as qede know no way back to none: what the guest had must not be left to the next one.
-      this.#set(uplink, change, "mac", { mac: this.#anyMac() });
+      this.#set(before, change, "mac", { mac: this.#anyMac() });
     }
     // The PF forgot which one the VF's network driver has: that tells it when it picks one.
     if (this.#hasNetworkDriver(change)) this.#reload(addressOf(this.#tree, change)!);
@@ -153,7 +156,7 @@ export class Vfs {
 /** So many VFs surely fit an IFLA_VFINFO_LIST, whose length has 16 bits: each takes up to 228 bytes without its statistics. */
 const fewEnough = 280;
 
-function about(uplink: string, { index }: VirtualFunction, name: VfSetting): string {
+function about({ uplink }: VfState, { index }: VirtualFunction, name: VfSetting): string {
   return `${uplink} VF ${index}: ${settingNames[name]}`;
 }
 

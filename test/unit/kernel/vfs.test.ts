@@ -9,11 +9,19 @@ const mac = "02:00:00:00:00:01";
 
 t.test("the VF is told as its PF has it", async (t) => {
   const { node, devices, row } = begin();
-  t.strictSame(devices.vfs.get({ pf, index: 1 }), { uplink: "eth0", mtu: 1500, up: true, settings: untouched });
+  const uplinkIndex = node.pci.links.find(({ name }) => name === "eth0")!.index;
+  t.strictSame(devices.vfs.get({ pf, index: 1 }), {
+    uplink: "eth0",
+    uplinkIndex,
+    mtu: 1500,
+    up: true,
+    settings: untouched,
+  });
   node.down.add("eth0");
   Object.assign(row, { vlan: 7, qos: 2, protocol: 0x88a8, trust: 0xffffffff, spoofCheck: 0xffffffff, linkState: 9 });
   t.strictSame(devices.vfs.get({ pf, index: 1 }), {
     uplink: "eth0",
+    uplinkIndex,
     mtu: 1500,
     up: false,
     // What the driver does not know is left out.
