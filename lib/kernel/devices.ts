@@ -28,7 +28,7 @@ export class NodeDevices implements DeviceKernel {
   constructor(tree: Tree, rtnl: Rtnetlink, node: Node) {
     this.tree = tree;
     this.drivers = new Drivers(tree, new LinkNames(tree, rtnl), node.loadModule);
-    this.vfs = new Vfs(tree, rtnl, (device) => this.drivers.reload(device));
+    this.vfs = new Vfs(tree, rtnl, (device, meanwhile) => this.drivers.reload(device, meanwhile));
     this.#node = node;
   }
 

@@ -70,14 +70,18 @@ export class Drivers {
       this.#links.restore(device, links);
   }
 
-  /** Has the device's driver take it anew, if one has it; its links keep their names. */
-  reload(device: string): void {
+  /** Has the device's driver take it anew, and calls back while none has it. Its links keep their names. */
+  reload(device: string, meanwhile: () => void): void {
     const tree = this.#tree;
     const driver = pci.driverOf(tree, device);
     const links = pci.linksOf(tree, device);
     pci.unbind(tree, device);
-    this.#handTo(device, { driver, override: pci.overrideOf(tree, device) });
-    this.#links.restore(device, links);
+    try {
+      meanwhile();
+    } finally {
+      this.#handTo(device, { driver, override: pci.overrideOf(tree, device) });
+      this.#links.restore(device, links);
+    }
   }
 
   /** Names what keeps the device from being on that driver. */

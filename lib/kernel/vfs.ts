@@ -32,10 +32,10 @@ export interface VfState {
 export class Vfs {
   readonly #tree: Tree;
   readonly #rtnl: Rtnetlink;
-  readonly #reload: (device: string) => void;
+  readonly #reload: (device: string, meanwhile: () => void) => void;
 
-  /** @param reload has a device's driver take it anew */
-  constructor(tree: Tree, rtnl: Rtnetlink, reload: (device: string) => void) {
+  /** @param reload has a device's driver take it anew, and calls back while none has it */
+  constructor(tree: Tree, rtnl: Rtnetlink, reload: (device: string, meanwhile: () => void) => void) {
     this.#tree = tree;
     this.#rtnl = rtnl;
     this.#reload = reload;
@@ -64,16 +64,11 @@ export class Vfs {
   /** Sets what it was set to before. */
   restore(change: ConfigureVf): void {
     const before = this.get(change);
-    const { settings } = before;
-    // A MAC address that neither we nor what was there before gave it is its network driver's, which picks one.
-    const isPicked = this.#hasNetworkDriver(change) && settings.mac !== change.to.mac;
-    const names = differing(settings, change.from).filter((name) => name !== "mac" || !isPicked);
-    const failures = failuresOf(
-      names.map(
-        (name) => () =>
-          name === "mac" ? this.#restoreMac(before, change) : this.#set(before, change, name, change.from),
-      ),
-    );
+    const names = differing(before.settings, change.from).filter((name) => name !== "mac");
+    const failures = failuresOf([
+      ...names.map((name) => () => this.#set(before, change, name, change.from)),
+      () => this.#restoreMac(before, change),
+    ]);
     const [failure, ...others] = failures;
     if (failure !== undefined) throw joined([failure, ...others]);
   }
@@ -118,6 +113,17 @@ export class Vfs {
   }
 
   #restoreMac(before: VfState, change: ConfigureVf): void {
+    const { mac } = before.settings;
+    if (change.from.mac === undefined || mac === change.from.mac) return;
+    const set = (): void => this.#setMacBack(before, change);
+    if (!this.#hasNetworkDriver(change)) return set();
+    // One that is neither ours nor from before is what the VF's network driver has picked since.
+    if (mac !== change.to.mac) return;
+    // The PF forgets which one that driver has, and is told when the driver takes the VF anew.
+    this.#reload(addressOf(this.#tree, change)!, set);
+  }
+
+  #setMacBack(before: VfState, change: ConfigureVf): void {
     try {
       this.#set(before, change, "mac", change.from);
     } catch (failure) {
@@ -127,8 +133,6 @@ export class Vfs {
       // Drivers such as qede know no way back to none: what the guest had must not be left to the next one.
       this.#set(before, change, "mac", { mac: this.#anyMac() });
     }
-    // The PF forgot which one the VF's network driver has: that tells it when it picks one.
-    if (this.#hasNetworkDriver(change)) this.#reload(addressOf(this.#tree, change)!);
   }
 
   /** A unicast MAC address of the locally administered kind, by chance. */

@@ -87,6 +87,7 @@ export class Allocations<K extends DeviceKernel> {
 
   /** Gives the attachment's device back. Without a record there is nothing to give. */
   remove(attachment: Attachment): void {
+    this.#journal.discardDraft(attachment);
     for (const { entry } of this.#of(attachment)) this.#release(entry);
   }
 

@@ -147,6 +147,7 @@ export class Attachments<K extends Kernel> {
   }
 
   #forget(attachment: Attachment): void {
+    this.#journal.discardDraft(attachment);
     this.#journal.remove(attachmentName(attachment));
   }
 

@@ -86,7 +86,8 @@ export class Journal<E extends Entry<unknown> = Entry> {
 
   #write(name: string, entry: E, state: "pending" | "json"): void {
     const path = this.#path(name, state);
-    const draft = this.#path(name, "draft");
+    // By the attachment, whatever the entry's own name is: DEL of an ADD that was killed here knows no other.
+    const draft = this.#path(attachmentName(entry), "draft");
     this.#remove(draft);
     try {
       this.#files.createFile(draft, JSON.stringify({ format, ...entry }));
@@ -107,9 +108,14 @@ export class Journal<E extends Entry<unknown> = Entry> {
     return this.#read(this.#path(name, "pending"), true) ?? this.#read(this.#path(name, "json"), false);
   }
 
-  /** Forgets the entry, and what a killed ADD may have begun to write of it. */
+  /** Forgets the entry. */
   remove(name: string): void {
-    for (const state of ["draft", "pending", "json"] as const) this.#remove(this.#path(name, state));
+    for (const state of ["pending", "json"] as const) this.#remove(this.#path(name, state));
+  }
+
+  /** Takes away what a killed ADD may have begun to write of the attachment. */
+  discardDraft(attachment: Pick<Entry, "containerId" | "ifname">): void {
+    this.#remove(this.#path(attachmentName(attachment), "draft"));
   }
 
   /** The entries whose names begin so. */

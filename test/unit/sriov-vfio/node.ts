@@ -125,9 +125,4 @@ export class PluginOnNode {
   get records(): string[] {
     return this.node.pci.files.has(journal) ? this.node.pci.files.names(journal) : [];
   }
-
-  /** The records of the journal, but for drafts, which say nothing. */
-  get allocations(): string[] {
-    return this.records.filter((name) => !name.endsWith(".draft"));
-  }
 }
