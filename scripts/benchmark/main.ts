@@ -3,12 +3,12 @@ import { mkdtemp, rm, stat } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { ip } from "../../test/harness/ip.ts";
 import { createNamespace, createNamespaces, type Namespace, removeNamespaces } from "../../test/harness/namespaces.ts";
-import { debianPlugins, dist } from "../../test/harness/plugin.ts";
 import { type Scope, withScope } from "../../test/harness/scope.ts";
+import { limitsTable } from "./limits.ts";
 import { type Measurement, measure, type Outcome, prepareMeasuring } from "./measure.ts";
 import { table } from "./report.ts";
 import { shuffled } from "./statistics.ts";
-import { contests, type Subject } from "./subjects.ts";
+import { contests, environment, type Subject } from "./subjects.ts";
 import { type Results, type Row, verdict } from "./targets.ts";
 
 const { values: options } = parseArgs({
@@ -68,6 +68,11 @@ await withScope(async (scope) => {
     }
     print("");
   }
+  if (!options.check) {
+    print("Within 50 MiB and 100m CPU, as Multus's thick plugin has them for all of its plugins together:\n");
+    for (const { ours, peers } of matches)
+      if (ours.verbs.includes("ADD")) print(`${await limitsTable(node, [...peers, ours], Math.ceil(runs / 20))}\n`);
+  }
   for (const line of remarks) if (line !== "") print(`said: ${line}`);
 });
 
@@ -98,20 +103,12 @@ async function live(
   pod: Namespace,
   record: (verb: string, outcome: Outcome) => void,
 ): Promise<void> {
-  const { executable, netconf, ifname } = subject;
+  const { executable, netconf } = subject;
   let { prevResult } = subject;
   for (const verb of ["VERSION", ...subject.verbs]) {
-    const env = {
-      PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
-      CNI_COMMAND: verb,
-      CNI_PATH: `${dist}:${debianPlugins}`,
-      CNI_CONTAINERID: pod.name,
-      CNI_NETNS: pod.path,
-      CNI_IFNAME: ifname,
-    };
     const outcome = await measure({
       executable,
-      env,
+      env: environment(subject, verb, pod),
       node,
       netconf: { ...netconf, ...(prevResult && { prevResult }) },
     });

@@ -21,6 +21,18 @@ export interface Subject {
   readonly prevResult?: object;
 }
 
+/** What a subject is told beside its configuration. */
+export function environment({ ifname }: Subject, verb: string, pod: Namespace): Record<string, string> {
+  return {
+    PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
+    CNI_COMMAND: verb,
+    CNI_PATH: `${dist}:${debianPlugins}`,
+    CNI_CONTAINERID: pod.name,
+    CNI_NETNS: pod.path,
+    CNI_IFNAME: ifname,
+  };
+}
+
 /** Where test/peers/build puts what it builds. */
 const peers = fileURLToPath(new URL("../../.cache/peers", import.meta.url));
 
