@@ -14,6 +14,11 @@ export interface Namespaces<K extends Kernel> {
   identify(path: string): Identity | undefined;
   /** Calls back inside the namespace, while no other call of these plugins is inside. */
   enter<T>(path: string, work: (kernel: K, here: Identity) => T): T;
+  /**
+   * Calls back while no other call that was given the directory is at this, or after a while all the same: calls that run side by side are right, but wait for each other in the kernel by
+   * using up the CPU.
+   */
+  inTurn<T>(directory: string, work: () => T): T;
   /** Milliseconds of CLOCK_MONOTONIC. */
   time(): number;
 }
@@ -57,22 +62,23 @@ export class Attachments<K extends Kernel> {
     return this.#namespaces.enter(netns, (kernel, here) => {
       const earlier = this.#journal.find(attachmentName({ containerId, ifname }));
       if (earlier !== undefined) this.#clear(earlier, here, kernel);
-
-      const planned = planning(kernel);
-      const siblings = this.#siblings({ containerId, ifname }, here);
-      const changes = withOriginals(planned.changes, siblings);
-      const time = this.#namespaces.time();
-      const entry: Entry = { network, containerId, ifname, netns: { path: netns, ...here }, time, changes };
-      this.#journal.begin(attachmentName(entry), entry);
-      try {
-        apply(planned.changes, kernel, planned.state);
-        this.#commit(entry, planned.changes, kernel);
-      } catch (failure) {
-        // Where undoing failed too, the journal stays: it says what is left.
-        if (!(failure instanceof AggregateError)) this.#forget(entry);
-        throw failure;
-      }
-      return planned;
+      return this.#namespaces.inTurn(this.#journal.directory, () => {
+        const planned = planning(kernel);
+        const siblings = this.#siblings({ containerId, ifname }, here);
+        const changes = withOriginals(planned.changes, siblings);
+        const time = this.#namespaces.time();
+        const entry: Entry = { network, containerId, ifname, netns: { path: netns, ...here }, time, changes };
+        this.#journal.begin(attachmentName(entry), entry);
+        try {
+          apply(planned.changes, kernel, planned.state);
+          this.#commit(entry, planned.changes, kernel);
+        } catch (failure) {
+          // Where undoing failed too, the journal stays: it says what is left.
+          if (!(failure instanceof AggregateError)) this.#forget(entry);
+          throw failure;
+        }
+        return planned;
+      });
     });
   }
 

@@ -112,6 +112,20 @@ t.test("a call waits while another one is busy in the same pod, and in no other"
   t.same(await rightsIn(pods[0]!.namespace), open);
 });
 
+t.test("an ADD whose turn does not come goes on without it", async (t) => {
+  const pod = await createPod(t);
+  const passt = await passtOf(t, pod);
+  await passt.add();
+  await passt.del();
+  const holder = spawn("flock", [passt.dataDir, "sh", "-c", "echo held; exec cat"]);
+  t.teardown(() => holder.stdin.end());
+  await once(holder.stdout, "data");
+  const start = performance.now();
+  t.match(await passt.run("ADD"), { status: 0 });
+  t.ok(performance.now() - start > 900, "it has waited");
+  t.same(await rightsIn(pod.namespace), open);
+});
+
 t.test("of many ADDs of one attachment at once one succeeds, and the others change nothing", async (t) => {
   const pod = await createPod(t);
   const passt = await passtOf(t, pod);

@@ -68,6 +68,7 @@ function node(): {
     ["/run/netns/pod", { identity: { device: 4, inode: 1 }, kernel: new MemoryKernel(pod([], { a: "0" })) }],
   ]);
   const namespaces: Namespaces<MemoryKernel> = {
+    inTurn: (_, work) => work(),
     identify: (path) => kernels.get(path)?.identity,
     enter: (path, work) => work(kernels.get(path)!.kernel, kernels.get(path)!.identity),
     time: () => clock++,
