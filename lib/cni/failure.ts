@@ -51,14 +51,29 @@ export function joined([first, ...others]: readonly [unknown, ...unknown[]]): un
   return others.length === 0 ? first : new AggregateError([first, ...others], joint);
 }
 
+/** The message of an AggregateError whose others failed while the first one was dealt with. */
+const unfinished = "it failed, and so did undoing it";
+
+/** A failure, and those of undoing what had been done before it; itself where there are none. */
+export function withFailures(failure: unknown, undoing: readonly unknown[]): unknown {
+  return undoing.length === 0 ? failure : new AggregateError([failure, ...undoing], unfinished);
+}
+
+/** How the others of an AggregateError go with its first, by its message. */
+const relations: ReadonlyMap<string, string> = new Map([
+  [joint, "also"],
+  [unfinished, "undoing it failed too"],
+]);
+
 /** What a failure has to say: its message, then the details. */
 function facts(failure: unknown): string[] {
   // Where there is no memory even for an error, the engine throws null.
   if (failure === null) return ["out of memory"];
   if (!(failure instanceof Error)) return [`${String(failure)} was thrown`];
-  if (failure instanceof AggregateError && failure.message === joint) {
-    const [first, ...others] = failure.errors as [unknown, ...unknown[]];
-    return [...facts(first), ...others.map((one) => `also: ${inOne(facts(one))}`)];
+  const relation = failure instanceof AggregateError ? relations.get(failure.message) : undefined;
+  if (relation !== undefined) {
+    const [first, ...others] = (failure as AggregateError).errors as [unknown, ...unknown[]];
+    return [...facts(first), ...others.map((one) => `${relation}: ${inOne(facts(one))}`)];
   }
   const found = [messageOf(failure)];
   if (failure instanceof CniError && failure.details !== "") found.push(failure.details);

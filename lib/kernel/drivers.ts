@@ -102,6 +102,7 @@ export class Drivers {
   /** Gives a device without driver to that one and no other, and leaves the override as it is to be. */
   #handTo(device: string, { driver, override }: { readonly [K in keyof Binding]?: Binding[K] | undefined }): void {
     if (driver !== undefined) {
+      this.ensure(driver);
       pci.setOverride(this.#tree, device, driver);
       pci.probe(this.#tree, device);
     }

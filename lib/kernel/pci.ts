@@ -27,14 +27,18 @@ const devices: Devices<NodeDevices> = {
   enter<T>(address: string, work: (kernel: NodeDevices) => T): T {
     const lock = host.lock(directoryOf(address), patience);
     try {
-      const { rtnl } = openRtnetlink();
-      try {
-        return work(new NodeDevices(tree, rtnl, node));
-      } finally {
-        rtnl.close();
-      }
+      return devices.outside(work);
     } finally {
       host.close(lock);
+    }
+  },
+
+  outside<T>(work: (kernel: NodeDevices) => T): T {
+    const { rtnl } = openRtnetlink();
+    try {
+      return work(new NodeDevices(tree, rtnl, node));
+    } finally {
+      rtnl.close();
     }
   },
 

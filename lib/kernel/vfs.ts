@@ -113,14 +113,17 @@ export class Vfs {
   }
 
   #restoreMac(before: VfState, change: ConfigureVf): void {
+    const { from, to, picked } = change;
     const { mac } = before.settings;
-    if (change.from.mac === undefined || mac === change.from.mac) return;
-    const set = (): void => this.#setMacBack(before, change);
+    if (from.mac === undefined) return;
+    const set = (): void => {
+      if (mac !== from.mac) this.#setMacBack(before, change);
+    };
     if (!this.#hasNetworkDriver(change)) return set();
-    // One that is neither ours nor from before is what the VF's network driver has picked since.
-    if (mac !== change.to.mac) return;
-    // The PF forgets which one that driver has, and is told when the driver takes the VF anew.
-    this.#reload(addressOf(this.#tree, change)!, set);
+    // Another one is what the VF's network driver has picked since.
+    if (mac !== to.mac && mac !== from.mac) return;
+    // The PF forgets which one that driver has, and is told when the driver takes the VF anew: not while it is down.
+    if (mac !== from.mac || (picked && mac === noMac)) this.#reload(addressOf(this.#tree, change)!, set);
   }
 
   #setMacBack(before: VfState, change: ConfigureVf): void {

@@ -1,6 +1,5 @@
 // The life of a device that an attachment has for itself: taken, checked, given back from what was written down, however far it came.
-import { joined } from "../cni/failure.ts";
-import { withFailures } from "./apply.ts";
+import { joined, withFailures } from "../cni/failure.ts";
 import type { Attachment } from "./attachments.ts";
 import type { DeviceChange } from "./device.ts";
 import type { Entry, Identity, Journal, Recorded } from "./journal.ts";
@@ -21,6 +20,8 @@ export interface Devices<K extends DeviceKernel> {
   identify(address: string): Identity | undefined;
   /** Calls back while no other call of these plugins is at the device. Throws where it is not there. */
   enter<T>(address: string, work: (kernel: K) => T): T;
+  /** Calls back with no device locked: for what is not a device's. */
+  outside<T>(work: (kernel: K) => T): T;
   /** Whether a pod's network namespace is still there. */
   isThere(netns: Entry["netns"]): boolean;
   /** Which namespace is at the path. Throws where none is. */
@@ -164,7 +165,8 @@ export class Allocations<K extends DeviceKernel> {
   #release(entry: Allocation): void {
     const { address } = entry.device;
     // What cannot be locked can be nobody's.
-    if (this.#devices.identify(address) === undefined) return this.#journal.remove(address);
+    if (this.#devices.identify(address) === undefined)
+      return this.#devices.outside((kernel) => this.#giveBack(entry, kernel));
     this.#devices.enter(address, (kernel) => {
       const recorded = this.#journal.find(address);
       // Somebody else has it by now.
@@ -174,10 +176,10 @@ export class Allocations<K extends DeviceKernel> {
   }
 
   #giveBack(entry: Allocation, kernel: K): void {
-    if (this.#isThere(entry)) {
-      const [failure, ...others] = revert(entry.changes, kernel);
-      if (failure !== undefined) throw joined([failure, ...others]);
-    }
+    // What was changed about a device that is gone went with it.
+    const left = this.#isThere(entry) ? entry.changes : entry.changes.filter((change) => change.do === "file");
+    const [failure, ...others] = revert(left, kernel);
+    if (failure !== undefined) throw joined([failure, ...others]);
     this.#journal.remove(entry.device.address);
   }
 

@@ -1,4 +1,5 @@
 // Performs a plan on a kernel, undoes it, and undoes it when it fails half-way.
+import { withFailures } from "../cni/failure.ts";
 import type { Change, Scope } from "./change.ts";
 import { scope } from "./change.ts";
 import type { State } from "./state.ts";
@@ -24,11 +25,6 @@ export function apply(changes: readonly Change[], kernel: Kernel, state: State):
       throw withFailures(failure, undo(changes.slice(0, position + 1), kernel));
     }
   }
-}
-
-/** The failure, and what failed while undoing what had been done before it. */
-export function withFailures(failure: unknown, undoing: readonly unknown[]): unknown {
-  return undoing.length === 0 ? failure : new AggregateError([failure, ...undoing], "it failed, and so did undoing it");
 }
 
 /**

@@ -1,7 +1,7 @@
 // The life of an attachment: planned, written down, performed; checked; undone from what was written down, however far it came.
-import { joined } from "../cni/failure.ts";
+import { joined, withFailures } from "../cni/failure.ts";
 import { aged } from "./aging.ts";
-import { apply, type Kernel, undo, withFailures } from "./apply.ts";
+import { apply, type Kernel, undo } from "./apply.ts";
 import { type Change, expectation, scope } from "./change.ts";
 import { differences } from "./differences.ts";
 import { attachmentName, type Entry, type Identity, type Journal, type Recorded } from "./journal.ts";

@@ -9,6 +9,8 @@ export interface ConfigureVf extends VirtualFunction {
   readonly do: "configureVf";
   readonly from: VfSettings;
   readonly to: VfSettings;
+  /** Whether the PF told the MAC address that the VF's network driver had picked, in whose place `from` has none. */
+  readonly picked?: boolean;
 }
 
 /** A device goes from one driver to another. */

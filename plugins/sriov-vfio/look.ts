@@ -22,6 +22,7 @@ export function look(kernel: NodeDevices, device: string): Found {
   const links = pci.linksOf(tree, device);
   const group = vfio.groupOf(tree, device);
   const { uplink, up, mtu, settings } = kernel.vfs.get(where);
+  const picked = links.some((name) => isPicked(tree, name, settings));
   return {
     ...where,
     device,
@@ -30,22 +31,16 @@ export function look(kernel: NodeDevices, device: string): Found {
     mtu: Number(links[0] === undefined ? mtu : (attribute(tree, `/sys/class/net/${links[0]}/mtu`) ?? mtu)),
     uplink,
     up,
-    settings: withoutChance(
-      settings,
-      links.some((name) => isChance(tree, name, settings)),
-    ),
+    // Given back as it was, an address by chance would be an administrator's.
+    settings: picked ? { ...settings, mac: noMac } : settings,
+    picked,
     group,
     offenders: group === undefined ? [] : vfio.offendersOf(tree, group, device),
   };
 }
 
-/** Some PFs tell the address that the VF's driver picked: given back as it was it would be an administrator's. */
-function withoutChance(settings: VfSettings, isRandom: boolean): VfSettings {
-  return isRandom && settings.mac !== undefined ? { ...settings, mac: noMac } : settings;
-}
-
 /** Whether the PF's address of the VF is the one that the link's driver picked. Another one is an administrator's, which the driver has not taken yet. */
-function isChance(tree: Tree, link: string, { mac }: VfSettings): boolean {
+function isPicked(tree: Tree, link: string, { mac }: VfSettings): boolean {
   const of = (name: string): string | undefined => attribute(tree, `/sys/class/net/${link}/${name}`);
   return of("addr_assign_type") === random && of("address") === mac;
 }

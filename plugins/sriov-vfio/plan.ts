@@ -16,6 +16,8 @@ export interface Found extends VirtualFunction {
   readonly up: boolean;
   /** What its PF tells of it. A MAC address that its own driver picked at random counts as none: zeros. */
   readonly settings: VfSettings;
+  /** Whether the PF told such an address. */
+  readonly picked: boolean;
   readonly group: string | undefined;
   readonly offenders: readonly Offender[];
 }
@@ -81,7 +83,8 @@ export function plan(situation: Situation): DeviceChange[] {
   const changes: DeviceChange[] = [];
   const to = wanted(situation);
   const from = Object.fromEntries(Object.entries(found.settings).filter(([name]) => Object.hasOwn(to, name)));
-  if (Object.keys(to).length > 0) changes.push({ do: "configureVf", pf, index, from, to });
+  if (Object.keys(to).length > 0)
+    changes.push({ do: "configureVf", pf, index, from, to, ...(found.picked && { picked: true }) });
   const stays = isPrebound(found) && (conf.binding !== "bind" || binding.driver === conf.driver);
   if (!stays) changes.push({ do: "bindDriver", device, from: binding, to: { driver: conf.driver }, links });
   if (info !== undefined) {

@@ -1,6 +1,6 @@
 import t from "tap";
 import { CniError, code } from "../../../lib/cni/errors.ts";
-import { errorDocument, explain, failuresOf, joined } from "../../../lib/cni/failure.ts";
+import { errorDocument, explain, failuresOf, joined, withFailures } from "../../../lib/cni/failure.ts";
 import { hostError } from "./machine.ts";
 
 const netlinkError = (errno: string, message: string) =>
@@ -77,6 +77,12 @@ t.test("an AggregateError tells all that it holds, and has the first one's code"
     details: "also: eth0: is gone (why)",
   });
   t.equal(joined([failures[0]]), failures[0]);
+  t.same(explain(withFailures(failures[0], [failures[1]])), {
+    code: 100,
+    msg: "ioctl tap0: failed (EBUSY)",
+    details: "undoing it failed too: eth0: is gone (why)",
+  });
+  t.equal(withFailures(failures[0], []), failures[0]);
   t.equal(typeof explain(new AggregateError([], "none")).code, "number");
 });
 

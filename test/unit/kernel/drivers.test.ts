@@ -148,3 +148,14 @@ t.test("a name that another link keeps does not keep the VF from coming back", a
   t.equal(node.pci.driverOf(vf), "igbvf");
   t.strictSame(node.readDirectory(`/sys/bus/pci/devices/${vf}/net`), ["eth4"]);
 });
+
+t.test("the module of its own driver is loaded again where somebody unloaded it meanwhile", async (t) => {
+  const { node, devices } = begin();
+  devices.perform(toVfio);
+  const directory = "/sys/bus/pci/drivers/igbvf";
+  node.pci.files.remove(directory);
+  t.throws(() => devices.revert(toVfio), { message: /igbvf/ });
+  node.modules.set("igbvf", "igbvf");
+  devices.revert(toVfio);
+  t.equal(node.pci.driverOf(vf), "igbvf");
+});

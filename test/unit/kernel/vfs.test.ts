@@ -118,6 +118,19 @@ t.test("where the VF is on its network driver, that tells the PF anew which MAC 
   t.strictSame([name, picked], ["eth3", row.mac], "otherwise the PF would drop its frames");
 });
 
+t.test("a PF that has missed which MAC address the VF's driver has picked is told, where it knew before", async (t) => {
+  for (const picked of [true, false]) {
+    const { node, devices, row } = begin();
+    const { mac: before } = node.pci.links.find(({ device }) => device === vf)!;
+    // As after a DEL while the PF was down.
+    row.mac = noMac;
+    devices.revert({ ...configure({ mac }), ...(picked && { picked }) });
+    const { name, mac: now } = node.pci.links.find(({ device }) => device === vf)!;
+    t.strictSame([name, now, row.mac], picked ? ["eth3", row.mac, now] : ["eth3", before, noMac]);
+    t.equal(row.mac === noMac, !picked);
+  }
+});
+
 t.test("the PF is found by whatever name it has by now", async (t) => {
   const { node, devices, row } = begin();
   const change = configure({ trust: true });

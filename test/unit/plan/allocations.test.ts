@@ -34,6 +34,7 @@ class Node {
     const devices: Devices<DeviceKernel> = {
       identify: (address) => this.identities.get(address),
       enter: (address, work) => this.#enter(address, work),
+      outside: (work) => work(this.#kernel),
       isThere: ({ path, inode }) => this.pods.get(path)?.inode === inode,
       identifyNetns: (path) => this.pods.get(path)!,
       time: () => 0,
@@ -56,30 +57,32 @@ class Node {
   readonly #kernel: DeviceKernel = {
     perform: (change) => {
       this.before?.("perform", change);
-      const { path, to } = change as DeviceChange & { do: "file" };
+      const { path, to } = valuesOf(change);
       this.state.set(path, to);
     },
     revert: (change) => {
       this.before?.("revert", change);
-      const { path, from } = change as DeviceChange & { do: "file" };
+      const { path, from } = valuesOf(change);
       if (from === undefined) this.state.delete(path);
       else this.state.set(path, from);
     },
     differences: (change) => {
-      const { path, to } = change as DeviceChange & { do: "file" };
+      const { path, to } = valuesOf(change);
       return this.state.get(path) === to ? [] : [`${path}: is ${this.state.get(path)}, not ${to}`];
     },
   };
 
-  /** What an ADD makes of a device: three settings of it have the attachment's name. */
+  /** What an ADD makes of a device: two settings of it, and a file, have the attachment's name. */
   plan(device: string, value: string): { changes: DeviceChange[] } {
-    return {
-      changes: ["a", "b", "c"].map((setting) => {
-        const path = `${device} ${setting}`;
-        const from = this.state.get(path);
-        return { do: "file", path, to: value, ...(from !== undefined && { from }) };
-      }),
+    const from = (path: string): string | undefined => this.state.get(path);
+    const binding = (path: string): DeviceChange => {
+      const driver = from(path);
+      return { do: "bindDriver", device: path, from: { ...(driver && { driver }) }, to: { driver: value }, links: [] };
     };
+    const [a, b, file] = ["a", "b", "file"].map((setting) => `${device} ${setting}`) as [string, string, string];
+    const before = from(file);
+    const written: DeviceChange = { do: "file", path: file, to: value, ...(before !== undefined && { from: before }) };
+    return { changes: [binding(a), binding(b), written] };
   }
 
   add(attachment: Attachment): void {
@@ -94,6 +97,13 @@ class Node {
   get values(): string[] {
     return [...this.state].map(([path, value]) => `${path}=${value}`).sort();
   }
+}
+
+/** What a change is of, and to what it takes that. */
+function valuesOf(change: DeviceChange): { path: string; from: string | undefined; to: string } {
+  if (change.do === "file") return { path: change.path, from: change.from, to: change.to };
+  if (change.do === "bindDriver") return { path: change.device, from: change.from.driver, to: change.to.driver };
+  throw new Error(`${change.do}: is not planned here`);
 }
 
 interface Attachment {
@@ -120,7 +130,7 @@ t.test("a device is taken, and given back as it was", async (t) => {
   const node = new Node();
   node.state.set(`${one} a`, "before");
   node.add(mine);
-  t.strictSame(node.values, [`${one} a=c1:net1`, `${one} b=c1:net1`, `${one} c=c1:net1`]);
+  t.strictSame(node.values, [`${one} a=c1:net1`, `${one} b=c1:net1`, `${one} file=c1:net1`]);
   t.strictSame(node.records, [`${one}.json`]);
   t.strictSame(
     node.allocations.differences(mine, () => []),
@@ -267,13 +277,13 @@ t.test("a killed ADD's device is given back also where the next one has another 
   t.strictSame([node.values, node.records], [[], []]);
 });
 
-t.test("a device that is gone, or made anew, is not touched, and forgotten", async (t) => {
+t.test("a device that is gone, or made anew, is not touched, and forgotten, and its file goes", async (t) => {
   for (const identity of [undefined, { device: 1, inode: 77 }]) {
     const node = new Node();
     node.add(mine);
     node.identities.delete(one);
     if (identity !== undefined) node.identities.set(one, identity);
-    const before = node.values;
+    const before = node.values.filter((value) => !value.includes("file"));
     t.strictSame(
       node.allocations.differences(mine, () => ["looks"]),
       [`${one}: is gone, or made anew since ADD`],
@@ -341,10 +351,10 @@ t.test("CHECK names every difference, and what the inspection finds", async (t) 
   );
   node.add(mine);
   node.state.set(`${one} a`, "x");
-  node.state.delete(`${one} c`);
+  node.state.delete(`${one} file`);
   t.strictSame(
     node.allocations.differences(mine, (_, address) => [`${address}: inspected`]),
-    [`${one} a: is x, not c1:net1`, `${one} c: is undefined, not c1:net1`, `${one}: inspected`],
+    [`${one} a: is x, not c1:net1`, `${one} file: is undefined, not c1:net1`, `${one}: inspected`],
   );
 });
 

@@ -24,6 +24,7 @@ const found: Found = {
     trust: false,
     linkState: "auto",
   },
+  picked: false,
   group: "10",
   offenders: [],
 };

@@ -397,6 +397,6 @@ t.test("DEL of a VF that is gone succeeds, and one that was made anew is not tou
   t.throws(() => plugin.check(), { message: `${vf}: is gone, or made anew since ADD` });
   const { length } = plugin.node.deeds;
   plugin.del();
-  t.strictSame(plugin.node.deeds.slice(length), [`unlink ${journal}/${vf}.json`]);
+  t.strictSame(plugin.node.deeds.slice(length), [`unlink ${infoPath}`, `unlink ${journal}/${vf}.json`]);
   t.equal(plugin.node.pci.rowOf(vf)!.vlan, 5);
 });
