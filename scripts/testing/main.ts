@@ -1,7 +1,16 @@
 // Runs the stages that are named, or all: a line for each as it ends, what failed in full, and at last one line that counts.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { namespaceNames, ownerOf } from "../../test/harness/namespaces.ts";
 import { Progress } from "./progress.ts";
 import { logDirectory, type Stage, stages, tapFile } from "./stages.ts";
@@ -21,6 +30,9 @@ import {
 const allowedSkips = "test/allowed-skips.txt";
 /** How many lines of a failed command's output are shown, and of what it says about failed tests: the rest is in its log. */
 const shownLines = 200;
+
+/** Also where Go's own archive puts it. */
+const programPath = `${process.env["PATH"]}:/usr/local/go/bin`;
 
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
@@ -72,8 +84,11 @@ async function runTwice(stage: Stage): Promise<{ tally: Tally; output: string }>
 }
 
 async function run(stage: Stage): Promise<{ tally: Tally; output: string }> {
-  const { name, needs } = stage;
+  const { name, needs, wants } = stage;
   const needed = needs === undefined ? undefined : results.get(needs);
+  const lacking = wants !== undefined && !isThere(wants) ? `${wants} is not there` : undefined;
+  const reason = lacking ?? (needed?.passed === 0 ? needed.skipped[0]?.reason : undefined);
+  if (reason !== undefined) return { tally: { ...nothing, skipped: [{ name, reason }] }, output: "" };
   if (needed && needed.failed.length > 0)
     return { tally: { ...nothing, failed: [name] }, output: `not run: ${needs} failed` };
   const log = `${logDirectory}/${name}.log`;
@@ -97,11 +112,16 @@ async function run(stage: Stage): Promise<{ tally: Tally; output: string }> {
   }
 }
 
+/** Whether there is such a program. */
+function isThere(program: string): boolean {
+  return programPath.split(":").some((directory) => existsSync(`${directory}/${program}`));
+}
+
 /** Runs it with both outputs in `log`: a file, not a pipe, which a grandchild that lives on would keep open. Whether it succeeded in time. */
 async function execute({ command: [file, ...args], minutes }: Stage, log: string): Promise<boolean> {
   const fd = openSync(log, "w");
   try {
-    const env = { ...process.env, NO_COLOR: "1", CARGO_TERM_COLOR: "never" };
+    const env = { ...process.env, PATH: programPath, NO_COLOR: "1", CARGO_TERM_COLOR: "never" };
     const child = spawn(file, args, { stdio: ["ignore", fd, fd], env, timeout: minutes * 60_000 });
     const [status] = await once(child, "exit");
     return status === 0;

@@ -5,6 +5,8 @@ export interface Stage {
   readonly command: readonly [file: string, ...args: string[]];
   /** `tap`: the tests in the TAP file that `tapFile` names; `cargo`: the tests in its output; `check`: itself, as one. */
   readonly counts: "tap" | "cargo" | "check";
+  /** A program without which the stage is skipped, and so is what needs it. */
+  readonly wants?: string;
   /** A stage without whose success this one makes no sense: it fails then without being run. */
   readonly needs?: string;
   /** Minutes after which it is stopped, and has failed. */
@@ -80,6 +82,10 @@ export const stages: readonly Stage[] = [
   },
   { name: "executables", counts: "tap", minutes: 15, needs: "build", command: tap("executables") },
   { name: "netns", counts: "tap", minutes: 20, needs: "build", command: tap("netns") },
+  { name: "conformance", counts: "tap", minutes: 10, needs: "build", command: tap("conformance") },
+  { name: "resilience", counts: "tap", minutes: 15, needs: "build", command: tap("resilience") },
+  { name: "peers", counts: "check", minutes: 15, wants: "go", command: ["test/peers/build"] },
+  { name: "callers", counts: "tap", minutes: 10, needs: "peers", command: tap("callers") },
   // An emulated machine hangs now and then, whatever runs in it.
   { ...vm("vm", ["test/vm/**/*.test.ts"]), again: (files) => vm("vm-again", files) },
 ];

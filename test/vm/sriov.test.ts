@@ -1,5 +1,5 @@
 // The tests of test/sriov: each folder in a machine of that kind, in which they find SR-IOV, an IOMMU and VFIO, or lack one of them.
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import t from "tap";
 import { type Hardware, variants } from "./hardware.ts";
 import { checkout } from "./qemu.ts";
@@ -17,7 +17,10 @@ t.test("there is a machine for each folder", async (t) => {
 for (const [name, hardware] of Object.entries(machines))
   t.test(`a machine ${name}`, async (t) => {
     const folder = `${directory}/${name}`;
-    const files = readdirSync(folder).filter((file) => file.endsWith(".test.ts"));
+    const files = readdirSync(folder)
+      .filter((file) => file.endsWith(".test.ts"))
+      // Multus is built where Go is installed.
+      .filter((file) => file !== "multus.test.ts" || existsSync(`${checkout}/.cache/peers/multus`));
     await runInside(
       t,
       files.map((file) => `${folder}/${file}`),
