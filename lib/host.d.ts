@@ -24,7 +24,7 @@ declare module "host" {
 
   /** The command line without the program's own name. */
   export function args(): string[];
-  /** The environment; an entry that is not UTF-8 is left out. */
+  /** The environment; what is not UTF-8 has U+FFFD in its place. */
   export function env(): Record<string, string>;
   /** This process's ID. */
   export function pid(): number;

@@ -49,7 +49,7 @@ fn arguments_and_environment_reach_the_plugin() {
 }
 
 #[test]
-fn what_is_not_utf8_is_refused_in_arguments_and_left_out_of_the_environment() {
+fn what_is_not_utf8_is_refused_in_arguments_and_replaced_in_the_environment() {
     use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
     let scratch = Scratch::new();
     let source = "import { args, env, writeStdout } from 'host';
@@ -63,7 +63,10 @@ fn what_is_not_utf8_is_refused_in_arguments_and_left_out_of_the_environment() {
             .env("ODD", odd)
             .env("PLAIN", "x"),
     );
-    assert_eq!(printed, r#"["EILSEQ","execve",{"PLAIN":"x"}]"#);
+    assert_eq!(
+        printed,
+        "[\"EILSEQ\",\"execve\",{\"ODD\":\"\u{fffd}\",\"PLAIN\":\"x\"}]"
+    );
 }
 
 #[test]

@@ -44,9 +44,14 @@ pub fn args() -> Result<Vec<&'static str>> {
         .collect()
 }
 
-/// The environment, without what is not UTF-8.
+/// The environment. What is not UTF-8 has U+FFFD in its place: a variable must not count as unset for that.
 pub fn env() -> impl Iterator<Item = (String, String)> {
-    env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    env::vars_os().map(|(name, value)| {
+        (
+            name.to_string_lossy().into_owned(),
+            value.to_string_lossy().into_owned(),
+        )
+    })
 }
 
 /// This process's ID.
