@@ -62,7 +62,9 @@ function isOwn(netns: Netns, env: Variables, system: Opening): boolean {
 
 /** ENOENT and ENOTDIR: no such path, nor can there be one with ENAMETOOLONG. EINVAL and ENXIO: something else. ESRCH: the process of a path in /proc has ended. ELOOP: links in a circle. */
 function isGone(failure: unknown): boolean {
-  return ["ENOENT", "ENOTDIR", "ENAMETOOLONG", "EINVAL", "ENXIO", "ESRCH", "ELOOP"].includes((failure as { code?: string }).code ?? "");
+  return ["ENOENT", "ENOTDIR", "ENAMETOOLONG", "EINVAL", "ENXIO", "ESRCH", "ELOOP"].includes(
+    (failure as { code?: string }).code ?? "",
+  );
 }
 
 function refused(path: string, cause: unknown, system: Opening): CniError {

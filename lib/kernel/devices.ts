@@ -1,4 +1,5 @@
 // A node's devices, as plans change them: VFs by their PF's link, drivers and files by their paths. Everything that it touches comes in, so that tests can put their own in its place.
+import { failuresOf } from "../cni/failure.ts";
 import type { Rtnetlink } from "../netlink/client.ts";
 import type { DeviceKernel } from "../plan/allocations.ts";
 import type { DeviceChange, WriteFile } from "../plan/device.ts";
@@ -43,7 +44,24 @@ export class NodeDevices implements DeviceKernel {
     }
   }
 
-  revert(change: DeviceChange): void {
+  revert(device: string, changes: readonly DeviceChange[]): unknown[] {
+    const bound = changes.find((change) => change.do === "bindDriver");
+    try {
+      // Whoever has the device open keeps its settings, and nobody opens it before all of them are as they were.
+      if (bound === undefined) return this.drivers.whileUnused(device, () => this.#revertEach(changes));
+      this.drivers.release(bound);
+    } catch (failure) {
+      return [failure];
+    }
+    return this.#revertEach(changes);
+  }
+
+  /** In the order in which they were made: a VF's settings before its driver, which reads them when it takes it. */
+  #revertEach(changes: readonly DeviceChange[]): unknown[] {
+    return failuresOf(changes.map((change) => () => this.#revert(change)));
+  }
+
+  #revert(change: DeviceChange): void {
     switch (change.do) {
       case "configureVf":
         return this.vfs.restore(change);

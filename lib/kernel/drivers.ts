@@ -52,22 +52,35 @@ export class Drivers {
       );
   }
 
-  giveBack({ device, from, to, links }: BindDriver): void {
+  /** Takes the device from the driver that it was bound to; nothing where another has it by now. Throws an Error where somebody has it open for long. */
+  release({ device, from, to }: BindDriver): void {
+    const driver = pci.driverOf(this.#tree, device);
+    if (driver === to.driver && driver !== from.driver) this.#release(device);
+  }
+
+  /** Gives a released device to the driver that it had. */
+  giveBack({ device, from, links }: BindDriver): void {
     const tree = this.#tree;
     const driver = pci.driverOf(tree, device);
-    // Somebody has given it to another driver since: only our override is taken back.
-    const isOurs = driver === to.driver || driver === undefined;
-    if (isOurs && driver !== from.driver) {
-      this.#release(device);
+    if (driver === undefined) {
       pci.reset(tree, device);
       this.#handTo(device, from);
-    } else if (pci.overrideOf(tree, device) !== from.override) pci.setOverride(tree, device, from.override);
-    const found = pci.driverOf(tree, device);
-    if (isOurs && found !== from.driver)
-      throw new Error(`${device}: driver is ${found ?? "none"}, and ${from.driver ?? "none"} did not take it back`);
-    // A call that was killed after the driver had it back did not come to the links' names.
-    if (isOurs || (found === from.driver && this.#links.areIdle(device, links.length)))
+      const found = pci.driverOf(tree, device);
+      if (found !== from.driver)
+        throw new Error(`${device}: driver is ${found ?? "none"}, and ${from.driver ?? "none"} did not take it back`);
       this.#links.restore(device, links);
+      return;
+    }
+    // It is back, or never was away, or somebody has given it to another driver since: then only our override is taken back.
+    if (pci.overrideOf(tree, device) !== from.override) pci.setOverride(tree, device, from.override);
+    // A call that was killed after the driver had it back did not come to the links' names.
+    if (driver === from.driver && this.#links.areIdle(device, links.length)) this.#links.restore(device, links);
+  }
+
+  /** Calls back while nobody has the device open, nor can open it, where a VFIO driver has it. Throws an Error where somebody has it open for long. */
+  whileUnused<T>(device: string, work: () => T): T {
+    const group = this.#openGroup(device);
+    return group === undefined ? work() : vfio.whileUnused(this.#tree, group, patience.use, work);
   }
 
   /** Has the device's driver take it anew, and calls back while none has it. Its links keep their names. */
@@ -92,11 +105,13 @@ export class Drivers {
 
   /** Takes the device from its driver; where that is VFIO's, not before nobody has it open. */
   #release(device: string): void {
-    const tree = this.#tree;
-    const driver = pci.driverOf(tree, device);
-    const group = driver !== undefined && vfio.isVfioDriver(driver) ? vfio.groupOf(tree, device) : undefined;
-    if (group === undefined) pci.unbind(tree, device);
-    else vfio.whileUnused(tree, group, patience.use, () => pci.unbind(tree, device));
+    this.whileUnused(device, () => pci.unbind(this.#tree, device));
+  }
+
+  /** The group by which user space can open the device now. */
+  #openGroup(device: string): string | undefined {
+    const driver = pci.driverOf(this.#tree, device);
+    return driver !== undefined && vfio.isVfioDriver(driver) ? vfio.groupOf(this.#tree, device) : undefined;
   }
 
   /** Gives a device without driver to that one and no other, and leaves the override as it is to be. */

@@ -52,7 +52,11 @@ export class Vfs {
   /** Sets what is not as it is to be, and reads it back. */
   configure(change: ConfigureVf): void {
     const before = this.get(change);
-    for (const name of differing(before.settings, change.to)) this.#set(before, change, name, change.to);
+    const names = differing(before.settings, change.to);
+    // Nobody can tell whether an address was given to the VF, or is what its driver picked once, which is gone with the reset that a hypervisor does.
+    const isUncertain = change.to.mac !== undefined && !names.includes("mac") && !this.#hasNetworkDriver(change);
+    for (const name of [...names, ...(isUncertain ? (["mac"] as const) : [])])
+      this.#set(before, change, name, change.to);
     const found = this.get(change).settings;
     const wrong = differing(found, change.to).map(
       (name) =>
@@ -77,7 +81,9 @@ export class Vfs {
   differences(change: ConfigureVf): string[] {
     const found = this.get(change);
     const { settings } = found;
-    return differing(settings, change.to).map(
+    // A guest that is trusted may have changed its MAC address.
+    const own = differing(settings, change.to).filter((name) => name !== "mac" || settings.trust !== true);
+    return own.map(
       (name) => `${about(found, change, name)} is ${shown(settings, name)}, not ${shown(change.to, name)}`,
     );
   }

@@ -8,8 +8,8 @@ import type { Entry, Identity, Journal, Recorded } from "./journal.ts";
 export interface DeviceKernel {
   /** Makes the change, and sees that it was made. */
   perform(change: DeviceChange): void;
-  /** Takes it back, wherever between none and all of it was made. */
-  revert(change: DeviceChange): void;
+  /** Takes all changes of a device back, wherever between none and all of them was made. Goes on past failures, and gives them all; does nothing while somebody has the device open. */
+  revert(device: string, changes: readonly DeviceChange[]): unknown[];
   /** Names what is not as the change left it. */
   differences(change: DeviceChange): string[];
 }
@@ -77,7 +77,7 @@ export class Allocations<K extends DeviceKernel> {
         for (const change of changes) kernel.perform(change);
         this.#journal.commit(address);
       } catch (failure) {
-        const failures = revert(changes, kernel);
+        const failures = kernel.revert(address, changes);
         // Where undoing failed too, the journal stays: it says what is left.
         if (failures.length === 0) this.#journal.remove(address);
         throw withFailures(failure, failures);
@@ -178,7 +178,7 @@ export class Allocations<K extends DeviceKernel> {
   #giveBack(entry: Allocation, kernel: K): void {
     // What was changed about a device that is gone went with it.
     const left = this.#isThere(entry) ? entry.changes : entry.changes.filter((change) => change.do === "file");
-    const [failure, ...others] = revert(left, kernel);
+    const [failure, ...others] = kernel.revert(entry.device.address, left);
     if (failure !== undefined) throw joined([failure, ...others]);
     this.#journal.remove(entry.device.address);
   }
@@ -188,21 +188,6 @@ export class Allocations<K extends DeviceKernel> {
     const there = this.#devices.identify(device.address);
     return there !== undefined && there.device === device.device && there.inode === device.inode;
   }
-}
-
-/**
- * Takes all of the changes back, in the order in which they were made: a VF's settings before its driver, which reads them when it takes it. Goes on past failures, and gives them all.
- */
-function revert(changes: readonly DeviceChange[], kernel: DeviceKernel): unknown[] {
-  const failures: unknown[] = [];
-  for (const change of changes) {
-    try {
-      kernel.revert(change);
-    } catch (failure) {
-      failures.push(failure);
-    }
-  }
-  return failures;
 }
 
 function isAttachment(one: Attachment, other: Attachment): boolean {

@@ -83,8 +83,7 @@ export function plan(situation: Situation): DeviceChange[] {
   const changes: DeviceChange[] = [];
   const to = wanted(situation);
   const from = Object.fromEntries(Object.entries(found.settings).filter(([name]) => Object.hasOwn(to, name)));
-  if (Object.keys(to).length > 0)
-    changes.push({ do: "configureVf", pf, index, from, to, ...(found.picked && { picked: true }) });
+  changes.push({ do: "configureVf", pf, index, from, to, ...(found.picked && { picked: true }) });
   const stays = isPrebound(found) && (conf.binding !== "bind" || binding.driver === conf.driver);
   if (!stays) changes.push({ do: "bindDriver", device, from: binding, to: { driver: conf.driver }, links });
   if (info !== undefined) {
@@ -100,16 +99,15 @@ export function guestMac({ mac, found, generatedMac }: Situation): string {
   return mac ?? (present === noMac ? generatedMac : present);
 }
 
-/** The settings that were asked for, and a MAC address for a VF that has none. */
+/** The settings that were asked for, and the MAC address that the runtime is told. */
 function wanted(situation: Situation): VfSettings {
   const { conf, found } = situation;
   const { vlan, min_tx_rate: least, max_tx_rate: most } = conf;
-  const mac = guestMac(situation);
   return {
     ...(vlan !== undefined && {
       vlan: { id: vlan, qos: conf.vlanQoS ?? 0, protocol: vlan === 0 ? "802.1q" : (conf.vlanProto ?? "802.1q") },
     }),
-    ...((situation.mac !== undefined || mac !== found.settings.mac) && { mac }),
+    mac: guestMac(situation),
     ...((least !== undefined || most !== undefined) && {
       rate: { least: least ?? found.settings.rate?.least ?? 0, most: most ?? found.settings.rate?.most ?? 0 },
     }),

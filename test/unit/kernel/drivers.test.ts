@@ -1,7 +1,7 @@
 // A device's way to VFIO and back on a node in memory: drivers, overrides, links' names.
 import t from "tap";
 import type { BindDriver } from "../../../lib/plan/device.ts";
-import { begin, devicesOf, group, toVfio, vf, vfs } from "./igb.ts";
+import { begin, configure, devicesOf, group, revert, toVfio, vf, vfs } from "./igb.ts";
 
 t.test("a device goes to vfio-pci, and back with a reset, and its link has its name again", async (t) => {
   const { node, devices } = begin();
@@ -10,7 +10,7 @@ t.test("a device goes to vfio-pci, and back with a reset, and its link has its n
   devices.perform(change);
   t.ok(node.pci.files.has(`/dev/vfio/${group}`));
   t.strictSame([node.pci.driverOf(vf), devices.differences(change)], ["vfio-pci", []]);
-  devices.revert(change);
+  revert(devices, change);
   t.strictSame([node.pci.driverOf(vf), node.pci.resets], ["igbvf", [vf]]);
   t.strictSame(node.readDirectory(`/sys/bus/pci/devices/${vf}/net`), ["sriov1"]);
   t.equal(node.readFile(`/sys/bus/pci/devices/${vf}/driver_override`), "(null)\n");
@@ -40,7 +40,7 @@ t.test(
     const { node, devices } = begin();
     node.pci.failing.add("vfio-pci");
     t.throws(() => devices.perform(toVfio), { message: /vfio-pci did not take it \(its driver is none\)/ });
-    devices.revert(toVfio);
+    revert(devices, toVfio);
     t.strictSame([node.pci.driverOf(vf), node.readDirectory(`/sys/bus/pci/devices/${vf}/net`)], ["igbvf", ["eth3"]]);
   },
 );
@@ -63,10 +63,10 @@ t.test("a device is not taken from VFIO while somebody has it open", async (t) =
   const { node, devices } = begin();
   devices.perform(toVfio);
   node.pci.holders.set(group, { pid: 4711, comm: "qemu-kvm", device: true });
-  t.throws(() => devices.revert(toVfio), { message: `/dev/vfio/${group}: is open in another process` });
+  t.throws(() => revert(devices, toVfio), { message: `/dev/vfio/${group}: is open in another process` });
   t.equal(node.pci.driverOf(vf), "vfio-pci");
   node.meanwhile = () => node.pci.holders.clear();
-  devices.revert(toVfio);
+  revert(devices, toVfio);
   t.equal(node.pci.driverOf(vf), "igbvf");
 });
 
@@ -79,7 +79,7 @@ t.test(
     node.pci.files.file("/sys/bus/pci/drivers/pci-stub/bind", "");
     node.pci.write(`/sys/bus/pci/devices/${vf}/driver_override`, "pci-stub");
     node.pci.probe(vf);
-    devices.revert({ ...toVfio, from: { driver: "igbvf", override: "igbvf" } });
+    revert(devices, { ...toVfio, from: { driver: "igbvf", override: "igbvf" } });
     t.strictSame(
       [node.pci.driverOf(vf), node.readFile(`/sys/bus/pci/devices/${vf}/driver_override`)],
       ["pci-stub", "igbvf\n"],
@@ -97,19 +97,19 @@ t.test("a link that somebody uses since is neither taken down nor renamed", asyn
   node.pci.rename("eth3", "theirs");
   const link = node.pci.links.find(({ name }) => name === "theirs")!;
   link.up = true;
-  devices.revert(toVfio);
+  revert(devices, toVfio);
   t.strictSame([link.name, link.up], ["theirs", true]);
   node.pci.moveAway("theirs", "/run/netns/pod");
-  devices.revert(toVfio);
+  revert(devices, toVfio);
 });
 
 t.test("a driver that does not take its device back is an error", async (t) => {
   const { node, devices } = begin();
   devices.perform(toVfio);
   node.pci.failing.add("igbvf");
-  t.throws(() => devices.revert(toVfio), { message: `${vf}: driver is none, and igbvf did not take it back` });
+  t.throws(() => revert(devices, toVfio), { message: `${vf}: driver is none, and igbvf did not take it back` });
   node.pci.failing.clear();
-  devices.revert(toVfio);
+  revert(devices, toVfio);
   t.equal(node.pci.driverOf(vf), "igbvf");
 });
 
@@ -131,9 +131,9 @@ t.test(
     };
     node.meanwhile = () => {
       node.meanwhile = undefined;
-      other.revert(first);
+      revert(other, first);
     };
-    devices.revert(toVfio);
+    revert(devices, toVfio);
     t.equal(node.meanwhile, undefined, "one has waited for the other");
     t.strictSame(node.readDirectory(`/sys/bus/pci/devices/${vf}/net`), ["eth3"]);
     t.strictSame(node.readDirectory(`/sys/bus/pci/devices/${vfs[0]}/net`), ["eth2"]);
@@ -144,7 +144,7 @@ t.test("a name that another link keeps does not keep the VF from coming back", a
   const { node, devices } = begin();
   devices.perform(toVfio);
   node.pci.rename("eth4", "eth3");
-  devices.revert(toVfio);
+  revert(devices, toVfio);
   t.equal(node.pci.driverOf(vf), "igbvf");
   t.strictSame(node.readDirectory(`/sys/bus/pci/devices/${vf}/net`), ["eth4"]);
 });
@@ -154,8 +154,30 @@ t.test("the module of its own driver is loaded again where somebody unloaded it 
   devices.perform(toVfio);
   const directory = "/sys/bus/pci/drivers/igbvf";
   node.pci.files.remove(directory);
-  t.throws(() => devices.revert(toVfio), { message: /igbvf/ });
+  t.throws(() => revert(devices, toVfio), { message: /igbvf/ });
   node.modules.set("igbvf", "igbvf");
-  devices.revert(toVfio);
+  revert(devices, toVfio);
   t.equal(node.pci.driverOf(vf), "igbvf");
+});
+
+t.test("who has the VF open keeps its settings: nothing is taken back before", async (t) => {
+  for (const bound of [true, false]) {
+    const { node, devices, row } = begin();
+    const change = configure({ trust: true });
+    const changes = bound ? [change, toVfio] : [change];
+    if (!bound) devices.perform(toVfio);
+    for (const one of changes) devices.perform(one);
+    node.pci.holders.set(group, { pid: 4711, comm: "qemu-kvm", device: true });
+    t.throws(() => revert(devices, ...changes), { message: /is open in another process/ });
+    t.strictSame([row.trust, node.pci.driverOf(vf)], [1, "vfio-pci"]);
+    node.pci.holders.clear();
+    const free = node.deeds.length;
+    node.before = (deed) => {
+      // Without a driver, or while the group is open here, nobody can open it.
+      if (deed.includes("trust") && bound) t.equal(node.pci.driverOf(vf), undefined);
+    };
+    revert(devices, ...changes);
+    t.ok(node.deeds.length > free);
+    t.strictSame([row.trust, node.pci.driverOf(vf)], [0, bound ? "igbvf" : "vfio-pci"]);
+  }
 });

@@ -1,7 +1,8 @@
 // A node with igb VFs in memory, its devices, and the changes that tests make to VF 1.
+import { joined } from "../../../lib/cni/failure.ts";
 import { NodeDevices } from "../../../lib/kernel/devices.ts";
 import { Rtnetlink } from "../../../lib/netlink/client.ts";
-import type { BindDriver, ConfigureVf, VfSettings } from "../../../lib/plan/device.ts";
+import type { BindDriver, ConfigureVf, DeviceChange, VfSettings } from "../../../lib/plan/device.ts";
 import { capture } from "../sysfs/captures.ts";
 import { igbNode, type MemoryNode } from "../sysfs/memory-node.ts";
 import { noMac } from "../sysfs/memory-pci.ts";
@@ -59,3 +60,9 @@ export const toVfio: BindDriver = {
   to: { driver: "vfio-pci" },
   links: ["eth3"],
 };
+
+/** Takes changes of VF 1 back, and throws what fails. */
+export function revert(devices: NodeDevices, ...changes: readonly DeviceChange[]): void {
+  const [failure, ...others] = devices.revert(vf, changes);
+  if (failure !== undefined) throw joined([failure, ...others]);
+}

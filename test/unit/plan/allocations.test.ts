@@ -1,6 +1,7 @@
 // Devices given away and taken back, on a model of a node: a device's state is the list of what was done to it.
 import fc from "fast-check";
 import t from "tap";
+import { failuresOf } from "../../../lib/cni/failure.ts";
 import { type Allocation, Allocations, type DeviceKernel, type Devices } from "../../../lib/plan/allocations.ts";
 import type { DeviceChange } from "../../../lib/plan/device.ts";
 import { type Identity, Journal } from "../../../lib/plan/journal.ts";
@@ -60,17 +61,19 @@ class Node {
       const { path, to } = valuesOf(change);
       this.state.set(path, to);
     },
-    revert: (change) => {
-      this.before?.("revert", change);
-      const { path, from } = valuesOf(change);
-      if (from === undefined) this.state.delete(path);
-      else this.state.set(path, from);
-    },
+    revert: (_, changes) => failuresOf(changes.map((change) => () => this.#revert(change))),
     differences: (change) => {
       const { path, to } = valuesOf(change);
       return this.state.get(path) === to ? [] : [`${path}: is ${this.state.get(path)}, not ${to}`];
     },
   };
+
+  #revert(change: DeviceChange): void {
+    this.before?.("revert", change);
+    const { path, from } = valuesOf(change);
+    if (from === undefined) this.state.delete(path);
+    else this.state.set(path, from);
+  }
 
   /** What an ADD makes of a device: two settings of it, and a file, have the attachment's name. */
   plan(device: string, value: string): { changes: DeviceChange[] } {

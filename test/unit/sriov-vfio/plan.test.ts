@@ -45,11 +45,16 @@ function kinds(changes: readonly DeviceChange[]): string[] {
 
 const prebound: Partial<Found> = { binding: { driver: "vfio-pci", override: "vfio-pci" }, links: [] };
 
-t.test("where nothing is asked for nothing is set, only the driver changes", async (t) => {
+/** What the PF tells already, which is said to it again. */
+const told = { mac: "02:00:00:00:00:77" };
+
+t.test("where nothing is asked for the VF keeps its MAC address, and only the driver changes", async (t) => {
+  const kept: DeviceChange = { do: "configureVf", pf: found.pf, index: 1, from: told, to: told };
   t.strictSame(plan(situation()), [
+    kept,
     { do: "bindDriver", device: found.device, from: { driver: "igbvf" }, to: { driver: "vfio-pci" }, links: ["eth3"] },
   ]);
-  t.strictSame(plan(situation({}, prebound)), []);
+  t.strictSame(plan(situation({}, prebound)), [kept]);
 });
 
 t.test("a VF without a MAC address gets one of its own, and nothing else", async (t) => {
@@ -76,7 +81,8 @@ t.test("each setting that is asked for is set, with what it was, and no other", 
   ];
   for (const [conf, to] of cases) {
     const [name] = Object.keys(to) as [keyof VfSettings];
-    t.strictSame(settings(situation(conf)), { from: { [name]: found.settings[name] }, to }, JSON.stringify(conf));
+    const from = { ...told, [name]: found.settings[name] };
+    t.strictSame(settings(situation(conf)), { from, to: { ...told, ...to } }, JSON.stringify(conf));
   }
 });
 
@@ -121,7 +127,11 @@ t.test("which VF is bound depends on what it is on, and on binding and driver", 
   for (const [binding, driver, present, bound] of cases) {
     const of = situation({ binding, driver }, on(present));
     t.strictSame(obstacles(of), []);
-    t.strictSame(kinds(plan(of)), bound ? ["bindDriver"] : [], `${binding} ${driver}, on ${present}`);
+    t.strictSame(
+      kinds(plan(of)),
+      bound ? ["configureVf", "bindDriver"] : ["configureVf"],
+      `${binding} ${driver}, on ${present}`,
+    );
   }
   for (const present of ["igbvf", undefined])
     t.match(obstacles(situation({ binding: "require-prebound" }, on(present))), [
