@@ -43,6 +43,16 @@ export function failuresOf(tasks: readonly (() => void)[]): unknown[] {
   return failures;
 }
 
+/** What a look finds wrong, which it gives, or why it could not look. */
+export function fault(look: () => unknown): string[] {
+  try {
+    const found = look();
+    return typeof found === "string" ? [found] : [];
+  } catch (failure) {
+    return [(failure as Error).message];
+  }
+}
+
 /** The message of an AggregateError that has nothing to add to what it holds. */
 const joint = "several failures";
 

@@ -60,6 +60,19 @@ export const namespaces: Namespaces<NetnsKernel> = {
   },
 };
 
+/** Why no namespace can be entered; undefined where one can: setns(2) asks for the rights to our own, too. */
+export function entranceFault(): string | undefined {
+  const own = host.openNetns("/proc/thread-self/ns/net");
+  try {
+    host.inNetns(own, () => undefined);
+    return undefined;
+  } catch (failure) {
+    return `network namespaces cannot be entered, which takes CAP_SYS_ADMIN: ${(failure as Error).message}`;
+  } finally {
+    host.close(own);
+  }
+}
+
 /** Undefined where somebody else keeps it, or it is not there yet. */
 function lockIfFree(directory: string): number | undefined {
   try {

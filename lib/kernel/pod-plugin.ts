@@ -1,8 +1,10 @@
 // Plugins whose whole work is a plan for the pod's network namespace: what ADD plans and reports is theirs, all other verbs come from the journal.
 import { CniError, code } from "../cni/errors.ts";
+import { fault } from "../cni/failure.ts";
 import type { Attachment, Collection, Detachment, Inquiry, Netconf, Plugin } from "../cni/plugin.ts";
 import type { Result } from "../cni/results.ts";
 import type { Planned } from "../plan/attachments.ts";
+import { entranceFault } from "./namespaces.ts";
 import type { NetnsKernel } from "./netns.ts";
 import { attachmentsIn } from "./node.ts";
 
@@ -22,7 +24,7 @@ export interface PodPlugin<C extends Journaled, D extends Journaled, P extends P
   report(planned: P, call: Attachment<C>): Result;
   /** What CHECK finds wrong: every difference from what ADD made, unless told. */
   differences?(kernel: NetnsKernel, call: Attachment<C>): string[];
-  /** What STATUS looks at: each gives what is wrong, or throws it. The journal's directory is looked at anyway. */
+  /** What STATUS looks at: each gives what is wrong, or throws it. Whether namespaces can be entered, and the journal's directory, is looked at anyway. */
   readonly needs: readonly (() => string | undefined)[];
 }
 
@@ -60,18 +62,8 @@ export function podPlugin<C extends Journaled, D extends Journaled, P extends Pl
     },
 
     status({ conf }: Inquiry<C>): void {
-      const faults = [...needs, () => attachmentsIn(conf.dataDir).probe()].flatMap(fault);
+      const faults = [entranceFault, ...needs, () => attachmentsIn(conf.dataDir).probe()].flatMap(fault);
       if (faults.length > 0) throw new CniError(code.unavailable, faults.join("; "));
     },
   };
-}
-
-/** What a look finds wrong, or why it could not look. */
-function fault(look: () => unknown): string[] {
-  try {
-    const found = look();
-    return typeof found === "string" ? [found] : [];
-  } catch (failure) {
-    return [(failure as Error).message];
-  }
 }

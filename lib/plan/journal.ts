@@ -69,7 +69,8 @@ export class Journal<E extends Entry<unknown> = Entry> {
     this.#prepare();
     const path = `${this.directory}/probe`;
     this.#remove(path);
-    this.#files.createFile(path, "");
+    // A file system without room takes an empty file.
+    this.#files.createFile(path, "probe");
     this.#remove(path);
   }
 
@@ -184,7 +185,19 @@ export class Journal<E extends Entry<unknown> = Entry> {
     try {
       this.#files.unlink(path);
     } catch (failure) {
-      if (!isCode(failure, "ENOENT") && !isCode(failure, "ENOTDIR")) throw failure;
+      if (isCode(failure, "ENOENT") || isCode(failure, "ENOTDIR")) return;
+      // A read-only file system says so before it looks whether there is anything to remove.
+      if (!isCode(failure, "EROFS") || this.#isThere(path)) throw failure;
+    }
+  }
+
+  #isThere(path: string): boolean {
+    try {
+      this.#files.stat(path, { follow: false });
+      return true;
+    } catch (failure) {
+      if (isCode(failure, "ENOENT")) return false;
+      throw failure;
     }
   }
 

@@ -6,6 +6,7 @@ import { requestedMac } from "../../lib/cni/mac.ts";
 import type { Attachment, Collection, Detachment, Inquiry, Plugin } from "../../lib/cni/plugin.ts";
 import type { Result } from "../../lib/cni/results.ts";
 import type { NodeDevices } from "../../lib/kernel/devices.ts";
+import { entranceFault } from "../../lib/kernel/namespaces.ts";
 import { sha256 } from "../../lib/kernel/node.ts";
 import { allocationsIn, tree } from "../../lib/kernel/pci.ts";
 import { deviceInfoFile } from "../../lib/kubevirt/device-info.ts";
@@ -76,7 +77,7 @@ export const sriovVfio: Plugin<Netconf, Salvaged> = {
   },
 
   status({ conf }: Inquiry<Netconf>): void {
-    const faults = unavailable(conf, tree, () => allocationsIn(conf.dataDir).probe());
+    const faults = unavailable(conf, tree, entranceFault, () => allocationsIn(conf.dataDir).probe());
     if (faults.length > 0) throw new CniError(code.unavailable, faults.join("; "));
   },
 };

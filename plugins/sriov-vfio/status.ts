@@ -1,12 +1,18 @@
 // Whether a node can serve an ADD at all.
+
+import { fault } from "../../lib/cni/failure.ts";
 import { hasDriver } from "../../lib/sysfs/pci.ts";
 import { virtualFunctions } from "../../lib/sysfs/sriov.ts";
 import { attribute, type Tree, text } from "../../lib/sysfs/tree.ts";
 import { hasIommu } from "../../lib/sysfs/vfio.ts";
 import type { Netconf } from "./netconf.ts";
 
-/** What the node lacks, each with what to do. `probe` throws where nothing can be recorded. */
-export function unavailable({ driver }: Pick<Netconf, "driver">, tree: Tree, probe: () => void): string[] {
+/** What the node lacks, each with what to do, and what the other looks find wrong: they give it, or throw it. */
+export function unavailable(
+  { driver }: Pick<Netconf, "driver">,
+  tree: Tree,
+  ...looks: readonly (() => unknown)[]
+): string[] {
   return [
     hasIommu(tree)
       ? []
@@ -15,7 +21,7 @@ export function unavailable({ driver }: Pick<Netconf, "driver">, tree: Tree, pro
       ? []
       : `${driver}: is no driver of this kernel, nor a module that it could load`,
     virtualFunctions(tree).length > 0 ? [] : "node: has no SR-IOV VF; make some by a PF's sriov_numvfs",
-    recordable(probe),
+    ...looks.map(fault),
   ].flat();
 }
 
@@ -26,13 +32,4 @@ function isLoadable(tree: Tree, driver: string): boolean {
   return [`/lib/modules/${release}`, `/usr/lib/modules/${release}`].some((directory) =>
     pattern.test(text(tree, `${directory}/modules.dep`) ?? ""),
   );
-}
-
-function recordable(probe: () => void): string[] {
-  try {
-    probe();
-    return [];
-  } catch (failure) {
-    return [(failure as Error).message];
-  }
 }

@@ -207,12 +207,13 @@ export class MemoryNode implements Calls {
 
   openNetns = (path: string): number => {
     this.#alive();
-    if (!this.namespaces.has(path)) throw hostError("ENOENT", "open", path);
+    if (path !== "/proc/thread-self/ns/net" && !this.namespaces.has(path)) throw hostError("ENOENT", "open", path);
     return this.#opened({ path, answers: [] });
   };
   inNetns = <T>(fd: number, callback: () => T): T => {
     const before = this.#netns;
-    this.#netns = this.#descriptors.get(fd)!.path;
+    const { path } = this.#descriptors.get(fd)!;
+    if (this.namespaces.has(path)) this.#netns = path;
     try {
       return callback();
     } finally {
