@@ -1,5 +1,6 @@
 // The way into pods' network namespaces: one call at a time in each, everything that the kernel is asked there by way of one NetnsKernel.
 import * as host from "host";
+import { CniError, code } from "../cni/errors.ts";
 import type { Namespaces } from "../plan/attachments.ts";
 import type { Identity } from "../plan/journal.ts";
 import { NetnsKernel } from "./netns.ts";
@@ -38,7 +39,7 @@ export const namespaces: Namespaces<NetnsKernel> = {
 
   /** The lock is a flock on the namespace itself: it needs no file of its own, and goes with its holder. */
   enter<T>(path: string, work: (kernel: NetnsKernel, here: Identity) => T): T {
-    const lock = host.lock(path, patience);
+    const lock = locked(path);
     try {
       const netns = host.openNetns(path);
       try {
@@ -59,6 +60,16 @@ export const namespaces: Namespaces<NetnsKernel> = {
     }
   },
 };
+
+function locked(path: string): number {
+  try {
+    return host.lock(path, patience);
+  } catch (failure) {
+    if ((failure as host.HostError).code !== "ETIMEDOUT") throw failure;
+    const fact = `another call has been busy in the container's network namespace for ${patience / 1000} s`;
+    throw new CniError(code.tryAgain, fact, "", { cause: failure });
+  }
+}
 
 /** Why no namespace can be entered; undefined where one can: setns(2) asks for the rights to our own, too. */
 export function entranceFault(): string | undefined {

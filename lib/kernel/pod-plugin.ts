@@ -1,7 +1,7 @@
 // Plugins whose whole work is a plan for the pod's network namespace: what ADD plans and reports is theirs, all other verbs come from the journal.
 import { CniError, code } from "../cni/errors.ts";
 import { fault } from "../cni/failure.ts";
-import type { Attachment, Collection, Detachment, Inquiry, Netconf, Plugin } from "../cni/plugin.ts";
+import type { Attachment, Collection, Detachment, Inquiry, Netconf, Netns, Plugin } from "../cni/plugin.ts";
 import type { Result } from "../cni/results.ts";
 import type { Planned } from "../plan/attachments.ts";
 import { entranceFault } from "./namespaces.ts";
@@ -40,13 +40,13 @@ export function podPlugin<C extends Journaled, D extends Journaled, P extends Pl
 
     add(call: Attachment<C>): Result {
       const { containerId, ifname, network, netns, conf } = call;
-      const target = { containerId, ifname, network, netns: netns.path };
+      const target = { containerId, ifname, network, netns: netns.path, entrance: entranceOf(netns) };
       const planned = attachmentsIn(conf.dataDir).add(target, (kernel) => plugin.plan(kernel, call));
       return plugin.report(planned, call);
     },
 
     del(call: Detachment<D>): void {
-      attachmentsIn(call.conf.dataDir).remove(call, call.netns?.path);
+      attachmentsIn(call.conf.dataDir).remove(call, call.netns && entranceOf(call.netns));
     },
 
     check(call: Attachment<C>): void {
@@ -66,4 +66,9 @@ export function podPlugin<C extends Journaled, D extends Journaled, P extends Pl
       if (faults.length > 0) throw new CniError(code.unavailable, faults.join("; "));
     },
   };
+}
+
+/** The way into the namespace that was opened, also where its path is another one's by now. */
+function entranceOf({ fd }: Netns): string {
+  return `/proc/self/fd/${fd}`;
 }

@@ -52,14 +52,20 @@ export class Attachments<K extends Kernel> {
 
   /**
    * Performs what `planning` plans, all or nothing. What an earlier ADD of the same attachment left behind when it was killed is undone first; one that succeeded is in the way.
-   * @param netns path of the pod's namespace
+   * @param netns path of the pod's namespace; `entrance` leads to it whatever becomes of that path
    * @param planning sees the namespace; it must change nothing
    */
   add<P extends Planned>(
-    { containerId, ifname, network, netns }: Attachment & { network: string; netns: string },
+    {
+      containerId,
+      ifname,
+      network,
+      netns,
+      entrance = netns,
+    }: Attachment & { network: string; netns: string; entrance?: string },
     planning: (kernel: K) => P,
   ): P {
-    return this.#namespaces.enter(netns, (kernel, here) => {
+    return this.#namespaces.enter(entrance, (kernel, here) => {
       const earlier = this.#journal.find(attachmentName({ containerId, ifname }));
       if (earlier !== undefined) this.#clear(earlier, here, kernel);
       return this.#namespaces.inTurn(this.#journal.directory, () => {
