@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Scope } from "./scope.ts";
 
-/** A system call that changes something outside the process, made by the process itself (what its children do is theirs). */
-export interface Mutation {
+/** A system call, made by the process itself (what its children do is theirs). */
+export interface SystemCall {
   /** Such as `sendto`. */
   readonly name: string;
   /** Which of the calls of that name it is, from 1, those that change nothing counted too. */
@@ -13,6 +13,9 @@ export interface Mutation {
   /** What strace shows of it, such as `write(3</proc/sys/net/ipv4/conf/all/arp_ignore>, "1", 1) = 1`. */
   readonly text: string;
 }
+
+/** A system call that changes something outside the process. */
+export type Mutation = SystemCall;
 
 /** Calls by which a process can change something. */
 const calls = [
@@ -45,7 +48,12 @@ const calls = [
     "fchownat",
   ],
 ];
-const trace = ["strace", "--quiet=all", "--decode-fds=path", "--string-limit=256", `--trace=${calls.join(",")}`];
+
+/** strace's command line as far as the program's own, for calls of these names. */
+const tracing = (names: readonly string[], output = "/dev/null", ...more: readonly string[]): readonly string[] => [
+  ...["strace", "--quiet=all", "--decode-fds=path", "--string-limit=256"],
+  ...[`--trace=${names.join(",")}`, `--output=${output}`, ...more, "--"],
+];
 
 /** What reading looks like: questions to rtnetlink, files that are not made, what is said to the caller, ioctls that ask. */
 const reading = [
@@ -56,35 +64,56 @@ const reading = [
   /^ioctl\(.*(TCGETS|TIOCG|FIONREAD|FIONBIO|FIOCLEX|SIOCG|TUNGET|NS_GET)/,
 ];
 
-/** A run that is watched: pass `under` to callPlugin, then ask for its `mutations` in order. */
-export async function watch(scope: Scope): Promise<{ under: readonly string[]; mutations: () => Promise<Mutation[]> }> {
+/** A run that is watched. */
+export interface Watched {
+  /** Pass it to callPlugin. */
+  readonly under: readonly string[];
+  /** The calls that changed something, in order. */
+  mutations(): Promise<Mutation[]>;
+  /** All calls of the names that were asked for, in order. */
+  calls(): Promise<SystemCall[]>;
+}
+
+/** Watches a run: calls of these names, or those that may change something; meddled with as for {@link meddled}. */
+export async function watch(
+  scope: Scope,
+  names: readonly string[] = calls,
+  injections: readonly string[] = [],
+): Promise<Watched> {
   const directory = await mkdtemp(join(tmpdir(), "strace-"));
   scope.teardown(() => rm(directory, { recursive: true }));
   const log = join(directory, "log");
   return {
-    under: [...trace, `--output=${log}`, "--"],
+    under: tracing(names, log, ...injections.map((injection) => `--inject=${injection}`)),
     mutations: async () => mutationsIn(await readFile(log, "utf8")),
+    calls: async () => callsIn(await readFile(log, "utf8")),
   };
 }
 
+/** A run that strace meddles with, as its option --inject says, such as `sendto:delay_enter=1000:when=3`: any number of them. */
+export function meddled(...injections: readonly string[]): readonly string[] {
+  const names = new Set(injections.flatMap((injection) => injection.split(":")[0]!.split(",")));
+  return tracing([...names], "/dev/null", ...injections.map((injection) => `--inject=${injection}`));
+}
+
 /** A run that is killed just before that call, as by `kill -9`: pass it to callPlugin as `under`; its answer's signal is then SIGKILL. */
-export function killedBefore({ name, nth }: Mutation): readonly string[] {
-  return [...trace, "--output=/dev/null", `--inject=${name}:signal=SIGKILL:when=${nth}`, "--"];
+export function killedBefore({ name, nth }: SystemCall): readonly string[] {
+  return meddled(`${name}:signal=SIGKILL:when=${nth}`);
 }
 
 /** A run in which that call is not made and fails with `errno`, such as EPERM. */
-export function failingAt({ name, nth }: Mutation, errno: string): readonly string[] {
-  return [...trace, "--output=/dev/null", `--inject=${name}:error=${errno}:when=${nth}`, "--"];
+export function failingAt({ name, nth }: SystemCall, errno: string): readonly string[] {
+  return meddled(`${name}:error=${errno}:when=${nth}`);
 }
 
 /** A run in which that call, and all of its name after it, are not made and fail with `errno`: undoing fails as well. */
-export function failingFrom({ name, nth }: Mutation, errno: string): readonly string[] {
-  return [...trace, "--output=/dev/null", `--inject=${name}:error=${errno}:when=${nth}+`, "--"];
+export function failingFrom({ name, nth }: SystemCall, errno: string): readonly string[] {
+  return meddled(`${name}:error=${errno}:when=${nth}+`);
 }
 
 /** A run that gets a signal while it makes that call, such as SIGTERM, which it may outlive. */
-export function signalledDuring({ name, nth }: Mutation, signal: string): readonly string[] {
-  return [...trace, "--output=/dev/null", `--inject=${name}:signal=${signal}:when=${nth}`, "--"];
+export function signalledDuring({ name, nth }: SystemCall, signal: string): readonly string[] {
+  return meddled(`${name}:signal=${signal}:when=${nth}`);
 }
 
 /**
@@ -101,17 +130,26 @@ export function sampled<T>(t: { comment(message: string): void }, points: readon
   return chosen;
 }
 
+/** Where FAULTS_EVERY says nothing it is this: for a file whose points are too many for every day. FAULTS_EVERY=1 goes through all. */
+export function sampleUnlessTold(every: number): void {
+  process.env["FAULTS_EVERY"] ??= `${every}`;
+}
+
 /** The calls that change something, of a log that strace wrote for one process. */
 export function mutationsIn(log: string): Mutation[] {
+  return callsIn(log).filter(({ text }) => !reading.some((pattern) => pattern.test(text)));
+}
+
+function callsIn(log: string): SystemCall[] {
   const counts = new Map<string, number>();
-  const found: Mutation[] = [];
+  const found: SystemCall[] = [];
   for (const text of log.split("\n")) {
     const name = /^(\w+)\(/.exec(text)?.[1];
     // A call that the kernel starts anew, such as a sysctl's while others hold rtnl: it comes again, and may not do so in the next run.
     if (name === undefined || /= \? ERESTART/.test(text)) continue;
     const nth = (counts.get(name) ?? 0) + 1;
     counts.set(name, nth);
-    if (!reading.some((pattern) => pattern.test(text))) found.push({ name, nth, text });
+    found.push({ name, nth, text });
   }
   return found;
 }

@@ -1,26 +1,37 @@
 // sriov-vfio where a VF shares its IOMMU group with devices that the node uses: it names them before it changes anything.
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { execa } from "execa";
-import t from "tap";
-import { createNamespace } from "../../harness/namespaces.ts";
-import { callPlugin } from "../../harness/plugin.ts";
-import { createVfs, driverOf, groupOf, netdevOf, type Vf } from "../../harness/sriov.ts";
+import { writeFileSync } from "node:fs";
+import t, { type Test } from "tap";
+import { bindTo, groupOf, pciPath, type Vf } from "../../harness/sriov.ts";
+import { asked, done, podWith, stateOf, vfsOf } from "../pod.ts";
 
-t.test("a group that is not viable is refused, with every device in it that another driver has", async (t) => {
-  await execa("ip", ["link", "set", "eth0", "up"]);
-  const [vf, other] = createVfs(t, "eth0", 2) as [Vf, Vf];
-  const before = [driverOf(vf.address), netdevOf(vf.address)];
-  const { path } = await createNamespace(t);
-  const directory = mkdtempSync("/run/sriov-");
-  t.teardown(() => rmSync(directory, { recursive: true }));
-  const netconf = { cniVersion: "1.1.0", name: "fast", type: "sriov-vfio", deviceID: vf.address, dataDir: directory };
-  const answer = await callPlugin("sriov-vfio", "ADD", { containerId: "c1", netns: path, ifname: "net1" }, netconf);
-  t.match(answer, { status: 1, error: { code: 102, details: /ACS/ } });
-  const group = groupOf(vf.address);
-  t.equal(
-    answer.error!.msg,
-    `${vf.address}: its IOMMU group ${group} is not viable: 0000:01:00.0 is on igb, ${other.address} is on igbvf`,
-  );
-  t.same([driverOf(vf.address), netdevOf(vf.address)], before);
-  t.same(readdirSync(directory), []);
+const [vf, other] = (await vfsOf(t, "eth0", 2)) as [Vf, Vf];
+const notViable = `${vf.address}: its IOMMU group ${groupOf(vf.address)} is not viable: 0000:01:00.0 is on igb`;
+
+/** ADD says just that, with what to do about it, and all is as before, also after DEL. */
+async function isRefused(t: Test, msg: string, fields: object = {}): Promise<void> {
+  const before = await Promise.all([vf, other].map(stateOf));
+  const { run, records } = await podWith(t, vf, { ...asked, ...fields });
+  const { status, error } = await run("ADD");
+  t.match({ status, error }, { status: 1, error: { code: 102, details: /^VFIO hands over whole groups: .* ACS/ } });
+  t.equal(error?.msg, msg);
+  t.same(records(), []);
+  t.match(await run("DEL"), done);
+  t.same(await Promise.all([vf, other].map(stateOf)), before);
+}
+
+t.test("a group that is not viable is refused, with every device in it that another driver has", (t) =>
+  isRefused(t, `${notViable}, ${other.address} is on igbvf`),
+);
+
+t.test("devices that are on no driver, or on VFIO's, are not to blame", async (t) => {
+  writeFileSync(`${pciPath(other.address)}/driver/unbind`, other.address);
+  await isRefused(t, notViable);
+  bindTo(other.address, "vfio-pci");
+  await isRefused(t, notViable);
+});
+
+t.test("a VF that is on vfio-pci already is refused likewise", async (t) => {
+  bindTo(vf.address, "vfio-pci");
+  bindTo(other.address, "vfio-pci");
+  await isRefused(t, notViable, { binding: "require-prebound" });
 });
