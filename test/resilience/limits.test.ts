@@ -26,6 +26,6 @@ for (const plugin of ["bridge-binding", "passt-binding"])
       t.same(await settledDifferences(pods[position]!.namespace, state), []);
     t.notOk(await group.ranOut(), "nobody was killed for lack of memory");
     const peak = await group.peak();
-    t.comment(`${plugin}: ${(peak / 1024).toFixed()} KiB for twenty at once`);
+    t.comment(`${plugin}: ${(peak / 1024).toFixed(0)} KiB for twenty at once`);
     t.ok(peak < multusThick.memory / 2, `${peak} bytes: not even half of it`);
   });
