@@ -82,8 +82,20 @@ export const stages: readonly Stage[] = [
   },
   { name: "executables", counts: "tap", minutes: 15, needs: "build", command: tap("executables") },
   { name: "netns", counts: "tap", minutes: 20, needs: "build", command: tap("netns") },
-  { name: "conformance", counts: "tap", minutes: 10, needs: "build", command: tap("conformance") },
-  { name: "resilience", counts: "tap", minutes: 15, needs: "build", command: tap("resilience") },
+  {
+    name: "conformance",
+    counts: "tap",
+    minutes: 10,
+    needs: "build",
+    command: tap("conformance", undefined, "--timeout=300"),
+  },
+  {
+    name: "resilience",
+    counts: "tap",
+    minutes: 15,
+    needs: "build",
+    command: tap("resilience", undefined, "--timeout=300"),
+  },
   { name: "peers", counts: "check", minutes: 15, wants: "go", command: ["test/peers/build"] },
   { name: "callers", counts: "tap", minutes: 10, needs: "peers", command: tap("callers") },
   // An emulated machine hangs now and then, whatever runs in it.
