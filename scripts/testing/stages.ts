@@ -36,6 +36,18 @@ function tap(stage: string, files = [`test/${stage}/**/*.test.ts`], ...options: 
   return ["node_modules/.bin/tap", "--reporter=silent", ...options, `--output-file=${tapFile(stage)}`, ...files];
 }
 
+/** Tests of executables, which share a machine with others: what failed is run once more. */
+function outside(name: string, minutes: number, needs = "build"): Stage {
+  const timeout = "--timeout=300";
+  const stage = { counts: "tap", minutes, needs } as const;
+  return {
+    ...stage,
+    name,
+    command: tap(name, undefined, timeout),
+    again: (files) => ({ ...stage, name: `${name}-again`, command: tap(`${name}-again`, [...files], timeout) }),
+  };
+}
+
 /** The lab. Its machines fill two CPUs. */
 function vm(name: string, files: readonly string[]): Stage {
   return {
@@ -81,23 +93,11 @@ export const stages: readonly Stage[] = [
     command: ["node", "--import=tsx", "scripts/benchmark/main.ts", "--check"],
   },
   { name: "executables", counts: "tap", minutes: 15, needs: "build", command: tap("executables") },
-  { name: "netns", counts: "tap", minutes: 20, needs: "build", command: tap("netns") },
-  {
-    name: "conformance",
-    counts: "tap",
-    minutes: 10,
-    needs: "build",
-    command: tap("conformance", undefined, "--timeout=300"),
-  },
-  {
-    name: "resilience",
-    counts: "tap",
-    minutes: 15,
-    needs: "build",
-    command: tap("resilience", undefined, "--timeout=300"),
-  },
+  outside("netns", 20),
+  outside("conformance", 15),
+  outside("resilience", 15),
   { name: "peers", counts: "check", minutes: 15, wants: "go", command: ["test/peers/build"] },
-  { name: "callers", counts: "tap", minutes: 10, needs: "peers", command: tap("callers") },
+  outside("callers", 10, "peers"),
   // An emulated machine hangs now and then, whatever runs in it.
   { ...vm("vm", ["test/vm/**/*.test.ts"]), again: (files) => vm("vm-again", files) },
 ];

@@ -5,6 +5,7 @@ import { ip, links, writeSysctls } from "../../harness/ip.ts";
 import { createPod, type NetworkOptions } from "../../harness/pod.ts";
 import { settledDifferences, snapshot } from "../../harness/snapshot.ts";
 import { bindingOf } from "./binding.ts";
+import { steady } from "./steady.ts";
 
 /** A pod's network, and what is done to the pod before ADD. */
 export interface Case {
@@ -48,8 +49,8 @@ async function leftOver(
   await writeSysctls(pod.namespace, Object.fromEntries(given.filter(isDefault)));
   await pod.attach(network);
   await writeSysctls(pod.namespace, Object.fromEntries(given.filter((one) => !isDefault(one))));
-  // An address that is still tentative cannot be a route's source.
-  await snapshot(pod.namespace);
+  // An address that is still tentative cannot be a route's source; the kernel makes the route to an IPv6 peer later still.
+  await steady(pod);
   await ip(pod.namespace, ...commands);
   if (onNode.length > 0) {
     await ip(pod.node, ...onNode);

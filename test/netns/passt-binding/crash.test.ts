@@ -127,10 +127,16 @@ t.test("killed in ADD, and in the DEL and ADD after that: the DEL that gets thro
   });
 });
 
+/** Whether the point fails with the errno: on a read-only file system what is not there need not be removed. */
+const counts =
+  (errno: string) =>
+  (point: Mutation): boolean =>
+    errno !== "EROFS" || !point.text.endsWith("(No such file or directory)");
+
 for (const errno of ["EPERM", "EROFS", "ENOSPC"]) {
   t.test(`any change of ADD fails with ${errno}: ADD says so, and has undone what it did`, async (t) => {
     const { add } = await mutationsOf(t);
-    await atEach(t, add, async (passt, point) => {
+    await atEach(t, add.filter(counts(errno)), async (passt, point) => {
       const answer = await passt.run("ADD", {}, { under: failingAt(point, errno) });
       t.match(answer, { status: 1, error: { code: Number, msg: new RegExp(errno) } });
     });
@@ -140,7 +146,7 @@ for (const errno of ["EPERM", "EROFS", "ENOSPC"]) {
     `any change of DEL fails with ${errno}: DEL says so, gives back the rest, and the next one restores`,
     async (t) => {
       const { del } = await mutationsOf(t);
-      await atEach(t, del, async (passt, point, pod) => {
+      await atEach(t, del.filter(counts(errno)), async (passt, point, pod) => {
         await passt.add();
         const answer = await passt.run("DEL", {}, { under: failingAt(point, errno) });
         t.match(answer, { status: 1, error: { code: Number, msg: new RegExp(errno) } });
