@@ -162,7 +162,7 @@ for (const errno of ["EPERM", "EROFS", "ENOSPC"]) {
 
 t.test("any change of ADD fails with EROFS, and so does undoing: ADD says both, and DEL restores", async (t) => {
   const { add } = await mutationsOf(t);
-  await atEach(t, add, async (passt, point) => {
+  await atEach(t, add.filter(counts("EROFS")), async (passt, point) => {
     const answer = await passt.run("ADD", {}, { under: failingFrom(point, "EROFS") });
     t.equal(answer.status, 1);
     // Where it is write(2) that fails, the answer cannot be written either.
