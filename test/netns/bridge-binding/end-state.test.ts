@@ -4,6 +4,7 @@ import { startGuest } from "../../harness/guest.ts";
 import { addresses, ip, ipShow, links, readSysctl, type ShownAddress, writeSysctls } from "../../harness/ip.ts";
 import { createPod, type NetworkOptions, type Pod } from "../../harness/pod.ts";
 import type { Scope } from "../../harness/scope.ts";
+import { snapshot } from "../../harness/snapshot.ts";
 import { bindingOf, blue } from "./binding.ts";
 import { missing } from "./features.ts";
 import { forwardingEntries } from "./forwarding.ts";
@@ -124,6 +125,7 @@ t.test("the address of the second network's bridge is the next one", async (t) =
 t.test("link-local addresses and foreign routes do not follow to the placeholder", async (t) => {
   const pod = await createPod(t);
   await pod.attach({ kind: "veth", addresses: ["10.0.0.2/24"] });
+  await snapshot(pod.namespace);
   t.match(await addresses(pod.namespace, "eth0"), ["10.0.0.2/24", /^fe80:/], "the kernel had made one");
   await (await bindingOf(t, pod)).add();
   t.same(await addresses(pod.namespace, "eth0"), ["10.0.0.2/24"]);

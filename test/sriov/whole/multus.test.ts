@@ -61,7 +61,8 @@ t.test(
     const before = await Promise.all(vfs.map(stateOf));
     const launcher = await launcherWith(t, vfs, networks);
     const { manifest, api, multus, asked, containerId } = launcher;
-    t.match(await launcher.add(), { status: 0 });
+    const added = await launcher.add();
+    t.match(added, { status: 0 }, "ADD", { added });
     t.same(asked, ["/v1.PodResourcesLister/List"]);
 
     const calls = multus.calls().filter(({ plugin }) => plugin === "sriov-vfio");
