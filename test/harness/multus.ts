@@ -66,13 +66,13 @@ export function installMultus(scope: Scope, { api, network, netconf }: MultusOpt
     delegates: [network],
     ...netconf,
   };
-  const run = (verb: string, call: Call, pod: KubeObject): Promise<Answer> =>
-    callPlugin(
-      `${peers}/multus`,
-      verb,
-      { ifname: "eth0", args: cniArgs(call, pod), path: recorder.directory, timeout: 120_000, ...call },
-      configuration,
-    );
+  const run = async (verb: string, call: Call, pod: KubeObject): Promise<Answer> => {
+    const sandbox = { ifname: "eth0", args: cniArgs(call, pod), path: recorder.directory, timeout: 120_000, ...call };
+    for (let attempt = 1; ; attempt += 1) {
+      const answer = await callPlugin(`${peers}/multus`, verb, sandbox, configuration);
+      if (attempt === attempts || !apiWasLate(answer)) return answer;
+    }
+  };
   return {
     ...recorder,
     state,
@@ -83,6 +83,14 @@ export function installMultus(scope: Scope, { api, network, netconf }: MultusOpt
       return annotation === undefined ? undefined : JSON.parse(annotation);
     },
   };
+}
+
+/** How often kubelet is taken to call, at most, where Multus gives up on the API. */
+const attempts = 5;
+
+/** Whether Multus has given up because the API took more than its 250 ms to answer, as a busy or emulated machine's may: it has called nobody then. */
+function apiWasLate({ error }: Answer): boolean {
+  return /error waiting for pod: .*context deadline exceeded/.test(error?.msg ?? "");
 }
 
 /** As kubelet's CRI client has them. */
