@@ -1,0 +1,5 @@
+// The verbs for people that every plugin has.
+import type { Command } from "./command.ts";
+import { version } from "./version.ts";
+
+export const commands: readonly Command[] = [version];
