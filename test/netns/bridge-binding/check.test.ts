@@ -155,32 +155,3 @@ t.test("CHECK tolerates what later plugins and KubeVirt add", async (t) => {
   );
   t.match(await binding.check(), content);
 });
-
-t.test("CHECK without an ADD, or after DEL, says so", async (t) => {
-  const pod = await createPod(t);
-  await pod.attach({ kind: "bridge" });
-  const binding = await bindingOf(t, pod);
-  const failure = { status: 1, error: { code: 101, msg: /net1: no ADD of container .* is recorded/ } };
-  t.match(await binding.check(), failure);
-  await binding.add();
-  await binding.del();
-  t.match(await binding.check(), failure);
-  t.same(await binding.journal(), []);
-});
-
-t.test("CHECK in another namespace than the one that ADD prepared says so", async (t) => {
-  const { binding } = await bound(t);
-  const other = await createPod(t);
-  const { netns } = other.call("net1") as { netns: string };
-  const answer = await binding.run("CHECK", { prevResult: {} }, { netns });
-  t.match(answer, { status: 1, error: { code: 101, msg: /is another namespace/ } });
-});
-
-t.test("CHECK demands prevResult, and is not known below 0.4.0", async (t) => {
-  const { binding } = await bound(t);
-  t.match(await binding.run("CHECK"), { status: 1, error: { code: 7, msg: /prevResult: is missing/ } });
-  for (const cniVersion of ["0.1.0", "0.3.1"]) {
-    const answer = await binding.run("CHECK", { cniVersion, prevResult: {} });
-    t.match(answer, { status: 1, error: { cniVersion, code: 1, msg: "config version does not allow CHECK" } });
-  }
-});

@@ -1,11 +1,8 @@
-import { spawn } from "node:child_process";
 import { readdir, readFile, rmdir, stat, writeFile } from "node:fs/promises";
-import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import t from "tap";
-import type { Netconf } from "../../harness/attachment.ts";
 import { ip, links, readSysctl } from "../../harness/ip.ts";
-import { namespaceNamed, removeNamespaces, within } from "../../harness/namespaces.ts";
+import { namespaceNamed, removeNamespaces } from "../../harness/namespaces.ts";
 import { callPlugin, callSuccessfully, debianPlugins } from "../../harness/plugin.ts";
 import { createPod, type NetworkOptions } from "../../harness/pod.ts";
 import type { Scope } from "../../harness/scope.ts";
@@ -85,49 +82,6 @@ t.test("after our DEL host-device gives its device back, under its own name", as
   t.match((await links(pod.node)).get("device0"), { address: "02:00:00:00:00:55", mtu: 1300 });
 });
 
-t.test("DEL without ADD, and a second DEL, succeed and change nothing", async (t) => {
-  const pod = await createPod(t);
-  await pod.attach({ kind: "bridge", families: "dual" });
-  const before = await snapshot(pod.namespace);
-  const binding = await bindingOf(t, pod);
-  t.match(await binding.run("DEL"), { ...done, stderr: "" }, "nothing was ever added");
-  await binding.add();
-  for (let time = 0; time < 3; time++) t.match(await binding.run("DEL"), { ...done, stderr: "" });
-  t.same(await settledDifferences(pod.namespace, before), []);
-  t.same(await binding.journal(), []);
-});
-
-t.test("DEL succeeds, and forgets, where the namespace is gone, or its path is only a file by now", async (t) => {
-  const directory = t.testdir({ file: "" });
-  for (const path of ["gone", "a file", "empty", "unset"]) {
-    const { pod, binding } = await bound(t);
-    const { netns, ...unset } = binding.call;
-    await removeNamespaces([pod.namespace]);
-    const call = { gone: { netns }, "a file": { netns: `${directory}/file` }, empty: { netns: "" } }[path];
-    const answer = await callPlugin("bridge-binding", "DEL", { ...unset, ...call } as object, binding.netconf);
-    t.match(answer, done, path);
-    t.same(await binding.journal(), [], path);
-  }
-});
-
-t.test("DEL with an empty CNI_NETNS restores a namespace that is still there", async (t) => {
-  const { pod, before, binding } = await bound(t);
-  t.match(await binding.run("DEL", {}, { netns: "" }), done);
-  t.same(await settledDifferences(pod.namespace, before), []);
-  t.same(await binding.journal(), []);
-});
-
-t.test("DEL by another path to the same namespace restores it", async (t) => {
-  const { pod, before, binding } = await bound(t);
-  const [file, ...args] = within(pod.namespace, "sleep", "60");
-  const inside = spawn(file, args, { stdio: "ignore" });
-  t.teardown(() => inside.kill());
-  await sleep(200);
-  t.match(await binding.run("DEL", {}, { netns: `/proc/${inside.pid}/ns/net` }), done);
-  t.same(await settledDifferences(pod.namespace, before), []);
-  t.same(await binding.journal(), []);
-});
-
 t.test("DEL leaves a namespace alone that took the path since, even with the same inode number", async (t) => {
   const { pod, binding } = await bound(t, {
     kind: "veth",
@@ -150,21 +104,6 @@ t.test("DEL leaves a namespace alone that took the path since, even with the sam
   t.match(await binding.run("DEL"), done);
   t.same(await settledDifferences(successor, before), []);
   t.same(await binding.journal(), []);
-});
-
-t.test("DEL needs neither prevResult nor a valid configuration: older Multus sends a stripped one", async (t) => {
-  const stripped: Record<string, Netconf> = {
-    "fields that are invalid": { queues: "many", mtu: -1, owner: null, bridgeAddress: "here", attachment: "other" },
-    "fields that nobody knows": { vln: 7, Owner: 107 },
-    "a prevResult that is none": { prevResult: "none" },
-    "an older version": { cniVersion: "0.1.0" },
-    "other args": { args: { cni: { logicNetworkName: 7 } } },
-  };
-  for (const [what, extra] of Object.entries(stripped)) {
-    const { pod, before, binding } = await bound(t);
-    t.match(await binding.run("DEL", extra, { args: "no pairs" }), done, what);
-    t.same(await settledDifferences(pod.namespace, before), [], what);
-  }
 });
 
 t.test("DEL of a configuration with nothing but a name and a type undoes ADD, with the default dataDir", async (t) => {

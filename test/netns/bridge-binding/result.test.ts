@@ -1,21 +1,9 @@
 import t from "tap";
 import type { Attachment } from "../../harness/attachment.ts";
 import { links } from "../../harness/ip.ts";
-import { callPlugin } from "../../harness/plugin.ts";
 import { createPod } from "../../harness/pod.ts";
 import { previousResult, sorted, versions } from "../../harness/previous-result.ts";
 import { bindingOf } from "./binding.ts";
-
-t.test("as a binding the result is the version alone, without even an empty list of interfaces", async (t) => {
-  const pod = await createPod(t);
-  await pod.attach({ kind: "bridge", families: "dual" });
-  for (const cniVersion of versions) {
-    const binding = await bindingOf(t, pod, { netconf: { cniVersion } });
-    const { stdout } = await binding.add();
-    t.equal(stdout, `{"cniVersion":"${cniVersion}"}\n`);
-    t.equal((await binding.del()).stdout, "", "and DEL prints nothing");
-  }
-});
 
 t.test("as a binding no link gets the name in CNI_IFNAME, nor any other like net1", async (t) => {
   const pod = await createPod(t);
@@ -27,16 +15,6 @@ t.test("as a binding no link gets the name in CNI_IFNAME, nor any other like net
       [...(await links(pod.namespace)).keys()].filter((name) => /^net\d/.test(name)),
       [],
     );
-    await binding.del();
-  }
-});
-
-t.test("a configuration without cniVersion, or an empty one, is of version 0.1.0", async (t) => {
-  const pod = await createPod(t);
-  await pod.attach({ kind: "bridge" });
-  for (const cniVersion of [undefined, ""]) {
-    const binding = await bindingOf(t, pod, { netconf: { cniVersion } });
-    t.equal((await binding.add()).stdout, '{"cniVersion":"0.1.0"}\n');
     await binding.del();
   }
 });
@@ -87,18 +65,6 @@ t.test("in a chain after a plugin that listed no interfaces, the pod link is lis
     t.ok(result!.interfaces!.every(({ sandbox }) => sandbox === pod.namespace.path));
     await binding.del();
   }
-});
-
-t.test("VERSION lists the versions, reads nothing and needs nothing", async (t) => {
-  const { status, result, stderr } = await callPlugin("bridge-binding", "VERSION", {});
-  t.match({ status, stderr }, { status: 0, stderr: "" });
-  t.same(result, { cniVersion: "1.1.0", supportedVersions: versions });
-});
-
-t.test("a call by hand, without CNI_COMMAND, says on standard error what this is", async (t) => {
-  const { status, stdout, stderr } = await callPlugin("bridge-binding", "", {});
-  t.match({ status, stdout }, { status: 0, stdout: "" });
-  t.match(stderr, /^bridge-binding: .*\nCNI protocol versions supported: 0\.1\.0, .*1\.1\.0\n$/);
 });
 
 async function removal(binding: Attachment): Promise<{ status: number | undefined; stdout: string }> {

@@ -1,12 +1,9 @@
-import { stat } from "node:fs/promises";
 import t from "tap";
 import type { Netconf } from "../../harness/attachment.ts";
 import { ip } from "../../harness/ip.ts";
-import { callPlugin } from "../../harness/plugin.ts";
 import { createPod } from "../../harness/pod.ts";
-import { versions } from "../../harness/previous-result.ts";
 import { differences, settledDifferences, snapshot } from "../../harness/snapshot.ts";
-import { closed, open, passtOf, prepared, type Rights, rightsIn, setRights } from "./rights.ts";
+import { closed, open, passtOf, type Rights, rightsIn, setRights } from "./rights.ts";
 
 const done = { status: 0, stdout: "", stderr: "" };
 
@@ -27,26 +24,6 @@ t.test("ADD opens low ports to all and pings to group 107, and changes nothing e
   t.match(await passt.run("DEL"), done);
   t.same(await settledDifferences(pod.namespace, before), []);
   t.same(await passt.journal(), []);
-});
-
-t.test("as a binding the result is the version alone, in every version, and DEL's is nothing", async (t) => {
-  const pod = await createPod(t);
-  for (const cniVersion of versions) {
-    const passt = await passtOf(t, pod, { netconf: { cniVersion } });
-    t.equal((await passt.add()).stdout, `{"cniVersion":"${cniVersion}"}\n`);
-    t.same(await rightsIn(pod.namespace), open, cniVersion);
-    t.match(await passt.run("DEL"), done);
-    t.same(await rightsIn(pod.namespace), closed, cniVersion);
-  }
-});
-
-t.test("a configuration without cniVersion, or an empty one, is of version 0.1.0", async (t) => {
-  const pod = await createPod(t);
-  for (const cniVersion of [undefined, ""]) {
-    const passt = await passtOf(t, pod, { netconf: { cniVersion } });
-    t.equal((await passt.add()).stdout, '{"cniVersion":"0.1.0"}\n');
-    await passt.del();
-  }
 });
 
 /** What was there, what is asked for, and what is there then. */
@@ -145,52 +122,4 @@ t.test("the network's name in the VM's specification is taken, whatever it is, a
     t.equal((await passt.add()).stdout, '{"cniVersion":"1.1.0"}\n');
     await passt.del();
   }
-});
-
-t.test("what Multus and runtimes add to a configuration is no reason to refuse it", async (t) => {
-  const pod = await createPod(t);
-  const netconf = {
-    deviceID: "0000:3b:02.6",
-    pciBusID: "0000:3b:02.6",
-    capabilities: { mac: true },
-    runtimeConfig: { mac: "02:00:00:00:00:01", ips: ["10.0.0.1"] },
-    disableCheck: true,
-    dns: {},
-    ipam: {},
-    "cni.dev/attachments": [],
-  };
-  const args =
-    "IgnoreUnknown=1;K8S_POD_NAMESPACE=a;K8S_POD_NAME=b;K8S_POD_UID=c;MAC=02:00:00:00:00:01;IP=10.0.0.1,10.0.0.2";
-  const passt = await passtOf(t, pod, { netconf, call: { args } });
-  t.match(await passt.add(), { stdout: '{"cniVersion":"1.1.0"}\n', stderr: "" });
-  await passt.del();
-});
-
-t.test("what is recorded is root's alone", async (t) => {
-  const { pod, passt } = await prepared(t);
-  t.same(await passt.journal(), [`${pod.containerId}:net1.json`]);
-  t.equal((await stat(passt.dataDir)).mode & 0o777, 0o700);
-  t.equal((await stat(`${passt.dataDir}/${pod.containerId}:net1.json`)).mode & 0o777, 0o600);
-});
-
-t.test("ADD twice is refused, and changes nothing", async (t) => {
-  const { pod, passt } = await prepared(t);
-  const again = await passt.run("ADD", { unprivilegedPortStart: 80, pingGroupRange: [0, 500] });
-  t.match(again, { status: 1, error: { code: 102, msg: /net1: .*has this attachment already; DEL it first/ } });
-  t.same(await rightsIn(pod.namespace), open);
-  t.match(await passt.check(), done);
-  await passt.del();
-  t.same(await rightsIn(pod.namespace), closed);
-});
-
-t.test("VERSION lists the versions, reads nothing and needs nothing", async (t) => {
-  const { status, result, stderr } = await callPlugin("passt-binding", "VERSION", {}, "{");
-  t.match({ status, stderr }, { status: 0, stderr: "" });
-  t.same(result, { cniVersion: "1.1.0", supportedVersions: versions });
-});
-
-t.test("a call by hand, without CNI_COMMAND, says on standard error what this is", async (t) => {
-  const { status, stdout, stderr } = await callPlugin("passt-binding", "", {});
-  t.match({ status, stdout }, { status: 0, stdout: "" });
-  t.match(stderr, /^passt-binding: .*\nCNI protocol versions supported: 0\.1\.0, .*1\.1\.0\n$/);
 });

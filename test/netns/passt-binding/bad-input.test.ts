@@ -3,42 +3,9 @@ import t from "tap";
 import { type Netconf, newDataDir } from "../../harness/attachment.ts";
 import { badDataDirs } from "../../harness/bad-data-dirs.ts";
 import { ip } from "../../harness/ip.ts";
-import { callPlugin } from "../../harness/plugin.ts";
 import { createPod } from "../../harness/pod.ts";
-import { deep, refusals } from "../../harness/refusals.ts";
 import { settledDifferences, snapshot } from "../../harness/snapshot.ts";
 import { passtOf } from "./rights.ts";
-
-t.test("a call is refused, with the pod as it was and nothing recorded:", async (t) => {
-  const pod = await createPod(t);
-  const before = await snapshot(pod.namespace);
-  const passt = await passtOf(t, pod);
-  for (const { what, call = {}, stdin = JSON.stringify, verb = "ADD", code, msg, details } of refusals) {
-    const answer = await callPlugin("passt-binding", verb, { ...passt.call, ...call }, stdin(passt.netconf));
-    t.match(answer, { status: 1, error: { code, msg, ...(details && { details }) } }, what);
-    t.match(answer.error, { cniVersion: /^\d+\.\d+\.\d+$/, code: Number, msg: String }, "an error as specified");
-    t.match(answer.stdout, /^[^\n]+\n$/, "and nothing but it");
-  }
-  t.same(await settledDifferences(pod.namespace, before), []);
-  t.same(await passt.journal(), []);
-});
-
-t.test("JSON 1000 deep, in a place that is none of ours, is no reason to refuse", async (t) => {
-  const { call, netconf } = await passtOf(t, await createPod(t), { netconf: { args: undefined } });
-  for (const verb of ["ADD", "DEL"])
-    t.match(await callPlugin("passt-binding", verb, call, deep(1000)(netconf)), { status: 0 }, verb);
-});
-
-t.test("a variable that the verb does not need is not looked at", async (t) => {
-  const pod = await createPod(t);
-  const { call, netconf } = await passtOf(t, pod);
-  const del = await callPlugin("passt-binding", "DEL", { ...call, env: { CNI_NETNS: "", CNI_PATH: "" } }, netconf);
-  t.match(del, { status: 0, stdout: "" });
-  const bad = { containerId: "../x", ifname: "a/b", netns: "/nowhere", node: pod.node };
-  for (const verb of ["STATUS", "GC"])
-    t.match(await callPlugin("passt-binding", verb, bad, netconf), { status: 0, stdout: "" }, verb);
-  t.match(await callPlugin("passt-binding", "VERSION", bad, "{"), { status: 0 });
-});
 
 const portStart = "unprivilegedPortStart";
 const range = "pingGroupRange";
@@ -177,37 +144,3 @@ t.test("a dataDir of another user's is refused", async (t) => {
   t.match(answer, { status: 1, error: { code: 102, msg: /^dataDir: .* belongs to user 107, not to root$/ } });
   t.same(await passt.journal(), []);
 });
-
-t.test(
-  "a namespace that is missing, or something else, is refused with code 8, and DEL takes it for gone",
-  async (t) => {
-    const pod = await createPod(t);
-    const before = await snapshot(pod.namespace);
-    const passt = await passtOf(t, pod);
-    const directory = t.testdir({
-      file: "",
-      link: t.fixture("symlink", "nowhere"),
-      loop: t.fixture("symlink", "loop"),
-    });
-    const cases: [netns: string, msg: RegExp][] = [
-      ["/run/netns/nowhere", /CNI_NETNS: .*\/nowhere is missing/],
-      [`${directory}/link`, /CNI_NETNS: .*\/link is missing/],
-      [`${directory}/loop`, /CNI_NETNS: .*\/loop cannot be opened/],
-      [`${directory}/file/below`, /CNI_NETNS: .*\/below is missing/],
-      [`${directory}/file`, /CNI_NETNS: .*\/file is a regular file/],
-      [directory, /CNI_NETNS: .* is a directory/],
-      ["/dev/null", /CNI_NETNS: .* is a character device/],
-      ["/proc/self/ns/mnt", /CNI_NETNS: .*another kind of namespace/],
-      ["/proc/999999999/ns/net", /CNI_NETNS: .* is missing/],
-    ];
-    for (const [netns, msg] of cases) {
-      for (const verb of ["ADD", "CHECK"]) {
-        const answer = await passt.run(verb, { prevResult: {} }, { netns });
-        t.match(answer, { status: 1, error: { cniVersion: "1.1.0", code: 8, msg } }, `${verb} ${netns}`);
-      }
-      t.match(await passt.run("DEL", {}, { netns }), { status: 0, stdout: "" }, `DEL ${netns}`);
-    }
-    t.same(await settledDifferences(pod.namespace, before), []);
-    t.same(await passt.journal(), []);
-  },
-);

@@ -2,7 +2,7 @@ import t from "tap";
 import type { Netconf } from "../../harness/attachment.ts";
 import { callPlugin, callSuccessfully, debianPlugins, type Result } from "../../harness/plugin.ts";
 import { createPod, type Pod } from "../../harness/pod.ts";
-import { previousResult, sorted, versions } from "../../harness/previous-result.ts";
+import { sorted, versions } from "../../harness/previous-result.ts";
 import { settledDifferences, snapshot } from "../../harness/snapshot.ts";
 import { closed, open, passtOf, type Rights, rightsIn } from "./rights.ts";
 
@@ -46,41 +46,6 @@ t.test(
     }
   },
 );
-
-t.test("prevResult is passed on whole, in every version, with keys that nobody knows", async (t) => {
-  const pod = await createPod(t);
-  const network = await pod.attach({ kind: "bridge", families: "dual" });
-  for (const cniVersion of versions) {
-    const prevResult = previousResult(cniVersion, network, pod);
-    const passt = await passtOf(t, pod, { ifname: "eth0", netconf: { cniVersion, prevResult } });
-    t.strictSame(sorted((await passt.add()).result), sorted(prevResult), cniVersion);
-    if (cniVersion >= "0.4.0") t.match(await passt.check(), done);
-    await passt.del();
-  }
-});
-
-t.test("a prevResult with next to nothing in it stays one", async (t) => {
-  const pod = await createPod(t);
-  const cniVersion = "1.0.0";
-  for (const rest of [{}, { interfaces: [], ips: [], routes: [], dns: {} }, { interfaces: null, ips: null }]) {
-    const passt = await passtOf(t, pod, { netconf: { cniVersion, prevResult: { cniVersion, ...rest } } });
-    t.strictSame((await passt.add()).result, { cniVersion, ...rest });
-    await passt.del();
-  }
-});
-
-t.test("a prevResult of another version becomes one of the configuration's", async (t) => {
-  const pod = await createPod(t);
-  const address = { address: "10.1.0.2/24", interface: 0 };
-  const interfaces = [{ name: "eth0", sandbox: pod.namespace.path }];
-  const prevResult = { cniVersion: "0.4.0", interfaces, ips: [{ version: "4", ...address }] };
-  const passt = await passtOf(t, pod, { netconf: { cniVersion: "1.0.0", prevResult } });
-  t.strictSame(
-    sorted((await passt.add()).result),
-    sorted({ cniVersion: "1.0.0", interfaces, ips: [address] } as unknown as Result),
-  );
-  await passt.del();
-});
 
 /** What tuning sets before us in the same list, what is there after our ADD, and after the DEL of both: tuning takes nothing back. */
 const tunings: Record<string, { set: Record<string, string>; made: Rights; left: Rights }> = {

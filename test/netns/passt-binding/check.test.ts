@@ -93,17 +93,6 @@ t.test("CHECK is content after ADD in every version that has it, whatever was fo
       }
 });
 
-t.test("CHECK without an ADD, or after DEL, says so", async (t) => {
-  const pod = await createPod(t);
-  const passt = await passtOf(t, pod);
-  const failure = { status: 1, error: { code: 101, msg: /net1: no ADD of container .* is recorded/ } };
-  t.match(await passt.check(), failure);
-  await passt.add();
-  await passt.del();
-  t.match(await passt.check(), failure);
-  t.same(await passt.journal(), []);
-});
-
 t.test("CHECK after an ADD that was killed at its very end says so", async (t) => {
   const { passt } = await prepared(t);
   await passt.del();
@@ -114,22 +103,6 @@ t.test("CHECK after an ADD that was killed at its very end says so", async (t) =
   t.match(await passt.run("ADD", {}, { under: killedBefore(last) }), { signal: "SIGKILL" });
   t.match(await passt.check(), { status: 1, error: { code: 101, msg: "net1: its ADD did not end" } });
   await passt.del();
-});
-
-t.test("CHECK in another namespace than the one that ADD prepared says so", async (t) => {
-  const { passt } = await prepared(t);
-  const other = await createPod(t);
-  const answer = await passt.run("CHECK", { prevResult: {} }, { netns: other.namespace.path });
-  t.match(answer, { status: 1, error: { code: 101, msg: /is another namespace/ } });
-});
-
-t.test("CHECK demands prevResult, and is not known below 0.4.0", async (t) => {
-  const { passt } = await prepared(t);
-  t.match(await passt.run("CHECK"), { status: 1, error: { code: 7, msg: /prevResult: is missing/ } });
-  for (const cniVersion of ["0.1.0", "0.2.0", "0.3.0", "0.3.1"]) {
-    const answer = await passt.run("CHECK", { cniVersion, prevResult: {} });
-    t.match(answer, { status: 1, error: { cniVersion, code: 1, msg: "config version does not allow CHECK" } });
-  }
 });
 
 function groupsOf(netconf: Netconf): string {

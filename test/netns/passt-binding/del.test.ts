@@ -1,11 +1,8 @@
-import { spawn } from "node:child_process";
 import { readdir, readFile, rm, rmdir, stat, writeFile } from "node:fs/promises";
-import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import t from "tap";
-import type { Netconf } from "../../harness/attachment.ts";
 import { writeSysctls } from "../../harness/ip.ts";
-import { namespaceNamed, removeNamespaces, within } from "../../harness/namespaces.ts";
+import { namespaceNamed, removeNamespaces } from "../../harness/namespaces.ts";
 import { callPlugin, callSuccessfully } from "../../harness/plugin.ts";
 import { createPod } from "../../harness/pod.ts";
 import { settledDifferences } from "../../harness/snapshot.ts";
@@ -29,18 +26,6 @@ t.test("DEL without ADD, and a second DEL, succeed and change nothing", async (t
   t.same(await passt.journal(), []);
 });
 
-t.test("ADD and DEL may follow each other for ever", async (t) => {
-  const { pod, passt, before } = await prepared(t);
-  for (let time = 0; time < 5; time++) {
-    await passt.del();
-    t.same(await rightsIn(pod.namespace), closed);
-    await passt.add();
-    t.same(await rightsIn(pod.namespace), open);
-  }
-  await passt.del();
-  t.same(await settledDifferences(pod.namespace, before), []);
-});
-
 /** What somebody sets after ADD, and what is there after DEL. */
 const meddled: Record<string, { set: Rights; left: Rights }> = {
   "another port": { set: ["80", "107 107"], left: ["80", "1 0"] },
@@ -57,41 +42,6 @@ t.test("DEL leaves alone what somebody has set since, and gives back the rest:",
     t.same(await rightsIn(pod.namespace), left, what);
     t.same(await passt.journal(), []);
   }
-});
-
-t.test("DEL succeeds, and forgets, where the namespace is gone, or its path is only a file by now", async (t) => {
-  const directory = t.testdir({ file: "" });
-  for (const path of ["gone", "a file", "empty", "unset"]) {
-    const { pod, passt } = await prepared(t);
-    const { netns, ...unset } = passt.call;
-    await removeNamespaces([pod.namespace]);
-    const call = { gone: { netns }, "a file": { netns: `${directory}/file` }, empty: { netns: "" } }[path];
-    const answer = await callPlugin("passt-binding", "DEL", { ...unset, ...call } as object, passt.netconf);
-    t.match(answer, done, path);
-    t.same(await passt.journal(), [], path);
-  }
-});
-
-t.test("DEL with CNI_NETNS empty, or unset, restores a namespace that is still there", async (t) => {
-  for (const empty of [true, false]) {
-    const { pod, passt, before } = await prepared(t);
-    const { netns: _, ...unset } = passt.call;
-    const call = empty ? { ...unset, netns: "" } : unset;
-    t.match(await callPlugin("passt-binding", "DEL", call, passt.netconf), done);
-    t.same(await settledDifferences(pod.namespace, before), []);
-    t.same(await passt.journal(), []);
-  }
-});
-
-t.test("DEL by another path to the same namespace restores it", async (t) => {
-  const { pod, passt } = await prepared(t);
-  const [file, ...args] = within(pod.namespace, "sleep", "60");
-  const inside = spawn(file, args, { stdio: "ignore" });
-  t.teardown(() => inside.kill());
-  await sleep(200);
-  t.match(await passt.run("DEL", {}, { netns: `/proc/${inside.pid}/ns/net` }), done);
-  t.same(await rightsIn(pod.namespace), closed);
-  t.same(await passt.journal(), []);
 });
 
 t.test("DEL leaves a namespace alone that took the path since, even with the same inode number", async (t) => {
@@ -119,43 +69,6 @@ t.test("DEL with the journal lost succeeds and changes nothing; the next ADD tak
   t.match(await passt.check(), done);
   await passt.del();
   t.same(await rightsIn(pod.namespace), open);
-});
-
-t.test("DEL says so where its record cannot be read, and restores once it can", async (t) => {
-  for (const broken of ["", "{", "[]", '{"format":99}', '{"format":1}']) {
-    const { pod, passt } = await prepared(t);
-    const [name] = await passt.journal();
-    const file = `${passt.dataDir}/${name}`;
-    const record = await readFile(file, "utf8");
-    await writeFile(file, broken);
-    const answer = await passt.run("DEL");
-    t.match(answer, { status: 1, error: { code: 102, msg: /net1\.json: / } }, JSON.stringify(broken));
-    t.notMatch(answer.stdout, /not found|no such file or directory/i, "containerd takes these words for success");
-    t.same(await rightsIn(pod.namespace), open);
-    await writeFile(file, record);
-    t.match(await passt.run("DEL"), done);
-    t.same(await rightsIn(pod.namespace), closed);
-  }
-});
-
-t.test("DEL needs neither prevResult nor a valid configuration: older Multus sends a stripped one", async (t) => {
-  const stripped: Record<string, Netconf> = {
-    "fields that are invalid": { unprivilegedPortStart: "many", pingGroupRange: [300, 200], interface: "a/b" },
-    "fields that nobody knows": { port: 7, PingGroupRange: 107 },
-    "a link that is not there": { interface: "nolink" },
-    "a prevResult that is none": { prevResult: "none" },
-    "a prevResult of another kind": { prevResult: { cniVersion: "9.9.9", interfaces: 7 } },
-    "an older version": { cniVersion: "0.1.0" },
-    "other args": { args: { cni: { logicNetworkName: 7 } } },
-    "an address manager": { ipam: { type: "host-local" } },
-    "other wishes": { unprivilegedPortStart: 500, pingGroupRange: [1, 2] },
-  };
-  for (const [what, extra] of Object.entries(stripped)) {
-    const { pod, passt, before } = await prepared(t);
-    t.match(await passt.run("DEL", extra, { args: "no pairs" }), { status: 0, stdout: "" }, what);
-    t.same(await settledDifferences(pod.namespace, before), [], what);
-    t.same(await passt.journal(), []);
-  }
 });
 
 t.test("DEL of a configuration with nothing but a name and a type undoes ADD, with the default dataDir", async (t) => {
