@@ -1,5 +1,4 @@
 // Whether a node can serve an ADD at all.
-
 import { fault } from "../../lib/cni/failure.ts";
 import { hasDriver } from "../../lib/sysfs/pci.ts";
 import { virtualFunctions } from "../../lib/sysfs/sriov.ts";

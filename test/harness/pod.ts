@@ -227,3 +227,15 @@ async function makeUplink(place: Place, options: NetworkOptions): Promise<void> 
     `link set outside${number} up`,
   );
 }
+
+/** Gives a pod a link eth0 with a bit of everything that bridge-binding has to take away and to give back. */
+export async function furnish(pod: Pod): Promise<void> {
+  await pod.attach({ kind: "ptp", families: "dual" });
+  await ip(
+    pod.namespace,
+    "neigh add 10.1.0.77 lladdr 02:00:00:00:00:77 dev eth0",
+    "neigh add fd00:1::77 lladdr 02:00:00:00:00:77 dev eth0",
+    "address add 10.1.0.9/24 dev eth0 label eth0:x",
+    "route add 10.7.0.0/16 via 10.1.0.1 dev eth0 table 100",
+  );
+}

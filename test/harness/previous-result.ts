@@ -1,13 +1,18 @@
 // What a chained plugin is given of the one before it, in every version of the specification.
 import type { Netconf } from "./attachment.ts";
+import type { Namespace } from "./namespaces.ts";
 import type { Result } from "./plugin.ts";
-import type { Network, Pod } from "./pod.ts";
+import type { Network } from "./pod.ts";
 
 /** All versions of the specification, in order. */
 export const versions = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];
 
 /** What the pod's network plugin says in each version, with keys that this plugin knows nothing of. */
-export function previousResult(cniVersion: string, { mac }: Network, pod: Pod): Netconf {
+export function previousResult(
+  cniVersion: string,
+  { mac }: Pick<Network, "mac">,
+  { namespace }: { readonly namespace: Pick<Namespace, "path"> },
+): Netconf {
   const dns = { nameservers: ["10.1.0.53"], search: ["example"] };
   if (cniVersion < "0.3.0") {
     const ip4 = { ip: "10.1.0.2/24", gateway: "10.1.0.1", routes: [{ dst: "0.0.0.0/0", gw: "10.1.0.1" }] };
@@ -20,7 +25,7 @@ export function previousResult(cniVersion: string, { mac }: Network, pod: Pod): 
     interfaces: [
       { name: "cni1", mac: "02:00:00:00:00:aa", custom: true },
       { name: "veth0", mac: "02:00:00:00:00:ab" },
-      { name: "eth0", mac, sandbox: pod.namespace.path, ...(newer && { mtu: 1500, socketPath: "/run/s" }) },
+      { name: "eth0", mac, sandbox: namespace.path, ...(newer && { mtu: 1500, socketPath: "/run/s" }) },
     ],
     ips: [
       { ...family("4"), address: "10.1.0.2/24", gateway: "10.1.0.1", interface: 2, custom: 1 },

@@ -69,6 +69,13 @@ export function bindTo(address: string, driver: string): void {
   if (found !== driver) throw new Error(`${address}: driver is ${found ?? "none"}, not ${driver}`);
 }
 
+/** Has VFIO take devices whose interrupts the IOMMU does not remap, until `scope` ends. */
+export function allowUnsafeInterrupts(scope: Scope): void {
+  const parameter = "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts";
+  writeFileSync(parameter, "Y");
+  scope.teardown(() => writeFileSync(parameter, "N"));
+}
+
 /** What a hypervisor finds out about a group: test/harness/vfio.py says it. */
 export interface VfioAnswer {
   /** VFIO_GROUP_GET_STATUS has VFIO_GROUP_FLAGS_VIABLE. */

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { attachmentOf, type Netconf } from "../harness/attachment.ts";
 import { ip, writeSysctls } from "../harness/ip.ts";
+import { furnish } from "../harness/pod.ts";
 import type { Subject } from "./subject.ts";
 
 const four = [1, 2, 3, 4] as const;
@@ -9,16 +10,7 @@ const four = [1, 2, 3, 4] as const;
 const bridgeBinding: Subject = {
   name: "bridge-binding",
   capabilities: ["sys_admin", "net_admin"],
-  furnish: async (pod) => {
-    await pod.attach({ kind: "ptp", families: "dual" });
-    await ip(
-      pod.namespace,
-      "neigh add 10.1.0.77 lladdr 02:00:00:00:00:77 dev eth0",
-      "neigh add fd00:1::77 lladdr 02:00:00:00:00:77 dev eth0",
-      "address add 10.1.0.9/24 dev eth0 label eth0:x",
-      "route add 10.7.0.0/16 via 10.1.0.1 dev eth0 table 100",
-    );
-  },
+  furnish,
   four: async (scope, pod, dataDir) => {
     const networks = four.map((n) => ({ n, name: `network${n}`, link: linkOf(`network${n}`) }));
     // Pairs as `attach` makes them, but all with two processes.

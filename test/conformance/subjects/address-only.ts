@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import type { Netconf } from "../../harness/attachment.ts";
-import type { Network } from "../../harness/pod.ts";
 import { createPod } from "../../harness/pod.ts";
 import { previousResult } from "../../harness/previous-result.ts";
 import type { Scope } from "../../harness/scope.ts";
@@ -47,7 +46,7 @@ async function ground(scope: Scope, beside?: Ground): Promise<Ground> {
     directory,
     state: async () => [...(await snapshot(pod.namespace)), ...fileLines(directory)],
     surroundings: () => snapshot(pod.node),
-    previousResult: (version) => previousResult(version, { mac: "02:00:00:00:00:01" } as Network, pod),
+    previousResult: (version) => previousResult(version, { mac: "02:00:00:00:00:01" }, pod),
     meddle: async () => {
       await rename(lease, `${directory}/elsewhere`);
       return () => rename(`${directory}/elsewhere`, lease);

@@ -5,7 +5,6 @@ import { execa } from "execa";
 import type { Netconf } from "../../harness/attachment.ts";
 import { namespaceNamed } from "../../harness/namespaces.ts";
 import { dist } from "../../harness/plugin.ts";
-import type { Network, Pod } from "../../harness/pod.ts";
 import { previousResult } from "../../harness/previous-result.ts";
 import type { Scope } from "../../harness/scope.ts";
 import { bindTo, type Vf } from "../../harness/sriov.ts";
@@ -89,7 +88,7 @@ async function groundOn(
     // Its namespace stays empty; what the node has is seen by the names of its links, which costs nothing where it is emulated.
     surroundings: async () => readdirSync("/sys/class/net/").sort(),
     // The network is another plugin's, of which only these are asked.
-    previousResult: (version) => previousResult(version, { mac: "02:00:00:00:00:01" } as Network, { namespace } as Pod),
+    previousResult: (version) => previousResult(version, { mac: "02:00:00:00:00:01" }, { namespace }),
     meddle: async () => {
       await set(7);
       return async () => {

@@ -1,8 +1,8 @@
 import t, { type Test } from "tap";
 import type { Attachment } from "../../harness/attachment.ts";
 import { failingAt, killedBefore, type Mutation, sampled, watch } from "../../harness/faults.ts";
-import { ip, links, readSysctl } from "../../harness/ip.ts";
-import { createPod, type Pod } from "../../harness/pod.ts";
+import { links, readSysctl } from "../../harness/ip.ts";
+import { createPod, furnish, type Pod } from "../../harness/pod.ts";
 import type { Scope } from "../../harness/scope.ts";
 import { type Snapshot, settledDifferences, snapshot } from "../../harness/snapshot.ts";
 import { bindingOf } from "./binding.ts";
@@ -21,14 +21,7 @@ interface Rich {
 /** A pod with a bit of everything that ADD has to take away and DEL to give back. */
 async function richPod(t: Scope): Promise<Rich> {
   const pod = await createPod(t);
-  await pod.attach({ kind: "ptp", families: "dual" });
-  await ip(
-    pod.namespace,
-    "neigh add 10.1.0.77 lladdr 02:00:00:00:00:77 dev eth0",
-    "neigh add fd00:1::77 lladdr 02:00:00:00:00:77 dev eth0",
-    "address add 10.1.0.9/24 dev eth0 label eth0:x",
-    "route add 10.7.0.0/16 via 10.1.0.1 dev eth0 table 100",
-  );
+  await furnish(pod);
   const binding = await bindingOf(t, pod);
   // The journal's directory is there from here on, so that every run makes the same calls.
   await binding.add();

@@ -1,6 +1,5 @@
 // What sriov-vfio tells in each version of the specification, alone and in a chain, of a VF that is on vfio-pci already.
 import t from "tap";
-import type { Network, Pod } from "../../harness/pod.ts";
 import { previousResult, versions } from "../../harness/previous-result.ts";
 import { bindTo } from "../../harness/sriov.ts";
 import { done, podWith, stateOf, vfsOf } from "../pod.ts";
@@ -14,11 +13,9 @@ for (const cniVersion of versions)
   t.test(`in version ${cniVersion} the VF is told of as far as the version can, and checked`, async (t) => {
     const { run, path } = await podWith(t, vf, { cniVersion, vlan: 7 });
     const own = { name: "net1", mac, sandbox: path, ...(cniVersion >= "1.1.0" && { mtu: 1500, pciID: vf.address }) };
-    const previous = previousResult(
-      cniVersion,
-      { mac: "02:00:00:00:00:01" } as Network,
-      { namespace: { path } } as Pod,
-    ) as { interfaces?: readonly object[] };
+    const previous = previousResult(cniVersion, { mac: "02:00:00:00:00:01" }, { namespace: { path } }) as {
+      interfaces?: readonly object[];
+    };
     const { interfaces = [] } = previous;
     for (const [prevResult, expected] of [
       [undefined, cniVersion < "0.3.0" ? { cniVersion } : { cniVersion, interfaces: [own] }],

@@ -1,11 +1,8 @@
 // sriov-vfio where VFIO demands allow_unsafe_interrupts: it hands a VF over all the same, since only a hypervisor that opens it finds out.
-import { writeFileSync } from "node:fs";
 import t from "tap";
 import { callPlugin } from "../../harness/plugin.ts";
-import { groupOf, openVfio } from "../../harness/sriov.ts";
+import { allowUnsafeInterrupts, groupOf, openVfio } from "../../harness/sriov.ts";
 import { asked, done, podWith, stateOf, vfsOf } from "../pod.ts";
-
-const parameter = "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts";
 
 t.test("a VF is set up and bound, opens as soon as that is allowed, and comes back whole", async (t) => {
   const [vf] = await vfsOf(t, "eth0", 1);
@@ -18,8 +15,7 @@ t.test("a VF is set up and bound, opens as soon as that is allowed, and comes ba
   const refused = await openVfio(t, group, vf.address);
   t.same(refused.answer, { viable: true, failed: { step: "iommu", code: "EPERM" } });
   await refused.close();
-  writeFileSync(parameter, "Y");
-  t.teardown(() => writeFileSync(parameter, "N"));
+  allowUnsafeInterrupts(t);
   const opened = await openVfio(t, group, vf.address);
   t.same(opened.answer, { viable: true, ids: "8086:10ca" });
   t.match(await check(), done);

@@ -1,9 +1,6 @@
 // An IOMMU that does not remap interrupts: groups are viable, and VFIO gives them no container unless its module is told to.
-import { writeFileSync } from "node:fs";
 import t from "tap";
-import { bindTo, createVfs, groupOf, openVfio, type Vf } from "../../harness/sriov.ts";
-
-const parameter = "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts";
+import { allowUnsafeInterrupts, bindTo, createVfs, groupOf, openVfio, type Vf } from "../../harness/sriov.ts";
 
 t.test("a viable group gets no IOMMU until unsafe interrupts are allowed", async (t) => {
   const [vf] = createVfs(t, "eth0", 1, { probe: false }) as [Vf];
@@ -12,7 +9,6 @@ t.test("a viable group gets no IOMMU until unsafe interrupts are allowed", async
   const refused = await openVfio(t, group, vf.address);
   t.same(refused.answer, { viable: true, failed: { step: "iommu", code: "EPERM" } });
   await refused.close();
-  writeFileSync(parameter, "Y");
-  t.teardown(() => writeFileSync(parameter, "N"));
+  allowUnsafeInterrupts(t);
   t.same((await openVfio(t, group, vf.address)).answer, { viable: true, ids: "8086:10ca" });
 });
