@@ -40,6 +40,8 @@ declare module "host" {
   export function ignoreSignals(): void;
   /** Milliseconds of CLOCK_MONOTONIC. */
   export function monotonic(): number;
+  /** Milliseconds of CLOCK_REALTIME: since 1970, UTC. */
+  export function time(): number;
   /** Sleeps that many milliseconds. */
   export function sleep(milliseconds: number): void;
   /** The SHA-256 of the text's UTF-8 bytes, as 64 lower-case hex digits. */
@@ -67,6 +69,11 @@ declare module "host" {
   export function writeFile(path: string, text: string): void;
   /** Makes a new file with mode 0600 and writes all of `text`. EEXIST where anything of that name is there, a symbolic link included. */
   export function createFile(path: string, text: string): void;
+  /**
+   * Appends the text in one `write(2)`, so that lines of several processes stay whole; makes the file with mode 0600 where there is none. Waits for nobody: ENXIO or EAGAIN of a FIFO
+   * that nobody reads, ELOOP on a symbolic link.
+   */
+  export function appendFile(path: string, text: string): void;
   /** `rename(2)`: replaces `to` atomically. */
   export function rename(from: string, to: string): void;
   export function unlink(path: string): void;

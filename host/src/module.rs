@@ -61,6 +61,7 @@ exports! {
     c"exit": |status: i32| -> () { process::exit(status) },
     c"ignoreSignals": process::ignore_signals,
     c"monotonic": process::monotonic,
+    c"time": process::time,
     c"sleep": |time: Milliseconds| process::sleep(time.0),
     c"sha256": |text: Text| Outcome(process::sha256(&text)),
 
@@ -69,6 +70,7 @@ exports! {
     c"readFile": read_file,
     c"writeFile": |path: Text, text: Text| Outcome(files::write(&path, &text)),
     c"createFile": |path: Text, text: Text| Outcome(files::create(&path, &text)),
+    c"appendFile": |path: Text, text: Text| Outcome(files::append(&path, &text)),
     c"rename": |from: Text, to: Text| Outcome(files::rename(&from, &to)),
     c"unlink": |path: Text| Outcome(files::unlink(&path)),
     c"makeDirectory": |path: Text| Outcome(files::make_directory(&path)),

@@ -59,6 +59,7 @@ const CALLS: &[(&str, &str)] = &[
     ("host.readFile(PATH)", "open"),
     ("host.writeFile(PATH, 'x')", "open"),
     ("host.createFile(PATH, 'x')", "open"),
+    ("host.appendFile(PATH, 'x')", "open"),
     ("host.rename(PATH, '/tmp')", "rename"),
     ("host.unlink(PATH)", "unlink"),
     ("host.makeDirectory(PATH)", "mkdir"),
@@ -316,6 +317,30 @@ fn write_file_reports_what_a_sysctl_refuses() {
             r#"[null,"1\n"]"#
         );
     });
+}
+
+#[test]
+fn append_file_makes_a_private_file_and_adds_to_it() {
+    let scratch = Scratch::new();
+    let file = scratch.path("file");
+    for line in ["one\n", "two\n"] {
+        value(&format!("host.appendFile({}, {})", quoted(&file), quoted(line)));
+    }
+    assert_eq!(fs::read(&file).unwrap(), b"one\ntwo\n");
+    assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, 0o600);
+}
+
+#[test]
+fn append_file_follows_no_link_and_waits_for_no_reader() {
+    let scratch = Scratch::new();
+    let link = scratch.path("link");
+    symlink(scratch.file("file", "x"), &link).unwrap();
+    let fifo = scratch.path("fifo");
+    mkfifoat(CWD, &fifo, Mode::RUSR | Mode::WUSR).unwrap();
+    for (path, code) in [(&link, "ELOOP"), (&fifo, "ENXIO")] {
+        let call = format!("host.appendFile({}, 'y')", quoted(path));
+        assert_eq!(thrown(&call), failure_on(code, "open", path));
+    }
 }
 
 #[test]

@@ -3,6 +3,8 @@ import { decodeConfiguration, maxConfiguration, networkName } from "./configurat
 import { requireEnvironment, type Variables, verbOf } from "./environment.ts";
 import { CniError, code } from "./errors.ts";
 import { errorDocument } from "./failure.ts";
+import { log } from "./log.ts";
+import { loggingOf } from "./netconf.ts";
 import type { Call, Plugin } from "./plugin.ts";
 import type { System } from "./system.ts";
 import { type Progress, type Request, verbs } from "./verbs.ts";
@@ -23,19 +25,27 @@ export function answer<C, D>(plugin: Plugin<C, D>, system: System): number {
     system.writeStderr(`${plugin.name}: ${plugin.about}\nCNI protocol versions supported: ${versions.join(", ")}\n`);
     return 0;
   }
-  const progress: Progress = { version: newest, verb: undefined, printing: false };
+  const start = system.monotonic();
+  const progress: Progress = { version: newest, verb: undefined, object: {}, warnings: [], printing: false };
+  let failure: { readonly thrown: unknown } | undefined;
   try {
     const verb = verbOf(command);
     progress.verb = verb;
     verbs[verb](request(plugin, system, { env, verb, progress }));
-    return 0;
-  } catch (failure) {
-    const document = errorDocument(failure, progress.version, progress.verb);
-    // Half a result may be out already: with an error behind it neither could be read.
-    if (progress.printing) system.writeStderr(`${plugin.name}: ${document}\n`);
-    else system.writeStdout(`${document}\n`);
-    return 1;
+  } catch (thrown) {
+    failure = { thrown };
   }
+  try {
+    // Half a result may be out already: with an error behind it neither could be read.
+    if (failure !== undefined && !progress.printing)
+      system.writeStdout(`${errorDocument(failure.thrown, progress.version, progress.verb)}\n`);
+  } finally {
+    const { version, verb, object, warnings } = progress;
+    const network = typeof object.name === "string" ? object.name : undefined;
+    const took = system.monotonic() - start;
+    log({ plugin: plugin.name, env, verb, version, network, warnings, failure, took }, loggingOf(object), system);
+  }
+  return failure === undefined ? 0 : 1;
 }
 
 function request<C, D>(
@@ -46,9 +56,12 @@ function request<C, D>(
   requireEnvironment(verb, env);
   const raw = readConfiguration(system);
   const object = decodeConfiguration(raw);
+  progress.object = object;
   progress.version = configVersion(object.cniVersion);
   requireVerb(verb, progress.version);
-  const warn = (text: string): void => system.writeStderr(`${plugin.name}: ${text}\n`);
+  const warn = (text: string): void => {
+    progress.warnings.push(text);
+  };
   const call: Call = {
     network: networkName(object),
     cniVersion: progress.version,

@@ -46,8 +46,16 @@ export function fieldTable(netconf: FieldNetconf<unknown, unknown>, descriptions
 
 const jsonTypes = { text: "string", "true or false": "boolean", "an object": "object" } as const;
 
-function described(netconf: FieldNetconf<unknown, unknown>, descriptions: Descriptions) {
+/** Of the fields that every plugin has. */
+const common: Descriptions = {
+  logLevel:
+    "what is told on standard error, a line for each call: failures, also successes with a warning, or every call",
+  logFile: "a file to which the same lines are appended",
+};
+
+function described(netconf: FieldNetconf<unknown, unknown>, own: Descriptions) {
   const fields = netconf.fields();
+  const descriptions = { ...own, ...common };
   const stray = Object.keys(descriptions).find((name) => !Object.hasOwn(fields, name));
   if (stray !== undefined) throw new Error(`${stray}: has a description, but is no field`);
   return Object.entries(fields).map(([name, field]) => {

@@ -2,7 +2,7 @@
 import { CniError, code } from "./errors.ts";
 import type { JsonObject } from "./json.ts";
 import type { Netconf } from "./plugin.ts";
-import { type Schema, validate } from "./schemas.ts";
+import { absolutePath, oneOf, type Schema, validate } from "./schemas.ts";
 import { unknownField } from "./spelling.ts";
 
 /** Whether a field must be there, may be, or is something where it is not. */
@@ -67,7 +67,7 @@ export function defineNetconf<const T extends Table>(
   rules?: (conf: Valid<T>) => readonly string[],
 ): FieldNetconf<Valid<T>, Salvaged<T>> {
   return {
-    fields,
+    fields: () => ({ ...fields(), ...logging }),
     parse(object) {
       const { conf, faults } = read(object, fields());
       if (faults.length === 0 && rules !== undefined) faults.push(...rules(conf as Valid<T>));
@@ -78,8 +78,34 @@ export function defineNetconf<const T extends Table>(
   };
 }
 
+/** The fields of every plugin that are not the plugin's business: what is logged, and where (log.ts). */
+const logging = {
+  logLevel: defaulted("warn", () => oneOf("error", "warn", "info")),
+  logFile: optional(absolutePath),
+};
+
+/** What is logged, and where to beside standard error. */
+export type Logging = Plain<Values<typeof logging, "defaulted">>;
+
+/** What a configuration says of the log; where it is faulty, it is as if it said nothing. */
+export function loggingOf(object: JsonObject): Logging {
+  return readFields(object, logging).conf as Logging;
+}
+
 /** Gives the fields that are valid and the faults of the others. */
 function read(object: JsonObject, table: Table): { conf: Record<string, unknown>; faults: string[] } {
+  const { conf, faults } = readFields(object, table);
+  faults.push(...readFields(object, logging).faults);
+  const own = [...Object.keys(table), ...Object.keys(logging)];
+  const known = [...own, ...Object.keys(standard)];
+  for (const name of Object.keys(object)) {
+    const fault = own.includes(name) ? undefined : faultOfOther(name, object[name], known);
+    if (fault !== undefined) faults.push(fault);
+  }
+  return { conf, faults };
+}
+
+function readFields(object: JsonObject, table: Table): { conf: Record<string, unknown>; faults: string[] } {
   const conf: Record<string, unknown> = {};
   const faults: string[] = [];
   for (const name of Object.keys(table)) {
@@ -93,11 +119,6 @@ function read(object: JsonObject, table: Table): { conf: Record<string, unknown>
     const outcome = validate(schema(), value, name);
     if ("value" in outcome) conf[name] = outcome.value;
     else faults.push(...outcome.faults);
-  }
-  const known = [...Object.keys(table), ...Object.keys(standard)];
-  for (const name of Object.keys(object)) {
-    const fault = Object.hasOwn(table, name) ? undefined : faultOfOther(name, object[name], known);
-    if (fault !== undefined) faults.push(fault);
   }
   return { conf, faults };
 }

@@ -50,7 +50,7 @@ export interface Call {
   readonly cniVersion: Version;
   /** The configuration as it came. */
   readonly object: JsonObject;
-  /** Says something to the operator, on standard error. */
+  /** Says something to the operator: it becomes part of the call's line in the log (log.ts). */
   readonly warn: (text: string) => void;
 }
 

@@ -7,6 +7,8 @@ export interface System {
   readStdin(limit: number): string;
   writeStdout(text: string): void;
   writeStderr(text: string): void;
+  /** Appends to a file, or makes it with mode 0600, in one write. */
+  appendFile(path: string, text: string): void;
   /** From here on the process survives SIGTERM, SIGINT and SIGHUP. */
   ignoreSignals(): void;
   stat(path: string): { readonly device: number; readonly inode: number; readonly kind: string; readonly mode: number };
@@ -17,6 +19,10 @@ export interface System {
   run(path: string, options: RunOptions): RunResult;
   /** Milliseconds. */
   sleep(milliseconds: number): void;
+  /** Milliseconds since some moment. */
+  monotonic(): number;
+  /** Milliseconds since 1970, as the node's clock has it. */
+  time(): number;
 }
 
 export interface RunOptions {

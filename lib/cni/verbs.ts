@@ -16,6 +16,10 @@ import type { Verb, Version } from "./versions.ts";
 export interface Progress {
   version: Version;
   verb: Verb | undefined;
+  /** The configuration, empty until it is decoded. */
+  object: JsonObject;
+  /** What the operator is to be told. */
+  readonly warnings: string[];
   /** Whether some of the result may be out. */
   printing: boolean;
 }

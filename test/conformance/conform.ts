@@ -9,6 +9,7 @@ import { environment } from "./rules/environment.ts";
 import { gc } from "./rules/gc.ts";
 import { hostile } from "./rules/hostile.ts";
 import { input } from "./rules/input.ts";
+import { log } from "./rules/log.ts";
 import { mutation } from "./rules/mutation.ts";
 import { output } from "./rules/output.ts";
 import { results } from "./rules/results.ts";
@@ -32,6 +33,7 @@ export const rules: readonly Rule[] = [
   ...status,
   ...runtime,
   ...output,
+  ...log,
   ...hostile,
   ...mutation,
 ];

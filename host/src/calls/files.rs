@@ -72,7 +72,17 @@ pub fn read(path: &Text, limit: usize, follow: bool) -> Result<String> {
 
 /// Writes to a file that is there already, in one `write(2)` from its start; EIO where the kernel took only a part.
 pub fn write(path: &Text, text: &Text) -> Result<()> {
-    let file = open(path, OFlags::WRONLY)?;
+    write_once(path, OFlags::WRONLY, text)
+}
+
+/// Appends in one `write(2)` to a file, or makes it with mode 0600; waits for nobody, and follows no symbolic link.
+pub fn append(path: &Text, text: &Text) -> Result<()> {
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    write_once(path, flags, text)
+}
+
+fn write_once(path: &Text, flags: OFlags, text: &Text) -> Result<()> {
+    let file = open(path, flags)?;
     let bytes = text.utf8().on("write", path)?.as_bytes();
     let written = retry_on_intr(|| io::write(&file, bytes)).on("write", path)?;
     if written == bytes.len() {

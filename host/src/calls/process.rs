@@ -107,7 +107,16 @@ fn set_handlers(handler: libc::sighandler_t) {
 
 /// Milliseconds of CLOCK_MONOTONIC.
 pub fn monotonic() -> f64 {
-    let now = clock_gettime(ClockId::Monotonic);
+    milliseconds(ClockId::Monotonic)
+}
+
+/// Milliseconds of CLOCK_REALTIME.
+pub fn time() -> f64 {
+    milliseconds(ClockId::Realtime)
+}
+
+fn milliseconds(clock: ClockId) -> f64 {
+    let now = clock_gettime(clock);
     now.tv_sec as f64 * 1e3 + now.tv_nsec as f64 / 1e6
 }
 

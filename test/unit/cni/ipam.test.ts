@@ -296,7 +296,7 @@ t.test("an IPAM plugin's name must not lead out of CNI_PATH; DEL and GC go on wi
       t.equal(status, 0);
       t.same(verbs, [verb.toLowerCase()]);
       t.same(machine.runs, []);
-      t.match(machine.stderr, /^note: ipam\.type/);
+      t.match(machine.stderr, /level=warn .* warning="ipam\.type/);
     }
   }
 });

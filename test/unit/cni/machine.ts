@@ -32,6 +32,8 @@ export class Machine implements System {
     ["/etc/hostname", { kind: "file", device: 1, inode: 12 }],
     ["/run", { kind: "directory", device: 1, inode: 13 }],
   ]);
+  /** What was appended to files. */
+  readonly written = new Map<string, string>();
   readonly programs = new Map<string, Program>();
   /** Errors of paths, by the path. */
   readonly refused = new Map<string, Error>();
@@ -64,6 +66,13 @@ export class Machine implements System {
   writeStderr = (text: string): void => {
     this.stderr += text;
   };
+  appendFile = (path: string, text: string): void => {
+    const refusal = this.refused.get(path);
+    if (refusal !== undefined) throw refusal;
+    this.written.set(path, (this.written.get(path) ?? "") + text);
+  };
+  monotonic = (): number => 1000 + this.slept;
+  time = (): number => Date.UTC(2026, 0, 2, 3, 4, 5, 678);
   ignoreSignals = (): void => {
     this.signalsIgnored = true;
   };

@@ -1,0 +1,100 @@
+// The line that tells of a call: when there is one, what is in it, and where it goes.
+import fc from "fast-check";
+import t from "tap";
+import { timestamp } from "../../../lib/cni/log.ts";
+import { call, environment, hostError, type Machine, netconf, note } from "./machine.ts";
+
+const time = "time=2026-01-02T03:04:05.678Z";
+const failing = () =>
+  note({
+    add: () => {
+      throw new Error('eth0: is "odd"\nand more');
+    },
+  });
+const warning = () =>
+  note({
+    add: (request) => {
+      request.warn("eth0: is slow");
+      request.warn("eth1: too");
+      return {};
+    },
+  });
+
+t.test("a success without a word is told of where every call is to be", async (t) => {
+  for (const logLevel of [undefined, "error", "warn"])
+    t.equal(call(environment("ADD"), { ...netconf, logLevel }).machine.stderr, "");
+  const args = "IgnoreUnknown=1;K8S_POD_NAMESPACE=vms;K8S_POD_NAME=blue;PASSWORD=secret";
+  const { machine } = call(environment("ADD", { CNI_ARGS: args }), { ...netconf, logLevel: "info", mtu: 1400 });
+  t.equal(
+    machine.stderr,
+    `${time} level=info plugin=note verb=ADD network=blue containerID=c0ffee ifname=eth0 netns=/run/netns/blue pod=vms/blue cniVersion=1.1.0 ms=0.0\n`,
+  );
+});
+
+t.test("a success with something to say is told of unless only failures are to be", async (t) => {
+  t.equal(call(environment("ADD"), { ...netconf, logLevel: "error" }, { plugin: warning() }).machine.stderr, "");
+  for (const logLevel of [undefined, "warn", "info"]) {
+    const { machine } = call(environment("ADD"), { ...netconf, logLevel }, { plugin: warning() });
+    t.match(machine.stderr, `${time} level=warn plugin=note verb=ADD `);
+    t.match(machine.stderr, / ms=0\.0 warning="eth0: is slow; eth1: too"\n$/);
+  }
+});
+
+t.test("a failure is told of at every level, in one line, in the words that the runtime is given", async (t) => {
+  for (const logLevel of [undefined, "error", "warn", "info"]) {
+    const { machine } = call(environment("ADD"), { ...netconf, logLevel }, { plugin: failing() });
+    t.match(machine.stderr, / code=102 msg="eth0: is \\"odd\\"\\nand more"\n$/);
+    t.equal(machine.stderr.split("\n").length, 2, "one line");
+    t.match(machine.document, { code: 102, msg: 'eth0: is "odd"\nand more' });
+  }
+});
+
+t.test("a failure before the configuration is read is told of too", async (t) => {
+  const decoded = call(environment("ADD"), "{").machine;
+  t.match(decoded.stderr, /level=error plugin=note verb=ADD containerID=c0ffee .* code=6 msg="netconf: /);
+  const unknown = call({ CNI_COMMAND: "a b\u0000".repeat(2000) }, netconf).machine;
+  t.match(unknown.stderr, /level=error plugin=note verb="a b\\u0000a b.*…" cniVersion=1\.1\.0 ms=0\.0 code=4 /);
+  t.ok(unknown.stderr.length < 10_000, "values are cut");
+});
+
+t.test("the same line goes to the file that is named, beside standard error", async (t) => {
+  for (const plugin of [failing(), warning()]) {
+    const { machine } = call(environment("ADD"), { ...netconf, logFile: "/var/log/note.log" }, { plugin });
+    t.same([...machine.written], [["/var/log/note.log", machine.stderr]]);
+    t.not(machine.stderr, "");
+  }
+  t.same([...call(environment("ADD"), { ...netconf, logFile: "/var/log/note.log" }).machine.written], []);
+});
+
+t.test("a file that cannot be written makes no call fail, and that is said", async (t) => {
+  const prepare = (machine: Machine): void => {
+    machine.refused.set("/log", hostError("EROFS", "open", "/log"));
+  };
+  const { machine, status } = call(
+    environment("ADD"),
+    { ...netconf, logLevel: "info", logFile: "/log" },
+    { prepare, plugin: note() },
+  );
+  t.equal(status, 0);
+  t.match(machine.stderr, /level=info .*\nnote: logFile: open \/log: failed \(EROFS\)\n$/);
+});
+
+t.test("what is no level, or no path, is refused, and passed over where something has to be cleaned up", async (t) => {
+  const faulty = { ...netconf, logLevel: "debug", logFile: "log" };
+  t.match(call(environment("ADD"), faulty).machine.document, {
+    code: 7,
+    msg: /logLevel: must be "error" or "warn" or "info".*; logFile: must be an absolute path/,
+  });
+  const { machine, status } = call(environment("DEL"), faulty);
+  t.match({ status, stderr: machine.stderr, written: machine.written.size }, { status: 0, stderr: "", written: 0 });
+});
+
+t.test("a moment is written as RFC 3339 has it", async (t) => {
+  fc.assert(
+    fc.property(fc.integer({ min: -62_000_000_000_000, max: 253_402_300_799_999 }), (milliseconds) => {
+      t.equal(timestamp(milliseconds), new Date(milliseconds).toISOString());
+    }),
+    { numRuns: 2000 },
+  );
+  t.equal(timestamp(Date.UTC(2028, 1, 29, 23, 59, 59, 999)), "2028-02-29T23:59:59.999Z");
+});
