@@ -24,6 +24,6 @@ for (const [name, hardware] of Object.entries(machines))
     await runInside(
       t,
       files.map((file) => `${folder}/${file}`),
-      { name: `sriov-${name}`, ...hardware },
+      { name: `sriov-${name}`, machines: files.length > 2 ? 2 : 1, ...hardware },
     );
   });
