@@ -20,7 +20,7 @@ async function markdownBelow(directory: string): Promise<string[]> {
 }
 
 const files = await markdownBelow(root);
-t.ok(files.length >= 8, `${files.length} Markdown files`);
+t.ok(files.length >= 10, `${files.length} Markdown files`);
 
 for (const file of files) {
   t.test(`every link in ${relative(root, file)} leads somewhere`, async (t) => {
