@@ -1,7 +1,8 @@
-// Writes the tables of fields into the plugins' READMEs, between `<!-- fields -->` and `<!-- /fields -->`.
-import { readFile, writeFile } from "node:fs/promises";
+// Writes what is made from the plugins' schemas: the tables of fields in their READMEs, between `<!-- fields -->` and `<!-- /fields -->`, and JSON Schemas for editors.
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { fieldTable } from "../lib/cni/netconf-schema.ts";
+import { fieldTable, jsonSchema, listSchema, pluginSchema } from "../lib/cni/netconf-schema.ts";
 import * as bridge from "../plugins/bridge-binding/descriptions.ts";
 import * as bridgeBinding from "../plugins/bridge-binding/netconf.ts";
 import * as passt from "../plugins/passt-binding/descriptions.ts";
@@ -9,12 +10,34 @@ import * as passtBinding from "../plugins/passt-binding/netconf.ts";
 import * as sriov from "../plugins/sriov-vfio/descriptions.ts";
 import * as sriovVfio from "../plugins/sriov-vfio/netconf.ts";
 
+/** Each plugin: the executable's name, its netconf, and what its fields mean. */
+export const plugins = [
+  ["bridge-binding", bridgeBinding.netconf, bridge.descriptions],
+  ["passt-binding", passtBinding.netconf, passt.descriptions],
+  ["sriov-vfio", sriovVfio.netconf, sriov.descriptions],
+] as const;
+
 /** The README of each plugin with its table as it ought to be. */
-export const tables = [
-  { readme: "plugins/bridge-binding/README.md", table: fieldTable(bridgeBinding.netconf, bridge.descriptions) },
-  { readme: "plugins/passt-binding/README.md", table: fieldTable(passtBinding.netconf, passt.descriptions) },
-  { readme: "plugins/sriov-vfio/README.md", table: fieldTable(sriovVfio.netconf, sriov.descriptions) },
-];
+export const tables = plugins.map(([name, netconf, descriptions]) => ({
+  readme: `plugins/${name}/README.md`,
+  table: fieldTable(netconf, descriptions),
+}));
+
+/** The JSON Schemas, one for each plugin and one for lists, as they ought to be. */
+export const schemas = [
+  ...plugins.map(([name, netconf, descriptions]) => ({ name, schema: jsonSchema(name, netconf, descriptions) })),
+  {
+    name: "conflist",
+    schema: listSchema(
+      Object.fromEntries(
+        plugins.map(([name, netconf, descriptions]) => [name, pluginSchema(name, netconf, descriptions)]),
+      ),
+    ),
+  },
+].map(({ name, schema }) => ({
+  file: `netconf-examples/schemas/${name}.json`,
+  text: `${JSON.stringify(schema, undefined, 2)}\n`,
+}));
 
 const marked = /(<!-- fields -->\n)[\s\S]*?(<!-- \/fields -->)/;
 
@@ -26,4 +49,8 @@ export function withTable(text: string, table: string): string {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   for (const { readme, table } of tables) await writeFile(readme, withTable(await readFile(readme, "utf8"), table));
+  for (const { file, text } of schemas) {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, text);
+  }
 }

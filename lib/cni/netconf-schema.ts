@@ -1,36 +1,73 @@
 // What editors and the documentation make of a netconf: a JSON Schema, and a table of its fields. Not part of any executable.
 import * as z from "zod/mini";
 import { type Field, type FieldNetconf, standard } from "./netconf.ts";
+import { versions } from "./versions.ts";
 
 /** One sentence for each field, by its name: what it does, not what kind it is of. */
 export type Descriptions = Readonly<Record<string, string>>;
 
 /**
- * The JSON Schema (draft 2020-12) of a plugin's configurations, the fields that any plugin may be given included.
+ * The JSON Schema (draft 2020-12) of a plugin's configurations, the fields that any plugin may be given included. It refuses nothing that the plugin takes, `null` for an absent field
+ * apart; what is between two fields, and some addresses and names, the plugin alone refuses.
+ * @param type the executable's name
  * Throws where a field has no description, or a description no field.
  */
-export function jsonSchema(title: string, netconf: FieldNetconf<unknown, unknown>, descriptions: Descriptions): object {
-  const fields = described(netconf, descriptions);
+export function jsonSchema(type: string, netconf: FieldNetconf<unknown, unknown>, descriptions: Descriptions): object {
+  const { required, ...schema } = pluginSchema(type, netconf, descriptions);
+  return { $schema: dialect, title: type, ...schema, required: ["cniVersion", "name", ...required] };
+}
+
+/** The JSON Schema of lists (.conflist): those plugins are checked in them, others not. In a list the runtime gives each plugin the list's version and name. */
+export function listSchema(plugins: Readonly<Record<string, object>>): object {
+  const { cniVersion, name, disableCheck, type } = standardSchemas;
   return {
-    $schema: "https://json-schema.org/draft/2020-12/schema",
-    title,
+    $schema: dialect,
+    title: "CNI configuration list",
     type: "object",
     properties: {
-      ...Object.fromEntries(Object.entries(standard).map(([name, kind]) => [name, { type: jsonTypes[kind] }])),
+      cniVersion,
+      name,
+      disableCheck,
+      disableGC: { type: "boolean", description: "whether runtimes leave out GC" },
+      plugins: {
+        type: "array",
+        description: "called in this order by ADD, and the other way round by DEL",
+        items: {
+          type: "object",
+          properties: { type },
+          required: ["type"],
+          allOf: Object.keys(plugins).map((plugin) => ({
+            if: { type: "object", properties: { type: { const: plugin } } },
+            // biome-ignore lint/suspicious/noThenProperty: JSON Schema's word
+            then: { $ref: `#/$defs/${plugin}` },
+          })),
+        },
+      },
+    },
+    required: ["cniVersion", "name", "plugins"],
+    $defs: plugins,
+  };
+}
+
+const dialect = "https://json-schema.org/draft/2020-12/schema";
+
+/** The JSON Schema of a plugin in a list. Throws like {@link jsonSchema}. */
+export function pluginSchema(type: string, netconf: FieldNetconf<unknown, unknown>, descriptions: Descriptions) {
+  const fields = described(netconf, descriptions);
+  return {
+    type: "object",
+    properties: {
+      ...standardSchemas,
+      type: { ...standardSchemas.type, const: type },
       ...Object.fromEntries(
         fields.map(({ name, field, description }) => [
           name,
-          { ...schemaOf(field), description, ...(field.presence === "defaulted" && { default: field.fallback }) },
+          { ...checkable(field), description, ...(field.presence === "defaulted" && { default: field.fallback }) },
         ]),
       ),
     },
     patternProperties: { "^cni\\.dev/": {} },
-    required: [
-      "cniVersion",
-      "name",
-      "type",
-      ...fields.filter(({ field }) => field.presence === "required").map(({ name }) => name),
-    ],
+    required: ["type", ...fields.filter(({ field }) => field.presence === "required").map(({ name }) => name)],
     additionalProperties: false,
   };
 }
@@ -53,6 +90,29 @@ const common: Descriptions = {
   logFile: "a file to which the same lines are appended",
 };
 
+/** What is known of the standard fields besides the kind of each. */
+const standardDetails: Readonly<Record<string, object>> = {
+  cniVersion: { enum: versions, description: "the version of the CNI specification that the result is to have" },
+  name: { pattern: "^[a-zA-Z0-9][a-zA-Z0-9_.-]*$", description: "the network's name, unique on a node" },
+  type: { description: "the executable's name in the runtime's directory of plugins" },
+  disableCheck: { description: "whether runtimes leave out CHECK" },
+  capabilities: {
+    additionalProperties: { type: "boolean" },
+    description: "what the runtime is to pass on as `runtimeConfig`, such as `mac`",
+  },
+  runtimeConfig: { description: "written by runtimes" },
+  args: { description: "written by runtimes; `args.cni` is Multus's `cni-args`" },
+  prevResult: { description: "written by runtimes: the result of the plugin before" },
+  ipam: { properties: { type: { type: "string" } }, description: "the IPAM plugin's configuration" },
+  dns: { description: "name servers and search domains to report" },
+  deviceID: { description: "written by Multus" },
+  pciBusID: { description: "written by Multus" },
+};
+
+const standardSchemas = Object.fromEntries(
+  Object.entries(standard).map(([name, kind]) => [name, { type: jsonTypes[kind], ...standardDetails[name] }]),
+) as Readonly<Record<keyof typeof standard, object>>;
+
 function described(netconf: FieldNetconf<unknown, unknown>, own: Descriptions) {
   const fields = netconf.fields();
   const descriptions = { ...own, ...common };
@@ -69,6 +129,19 @@ type JsonSchema = z.core.JSONSchema.BaseSchema;
 
 function schemaOf(field: Field<unknown>): JsonSchema {
   const { $schema, ...schema } = z.toJSONSchema(field.schema());
+  return schema;
+}
+
+/** The schema with a pattern in the place of each format of ours, which no editor knows. */
+function checkable(field: Field<unknown>): JsonSchema {
+  const { $schema, ...schema } = z.toJSONSchema(field.schema(), {
+    override: ({ jsonSchema }) => {
+      const pattern = formats[jsonSchema.format ?? ""]?.pattern;
+      if (pattern === undefined) return;
+      delete jsonSchema.format;
+      jsonSchema.pattern = pattern;
+    },
+  });
   return schema;
 }
 
@@ -90,15 +163,29 @@ function kindOf(schema: JsonSchema): string {
     return `\`{${Object.entries(schema.properties ?? {})
       .map(([key, value]) => `${key}${schema.required?.includes(key) ? "" : "?"}: ${kindOf(value as JsonSchema)}`)
       .join(", ")}}\``;
-  return schema.format === undefined ? "text" : (formats[schema.format] ?? schema.format);
+  return schema.format === undefined ? "text" : (formats[schema.format]?.words ?? schema.format);
 }
 
-const formats: Readonly<Record<string, string>> = {
-  mac: "MAC address",
-  ip: "IP address",
-  cidr: "address/prefix length",
-  "link-name": "link name",
-  "pci-address": "PCI address",
-  "absolute-path": "absolute path",
-  "vfio-driver": "VFIO driver",
+const octet = String.raw`(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)`;
+const ipv4 = String.raw`${octet}(?:\.${octet}){3}`;
+const ipv6 = "(?=[^:/]*:)[0-9a-fA-F:.]{2,45}";
+
+/** The formats of schemas.ts: what the documentation calls each, and a regular expression (ECMA-262, with the u flag) that refuses nothing of it. */
+const formats: Readonly<Record<string, { readonly words: string; readonly pattern: string }>> = {
+  mac: {
+    words: "MAC address",
+    pattern: "^(?!00([:-]00){5}$)[0-9a-fA-F][02468aceACE](?:(?::[0-9a-fA-F]{2}){5}|(?:-[0-9a-fA-F]{2}){5})$",
+  },
+  ip: { words: "IP address", pattern: `^(?:${ipv4}|${ipv6})$` },
+  cidr: {
+    words: "address/prefix length",
+    pattern: String.raw`^(?:${ipv4}/(?:\d|[12]\d|3[0-2])|${ipv6}/(?:\d|[1-9]\d|1[01]\d|12[0-8]))$`,
+  },
+  "link-name": {
+    words: "link name",
+    pattern: String.raw`^(?!\.\.?$)[^/:\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]{1,15}$`,
+  },
+  "pci-address": { words: "PCI address", pattern: String.raw`^[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$` },
+  "absolute-path": { words: "absolute path", pattern: String.raw`^(?![\s\S]*/\.\.(?:/|$))/[^\u0000]*$` },
+  "vfio-driver": { words: "VFIO driver", pattern: "(?:^|[-_])vfio[-_]pci$" },
 };

@@ -64,7 +64,8 @@ t.test("a netconf makes a JSON Schema that has its fields, the standard ones, an
     properties: {
       cniVersion: { type: "string" },
       prevResult: { type: "object" },
-      deviceID: { type: "string", format: "pci-address", description: "the device" },
+      deviceID: { type: "string", pattern: /0-7/, format: undefined, description: "the device" },
+      type: { const: "note" },
       mtu: { type: "integer", minimum: 68, maximum: 65535 },
       attachment: { enum: ["tap", "managedTap"], default: "tap" },
       loud: { type: "boolean", default: false },

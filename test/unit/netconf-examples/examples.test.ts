@@ -16,7 +16,9 @@ interface Manifest {
   readonly spec: Record<string, unknown>;
 }
 
-const files = (await readdir(root, { recursive: true })).filter((file) => /\.(yaml|json|conflist)$/.test(file)).sort();
+const files = (await readdir(root, { recursive: true }))
+  .filter((file) => /\.(yaml|json|conflist)$/.test(file) && !file.startsWith("schemas/"))
+  .sort();
 const texts = await Promise.all(
   files.map(async (file) => ({ file, text: await readFile(new URL(file, root), "utf8") })),
 );
