@@ -36,7 +36,7 @@ function find({ index, name }: ExpectedLink, links: readonly Link[]): Link | und
 }
 
 function linkDifferences(expected: ExpectedLink, observed: Link | undefined): Difference[] {
-  const { name, port, bridge, tap } = expected;
+  const { name, bridge, tap } = expected;
   if (observed === undefined) return [{ fact: `${name}: is missing` }];
   const shown = observed.name;
   const set = (what: string): string => `ip link set ${word(shown)} ${what}`;
@@ -54,29 +54,31 @@ function linkDifferences(expected: ExpectedLink, observed: Link | undefined): Di
     ...compare([name, "group"], observed.tap?.group, tap?.group),
     ...compare([name, "multi-queue"], onOff(observed.tap?.multiQueue), onOff(tap?.multiQueue)),
     ...compare([name, "VLAN filtering"], onOff(observed.bridge?.vlanFiltering), onOff(bridge?.vlanFiltering)),
-    ...compare(
-      [name, "learning"],
-      onOff(observed.port?.learning),
-      onOff(port?.learning),
-      setPort(shown, "learning", port?.learning),
-    ),
-    ...compare(
-      [name, "isolation"],
-      onOff(observed.port?.isolated),
-      onOff(port?.isolated),
-      setPort(shown, "isolated", port?.isolated),
-    ),
-    ...compare([name, "VLANs"], vlansText(observed.port?.vlans), vlansText(port?.vlans)),
-    ...(port?.stations ?? [])
-      .filter((mac) => !observed.port?.stations.includes(mac))
-      .map((mac) => ({
-        fact: `${name}: forwarding entry ${mac} is missing`,
-        repair: `bridge fdb replace ${mac} dev ${word(shown)} master static`,
-      })),
+    ...portDifferences(expected, observed, set(masterText(expected))),
     ...missing(expected.addresses, observed.addresses).map((address) => ({
       fact: `${name}: address ${addressText(address)} is missing`,
       repair: `ip address add ${addressText(address)} dev ${word(shown)}`,
     })),
+  ];
+}
+
+/** What is no port, or another bridge's, must be made one first. */
+function portDifferences({ name, port, master }: ExpectedLink, observed: Link, enslave: string): Difference[] {
+  if (port === undefined) return [];
+  const { port: shown, name: on } = observed;
+  const first = (repair?: string): string | undefined => (observed.master === master ? repair : enslave);
+  const set = (what: string, is: boolean): string | undefined =>
+    first(`bridge link set dev ${word(on)} ${what} ${onOff(is)}`);
+  return [
+    ...compare([name, "learning"], onOff(shown?.learning), onOff(port.learning), set("learning", port.learning)),
+    ...compare([name, "isolation"], onOff(shown?.isolated), onOff(port.isolated), set("isolated", port.isolated)),
+    ...compare([name, "VLANs"], vlansText(shown?.vlans), vlansText(port.vlans), first()),
+    ...port.stations
+      .filter((mac) => !shown?.stations.includes(mac))
+      .map((mac) => ({
+        fact: `${name}: forwarding entry ${mac} is missing`,
+        repair: first(`bridge fdb replace ${mac} dev ${word(on)} master static`)!,
+      })),
   ];
 }
 
@@ -94,10 +96,6 @@ function compare<T extends string | number>(
 
 function sysctl(key: string, value: string): string {
   return `sysctl -w ${word(`${key}=${value}`)}`;
-}
-
-function setPort(name: string, what: string, on: boolean | undefined): string {
-  return `bridge link set dev ${word(name)} ${what} ${onOff(on)}`;
 }
 
 function masterText({ master }: ExpectedLink): string {
