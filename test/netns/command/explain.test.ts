@@ -72,40 +72,43 @@ t.test("explain in plain words: the configuration, the steps in order, what woul
   t.match(stdout, /^note: the container's ID is not known/m);
 });
 
-t.test("explain of passt-binding names the sysctls, with what they were before the pod's other attachments", async (t) => {
-  const pod = await createPod(t);
-  const passt = await passtOf(t, pod);
-  const { told } = await explain("passt-binding", passt.netconf, "--netns", pod.namespace.path);
-  t.match(
-    told.words!.map(({ what }) => what),
-    ["set net.ipv4.ip_unprivileged_port_start from 1024 to 0", "set net.ipv4.ping_group_range from 1 0 to 107 107"],
-  );
-  await passt.add();
-  const second = await explain(
-    "passt-binding",
-    passt.netconf,
-    "--netns",
-    pod.namespace.path,
-    "--ifname",
-    "net2",
-    "--container-id",
-    pod.containerId,
-  );
-  t.match(
-    second,
-    {
-      status: 0,
-      told: {
-        changes: [
-          { from: "1024", to: "0" },
-          { from: "1 0", to: "107 107" },
-        ],
+t.test(
+  "explain of passt-binding names the sysctls, with what they were before the pod's other attachments",
+  async (t) => {
+    const pod = await createPod(t);
+    const passt = await passtOf(t, pod);
+    const { told } = await explain("passt-binding", passt.netconf, "--netns", pod.namespace.path);
+    t.match(
+      told.words!.map(({ what }) => what),
+      ["set net.ipv4.ip_unprivileged_port_start from 1024 to 0", "set net.ipv4.ping_group_range from 1 0 to 107 107"],
+    );
+    await passt.add();
+    const second = await explain(
+      "passt-binding",
+      passt.netconf,
+      "--netns",
+      pod.namespace.path,
+      "--ifname",
+      "net2",
+      "--container-id",
+      pod.containerId,
+    );
+    t.match(
+      second,
+      {
+        status: 0,
+        told: {
+          changes: [
+            { from: "1024", to: "0" },
+            { from: "1 0", to: "107 107" },
+          ],
+        },
       },
-    },
-    "what it was before both",
-  );
-  t.match(second.told.words, [{ what: /^keep net\.ipv4\.ip_unprivileged_port_start at 0/, steps: [] }, {}]);
-});
+      "what it was before both",
+    );
+    t.match(second.told.words, [{ what: /^keep net\.ipv4\.ip_unprivileged_port_start at 0/, steps: [] }, {}]);
+  },
+);
 
 t.test(
   "the configuration may be in a list, or in a NetworkAttachmentDefinition, in a file or on standard input",
