@@ -4,7 +4,7 @@ import { aged } from "./aging.ts";
 import { apply, type Kernel, undo } from "./apply.ts";
 import { type Change, expectation, scope } from "./change.ts";
 import { differences } from "./differences.ts";
-import { attachmentName, type Entry, type Identity, type Journal, type Recorded } from "./journal.ts";
+import { attachmentName, type Entry, type Identity, isSameNetns, type Journal, type Recorded } from "./journal.ts";
 import { outdated, withOriginals, withoutShared, withShared } from "./shared.ts";
 import type { State } from "./state.ts";
 
@@ -94,7 +94,7 @@ export class Attachments<K extends Kernel> {
       return this.#namespaces.enter(netns, (kernel, here) => {
         const recorded = this.#journal.find(attachmentName(attachment));
         if (recorded === undefined) this.#forget(attachment);
-        else if (isSame(recorded.entry.netns, here)) this.#undo(recorded.entry, kernel);
+        else if (isSameNetns(recorded.entry.netns, here)) this.#undo(recorded.entry, kernel);
         else this.#undoElsewhere(recorded.entry, here);
       });
     const recorded = this.#journal.find(attachmentName(attachment));
@@ -118,7 +118,7 @@ export class Attachments<K extends Kernel> {
       if (recorded === undefined) return [`${ifname}: no ADD of container ${containerId} is recorded`];
       if (recorded.pending) return [`${ifname}: its ADD did not end`];
       const { changes, netns: there } = recorded.entry;
-      if (!isSame(there, here))
+      if (!isSameNetns(there, here))
         return [`${netns}: is another namespace than the one at ${there.path} that ADD prepared`];
       const siblings = this.#siblings(attachment, here);
       const due =
@@ -145,7 +145,7 @@ export class Attachments<K extends Kernel> {
 
   /** Makes room for an ADD. */
   #clear({ entry, pending }: Recorded, here: Identity, kernel: Kernel): void {
-    if (!isSame(entry.netns, here)) this.#undoElsewhere(entry, here);
+    if (!isSameNetns(entry.netns, here)) this.#undoElsewhere(entry, here);
     else if (pending) this.#undo(entry, kernel);
     else throw new Error(`${entry.ifname}: container ${entry.containerId} has this attachment already; DEL it first`);
   }
@@ -177,10 +177,10 @@ export class Attachments<K extends Kernel> {
   #undoElsewhere(entry: Entry, inside?: Identity): void {
     const { path } = entry.netns;
     const there = this.#namespaces.identify(path);
-    if (there === undefined || !isSame(entry.netns, there) || (inside !== undefined && isSame(inside, there)))
+    if (there === undefined || !isSameNetns(entry.netns, there) || (inside !== undefined && isSameNetns(inside, there)))
       return this.#forget(entry);
     this.#namespaces.enter(path, (kernel, here) => {
-      if (!isSame(entry.netns, here)) return this.#forget(entry);
+      if (!isSameNetns(entry.netns, here)) return this.#forget(entry);
       const recorded = this.#journal.find(attachmentName(entry));
       if (recorded !== undefined) this.#undo(recorded.entry, kernel);
     });
@@ -200,14 +200,8 @@ export class Attachments<K extends Kernel> {
     return this.#journal
       .beginning(`${attachment.containerId}:`)
       .map(({ entry }) => entry)
-      .filter((entry) => !isAttachment(entry, attachment) && isSame(entry.netns, here));
+      .filter((entry) => !isAttachment(entry, attachment) && isSameNetns(entry.netns, here));
   }
-}
-
-/** Whether two identities are one namespace's: by their cookies, where both are known. */
-function isSame(one: Identity, other: Identity): boolean {
-  if (one.cookie !== undefined && other.cookie !== undefined) return one.cookie === other.cookie;
-  return one.device === other.device && one.inode === other.inode;
 }
 
 function isAttachment(one: Attachment, other: Attachment): boolean {
