@@ -11,6 +11,7 @@ import { hostile } from "./rules/hostile.ts";
 import { input } from "./rules/input.ts";
 import { mutation } from "./rules/mutation.ts";
 import { output } from "./rules/output.ts";
+import { planted } from "./rules/planted.ts";
 import { results } from "./rules/results.ts";
 import { runtime } from "./rules/runtime.ts";
 import { status } from "./rules/status.ts";
@@ -33,6 +34,7 @@ export const rules: readonly Rule[] = [
   ...runtime,
   ...output,
   ...hostile,
+  ...planted,
   ...mutation,
 ];
 
