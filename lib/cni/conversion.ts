@@ -77,11 +77,16 @@ export function writeResult(result: Result, version: Version, previous: Result |
 }
 
 /** Throws a RangeError for an address on an interface that there is not: a fault of the plugin's own. */
-function requireInterfaces(ips: readonly IpConfig[] = [], { length }: readonly Interface[] = []): void {
-  for (const { address, interface: position } of ips) {
-    if (position !== undefined && (position < 0 || position >= length))
-      throw new RangeError(`ips: ${address} is on interface ${position} of ${length}`);
-  }
+function requireInterfaces(ips: readonly IpConfig[] | undefined, interfaces: readonly Interface[] | undefined): void {
+  const [fault] = nowhere({ ...(ips && { ips }), ...(interfaces && { interfaces }) });
+  if (fault !== undefined) throw new RangeError(fault);
+}
+
+/** Names the addresses on interfaces that there are not: `ips: 10.0.0.7/24 is on interface 1 of 1`. */
+export function nowhere({ ips = [], interfaces: { length } = [] }: Result): string[] {
+  return ips
+    .filter(({ interface: position }) => position !== undefined && (position < 0 || position >= length))
+    .map(({ address, interface: position }) => `ips: ${address} is on interface ${position} of ${length}`);
 }
 
 function converted<T>(

@@ -1,6 +1,6 @@
 // The verbs: what each of them demands of a call that is well formed, and what it does around the plugin's own part.
 import { ipamType, validAttachments } from "./configuration.ts";
-import { readResult, writeResult } from "./conversion.ts";
+import { nowhere, readResult, writeResult } from "./conversion.ts";
 import { type Delegation, delegate, delegateAdd } from "./delegation.ts";
 import { parseArgs, type Variables } from "./environment.ts";
 import { CniError, code } from "./errors.ts";
@@ -170,13 +170,19 @@ function attachmentOf(env: Variables): Pick<Target, "containerId" | "ifname"> {
   return { containerId: env.CNI_CONTAINERID!, ifname: env.CNI_IFNAME! };
 }
 
-/** Throws a CniError 7 where prevResult is there, and is no result. */
+/** Throws a CniError 7 where prevResult is there, and is no result, or one that cannot be put into the version that is asked for. */
 export function previousOf({
   object: { prevResult },
   cniVersion,
 }: Pick<Call, "object" | "cniVersion">): Result | undefined {
   if (prevResult === undefined || prevResult === null) return undefined;
-  if (isObject(prevResult)) return readResult(prevResult, cniVersion, "prevResult");
+  if (isObject(prevResult)) {
+    const result = readResult(prevResult, cniVersion, "prevResult");
+    // In the same version it is passed on as it came, whatever is in it.
+    const faults = (prevResult.cniVersion ?? cniVersion) === cniVersion ? [] : nowhere(result);
+    if (faults.length === 0) return result;
+    throw new CniError(code.badConfiguration, faults.map((fault) => `prevResult.${fault}`).join("; "));
+  }
   throw new CniError(code.badConfiguration, "prevResult: must be an object");
 }
 

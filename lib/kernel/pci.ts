@@ -2,7 +2,7 @@
 import * as host from "host";
 import { openRtnetlink } from "../netlink/socket.ts";
 import { type Allocation, Allocations, type Devices } from "../plan/allocations.ts";
-import { Journal } from "../plan/journal.ts";
+import { isSameNetns, Journal } from "../plan/journal.ts";
 import { directoryOf, identityOf, isDevice } from "../sysfs/pci.ts";
 import { isThere, type Tree } from "../sysfs/tree.ts";
 import { type Node, NodeDevices } from "./devices.ts";
@@ -40,9 +40,7 @@ const devicesIn = (wait: number): Devices<NodeDevices> => ({
 
   isThere(netns) {
     try {
-      const there = identifyNetns(netns.path);
-      if (there.cookie !== undefined && netns.cookie !== undefined) return there.cookie === netns.cookie;
-      return there.device === netns.device && there.inode === netns.inode;
+      return isSameNetns(identifyNetns(netns.path), netns);
     } catch {
       return false;
     }

@@ -11,8 +11,7 @@ import type {
   Selection,
   Subject,
 } from "../cni/operator.ts";
-import { isSame } from "../plan/attachments.ts";
-import type { Entry, Recorded } from "../plan/journal.ts";
+import { type Entry, isSameNetns, type Recorded } from "../plan/journal.ts";
 import { identifyNetns, locator, type Whereabouts } from "./whereabouts.ts";
 
 /** One kind of records. */
@@ -138,7 +137,7 @@ function meant(only: Selection | undefined): (entry: Entry<unknown>) => boolean 
   if (only === undefined) return () => true;
   if ("containerId" in only) return ({ containerId }) => containerId.startsWith(only.containerId);
   const identity = identifyNetns(only.netns);
-  return ({ netns }) => isSame(netns, identity);
+  return ({ netns }) => isSameNetns(netns, identity);
 }
 
 function subjectOf<E extends Entry<unknown>>(keeper: Keeper<E>, entry: E): Subject {

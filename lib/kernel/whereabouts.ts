@@ -1,8 +1,7 @@
 // Where a network namespace is that was at a path once, and whether it is certainly gone: by its path, else by the processes in it and the places where it is mounted.
 import * as host from "host";
 import { openRtnetlink } from "../netlink/socket.ts";
-import { isSame } from "../plan/attachments.ts";
-import type { Entry, Identity } from "../plan/journal.ts";
+import { type Entry, type Identity, isSameNetns } from "../plan/journal.ts";
 
 /** `there`: at `path`, which is another one than before where it has `moved`. */
 export type Whereabouts =
@@ -30,7 +29,7 @@ export function locator(): (netns: Entry["netns"]) => Whereabouts {
   let places: ReadonlyMap<number, readonly string[]> | undefined;
   return (netns) => {
     try {
-      if (isSame(identifyNetns(netns.path), netns)) return { is: "there", path: netns.path, moved: false };
+      if (isSameNetns(identifyNetns(netns.path), netns)) return { is: "there", path: netns.path, moved: false };
     } catch (failure) {
       const { code, message } = failure as host.HostError;
       // As for DEL (lib/cni/netns.ts): these say that there is none, all others that nobody can tell.
@@ -41,7 +40,7 @@ export function locator(): (netns: Entry["netns"]) => Whereabouts {
     for (const path of places.get(netns.inode) ?? []) {
       try {
         // Its inode may be another one's by now, but not its cookie.
-        if (isSame(identifyNetns(path), netns)) return { is: "there", path, moved: true };
+        if (isSameNetns(identifyNetns(path), netns)) return { is: "there", path, moved: true };
       } catch {
         // It went away since, or its process did.
       }

@@ -58,7 +58,8 @@ export function refusal(errno: number, kernel: string | undefined): NetlinkError
 /** Names and meanings of errnos that rtnetlink and netlink sockets give, the same on all architectures but Alpha, MIPS, PA-RISC and SPARC. */
 function meanings(): Record<number, readonly [code: string, words: string]> {
   return {
-    1: ["EPERM", "Operation not permitted"],
+    // Any change asks for it first (rtnetlink_rcv_msg); only drivers have other reasons.
+    1: ["EPERM", "Not permitted, CAP_NET_ADMIN may be missing"],
     2: ["ENOENT", "No such entry"],
     3: ["ESRCH", "No such entry"],
     4: ["EINTR", "Interrupted"],

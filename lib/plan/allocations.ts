@@ -2,7 +2,7 @@
 import { joined, withFailures } from "../cni/failure.ts";
 import type { Attachment } from "./attachments.ts";
 import type { DeviceChange } from "./device.ts";
-import type { Entry, Identity, Journal, Recorded } from "./journal.ts";
+import { type Entry, type Identity, isSameNetns, type Journal, type Recorded } from "./journal.ts";
 
 /** What a change is made on: a node's devices. */
 export interface DeviceKernel {
@@ -92,15 +92,26 @@ export class Allocations<K extends DeviceKernel> {
     for (const { entry } of this.#of(attachment)) this.#release(entry);
   }
 
-  /** Names each difference between what the attachment was given and what is there, and what `inspection` finds besides. */
-  differences(attachment: Attachment, inspection: (kernel: K, address: string) => readonly string[]): string[] {
-    const { containerId, ifname } = attachment;
+  /**
+   * Names each difference between what the attachment was given and what is there, and what `inspection` finds besides. Throws where nothing is at `netns`, the path of the pod's
+   * namespace.
+   */
+  differences(
+    attachment: Attachment & { readonly netns: string },
+    inspection: (kernel: K, address: string) => readonly string[],
+  ): string[] {
+    const { containerId, ifname, netns } = attachment;
     const [recorded] = this.#of(attachment);
     if (recorded === undefined) return [`${ifname}: no ADD of container ${containerId} is recorded`];
     if (recorded.pending) return [`${ifname}: its ADD did not end`];
-    const { device, changes } = recorded.entry;
-    if (!this.#isThere(recorded.entry)) return [`${device.address}: is gone, or made anew since ADD`];
+    const { device, changes, netns: there } = recorded.entry;
+    // The device is in no namespace, but who ends up with it follows the pod.
+    const elsewhere = isSameNetns(there, this.#devices.identifyNetns(netns))
+      ? []
+      : [`${netns}: is another namespace than the one at ${there.path} that ADD was given`];
+    if (!this.#isThere(recorded.entry)) return [...elsewhere, `${device.address}: is gone, or made anew since ADD`];
     return this.#devices.enter(device.address, (kernel) => [
+      ...elsewhere,
       ...changes.flatMap((change) => kernel.differences(change)),
       ...inspection(kernel, device.address),
     ]);

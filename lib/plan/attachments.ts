@@ -4,7 +4,7 @@ import { aged } from "./aging.ts";
 import { apply, type Kernel, undo } from "./apply.ts";
 import { type Change, expectation, scope } from "./change.ts";
 import { differences } from "./differences.ts";
-import { attachmentName, type Entry, type Identity, type Journal, type Recorded } from "./journal.ts";
+import { attachmentName, type Entry, type Identity, isSameNetns, type Journal, type Recorded } from "./journal.ts";
 import { outdated, withOriginals, withoutShared, withShared } from "./shared.ts";
 import type { State } from "./state.ts";
 
@@ -101,7 +101,7 @@ export class Attachments<K extends Kernel> {
       return this.#namespaces.enter(netns, (kernel, here) => {
         const recorded = this.#journal.find(attachmentName(attachment));
         if (recorded === undefined) this.#forget(attachment);
-        else if (isSame(recorded.entry.netns, here)) this.#undo(recorded.entry, kernel);
+        else if (isSameNetns(recorded.entry.netns, here)) this.#undo(recorded.entry, kernel);
         else this.#undoElsewhere(recorded.entry, here);
       });
     const recorded = this.#journal.find(attachmentName(attachment));
@@ -145,7 +145,7 @@ export class Attachments<K extends Kernel> {
       if (recorded === undefined) return { is: "unrecorded" };
       if (recorded.pending) return { is: "pending" };
       const { changes, netns: there } = recorded.entry;
-      if (!isSame(there, here)) return { is: "elsewhere", path: there.path };
+      if (!isSameNetns(there, here)) return { is: "elsewhere", path: there.path };
       const siblings = this.#siblings(attachment, here);
       const due =
         siblings.length === 0
@@ -165,7 +165,7 @@ export class Attachments<K extends Kernel> {
   ): { planned: P; changes: Change[]; leftover: boolean } {
     return this.#namespaces.enter(netns, (kernel, here) => {
       const earlier = this.#journal.find(attachmentName({ containerId, ifname }));
-      const leftover = earlier !== undefined && isSame(earlier.entry.netns, here);
+      const leftover = earlier !== undefined && isSameNetns(earlier.entry.netns, here);
       if (leftover && !earlier.pending) throw new Error(attachedAlready(earlier.entry));
       const planned = planning(kernel);
       return {
@@ -181,7 +181,11 @@ export class Attachments<K extends Kernel> {
     // An ADD with the same names in a new namespace may be about to write its own.
     return this.#namespaces.inTurn(this.#journal.directory, () => {
       const recorded = this.#journal.find(attachmentName(entry));
-      if (recorded === undefined || recorded.entry.time !== entry.time || !isSame(recorded.entry.netns, entry.netns))
+      if (
+        recorded === undefined ||
+        recorded.entry.time !== entry.time ||
+        !isSameNetns(recorded.entry.netns, entry.netns)
+      )
         return false;
       this.#forget(entry);
       return true;
@@ -204,7 +208,7 @@ export class Attachments<K extends Kernel> {
 
   /** Makes room for an ADD. */
   #clear({ entry, pending }: Recorded, here: Identity, kernel: Kernel): void {
-    if (!isSame(entry.netns, here)) this.#undoElsewhere(entry, here);
+    if (!isSameNetns(entry.netns, here)) this.#undoElsewhere(entry, here);
     else if (pending) this.#undo(entry, kernel);
     else throw new Error(attachedAlready(entry));
   }
@@ -236,10 +240,10 @@ export class Attachments<K extends Kernel> {
   #undoElsewhere(entry: Entry, inside?: Identity): void {
     const { path } = entry.netns;
     const there = this.#namespaces.identify(path);
-    if (there === undefined || !isSame(entry.netns, there) || (inside !== undefined && isSame(inside, there)))
+    if (there === undefined || !isSameNetns(entry.netns, there) || (inside !== undefined && isSameNetns(inside, there)))
       return this.#forget(entry);
     this.#namespaces.enter(path, (kernel, here) => {
-      if (!isSame(entry.netns, here)) return this.#forget(entry);
+      if (!isSameNetns(entry.netns, here)) return this.#forget(entry);
       const recorded = this.#journal.find(attachmentName(entry));
       if (recorded !== undefined) this.#undo(recorded.entry, kernel);
     });
@@ -259,18 +263,12 @@ export class Attachments<K extends Kernel> {
     return this.#journal
       .beginning(`${attachment.containerId}:`)
       .map(({ entry }) => entry)
-      .filter((entry) => !isAttachment(entry, attachment) && isSame(entry.netns, here));
+      .filter((entry) => !isAttachment(entry, attachment) && isSameNetns(entry.netns, here));
   }
 }
 
 function attachedAlready({ ifname, containerId }: Attachment): string {
   return `${ifname}: container ${containerId} has this attachment already; DEL it first`;
-}
-
-/** Whether two identities are one namespace's: by their cookies, where both are known. */
-export function isSame(one: Identity, other: Identity): boolean {
-  if (one.cookie !== undefined && other.cookie !== undefined) return one.cookie === other.cookie;
-  return one.device === other.device && one.inode === other.inode;
 }
 
 function isAttachment(one: Attachment, other: Attachment): boolean {

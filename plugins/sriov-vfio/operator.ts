@@ -62,7 +62,7 @@ function keeperOf({ inspectionOf }: Parts, directory: string): Keeper<Allocation
   return {
     name: "sriov-vfio",
     records: () => allocations.records(),
-    examine(entry): Finding[] | "interrupted" | undefined {
+    examine(entry, netns): Finding[] | "interrupted" | undefined {
       const { address } = entry.device;
       // Under its lock: an ADD that is under way is not one that was killed.
       const current = isDevice(tree, address)
@@ -70,7 +70,7 @@ function keeperOf({ inspectionOf }: Parts, directory: string): Keeper<Allocation
         : allocations.recordOf(address);
       if (current?.entry.containerId !== entry.containerId || current.entry.ifname !== entry.ifname) return undefined;
       if (current.pending) return "interrupted";
-      return allocations.differences(entry, inspectionOf).map((fact) => ({
+      return allocations.differences({ ...entry, netns }, inspectionOf).map((fact) => ({
         fact,
         hint: "stop the VM and start it anew: DEL gives the VF back, and ADD sets it up again",
       }));

@@ -64,7 +64,7 @@ export const sriovVfio: Plugin<Netconf, Salvaged> = {
   },
 
   check(call: Attachment<Netconf>): void {
-    const found = allocationsIn(call.conf.dataDir).differences(call, inspect);
+    const found = allocationsIn(call.conf.dataDir).differences({ ...call, netns: call.netns.path }, inspect);
     if (found.length > 0) throw new CniError(code.differs, found.join("; "));
   },
 

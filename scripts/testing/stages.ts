@@ -69,6 +69,7 @@ export const stages: readonly Stage[] = [
     command: ["node_modules/.bin/biome", "ci", "--colors=off", "--error-on-warnings", "."],
   },
   { name: "unit", counts: "tap", minutes: 5, command: tap("unit") },
+  { name: "fuzz", counts: "tap", minutes: 5, command: tap("fuzz") },
   { name: "rustfmt", counts: "check", minutes: 2, command: cargo("fmt", "--check", "--", "--color=never") },
   {
     name: "clippy",

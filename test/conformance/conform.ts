@@ -12,6 +12,7 @@ import { input } from "./rules/input.ts";
 import { log } from "./rules/log.ts";
 import { mutation } from "./rules/mutation.ts";
 import { output } from "./rules/output.ts";
+import { planted } from "./rules/planted.ts";
 import { results } from "./rules/results.ts";
 import { runtime } from "./rules/runtime.ts";
 import { status } from "./rules/status.ts";
@@ -35,6 +36,7 @@ export const rules: readonly Rule[] = [
   ...output,
   ...log,
   ...hostile,
+  ...planted,
   ...mutation,
 ];
 

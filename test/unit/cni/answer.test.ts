@@ -407,6 +407,17 @@ t.test("an ADD with a result that makes no sense is undone", async (t) => {
   t.same(verbs, ["add", "del"]);
 });
 
+t.test(
+  "a prevResult of another version with an address on no interface is refused before anything is changed",
+  async (t) => {
+    const prevResult = { cniVersion: "1.0.0", ips: [{ address: "10.0.0.7/24", interface: 0 }] };
+    const { machine, status, verbs } = call(environment("ADD"), { ...netconf, prevResult });
+    t.equal(status, 1);
+    t.match(machine.document, { code: 7, msg: "prevResult.ips: 10.0.0.7/24 is on interface 0 of 0" });
+    t.same(verbs, []);
+  },
+);
+
 t.test("where undoing an ADD fails too, both failures are told", async (t) => {
   const plugin = note({
     add: () => ({ ips: [{ address: "10.0.0.7/24", interface: 0 }] }),

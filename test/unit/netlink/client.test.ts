@@ -191,7 +191,7 @@ t.test("words that make no sense do not hide the error", (t) => {
   };
   t.throws(
     () => new Rtnetlink(new ScriptedKernel([[part]])).set(link, {}, "e0"),
-    error("EPERM", 1, "set e0: Operation not permitted"),
+    error("EPERM", 1, "set e0: Not permitted, CAP_NET_ADMIN may be missing"),
   );
   t.end();
 });
@@ -201,7 +201,7 @@ t.test("what follows an error without saying that it is attributes is not read a
   const part = { type: types.error, flags: flags.capped, payload: words };
   t.throws(
     () => new Rtnetlink(new ScriptedKernel([[part]])).set(link, {}, "e0"),
-    error("EPERM", 1, "set e0: Operation not permitted"),
+    error("EPERM", 1, "set e0: Not permitted, CAP_NET_ADMIN may be missing"),
   );
   t.end();
 });

@@ -346,6 +346,26 @@ t.test("DEL of one of a container's attachments leaves the others", async (t) =>
   );
 });
 
+t.test("CHECK says where the pod's namespace is another one than ADD was given", async (t) => {
+  const node = new Node();
+  node.add(mine);
+  t.strictSame(
+    node.allocations.differences({ ...mine, netns: "/run/netns/b" }, () => ["looks"]),
+    ["/run/netns/b: is another namespace than the one at /run/netns/a that ADD was given", "looks"],
+  );
+  node.pods.set("/run/netns/elsewhere", node.pods.get("/run/netns/a")!);
+  t.strictSame(
+    node.allocations.differences({ ...mine, netns: "/run/netns/elsewhere" }, () => []),
+    [],
+    "by another path it is the same one",
+  );
+  node.pods.set("/run/netns/a", { device: 4, inode: 9 });
+  t.match(
+    node.allocations.differences(mine, () => []),
+    [/^\/run\/netns\/a: is another namespace/],
+  );
+});
+
 t.test("CHECK names every difference, and what the inspection finds", async (t) => {
   const node = new Node();
   t.strictSame(

@@ -329,6 +329,9 @@ t.test("CHECK names what somebody changed, and what keeps a guest from opening t
   const plugin = new PluginOnNode();
   t.throws(() => plugin.check(), { code: 101, message: "net1: no ADD of container c1 is recorded" });
   plugin.add({ conf: everything });
+  t.throws(() => plugin.check({ conf: everything, netns: "/run/netns/other" }), {
+    message: "/run/netns/other: is another namespace than the one at /run/netns/pod that ADD was given",
+  });
   const { pci } = plugin.node;
   Object.assign(pci.rowOf(vf)!, { vlan: 7, trust: 0 });
   pci.files.remove("/dev/vfio/10");
