@@ -4,7 +4,7 @@ import { aged } from "./aging.ts";
 import { apply, type Kernel, undo } from "./apply.ts";
 import { type Change, expectation, scope } from "./change.ts";
 import { differences } from "./differences.ts";
-import { attachmentName, type Entry, type Identity, type Journal, type Recorded } from "./journal.ts";
+import { attachmentName, type Entry, type Identity, isSame, type Journal, type Recorded } from "./journal.ts";
 import { outdated, withOriginals, withoutShared, withShared } from "./shared.ts";
 import type { State } from "./state.ts";
 
@@ -202,12 +202,6 @@ export class Attachments<K extends Kernel> {
       .map(({ entry }) => entry)
       .filter((entry) => !isAttachment(entry, attachment) && isSame(entry.netns, here));
   }
-}
-
-/** Whether two identities are one namespace's: by their cookies, where both are known. */
-function isSame(one: Identity, other: Identity): boolean {
-  if (one.cookie !== undefined && other.cookie !== undefined) return one.cookie === other.cookie;
-  return one.device === other.device && one.inode === other.inode;
 }
 
 function isAttachment(one: Attachment, other: Attachment): boolean {
