@@ -34,6 +34,8 @@ declare module "host" {
   export function writeStdout(text: string): void;
   /** Writes all of `text` to standard error. A failure is ignored: a log must never fail a call. */
   export function writeStderr(text: string): void;
+  /** Whether the descriptor is a terminal: `isatty(3)`. */
+  export function isTerminal(fd: number): boolean;
   /** Ends the process at once. */
   export function exit(status: number): never;
   /** From here on SIGTERM, SIGINT and SIGHUP are ignored, in this process and not in the children it runs. */

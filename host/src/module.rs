@@ -58,6 +58,7 @@ exports! {
     c"readStdin": |limit: f64| Outcome(process::read_stdin(limit as usize)),
     c"writeStdout": |text: Text| Outcome(process::write_stdout(&text)),
     c"writeStderr": |text: Text| process::write_stderr(&text),
+    c"isTerminal": |fd: Descriptor| fd.borrow("isatty").is_ok_and(process::is_terminal),
     c"exit": |status: i32| -> () { process::exit(status) },
     c"ignoreSignals": process::ignore_signals,
     c"monotonic": process::monotonic,

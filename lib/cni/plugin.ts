@@ -1,4 +1,4 @@
-// What a plugin is: a name, a configuration, and a function for each verb. serve.ts makes an executable of it.
+// What a plugin is: a name, a configuration, and a function for each verb. lib/serve.ts makes an executable of it.
 import type { Args } from "./environment.ts";
 import type { JsonObject } from "./json.ts";
 import type { Result } from "./results.ts";

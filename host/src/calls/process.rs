@@ -3,6 +3,7 @@
 use std::{
     env,
     ffi::CStr,
+    os::fd::BorrowedFd,
     sync::{
         OnceLock,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -15,6 +16,7 @@ use rustix::{
     io::Errno,
     process::getpid,
     stdio::{stderr, stdin, stdout},
+    termios::isatty,
     time::{ClockId, clock_gettime},
 };
 
@@ -74,6 +76,11 @@ pub fn write_stdout(text: &Text) -> Result<()> {
 /// Writes all of the text to standard error; a failure is ignored.
 pub fn write_stderr(text: &Text) {
     let _ = write_all(stderr(), text.to_string().as_bytes());
+}
+
+/// Whether a person sees what is written there.
+pub fn is_terminal(fd: BorrowedFd<'_>) -> bool {
+    isatty(fd)
 }
 
 /// Ends the process at once: nothing is buffered, and what is open or allocated the kernel takes back sooner.

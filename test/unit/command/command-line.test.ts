@@ -1,41 +1,57 @@
 // What becomes of a command line: which verb, what is printed where, which exit status.
 import t from "tap";
-import { commandLine } from "../../../lib/command/command-line.ts";
-
-function run(...args: string[]) {
-  const out = { stdout: "", stderr: "" };
-  const plugin = { name: "a-binding", about: "binds" };
-  const status = commandLine(plugin as never, args, {
-    writeStdout: (text) => {
-      out.stdout += text;
-    },
-    writeStderr: (text) => {
-      out.stderr += text;
-    },
-  });
-  return { status, ...out };
-}
+import { commands } from "../../../lib/command/commands.ts";
+import { binding, run } from "./terminal.ts";
 
 for (const name of ["--help", "-h", "help"])
   t.test(`${name} says what it is and which verbs there are`, async (t) => {
-    const { status, stdout, stderr } = run(name);
+    const { status, stdout, stderr } = run(binding, [name]);
     t.match({ status, stderr }, { status: 0, stderr: "" });
     t.match(stdout, /^a-binding: binds\n/);
-    t.match(stdout, /^ {2}a-binding version +says which release/m);
+    for (const { name, about } of commands) t.match(stdout, new RegExp(`^ {2}a-binding ${name} +${about}$`, "m"));
+    t.match(stdout, /^Exit status: 0 /m);
   });
 
-t.test("a verb that there is not is named, and the exit status is 2", async (t) => {
-  t.same(run("chekc"), {
+for (const { name, usage, options = [] } of commands)
+  t.test(`${name} --help says how it is used, and its usage has every option that it takes`, async (t) => {
+    const asked = [
+      [name, "--help"],
+      [name, "-h"],
+      ["help", name],
+    ].map((args) => run(binding, args));
+    for (const one of asked) t.same(one, asked[0]);
+    t.match(asked[0], { status: 0, stderr: "" });
+    t.ok(asked[0]!.stdout.startsWith(`a-binding ${name} ${usage}`.trimEnd()));
+    for (const option of options) {
+      const written = `--${option.name}${option.value === undefined ? "" : ` ${option.value}`}`;
+      t.ok(usage.includes(`[${written}]`), `${written} is in ${usage}`);
+      t.ok(asked[0]!.stdout.includes(`\n  ${written} `));
+    }
+  });
+
+t.test("a verb that there is not is named, with the one that was meant, and the exit status is 2", async (t) => {
+  t.same(run(binding, ["vesrion"]), {
     status: 2,
     stdout: "",
-    stderr: "a-binding: chekc: is no verb of this plugin's; usage: a-binding --help\n",
+    stderr: "a-binding: vesrion: is no verb of this plugin's, did you mean version?; usage: a-binding --help\n",
   });
+  t.match(run(binding, ["help", "frobnicate"]), {
+    status: 2,
+    stderr: /frobnicate: is no verb of this plugin's; usage/,
+  });
+  t.match(run(binding, [""]), { status: 2, stderr: /is no verb/ });
 });
 
 t.test("an argument that a verb does not take is named, with how it is used", async (t) => {
-  t.same(run("version", "now"), {
+  t.same(run(binding, ["version", "now"]), {
     status: 2,
     stdout: "",
-    stderr: "a-binding: now: is not expected; usage: a-binding version\n",
+    stderr: "a-binding: now: is not expected; usage: a-binding version [--json]\n",
   });
+});
+
+t.test("what came in with the arguments cannot steer the terminal", async (t) => {
+  const { stderr } = run(binding, ["version", "\x1b]0;title\x07"]);
+  t.notOk(["\x1b", "\x07"].some((one) => stderr.includes(one)));
+  t.match(stderr, /u001b/);
 });

@@ -1,8 +1,8 @@
-// The edge: a process serves one verb of one plugin, a runtime's or a person's. The only file of this folder that touches the system.
+// The edge: a process serves one verb of one plugin, a runtime's or a person's.
 import * as host from "host";
-import { commandLine } from "../command/command-line.ts";
-import { answer } from "./answer.ts";
-import type { Plugin } from "./plugin.ts";
+import { answer } from "./cni/answer.ts";
+import type { Plugin } from "./cni/plugin.ts";
+import { commandLine } from "./command/command-line.ts";
 
 /** Serves the verb that the environment asks for, or without one the arguments, and ends the process. All of `plugins/<name>/main.ts` is `serve(plugin)`. */
 export function serve<C, D>(plugin: Plugin<C, D>): void {

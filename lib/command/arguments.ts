@@ -1,0 +1,77 @@
+// Reads a verb's arguments: `--flag`, `--option VALUE`, `--option=VALUE`, operands, and `--`, behind which everything is an operand.
+import { nearest } from "../cni/spelling.ts";
+import { UsageError } from "./command.ts";
+
+/** One option, by its name without the dashes. */
+export interface Option {
+  readonly name: string;
+  /** What its value is, in capitals, such as `DIR`; absent for a flag. */
+  readonly value?: string;
+  /** What it is for, in a few words. */
+  readonly about: string;
+}
+
+/** What a command line gave. */
+export interface Given {
+  readonly flags: ReadonlySet<string>;
+  readonly values: Readonly<Record<string, string | undefined>>;
+  readonly operands: readonly string[];
+}
+
+/** What every verb that prints findings takes. */
+export const json: Option = { name: "json", about: "print JSON, for machines" };
+
+/** What a command line that has nothing in it gives. */
+export const nothing: Given = { flags: new Set(), values: {}, operands: [] };
+
+/** Reads the arguments by the options. Throws a UsageError that names the first one that makes no sense. `most`: how many operands there may be. */
+export function read(args: readonly string[], options: readonly Option[], most = 0): Given {
+  const flags = new Set<string>();
+  const values: Record<string, string> = Object.create(null);
+  const operands: string[] = [];
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at]!;
+    if (arg === "--") {
+      operands.push(...args.slice(at + 1));
+      break;
+    }
+    // A dash by itself stands for standard input.
+    if (!arg.startsWith("-") || arg === "-") {
+      operands.push(arg);
+      continue;
+    }
+    const [written, attached] = divided(arg);
+    const option = options.find(({ name }) => `--${name}` === written);
+    if (option === undefined) throw new UsageError(unknown(written, options));
+    if (option.value === undefined) {
+      if (attached !== undefined) throw new UsageError(`${written}: takes no value, and was given ${quoted(attached)}`);
+      flags.add(option.name);
+      continue;
+    }
+    // What looks like an option is one: a value that does is given by "=".
+    const next = args[at + 1];
+    const value = attached ?? (next === undefined || (next.startsWith("-") && next !== "-") ? undefined : next);
+    if (value === undefined || value === "") throw new UsageError(`${written}: needs a value, ${option.value}`);
+    if (option.name in values) throw new UsageError(`${written}: is there twice`);
+    if (attached === undefined) at++;
+    values[option.name] = value;
+  }
+  if (operands.length > most) throw new UsageError(`${quoted(operands[most]!)}: is not expected`);
+  return { flags, values, operands };
+}
+
+function divided(arg: string): [written: string, attached: string | undefined] {
+  const at = arg.indexOf("=");
+  return at < 0 ? [arg, undefined] : [arg.slice(0, at), arg.slice(at + 1)];
+}
+
+function unknown(written: string, options: readonly Option[]): string {
+  const known = [...options.map(({ name }) => `--${name}`), "--help"];
+  const meant = nearest(written, known);
+  return `${written}: is no option of this verb${meant === undefined ? "" : `, did you mean ${meant}?`}`;
+}
+
+/** As it is where a shell would take it as one word, else in quotes. */
+function quoted(text: string): string {
+  return /^[\w./:@%+-]+$/.test(text) ? text : JSON.stringify(text);
+}

@@ -1,0 +1,35 @@
+// Colours, where somebody sees them.
+import type { Terminal } from "./command.ts";
+
+/** Puts text in a colour, or leaves it as it is. */
+export interface Paint {
+  readonly good: (text: string) => string;
+  readonly doubtful: (text: string) => string;
+  readonly bad: (text: string) => string;
+  readonly strong: (text: string) => string;
+  readonly faint: (text: string) => string;
+}
+
+/** SGR sequences of ECMA-48, each ended by its own opposite. */
+export const coloured: Paint = {
+  good: (text) => `\x1b[32m${text}\x1b[39m`,
+  doubtful: (text) => `\x1b[33m${text}\x1b[39m`,
+  bad: (text) => `\x1b[31m${text}\x1b[39m`,
+  strong: (text) => `\x1b[1m${text}\x1b[22m`,
+  faint: (text) => `\x1b[2m${text}\x1b[22m`,
+};
+
+const same = (text: string): string => text;
+
+export const plain: Paint = { good: same, doubtful: same, bad: same, strong: same, faint: same };
+
+/** Coloured where standard output is a terminal that can, and nobody set NO_COLOR (no-color.org: to anything but nothing). */
+export function paintFor(terminal: Terminal): Paint {
+  const { NO_COLOR, TERM } = terminal.env();
+  return !NO_COLOR && TERM !== "dumb" && terminal.isTerminal(1) ? coloured : plain;
+}
+
+/** The text with what could steer a terminal made visible: names of files and of links are anybody's to choose. */
+export function printable(text: string): string {
+  return text.replaceAll(/[^\P{Cc}\n]/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
+}

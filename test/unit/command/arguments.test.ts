@@ -1,0 +1,50 @@
+// How a verb's arguments are read, and what is said of those that make no sense.
+import t from "tap";
+import { json, type Option, read } from "../../../lib/command/arguments.ts";
+import { UsageError } from "../../../lib/command/command.ts";
+
+const options: readonly Option[] = [json, { name: "data-dir", value: "DIR", about: "where records are" }];
+
+t.test("flags, values in both spellings and operands are told apart, in any order", async (t) => {
+  for (const args of [
+    ["--json", "--data-dir", "/run/a", "blue"],
+    ["blue", "--data-dir=/run/a", "--json"],
+    ["--data-dir=/run/a", "--json", "--", "blue"],
+  ]) {
+    const { flags, values, operands } = read(args, options, 1);
+    t.same([[...flags], { ...values }, operands], [["json"], { "data-dir": "/run/a" }, ["blue"]]);
+  }
+});
+
+t.test("behind -- everything is an operand, and - is one by itself", async (t) => {
+  t.same(read(["--", "--json", "-x", "--"], options, 3).operands, ["--json", "-x", "--"]);
+  t.same(read(["-"], options, 1).operands, ["-"]);
+  t.equal(read(["--data-dir", "-"], options).values["data-dir"], "-");
+});
+
+t.test("a value may hold what looks like an option, or an equals sign, where it is attached", async (t) => {
+  t.equal(read(["--data-dir=--json"], options).values["data-dir"], "--json");
+  t.equal(read(["--data-dir=a=b"], options).values["data-dir"], "a=b");
+});
+
+for (const [args, words] of [
+  [["--jsno"], "--jsno: is no option of this verb, did you mean --json?"],
+  [["--JSON"], "--JSON: is no option of this verb, did you mean --json?"],
+  [["--datadir", "x"], "--datadir: is no option of this verb, did you mean --data-dir?"],
+  [["--hepl"], "--hepl: is no option of this verb, did you mean --help?"],
+  [["-v"], "-v: is no option of this verb"],
+  [["--frobnicate=1"], "--frobnicate: is no option of this verb"],
+  [["--json=yes"], "--json: takes no value, and was given yes"],
+  [["--json="], '--json: takes no value, and was given ""'],
+  [["--data-dir"], "--data-dir: needs a value, DIR"],
+  [["--data-dir="], "--data-dir: needs a value, DIR"],
+  [["--data-dir", "--json"], "--data-dir: needs a value, DIR"],
+  [["--data-dir", "a", "--data-dir=b"], "--data-dir: is there twice"],
+  [["one", "two"], "two: is not expected"],
+  [["one", "two words"], '"two words": is not expected'],
+  [["one", "--", "--json"], "--json: is not expected"],
+  [["--__proto__", "x"], "--__proto__: is no option of this verb"],
+] as const)
+  t.test(`${args.join(" ")} is refused: ${words}`, async (t) => {
+    t.throws(() => read(args, options, 1), new UsageError(words));
+  });

@@ -1,0 +1,47 @@
+// A terminal in memory: what a command line asks of the system, and what it printed.
+
+import type { AnyPlugin, Terminal } from "../../../lib/command/command.ts";
+import { commandLine } from "../../../lib/command/command-line.ts";
+
+/** What a command line came to. */
+export interface Ended {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** What there is besides the arguments. */
+export interface Surroundings {
+  readonly env?: Record<string, string>;
+  readonly stdin?: string;
+  readonly files?: Readonly<Record<string, string>>;
+  readonly terminal?: boolean;
+}
+
+/** A plugin with nothing to it. */
+export const binding: AnyPlugin = { name: "a-binding", about: "binds" } as never;
+
+/** Runs a command line of the plugin. */
+export function run(plugin: AnyPlugin, args: readonly string[], surroundings: Surroundings = {}): Ended {
+  const { env = {}, stdin = "", files = {}, terminal: shown = false } = surroundings;
+  const out = { stdout: "", stderr: "" };
+  const missing = (path: string): never => {
+    throw Object.assign(new Error(`open ${path}: No such file or directory (ENOENT)`), { code: "ENOENT" });
+  };
+  const terminal: Terminal = {
+    env: () => env,
+    readStdin: () => stdin,
+    readFile: (path) => files[path] ?? missing(path),
+    writeStdout: (text) => {
+      out.stdout += text;
+    },
+    writeStderr: (text) => {
+      out.stderr += text;
+    },
+    isTerminal: () => shown,
+    stat: missing,
+    openNetns: missing,
+    close: () => undefined,
+  };
+  return { status: commandLine(plugin, args, terminal), ...out };
+}
