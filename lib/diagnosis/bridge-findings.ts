@@ -1,7 +1,7 @@
 // What may be wrong with a wire that has a bridge: network, NIC, bridge, tap, guest.
 import { addressText, isIpv4, isIpv6, isIpv6LinkLocal } from "../plan/address.ts";
 import type { Address } from "../plan/state.ts";
-import type { Report } from "./finding.ts";
+import type { InPod, Report } from "./finding.ts";
 import type { Sight } from "./sight.ts";
 import { recordedLink, type Wire } from "./wiring.ts";
 
@@ -18,8 +18,7 @@ export interface Look {
   readonly wire: Wire;
   readonly sight: Sight;
   readonly report: Report;
-  /** The command line that runs a command in the pod's namespace. */
-  readonly inPod: (command: string) => string;
+  readonly inPod: InPod;
 }
 
 /** Whether the parts are there, called what KubeVirt calls them, and hang together. */
@@ -61,14 +60,14 @@ export function partsFindings({ wire, sight, report, inPod }: Look): void {
         "name-unexpected",
         link.name,
         `is not called ${due}, as KubeVirt expects of ${names.podLink}'s`,
-        `${inPod(`ip link set ${link.name} down`)}; then the same with "name ${due}", and with "up"`,
+        `${inPod`ip link set ${link.name} down`}; then the same with "name ${due}", and with "up"`,
       );
     if (link.master !== bridge.name)
       report(
         "not-a-port",
         link.name,
         `is ${link.master === undefined ? "no bridge's port" : `a port of ${link.master}`}, not of ${bridge.name}`,
-        inPod(`ip link set ${link.name} master ${bridge.name}`),
+        inPod`ip link set ${link.name} master ${bridge.name}`,
       );
   }
   if (kind === "bridge" && podLink?.up)
@@ -76,28 +75,28 @@ export function partsFindings({ wire, sight, report, inPod }: Look): void {
       "placeholder-up",
       podLink.name,
       "is up: what the pod sends for the guest's network goes into it and is lost",
-      inPod(`ip link set ${podLink.name} down`),
+      inPod`ip link set ${podLink.name} down`,
     );
   if (nic?.port?.isolated && tap?.port?.isolated)
     report(
       "port-isolated",
       tap.name,
       `is isolated, and so is ${nic.name}: nothing passes between them`,
-      inPod(`bridge link set dev ${nic.name} isolated off`),
+      inPod`bridge link set dev ${nic.name} isolated off`,
     );
   if (bridge?.stp)
     report(
       "stp-on",
       bridge.name,
       "has STP on: for 30 s nothing passes after a port came up, and the network may see its BPDUs",
-      inPod(`ip link set ${bridge.name} type bridge stp_state 0`),
+      inPod`ip link set ${bridge.name} type bridge stp_state 0`,
     );
   if (nic?.port?.learning && nic.master === bridge?.name && kind === "bridge")
     report(
       "learning-on",
       nic.name,
       "has learning on: the bridge takes the guest for being outside as soon as the network sends a frame of its back",
-      inPod(`bridge link set dev ${nic.name} learning off`),
+      inPod`bridge link set dev ${nic.name} learning off`,
     );
   vlanFindings({ wire, sight, report, inPod });
 }
@@ -106,7 +105,7 @@ export function partsFindings({ wire, sight, report, inPod }: Look): void {
 export function stateFindings({ wire: { bridge, nic, tap, podLink, kind, names }, report, inPod }: Look): void {
   for (const link of [bridge, nic, tap, kind === "bridge" ? undefined : podLink]) {
     if (link === undefined) continue;
-    if (!link.up) report("link-down", link.name, "is down: no frame passes it", inPod(`ip link set ${link.name} up`));
+    if (!link.up) report("link-down", link.name, "is down: no frame passes it", inPod`ip link set ${link.name} up`);
     else if (!link.carrier && link !== tap && link !== bridge)
       report(
         "no-carrier",
@@ -119,7 +118,7 @@ export function stateFindings({ wire: { bridge, nic, tap, podLink, kind, names }
         "port-state",
         link.name,
         `is ${["disabled", "listening", "learning", "", "blocking"][link.portState] ?? link.portState} on ${names.bridge}, not forwarding`,
-        inPod(`ip link set ${names.bridge} type bridge stp_state 0`),
+        inPod`ip link set ${names.bridge} type bridge stp_state 0`,
       );
   }
 }
@@ -133,7 +132,7 @@ function vlanFindings({ wire: { bridge, nic, tap, names }, report, inPod }: Look
   for (const { first, last } of gaps) {
     const range = first === last ? `${first}` : `${first}-${last}`;
     const fact = `lets VLAN ${range} through, and ${names.nic} does not: the guest is alone in it`;
-    report("vlan-gap", tap.name, fact, inPod(`bridge vlan add dev ${nic.name} vid ${range}`));
+    report("vlan-gap", tap.name, fact, inPod`bridge vlan add dev ${nic.name} vid ${range}`);
   }
   if (tap.port.vlans.length === 0)
     report("vlan-gap", tap.name, `is in no VLAN, and ${bridge.name} filters: the guest hears nothing`, remake);
@@ -197,21 +196,21 @@ export function macFindings({ wire, sight, report, inPod }: Look): void {
         "mac-doubled",
         link.name,
         `has the guest's MAC address ${guest}: the bridge keeps the guest's frames to itself`,
-        inPod(`ip link set ${link.name} address ${freeMac(guest)}`),
+        inPod`ip link set ${link.name} address ${freeMac(guest)}`,
       );
   if (isMacvlan && nic.mac !== guest)
     report(
       "mac-macvlan",
       nic.name,
       `is a macvlan with the MAC address ${nic.mac}, not the guest's ${guest}: it is given no frames for the guest`,
-      inPod(`ip link set ${nic.name} address ${guest}`),
+      inPod`ip link set ${nic.name} address ${guest}`,
     );
   else if (isMacvlan && tap && !tap.port?.stations.includes(guest))
     report(
       "mac-macvlan",
       tap.name,
       `is not known to the bridge as where ${guest} is, which is the macvlan's too: frames stay in the bridge`,
-      inPod(`bridge fdb replace ${guest} dev ${tap.name} master static`),
+      inPod`bridge fdb replace ${guest} dev ${tap.name} master static`,
     );
   if (tap === undefined) return;
   const seen = sight.stations.filter(({ port }) => port === tap.name).map(({ mac }) => mac);
@@ -248,7 +247,7 @@ export function mtuFindings({ wire: { nic, bridge, tap, podLink, kind }, report,
         `has MTU ${link.mtu}, and the guest is told ${podLink.mtu}: longer frames are lost`,
         link === nic
           ? `set the network's MTU to ${podLink.mtu} and delete the pod, or set mtu to ${link.mtu} in the configuration`
-          : inPod(`ip link set ${link.name} mtu ${podLink.mtu}`),
+          : inPod`ip link set ${link.name} mtu ${podLink.mtu}`,
       );
 }
 
@@ -263,12 +262,12 @@ export function addressFindings({ wire, sight, report, inPod }: Look): void {
     // One that was lent for a time may be over.
     if (due.message.lifetime !== undefined || own.some((one) => addressText(one) === text)) continue;
     const isOff = isIpv6(due) && podLink.ipv6 === false;
-    const again = inPod(`ip address add ${text} dev ${podLink.name}`);
+    const again = inPod`ip address add ${text} dev ${podLink.name}`;
     report(
       isOff ? "ipv6-off" : "address-lost",
       podLink.name,
       `has lost ${text}${isOff ? ", because its disable_ipv6 is 1" : ""}: KubeVirt neither gives it to the guest nor reports it`,
-      isOff ? `${inPod(`sysctl -w net.ipv6.conf.${podLink.name}.disable_ipv6=0`)}; ${again}` : again,
+      isOff ? `${inPod`sysctl -w net.ipv6.conf.${podLink.name}.disable_ipv6=0`}; ${again}` : again,
     );
   }
   if (own.length === 0 && primary && planned === undefined)
@@ -283,11 +282,9 @@ export function addressFindings({ wire, sight, report, inPod }: Look): void {
         isGuests ? "address-on-plumbing" : "address-learnt",
         link!.name,
         `has ${text}${isGuests ? ", the guest's: the pod answers in its place" : ", by a router's advertisement: KubeVirt may report it as the guest's"}`,
-        inPod(
-          isGuests
-            ? `ip address del ${text} dev ${link!.name}`
-            : `sysctl -w net.ipv6.conf.${link!.name}.disable_ipv6=1`,
-        ),
+        isGuests
+          ? inPod`ip address del ${text} dev ${link!.name}`
+          : inPod`sysctl -w net.ipv6.conf.${link!.name}.disable_ipv6=1`,
       );
     }
   const ignored = sight.sysctls[arpIgnore];
@@ -296,7 +293,7 @@ export function addressFindings({ wire, sight, report, inPod }: Look): void {
       "arp-ignore",
       arpIgnore,
       `is 0: the pod answers ARP requests for ${guests[0]}, which is the guest's`,
-      inPod(`sysctl -w ${arpIgnore}=1`),
+      inPod`sysctl -w ${arpIgnore}=1`,
     );
 }
 
@@ -314,7 +311,7 @@ export function masqueradeFindings({ wire: { kind, podLink }, sight, report, inP
     ["net.ipv6.conf.all.forwarding", isIpv6],
   ] as const)
     if (sight.sysctls[key] === "0" && podLink?.addresses.some((one) => isGlobal(one) && is(one)))
-      report("forwarding-off", key, "is 0: nothing passes between guest and network", inPod(`sysctl -w ${key}=1`));
+      report("forwarding-off", key, "is 0: nothing passes between guest and network", inPod`sysctl -w ${key}=1`);
 }
 
 /** Every link, whatever hangs on it. */

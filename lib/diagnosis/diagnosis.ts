@@ -1,7 +1,7 @@
 // From what is seen of a pod to its wiring, and to what is wrong with it.
 import type { Sha256 } from "../kubevirt/names.ts";
 import * as bridge from "./bridge-findings.ts";
-import { type Finding, type Report, severities } from "./finding.ts";
+import { commandsIn, type Finding, type Report, severities } from "./finding.ts";
 import { differenceFindings, passtFindings, recordFindings } from "./record-findings.ts";
 import type { Sight } from "./sight.ts";
 import { vfFindings } from "./vf-findings.ts";
@@ -20,7 +20,7 @@ export function diagnosisOf(sight: Sight, sha256: Sha256): Diagnosis {
   const findings: Finding[] = [];
   const report: Report = (code, subject, fact, remedy) =>
     findings.push({ code, severity: severities[code], subject, fact, remedy });
-  const inPod = (command: string): string => `nsenter --net=${sight.netns.path} ${command}`;
+  const inPod = commandsIn(sight.netns.path);
   const wires = wiresOf(sight, sha256);
   for (const wire of wires) {
     const look = { wire, sight, report, inPod };

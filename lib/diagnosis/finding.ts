@@ -71,3 +71,17 @@ export interface Finding {
 
 /** Takes what was found. */
 export type Report = (code: Code, subject: string, fact: string, remedy: string) => void;
+
+/** The command line that runs a command in the pod's namespace: a template, whose values are for the shell as they are, whatever is in them. */
+export type InPod = (texts: readonly string[], ...values: readonly (string | number | undefined)[]) => string;
+
+/** Makes commands for the namespace at a path. */
+export function commandsIn(path: string): InPod {
+  return (texts, ...values) =>
+    `nsenter --net=${quoted(path)} ${texts.map((text, at) => (at < values.length ? text + quoted(`${values[at]}`) : text)).join("")}`;
+}
+
+/** As it is where a shell takes it so, else in quotes. A link's name may have anything in it but white space and slashes. */
+function quoted(text: string): string {
+  return /^[\w./:=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -4,7 +4,7 @@ import { differences } from "../plan/differences.ts";
 import { attachmentName } from "../plan/journal.ts";
 import { isMark } from "../plan/mark.ts";
 import { withShared } from "../plan/shared.ts";
-import type { Finding, Report } from "./finding.ts";
+import { commandsIn, type Finding, type Report } from "./finding.ts";
 import type { Sight } from "./sight.ts";
 import { isPassts } from "./wiring.ts";
 
@@ -49,7 +49,7 @@ export function recordFindings({ records, allocations, unreadable, busy, links, 
       "record-missing",
       left.flatMap(({ name, mark: own }) => (own === mark ? [name] : [])).join(", "),
       "bridge-binding's, and in none of the records that were looked at: DEL will not take it away",
-      `if dataDir is set in the configuration, look again with --data-dir; else delete the pod, or: nsenter --net=${netns.path} ip link del group ${mark}`,
+      `if dataDir is set in the configuration, look again with --data-dir; else delete the pod, or: ${commandsIn(netns.path)`ip link del group ${mark}`}`,
     );
 }
 
@@ -78,7 +78,7 @@ export function passtFindings({ records, sysctls, netns }: Sight, report: Report
     if (change.do !== "sysctl") continue;
     const { key, to } = change;
     const found = sysctls[key] ?? "absent";
-    const remedy = `nsenter --net=${netns.path} sysctl -w ${key}="${to}"`;
+    const remedy = commandsIn(netns.path)`sysctl -w ${`${key}=${to}`}`;
     const [first, last] = found.split(" ").map(Number);
     const [dueFirst, dueLast] = to.split(" ").map(Number);
     if (key.endsWith("ip_unprivileged_port_start") && !(first! <= dueFirst!))
