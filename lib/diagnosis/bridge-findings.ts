@@ -75,7 +75,7 @@ export function partsFindings({ wire, sight, report, inPod }: Look): void {
       "placeholder-up",
       podLink.name,
       "is up: what the pod sends for the guest's network goes into it and is lost",
-      inPod`ip link set ${podLink.name} down`,
+      `${inPod`ip link set ${podLink.name} down`}; then look again: its IPv6 addresses go with that`,
     );
   if (nic?.port?.isolated && tap?.port?.isolated)
     report(
@@ -104,7 +104,8 @@ export function partsFindings({ wire, sight, report, inPod }: Look): void {
 /** Whether the links of a wire of any kind let frames through. */
 export function stateFindings({ wire: { bridge, nic, tap, podLink, kind, names }, report, inPod }: Look): void {
   for (const link of [bridge, nic, tap, kind === "bridge" ? undefined : podLink]) {
-    if (link === undefined) continue;
+    // What nobody uses may well be down.
+    if (link === undefined || (kind === "link" && link.addresses.length === 0)) continue;
     if (!link.up) report("link-down", link.name, "is down: no frame passes it", inPod`ip link set ${link.name} up`);
     else if (!link.carrier && link !== tap && link !== bridge)
       report(
@@ -113,12 +114,12 @@ export function stateFindings({ wire: { bridge, nic, tap, podLink, kind, names }
         "has no carrier: its other end, on the node, is down",
         `on the node: ip link set up what "ip link" shows as ${link.name}'s peer`,
       );
-    else if (link.carrier && link.portState !== undefined && link.portState !== forwardingState)
+    else if (link.carrier && bridge?.up && link.master === bridge.name && link.portState !== forwardingState)
       report(
         "port-state",
         link.name,
-        `is ${["disabled", "listening", "learning", "", "blocking"][link.portState] ?? link.portState} on ${names.bridge}, not forwarding`,
-        inPod`ip link set ${names.bridge} type bridge stp_state 0`,
+        `is ${["disabled", "listening", "learning", "", "blocking"][link.portState ?? 0]} on ${names.bridge}, not forwarding`,
+        `${inPod`ip link set ${names.bridge} type bridge stp_state 0`}; ${inPod`bridge link set dev ${link.name} state 3`}`,
       );
   }
 }
@@ -239,8 +240,11 @@ function freeMac(mac: string): string {
 /** Whether frames as long as the guest is told it may send pass all links. */
 export function mtuFindings({ wire: { nic, bridge, tap, podLink, kind }, report, inPod }: Look): void {
   if (kind !== "bridge" || podLink === undefined) return;
-  for (const link of [nic, bridge, tap])
-    if (link !== undefined && link.mtu < podLink.mtu)
+  const ports = [nic, tap].filter((link) => link !== undefined);
+  // A bridge follows the least of its ports, unless it was told otherwise.
+  const follows = ports.some(({ mtu }) => mtu === bridge?.mtu);
+  for (const link of [...ports, ...(bridge && !follows ? [bridge] : [])])
+    if (link.mtu < podLink.mtu)
       report(
         "mtu-shrinks",
         link.name,

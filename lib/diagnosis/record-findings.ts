@@ -60,7 +60,7 @@ export function differenceFindings(
   report: Report,
 ): void {
   const here = records.filter((record) => record.here && !record.pending);
-  for (const { entry } of here) {
+  for (const { entry } of here.filter((record) => !isPassts(record))) {
     const siblings = here.flatMap((other) => (other.entry === entry ? [] : [other.entry]));
     const state = { links, sysctls };
     const due = withShared(entry.changes, siblings, state);
