@@ -274,7 +274,9 @@ export function addressFindings({ wire, sight, report, inPod }: Look): void {
       isOff ? `${inPod`sysctl -w net.ipv6.conf.${podLink.name}.disable_ipv6=0`}; ${again}` : again,
     );
   }
-  if (own.length === 0 && primary && planned === undefined)
+  // Where the record tells of some that were not kept, that was asked for (keepPodAddresses).
+  const had = record?.entry.changes.some((change) => change.do === "set" && change.from.addresses.some(isGlobal));
+  if (own.length === 0 && primary && !had && !planned?.addresses.some(isGlobal))
     report("address-none", names.podLink, "has no address: KubeVirt has none to give to the guest", remake);
   const guests = own.map((one) => addressText(one).split("/")[0]);
   for (const link of [nic, bridge, tap])

@@ -33,10 +33,17 @@ export function wiresOf({ links, records }: Pick<Sight, "links" | "records">, sh
   const bridges = new Set([
     ...links.filter(({ kind, name }) => kind === "bridge" && name.startsWith("k6t-")).map(({ name }) => name),
     ...links.filter(({ name }) => name.endsWith("-nic")).map(({ name }) => `k6t-${name.slice(0, -4)}`),
-    ...links.filter(({ kind, master }) => kind === "tap" && master !== undefined).map(({ master }) => master!),
     ...here.flatMap((record) => bridgeOf(record) ?? []),
   ]);
-  const wires = [...bridges].map((name) => wireAt(name, { links, records: here }, sha256));
+  const at = (name: string): Wire => wireAt(name, { links, records: here }, sha256);
+  const named = [...bridges].map(at);
+  // And those of others, unless it is a tap of one of these that went astray.
+  const others = links.flatMap(({ name, kind, master }) =>
+    kind !== "tap" || master === undefined || bridges.has(master) || named.some(({ tap }) => tap?.name === name)
+      ? []
+      : [master],
+  );
+  const wires = [...named, ...[...new Set(others)].map(at)];
   const wired = new Set(
     wires.flatMap(({ bridge, nic, tap, podLink, names }) => [
       ...[bridge, nic, tap, podLink].map((link) => link?.name),

@@ -1,5 +1,6 @@
 // Pods that bridge-binding wired, healthy and broken in every way that ip, bridge and sysctl can break them: what is found, by its code and its subject.
-import { rename, unlink, writeFile } from "node:fs/promises";
+import { once } from "node:events";
+import { readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { execa } from "execa";
 import t from "tap";
 import { attachmentOf } from "../../harness/attachment.ts";
@@ -44,6 +45,11 @@ const breakages: Record<string, Breakage> = {
   "a NIC that is down": byIp(["link set eth0-nic down"], ["link set eth0-nic up"], ["link-down eth0-nic"]),
   "a bridge that is down": byIp(["link set k6t-eth0 down"], ["link set k6t-eth0 up"], ["link-down k6t-eth0"]),
   "a tap that is no port": byIp(["link set tap0 nomaster"], ["link set tap0 master k6t-eth0"], ["not-a-port tap0"]),
+  "a tap that is another bridge's port": byIp(
+    ["link add br7 type bridge", "link set tap0 master br7"],
+    ["link set tap0 master k6t-eth0", "link del br7"],
+    ["not-a-port tap0"],
+  ),
   "a NIC that is another bridge's port": byIp(
     ["link add br7 type bridge", "link set eth0-nic master br7"],
     ["link set eth0-nic master k6t-eth0", "link set eth0-nic type bridge_slave learning off", "link del br7"],
@@ -293,6 +299,64 @@ t.test("a bridge for managedTap is drawn before KubeVirt comes, and with what it
   t.match(after.wires, [{ kind: "bridge", maker: "KubeVirt on bridge-binding's bridge" }]);
   await ip(pod.namespace, "link del tap0");
   t.match((await document()).findings, [{ code: "tap-missing", remedy: /virt-handler/ }]);
+});
+
+t.test("a pod on a network of any kind is healthy, but for one whose primary link has no address", async (t) => {
+  for (const [network, netconf] of [
+    [{ kind: "ptp", families: "dual" }, {}],
+    [{ kind: "macvlan", families: "dual" }, {}],
+    [{ kind: "bridge", families: "ipv6" }, {}],
+    [{ kind: "bridge", families: "dual" }, { keepPodAddresses: false }],
+    [
+      { kind: "veth", addresses: ["10.7.0.2/32"], mtu: 9000 },
+      { mtu: 1400, bridgeAddress: "none" },
+    ],
+  ] as const) {
+    const { document } = await patientOf(t, "bridge-binding", { ...network, netconf });
+    t.same((await document()).findings, [], JSON.stringify(network));
+  }
+  const { findings } = await patientOf(t, "bridge-binding", { kind: "veth", addresses: [] });
+  t.same(await findings(), ["address-none eth0"]);
+});
+
+t.test("KubeVirt's masquerade is drawn as such, and found where the kernel does not forward", async (t) => {
+  const pod = await createPod(t);
+  await pod.attach({ kind: "bridge" });
+  await ip(
+    pod.namespace,
+    "link add k6t-eth0 address 02:00:00:00:00:00 type bridge",
+    "address add 10.0.2.1/24 dev k6t-eth0",
+    "link set k6t-eth0 up",
+    "tuntap add tap0 mode tap user 107 group 107",
+    "link set tap0 master k6t-eth0 up",
+  );
+  await writeSysctls(pod.namespace, { "net/ipv4/ip_forward": "1" });
+  const { status, stdout } = await diagnose([pod.namespace.path]);
+  t.equal(status, 0);
+  t.match(stdout, /^network ─── eth0 ─NAT─ k6t-eth0 ─── tap0 ┄┄┄ guest {4}KubeVirt$/m);
+  await writeSysctls(pod.namespace, { "net/ipv4/ip_forward": "0" });
+  t.match(await diagnose([pod.namespace.path]), { status: 1, stdout: /ip_forward: is 0.* \[forwarding-off\]/ });
+});
+
+t.test("while another call is at work in the pod it is looked at all the same, after a second", async (t) => {
+  const { pod, findings } = await patientOf(t);
+  const script = 'exec 9<"$0"; flock 9; echo; cat';
+  const holder = execa("bash", ["-c", script, pod.namespace.path], { stdin: "pipe", buffer: false });
+  t.teardown(() => holder.stdin.end());
+  await once(holder.stdout, "data");
+  t.same(await findings(), [`another-call ${pod.namespace.path}`]);
+  holder.stdin.end();
+  await holder;
+  t.same(await findings(), []);
+});
+
+t.test("a record of a namespace that had the pod's path before is told", async (t) => {
+  const { findings, dataDir, binding } = await patientOf(t);
+  const [file] = await binding.journal();
+  const entry = JSON.parse(await readFile(`${dataDir}/${file}`, "utf8"));
+  const netns = { ...entry.netns, inode: 1, ...(entry.netns.cookie && { cookie: "1" }) };
+  await writeFile(`${dataDir}/${file}`, JSON.stringify({ ...entry, netns }));
+  t.match(await findings(), [/^record-stale .*:net1$/]);
 });
 
 t.test("a bridge that KubeVirt made all by itself is drawn as KubeVirt's", async (t) => {
