@@ -167,7 +167,10 @@ function attachmentOf(env: Variables): Pick<Target, "containerId" | "ifname"> {
 }
 
 /** Throws a CniError 7 where prevResult is there, and is no result. */
-function previousOf({ object: { prevResult }, cniVersion }: Call): Result | undefined {
+export function previousOf({
+  object: { prevResult },
+  cniVersion,
+}: Pick<Call, "object" | "cniVersion">): Result | undefined {
   if (prevResult === undefined || prevResult === null) return undefined;
   if (isObject(prevResult)) return readResult(prevResult, cniVersion, "prevResult");
   throw new CniError(code.badConfiguration, "prevResult: must be an object");

@@ -29,10 +29,13 @@ export const diagnose: Command = {
     "processes, such as the one that `crictl inspectp` tells. Nothing is changed.",
   ],
 
-  run({ given: { flags, values, operands }, print, paint }) {
+  run({ given: { flags, values, operands }, print, paint, terminal }) {
     const [operand] = operands;
     if (operand === undefined || operand === "") throw new UsageError("a network namespace or a process is missing");
     const own = values["data-dir"];
+    if (own !== undefined && !own.startsWith("/"))
+      throw new UsageError(`--data-dir: must be an absolute path, not ${JSON.stringify(own)}`);
+    if (own !== undefined) terminal.stat(own);
     const sight = lookAtAll(pathOf(operand), own === undefined ? directories : [...new Set([...directories, own])]);
     const diagnosis = diagnosisOf(sight, sha256);
     if (flags.has("json")) print(JSON.stringify(documentOf(diagnosis)));

@@ -11,7 +11,7 @@ export type Brush = Readonly<Record<"good" | "doubtful" | "bad" | "strong" | "fa
 /** The picture and the findings, as lines. */
 export function linesOf(diagnosis: Diagnosis, brush: Brush): string[] {
   const { sight, wires, findings } = diagnosis;
-  const said = findings.flatMap((finding) => [...findingLines(finding, brush)]);
+  const said = findings.flatMap((finding) => findingLines(finding, brush));
   return [
     ...wires.flatMap((wire) => [...wireLines(wire, sight, brush), ""]),
     ...sight.vfs.flatMap((vf) => [...vfLines(vf, brush), ""]),
@@ -89,5 +89,8 @@ function vfLines(vf: SeenVf, brush: Brush): string[] {
 
 function findingLines({ code, severity, subject, fact, remedy }: Finding, brush: Brush): string[] {
   const colour = severity === "error" ? brush.bad : brush.doubtful;
-  return [`${colour(severity)} ${subject}: ${fact} ${brush.faint(`[${code}]`)}`, `      → ${remedy}`];
+  return [
+    `${colour(severity.padEnd(7))}  ${subject}: ${fact} ${brush.faint(`[${code}]`)}`,
+    `         ${brush.faint("do:")} ${remedy}`,
+  ];
 }

@@ -5,14 +5,11 @@ import type { Namespaces } from "../plan/attachments.ts";
 import type { Identity } from "../plan/journal.ts";
 import { NetnsKernel } from "./netns.ts";
 
-/** How long a call waits for another one that is busy in the same pod, in milliseconds. */
-const patience = 20_000;
-
 /** How long a call waits for its turn, in milliseconds. */
 const courtesy = 1_000;
 
-/** The node's network namespaces. */
-export const namespaces: Namespaces<NetnsKernel> = {
+/** The node's network namespaces; `patience` is how many milliseconds a call waits for another one that is busy in the same pod. */
+export const namespacesIn = (patience: number): Namespaces<NetnsKernel> => ({
   time: () => host.monotonic(),
 
   identify(path: string): Identity | undefined {
@@ -39,7 +36,7 @@ export const namespaces: Namespaces<NetnsKernel> = {
 
   /** The lock is a flock on the namespace itself: it needs no file of its own, and goes with its holder. */
   enter<T>(path: string, work: (kernel: NetnsKernel, here: Identity) => T): T {
-    const lock = locked(path);
+    const lock = locked(path, patience);
     try {
       const netns = host.openNetns(path);
       try {
@@ -59,9 +56,9 @@ export const namespaces: Namespaces<NetnsKernel> = {
       host.close(lock);
     }
   },
-};
+});
 
-function locked(path: string): number {
+function locked(path: string, patience: number): number {
   try {
     return host.lock(path, patience);
   } catch (failure) {

@@ -15,6 +15,7 @@ import type { Kernel } from "../plan/apply.ts";
 import type { Scope } from "../plan/change.ts";
 import type { Address, Link, Neighbor, PortSettings, Route, State } from "../plan/state.ts";
 import type { Configuration, Step } from "../plan/step.ts";
+import { routeText } from "../plan/words.ts";
 import { networkOf, observeLinks } from "./observe.ts";
 import { readSysctl, writeSysctl } from "./sysctl.ts";
 
@@ -96,7 +97,7 @@ export class NetnsKernel implements Kernel {
       case "addRoute":
         return this.#addRoute(step.route);
       case "removeRoute":
-        return this.#take(route, step.route, routeText(step.route));
+        return this.#take(route, step.route, `route ${routeText(step.route)}`);
       case "addNeighbor":
         return this.#give(neighbor, { ...step.neighbor, index: this.#index(step.link) }, neighborText(step));
       case "removeNeighbor":
@@ -107,7 +108,7 @@ export class NetnsKernel implements Kernel {
   }
 
   #addRoute(body: Route): void {
-    const subject = routeText(body);
+    const subject = `route ${routeText(body)}`;
     // Where its preferred source went, an IPv6 route has stayed, without it.
     if (unless(["EEXIST"], () => this.#rtnl.create(route, body, subject)) || body.family !== families.ipv6) return;
     this.#rtnl.replace(route, body, subject);
@@ -248,12 +249,6 @@ function unless(codes: readonly string[], work: () => unknown): boolean {
     if (!codes.includes((failure as NetlinkError).code)) throw failure;
     return false;
   }
-}
-
-/** As in `ip route`: `default via 10.244.0.1`. */
-function routeText({ destination, destinationLength, gateway }: Route): string {
-  const to = destination === undefined ? "default" : `${destination}/${destinationLength}`;
-  return `route ${to}${gateway === undefined ? "" : ` via ${gateway}`}`;
 }
 
 function neighborText({ link, neighbor }: { readonly link: string; readonly neighbor: Neighbor }): string {

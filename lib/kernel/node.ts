@@ -2,12 +2,18 @@
 import * as host from "host";
 import { Attachments } from "../plan/attachments.ts";
 import { Journal } from "../plan/journal.ts";
-import { namespaces } from "./namespaces.ts";
+import { namespacesIn } from "./namespaces.ts";
 import type { NetnsKernel } from "./netns.ts";
 
-/** The attachments whose journal is in `directory`. */
-export function attachmentsIn(directory: string): Attachments<NetnsKernel> {
-  return new Attachments(new Journal(directory, host), namespaces);
+/** How long a runtime's call waits for another one that is busy in the same pod, in milliseconds. */
+const patience = 20_000;
+
+/** How long a person waits for a call that is busy with the same pod or device, in milliseconds. */
+export const shortPatience = 2_000;
+
+/** The attachments whose journal is in `directory`; `wait` is how many milliseconds a call waits for another one in the same pod. */
+export function attachmentsIn(directory: string, wait = patience): Attachments<NetnsKernel> {
+  return new Attachments(new Journal(directory, host), namespacesIn(wait));
 }
 
 /** The SHA-256 of the text's UTF-8, as 64 lower-case hex digits. */

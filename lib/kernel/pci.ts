@@ -2,10 +2,11 @@
 import * as host from "host";
 import { openRtnetlink } from "../netlink/socket.ts";
 import { type Allocation, Allocations, type Devices } from "../plan/allocations.ts";
-import { type Identity, Journal } from "../plan/journal.ts";
+import { Journal } from "../plan/journal.ts";
 import { directoryOf, identityOf, isDevice } from "../sysfs/pci.ts";
 import { isThere, type Tree } from "../sysfs/tree.ts";
 import { type Node, NodeDevices } from "./devices.ts";
+import { identifyNetns } from "./whereabouts.ts";
 
 /** How long a call waits for another one that is busy with the same device, in milliseconds. */
 const patience = 30_000;
@@ -13,34 +14,27 @@ const patience = 30_000;
 /** sysfs and /dev of this node. */
 export const tree: Tree = host;
 
-/** The devices whose journal is in `directory`. */
-export function allocationsIn(directory: string): Allocations<NodeDevices> {
-  return new Allocations(new Journal<Allocation>(directory, host), devices);
+/** The devices whose journal is in `directory`; `wait` is how many milliseconds a call waits for another one at the same device. */
+export function allocationsIn(directory: string, wait = patience): Allocations<NodeDevices> {
+  return new Allocations(new Journal<Allocation>(directory, host), devicesIn(wait));
 }
 
-const devices: Devices<NodeDevices> = {
+const devicesIn = (wait: number): Devices<NodeDevices> => ({
   time: () => host.monotonic(),
 
   identify: (address) => (isDevice(tree, address) ? identityOf(tree, address) : undefined),
 
   /** The lock is a flock on the device's own directory, which goes with its holder. */
   enter<T>(address: string, work: (kernel: NodeDevices) => T): T {
-    const lock = host.lock(directoryOf(address), patience);
+    const lock = host.lock(directoryOf(address), wait);
     try {
-      return devices.outside(work);
+      return outside(work);
     } finally {
       host.close(lock);
     }
   },
 
-  outside<T>(work: (kernel: NodeDevices) => T): T {
-    const { rtnl } = openRtnetlink();
-    try {
-      return work(new NodeDevices(tree, rtnl, node));
-    } finally {
-      rtnl.close();
-    }
-  },
+  outside,
 
   identifyNetns,
 
@@ -53,19 +47,14 @@ const devices: Devices<NodeDevices> = {
       return false;
     }
   },
-};
+});
 
-function identifyNetns(path: string): Identity {
-  const netns = host.openNetns(path);
+function outside<T>(work: (kernel: NodeDevices) => T): T {
+  const { rtnl } = openRtnetlink();
   try {
-    return host.inNetns(netns, () => {
-      const { device, inode } = host.stat("/proc/thread-self/ns/net");
-      const { rtnl, cookie } = openRtnetlink();
-      rtnl.close();
-      return { device, inode, ...(cookie !== undefined && { cookie }) };
-    });
+    return work(new NodeDevices(tree, rtnl, node));
   } finally {
-    host.close(netns);
+    rtnl.close();
   }
 }
 

@@ -1,15 +1,18 @@
 // Plugins whose whole work is a plan for the pod's network namespace: what ADD plans and reports is theirs, all other verbs come from the journal.
 import { CniError, code } from "../cni/errors.ts";
 import { fault } from "../cni/failure.ts";
-import type { Attachment, Collection, Detachment, Inquiry, Netconf, Netns, Plugin } from "../cni/plugin.ts";
+import type { Look } from "../cni/operator.ts";
+import type { Attachment, Collection, Detachment, Inquiry, Netconf, Plugin } from "../cni/plugin.ts";
 import type { Result } from "../cni/results.ts";
 import type { Planned } from "../plan/attachments.ts";
-import { entranceFault } from "./namespaces.ts";
+import type { Change } from "../plan/change.ts";
+import type { Difference } from "../plan/differences.ts";
 import type { NetnsKernel } from "./netns.ts";
 import { attachmentsIn } from "./node.ts";
+import { entranceOf, looksOf, podOperator } from "./pod-operator.ts";
 
 /** What such a plugin's configuration must have: the directory of its journal. */
-interface Journaled {
+export interface Journaled {
   readonly dataDir: string;
 }
 
@@ -24,19 +27,22 @@ export interface PodPlugin<C extends Journaled, D extends Journaled, P extends P
   report(planned: P, call: Attachment<C>): Result;
   /** What CHECK finds wrong: every difference from what ADD made, unless told. */
   differences?(kernel: NetnsKernel, call: Attachment<C>): string[];
-  /** What STATUS looks at: each gives what is wrong, or throws it. Whether namespaces can be entered, and the journal's directory, is looked at anyway. */
-  readonly needs: readonly (() => string | undefined)[];
+  /** The same where only the record is known: every difference from what it describes, unless told. */
+  recorded?(kernel: NetnsKernel, due: readonly Change[]): Difference[];
+  /** What STATUS looks at. Whether namespaces can be entered, and the journal's directory, is looked at anyway. */
+  readonly needs: readonly Look[];
 }
 
 /** Makes a plugin of it: all or nothing in ADD, exactly back in DEL, in GC and where ADD fails. */
 export function podPlugin<C extends Journaled, D extends Journaled, P extends Planned>(
   plugin: PodPlugin<C, D, P>,
 ): Plugin<C, D> {
-  const { name, about, netconf, needs } = plugin;
+  const { name, about, netconf } = plugin;
   return {
     name,
     about,
     netconf,
+    operator: podOperator(plugin),
 
     add(call: Attachment<C>): Result {
       const { containerId, ifname, network, netns, conf } = call;
@@ -62,13 +68,8 @@ export function podPlugin<C extends Journaled, D extends Journaled, P extends Pl
     },
 
     status({ conf }: Inquiry<C>): void {
-      const faults = [entranceFault, ...needs, () => attachmentsIn(conf.dataDir).probe()].flatMap(fault);
+      const faults = looksOf(plugin, conf).flatMap((look) => fault(look.fault));
       if (faults.length > 0) throw new CniError(code.unavailable, faults.join("; "));
     },
   };
-}
-
-/** The way into the namespace that was opened, also where its path is another one's by now. */
-function entranceOf({ fd }: Netns): string {
-  return `/proc/self/fd/${fd}`;
 }

@@ -106,6 +106,26 @@ export class Allocations<K extends DeviceKernel> {
     ]);
   }
 
+  /** Every record, and for each file that cannot be read the error that says why. */
+  records(): { entries: Recorded<Allocation>[]; failures: unknown[] } {
+    return this.#list();
+  }
+
+  /** What is recorded of the device, by its PCI address. */
+  recordOf(address: string): Recorded<Allocation> | undefined {
+    return this.#journal.find(address);
+  }
+
+  /** Gives an attachment's device back whose namespace is known to be gone. Does nothing where somebody else has the device by now. */
+  reclaim(entry: Allocation): void {
+    this.#release(entry);
+  }
+
+  /** Sees the device, as `add` would, and changes nothing. */
+  see<T>(address: string, work: (kernel: K) => T): T {
+    return this.#devices.enter(address, work);
+  }
+
   /** Gives back every device of the network whose attachment is not among the valid ones. Goes on past failures, and gives them all. */
   collect(network: string, valid: readonly Attachment[]): unknown[] {
     const { entries, failures } = this.#list();

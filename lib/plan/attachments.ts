@@ -4,7 +4,7 @@ import { aged } from "./aging.ts";
 import { apply, type Kernel, undo } from "./apply.ts";
 import { type Change, expectation, scope } from "./change.ts";
 import { differences } from "./differences.ts";
-import { attachmentName, type Entry, type Identity, isSame, type Journal, type Recorded } from "./journal.ts";
+import { attachmentName, type Entry, type Identity, type Journal, type Recorded } from "./journal.ts";
 import { outdated, withOriginals, withoutShared, withShared } from "./shared.ts";
 import type { State } from "./state.ts";
 
@@ -34,6 +34,13 @@ export interface Planned {
   readonly changes: readonly Change[];
   readonly state: State;
 }
+
+/** What became of a comparison. `elsewhere`: the record is of the namespace that was at `path`, another one. */
+export type Examined<T> =
+  | { readonly is: "compared"; readonly differences: T[] }
+  | { readonly is: "unrecorded" }
+  | { readonly is: "pending" }
+  | { readonly is: "elsewhere"; readonly path: string };
 
 /** All attachments of one plugin. Failures are thrown as they are, several of them as an AggregateError. */
 export class Attachments<K extends Kernel> {
@@ -102,6 +109,11 @@ export class Attachments<K extends Kernel> {
     else this.#undoElsewhere(recorded.entry);
   }
 
+  /** Every record, and for each file that cannot be read the error that says why. */
+  records(): { entries: Recorded[]; failures: unknown[] } {
+    return this.#journal.list();
+  }
+
   /**
    * Names each difference between what the attachment made and what is there. Throws where nothing can be compared.
    * @param compare is given the changes as they ought to show, in the namespace; it must change nothing
@@ -112,20 +124,67 @@ export class Attachments<K extends Kernel> {
     compare: (kernel: K, due: readonly Change[]) => string[] = (kernel, due) =>
       differences(expectation(due), kernel.observe(scope(due))),
   ): string[] {
+    const { containerId, ifname } = attachment;
+    const examined = this.examine(attachment, netns, compare);
+    switch (examined.is) {
+      case "compared":
+        return examined.differences;
+      case "unrecorded":
+        return [`${ifname}: no ADD of container ${containerId} is recorded`];
+      case "pending":
+        return [`${ifname}: its ADD did not end`];
+      case "elsewhere":
+        return [`${netns}: is another namespace than the one at ${examined.path} that ADD prepared`];
+    }
+  }
+
+  /** The same, of any kind of difference, for who wants to know what was compared. */
+  examine<T>(attachment: Attachment, netns: string, compare: (kernel: K, due: readonly Change[]) => T[]): Examined<T> {
     return this.#namespaces.enter(netns, (kernel, here) => {
-      const { containerId, ifname } = attachment;
       const recorded = this.#journal.find(attachmentName(attachment));
-      if (recorded === undefined) return [`${ifname}: no ADD of container ${containerId} is recorded`];
-      if (recorded.pending) return [`${ifname}: its ADD did not end`];
+      if (recorded === undefined) return { is: "unrecorded" };
+      if (recorded.pending) return { is: "pending" };
       const { changes, netns: there } = recorded.entry;
-      if (!isSame(there, here))
-        return [`${netns}: is another namespace than the one at ${there.path} that ADD prepared`];
+      if (!isSame(there, here)) return { is: "elsewhere", path: there.path };
       const siblings = this.#siblings(attachment, here);
       const due =
         siblings.length === 0
           ? changes
           : withShared(changes, siblings, kernel.observe({ ...scope(changes), links: false }));
-      return compare(kernel, due);
+      return { is: "compared", differences: compare(kernel, due) };
+    });
+  }
+
+  /**
+   * What `add` would do, which is not done: the changes as they would be recorded, and what an earlier ADD left that was killed, which `add` would undo first.
+   * Throws what `planning` throws, and where the attachment is there already.
+   */
+  preview<P extends Planned>(
+    { containerId, ifname, netns }: Attachment & { readonly netns: string },
+    planning: (kernel: K) => P,
+  ): { planned: P; changes: Change[]; leftover: boolean } {
+    return this.#namespaces.enter(netns, (kernel, here) => {
+      const earlier = this.#journal.find(attachmentName({ containerId, ifname }));
+      const leftover = earlier !== undefined && isSame(earlier.entry.netns, here);
+      if (leftover && !earlier.pending) throw new Error(attachedAlready(earlier.entry));
+      const planned = planning(kernel);
+      return {
+        planned,
+        changes: withOriginals(planned.changes, this.#siblings({ containerId, ifname }, here)),
+        leftover,
+      };
+    });
+  }
+
+  /** Forgets an attachment whose namespace is known to be gone, with all that the record describes. False where the record is another one by now. */
+  forget(entry: Entry): boolean {
+    // An ADD with the same names in a new namespace may be about to write its own.
+    return this.#namespaces.inTurn(this.#journal.directory, () => {
+      const recorded = this.#journal.find(attachmentName(entry));
+      if (recorded === undefined || recorded.entry.time !== entry.time || !isSame(recorded.entry.netns, entry.netns))
+        return false;
+      this.#forget(entry);
+      return true;
     });
   }
 
@@ -147,7 +206,7 @@ export class Attachments<K extends Kernel> {
   #clear({ entry, pending }: Recorded, here: Identity, kernel: Kernel): void {
     if (!isSame(entry.netns, here)) this.#undoElsewhere(entry, here);
     else if (pending) this.#undo(entry, kernel);
-    else throw new Error(`${entry.ifname}: container ${entry.containerId} has this attachment already; DEL it first`);
+    else throw new Error(attachedAlready(entry));
   }
 
   #commit(entry: Entry, changes: readonly Change[], kernel: Kernel): void {
@@ -202,6 +261,16 @@ export class Attachments<K extends Kernel> {
       .map(({ entry }) => entry)
       .filter((entry) => !isAttachment(entry, attachment) && isSame(entry.netns, here));
   }
+}
+
+function attachedAlready({ ifname, containerId }: Attachment): string {
+  return `${ifname}: container ${containerId} has this attachment already; DEL it first`;
+}
+
+/** Whether two identities are one namespace's: by their cookies, where both are known. */
+export function isSame(one: Identity, other: Identity): boolean {
+  if (one.cookie !== undefined && other.cookie !== undefined) return one.cookie === other.cookie;
+  return one.device === other.device && one.inode === other.inode;
 }
 
 function isAttachment(one: Attachment, other: Attachment): boolean {

@@ -3,18 +3,30 @@ import { addressText } from "./address.ts";
 import type { ExpectedLink } from "./change.ts";
 import type { Address, Link, PortVlan, State } from "./state.ts";
 
+/** One difference. */
+export interface Difference {
+  /** In the operator's words, such as `tap0: owner is 0, not 107`. */
+  readonly fact: string;
+  /** The command that puts it right, in the namespace; absent where only ADD could. */
+  readonly repair?: string;
+}
+
+/** What to compare, with the state that a plan ought to have produced. */
+type Expectation = { readonly links: readonly ExpectedLink[]; readonly sysctls: State["sysctls"] };
+
+/** Names each difference; nothing where all is as expected. */
+export function differences(expected: Expectation, observed: State): string[] {
+  return repairable(expected, observed).map(({ fact }) => fact);
+}
+
 /**
- * Names each difference in the operator's words, such as `tap0: owner is 0, not 107`; nothing where all is as expected.
- * Only what the plan set is compared: routes, addresses and links that others added are theirs.
+ * The same, each with what puts it right. Only what the plan set is compared: routes, addresses and links that others added are theirs.
  */
-export function differences(
-  expected: { links: readonly ExpectedLink[]; sysctls: State["sysctls"] },
-  observed: State,
-): string[] {
+export function repairable(expected: Expectation, observed: State): Difference[] {
   return [
     ...expected.links.flatMap((link) => linkDifferences(link, find(link, observed.links))),
     ...Object.entries(expected.sysctls).flatMap(([key, value]) =>
-      compare(key, "", observed.sysctls[key] ?? "absent", value),
+      compare([key], observed.sysctls[key] ?? "absent", value, sysctl(key, value)),
     ),
   ];
 }
@@ -23,43 +35,80 @@ function find({ index, name }: ExpectedLink, links: readonly Link[]): Link | und
   return links.find((link) => (index === undefined ? link.name === name : link.index === index));
 }
 
-function linkDifferences(expected: ExpectedLink, observed: Link | undefined): string[] {
-  const { name } = expected;
-  if (observed === undefined) return [`${name}: is missing`];
+function linkDifferences(expected: ExpectedLink, observed: Link | undefined): Difference[] {
+  const { name, bridge, tap } = expected;
+  if (observed === undefined) return [{ fact: `${name}: is missing` }];
+  const shown = observed.name;
+  const set = (what: string): string => `ip link set ${word(shown)} ${what}`;
+  const ipv6 = sysctl(`net.ipv6.conf.${shown}.disable_ipv6`, expected.ipv6 ? "0" : "1");
   return [
-    ...compare(name, "name", observed.name, name),
-    ...compare(name, "kind", observed.kind, expected.kind),
-    ...compare(name, "link group", observed.mark, expected.mark),
-    ...compare(name, "MAC", observed.mac, expected.mac),
-    ...compare(name, "MTU", observed.mtu, expected.mtu),
-    ...compare(name, "", observed.up ? "up" : "down", expected.up ? "up" : "down"),
-    ...compare(name, "master", observed.master ?? "none", expected.master ?? "none"),
-    ...compare(name, "IPv6", onOff(observed.ipv6), onOff(expected.ipv6)),
-    ...compare(name, "owner", observed.tap?.owner, expected.tap?.owner),
-    ...compare(name, "group", observed.tap?.group, expected.tap?.group),
-    ...compare(name, "multi-queue", onOff(observed.tap?.multiQueue), onOff(expected.tap?.multiQueue)),
-    ...compare(name, "VLAN filtering", onOff(observed.bridge?.vlanFiltering), onOff(expected.bridge?.vlanFiltering)),
-    ...compare(name, "learning", onOff(observed.port?.learning), onOff(expected.port?.learning)),
-    ...compare(name, "isolation", onOff(observed.port?.isolated), onOff(expected.port?.isolated)),
-    ...compare(name, "VLANs", vlansText(observed.port?.vlans), vlansText(expected.port?.vlans)),
-    ...(expected.port?.stations ?? [])
-      .filter((mac) => !observed.port?.stations.includes(mac))
-      .map((mac) => `${name}: forwarding entry ${mac} is missing`),
-    ...missing(expected.addresses, observed.addresses).map(
-      (address) => `${name}: address ${addressText(address)} is missing`,
-    ),
+    ...compare([name, "name"], shown, name),
+    ...compare([name, "kind"], observed.kind, expected.kind),
+    ...compare([name, "link group"], observed.mark, expected.mark, set(`group ${expected.mark}`)),
+    ...compare([name, "MAC"], observed.mac, expected.mac, set(`address ${expected.mac}`)),
+    ...compare([name, "MTU"], observed.mtu, expected.mtu, set(`mtu ${expected.mtu}`)),
+    ...compare([name], upDown(observed.up), upDown(expected.up), set(upDown(expected.up))),
+    ...compare([name, "master"], observed.master ?? "none", expected.master ?? "none", set(masterText(expected))),
+    ...compare([name, "IPv6"], onOff(observed.ipv6), onOff(expected.ipv6), ipv6),
+    ...compare([name, "owner"], observed.tap?.owner, tap?.owner),
+    ...compare([name, "group"], observed.tap?.group, tap?.group),
+    ...compare([name, "multi-queue"], onOff(observed.tap?.multiQueue), onOff(tap?.multiQueue)),
+    ...compare([name, "VLAN filtering"], onOff(observed.bridge?.vlanFiltering), onOff(bridge?.vlanFiltering)),
+    ...portDifferences(expected, observed, set(masterText(expected))),
+    ...missing(expected.addresses, observed.addresses).map((address) => ({
+      fact: `${name}: address ${addressText(address)} is missing`,
+      repair: `ip address add ${addressText(address)} dev ${word(shown)}`,
+    })),
+  ];
+}
+
+/** What is no port, or another bridge's, must be made one first. */
+function portDifferences({ name, port, master }: ExpectedLink, observed: Link, enslave: string): Difference[] {
+  if (port === undefined) return [];
+  const { port: shown, name: on } = observed;
+  const first = (repair?: string): string | undefined => (observed.master === master ? repair : enslave);
+  const set = (what: string, is: boolean): string | undefined =>
+    first(`bridge link set dev ${word(on)} ${what} ${onOff(is)}`);
+  return [
+    ...compare([name, "learning"], onOff(shown?.learning), onOff(port.learning), set("learning", port.learning)),
+    ...compare([name, "isolation"], onOff(shown?.isolated), onOff(port.isolated), set("isolated", port.isolated)),
+    ...compare([name, "VLANs"], vlansText(shown?.vlans), vlansText(port.vlans), first()),
+    ...port.stations
+      .filter((mac) => !shown?.stations.includes(mac))
+      .map((mac) => ({
+        fact: `${name}: forwarding entry ${mac} is missing`,
+        repair: first(`bridge fdb replace ${mac} dev ${word(on)} master static`)!,
+      })),
   ];
 }
 
 /** `subject: what is OBSERVED, not EXPECTED`, where something is expected and is not so. */
 function compare<T extends string | number>(
-  subject: string,
-  what: string,
+  [subject, what]: readonly [subject: string, what?: string],
   observed: T | undefined,
   expected: T | undefined,
-): string[] {
+  repair?: string,
+): Difference[] {
   if (expected === undefined || observed === expected) return [];
-  return [`${subject}: ${what === "" ? "" : `${what} `}is ${observed ?? "unknown"}, not ${expected}`];
+  const fact = `${subject}: ${what === undefined ? "" : `${what} `}is ${observed ?? "unknown"}, not ${expected}`;
+  return [{ fact, ...(repair !== undefined && { repair }) }];
+}
+
+function sysctl(key: string, value: string): string {
+  return `sysctl -w ${word(`${key}=${value}`)}`;
+}
+
+function masterText({ master }: ExpectedLink): string {
+  return master === undefined ? "nomaster" : `master ${word(master)}`;
+}
+
+function upDown(up: boolean): string {
+  return up ? "up" : "down";
+}
+
+/** As one word of a shell's: the kernel takes almost any character in a link's name. */
+function word(text: string): string {
+  return /^[\w.:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 function onOff(value: boolean | undefined): string | undefined {

@@ -8,12 +8,6 @@ export interface Identity {
   readonly cookie?: string;
 }
 
-/** Whether two identities are one namespace's: by their cookies, where both are known. */
-export function isSame(one: Identity, other: Identity): boolean {
-  if (one.cookie !== undefined && other.cookie !== undefined) return one.cookie === other.cookie;
-  return one.device === other.device && one.inode === other.inode;
-}
-
 /** One attachment's record; `C` is what was changed for it. */
 export interface Entry<C = Change> {
   /** The network's name in the configuration. */

@@ -34,14 +34,20 @@ export const bridgeBinding: Plugin<Netconf, Salvaged> = podPlugin({
     report(changes, { names, sandbox: netns.path, ...(prevResult && { prevResult }) }),
 
   needs: [
-    () =>
-      isPresent("/dev/net/tun")
-        ? undefined
-        : "/dev/net/tun: is missing, so that no tap can be made; load the module tun",
-    () =>
-      new NetnsKernel().has("bridge")
-        ? undefined
-        : "kernel: has no bridge links; load the module bridge (CONFIG_BRIDGE)",
+    {
+      what: "/dev/net/tun",
+      fault: () =>
+        isPresent("/dev/net/tun")
+          ? undefined
+          : "/dev/net/tun: is missing, so that no tap can be made; load the module tun",
+    },
+    {
+      what: "kernel: bridge links",
+      fault: () =>
+        new NetnsKernel().has("bridge")
+          ? undefined
+          : "kernel: has no bridge links; load the module bridge (CONFIG_BRIDGE)",
+    },
   ],
 });
 

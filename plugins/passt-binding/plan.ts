@@ -1,5 +1,6 @@
 // What passt-binding does to a pod: two sysctls become as wide as passt needs them, and never narrower than they were.
-import type { SetSysctl } from "../../lib/plan/change.ts";
+import type { Change, SetSysctl } from "../../lib/plan/change.ts";
+import type { Difference } from "../../lib/plan/differences.ts";
 import type { State } from "../../lib/plan/state.ts";
 import type { Netconf } from "./netconf.ts";
 
@@ -33,8 +34,24 @@ export function shortfalls(wishes: Wishes, state: State): string[] {
   });
 }
 
+/** The same by what is on record in the wishes' place, each with what gives it back. */
+export function narrowed(due: readonly Change[], state: State): Difference[] {
+  return due.flatMap((change): Difference[] => {
+    if (change.do !== "sysctl") return [];
+    const { key, to } = change;
+    const found = state.sysctls[key];
+    if (found === undefined) return [{ fact: `${key}: is absent, not ${to}` }];
+    const wanted = key === portStart ? `${Math.min(Number(found), Number(to))}` : widened(found, rangeOf(to));
+    return wanted === found ? [] : [{ fact: `${key}: is ${found}, not ${to}`, repair: `sysctl -w ${key}="${wanted}"` }];
+  });
+}
+
 /** The smallest range with both in it. One whose end is before its beginning, such as the kernel's own `1 0`, is empty. */
 function widened(range: string, [first, last]: Wishes["pingGroupRange"]): string {
-  const [from, to] = range.split(" ").map(Number) as [number, number];
+  const [from, to] = rangeOf(range);
   return from > to ? `${first} ${last}` : `${Math.min(from, first)} ${Math.max(to, last)}`;
+}
+
+function rangeOf(text: string): [first: number, last: number] {
+  return text.split(" ").map(Number) as [number, number];
 }

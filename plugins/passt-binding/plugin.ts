@@ -7,8 +7,10 @@ import { podPlugin } from "../../lib/kernel/pod-plugin.ts";
 import { sysctlFault } from "../../lib/kernel/sysctl.ts";
 import { logicNetworkName } from "../../lib/kubevirt/cni-args.ts";
 import type { Planned } from "../../lib/plan/attachments.ts";
+import type { Change } from "../../lib/plan/change.ts";
+import type { Difference } from "../../lib/plan/differences.ts";
 import { type Netconf, netconf, type Salvaged } from "./netconf.ts";
-import { plan, shortfalls, sysctls } from "./plan.ts";
+import { narrowed, plan, shortfalls, sysctls } from "./plan.ts";
 
 export const passtBinding: Plugin<Netconf, Salvaged> = podPlugin({
   name: "passt-binding",
@@ -34,7 +36,10 @@ export const passtBinding: Plugin<Netconf, Salvaged> = podPlugin({
     ...missing(kernel, call),
   ],
 
-  needs: sysctls.map((key) => () => sysctlFault(key)),
+  recorded: (kernel: NetnsKernel, due: readonly Change[]): Difference[] =>
+    narrowed(due, kernel.observe({ links: false, sysctls })),
+
+  needs: sysctls.map((key) => ({ what: `${key}: can be written`, fault: () => sysctlFault(key) })),
 });
 
 /** Says so where the link that passt is to serve the guest with is not there. */

@@ -69,6 +69,8 @@ t.test("what cannot be looked at ends with 3, and says why; what makes no sense 
     [["/etc/passwd"], 3, "passt-binding: /etc/passwd: is no network namespace"],
     [["/etc"], 3, "passt-binding: /etc: is no network namespace"],
     [["/proc/self/ns/net"], 3, "passt-binding: /proc/self/ns/net: is the node's own network namespace, not a pod's"],
+    [["--data-dir", "/run/no-such-journal", "blue"], 3, /no-such-journal/],
+    [["--data-dir", "journal", "blue"], 2, /must be an absolute path/],
     [[], 2, /^passt-binding: a network namespace or a process is missing; usage: /],
     [["blue", "red"], 2, /^passt-binding: red: is not expected; usage: /],
     [["--jsn", "blue"], 2, /did you mean --json/],

@@ -1,5 +1,6 @@
 // The plugin on a node in memory: its verbs, and the attachments that tests make.
 import { register } from "node:module";
+import type { Operator, Preview } from "../../../lib/cni/operator.ts";
 import type { Attachment } from "../../../lib/cni/plugin.ts";
 import type { Result } from "../../../lib/cni/results.ts";
 import type { Netconf } from "../../../plugins/sriov-vfio/netconf.ts";
@@ -106,6 +107,16 @@ export class PluginOnNode {
   status(wish: Wish = {}): void {
     const call = this.#call(wish);
     sriovVfio.status({ ...call, conf: netconf.parse(call.object) });
+  }
+
+  /** What the verbs for people are made from. */
+  get operator(): Operator<Netconf> {
+    return sriovVfio.operator!;
+  }
+
+  preview(wish: Wish = {}, netns?: string): Preview | undefined {
+    const { netns: there, ...attachment } = this.#attachment(netns === undefined ? wish : { ...wish, netns });
+    return this.operator.preview({ ...attachment, ...(netns !== undefined && { netns: there }) });
   }
 
   /** A pod and its namespace go. */

@@ -1,0 +1,89 @@
+// `check`: every attachment on record compared with its record. Multus never sends CHECK.
+import type { Checked, Condition, Inspection, Selection } from "../cni/operator.ts";
+import { json } from "./arguments.ts";
+import { type Command, exit, type Invocation } from "./command.ts";
+import { counted, type Grade, type Item, lines } from "./report.ts";
+import { dataDir, directoryOf, netnsPath, operatorOf, subjectText } from "./subject.ts";
+
+const grades: Readonly<Record<Condition, readonly [Grade, word: string]>> = {
+  healthy: ["good", "ok"],
+  differs: ["bad", "differs"],
+  vanished: ["doubtful", "vanished"],
+  interrupted: ["bad", "interrupted"],
+  busy: ["doubtful", "busy"],
+  unclear: ["bad", "unclear"],
+};
+
+export const check: Command = {
+  name: "check",
+  usage: "[--json] [--data-dir DIR] [netns path | pid | container ID]",
+  about: "compares what is there with what ADD made and wrote down, and names every difference",
+  options: [json, dataDir],
+  operands: 1,
+  more: [
+    "Without an argument it looks at every attachment on record on this node, else at those of a namespace,",
+    "of the namespace of a process, or of a container: the pod sandbox's ID, of which the beginning will do.",
+    "It changes nothing, and waits for no more than 2 seconds where a call is at work in a pod.",
+  ],
+
+  run(invocation) {
+    const operator = operatorOf(invocation, "check");
+    const directory = directoryOf(invocation, operator);
+    const [about] = invocation.given.operands;
+    const inspection = operator.check(directory, about === undefined ? undefined : selectionOf(about, invocation));
+    const missing = about !== undefined && inspection.attachments.length === 0;
+    const healthy =
+      !missing &&
+      inspection.unreadable.length === 0 &&
+      inspection.attachments.every(({ condition }) => condition === "healthy");
+    const { plugin, given, print } = invocation;
+    if (given.flags.has("json"))
+      print(JSON.stringify({ plugin: plugin.name, dataDir: directory, healthy, ...inspection }));
+    else for (const line of told(invocation, { directory, about, inspection })) print(line);
+    return healthy ? exit.healthy : exit.findings;
+  },
+};
+
+function selectionOf(about: string, invocation: Invocation): Selection {
+  const netns = netnsPath(about, invocation);
+  return netns === undefined ? { containerId: about } : { netns };
+}
+
+function told(
+  { plugin, paint }: Invocation,
+  { directory, about, inspection }: { directory: string; about: string | undefined; inspection: Inspection },
+): string[] {
+  const { attachments, unreadable } = inspection;
+  const items: Item[] = [
+    ...attachments.map(itemOf),
+    ...unreadable.map(
+      ({ fact, hint }): Item => ({
+        grade: "bad",
+        word: "unreadable",
+        text: fact,
+        findings: hint === undefined ? [] : [{ fact: `do: ${hint}` }],
+      }),
+    ),
+  ];
+  if (attachments.length === 0 && about !== undefined)
+    items.unshift({
+      grade: "bad",
+      word: "none",
+      text: `no attachment of ${about} is on record in ${directory}`,
+      findings: [
+        {
+          fact: `${plugin.name} was not called for it, or was called DEL, or has its records elsewhere`,
+          hint: `${plugin.name} check lists those that are on record; --data-dir says where else to look`,
+        },
+      ],
+    });
+  const broken = attachments.filter(({ condition }) => condition !== "healthy").length + unreadable.length;
+  const count = counted(attachments.length, "attachment");
+  const summary = `${count} on record in ${directory}${broken === 0 ? "" : `, ${broken} not as it should be`}`;
+  return [...lines(items, paint), paint.faint(summary)];
+}
+
+function itemOf(checked: Checked): Item {
+  const [grade, word] = grades[checked.condition];
+  return { grade, word, text: subjectText(checked), findings: checked.findings };
+}

@@ -1,0 +1,190 @@
+// `explain`: what ADD would do, in words, and nothing of it done.
+import { ipamType, networkName } from "../cni/configuration.ts";
+import { writeResult } from "../cni/conversion.ts";
+import { isIdentifier, linkNameFault, parseArgs } from "../cni/environment.ts";
+import { CniError, code } from "../cni/errors.ts";
+import { type Explanation, explain as explained } from "../cni/failure.ts";
+import type { JsonObject } from "../cni/json.ts";
+import { openNetns } from "../cni/netns.ts";
+import type { Preview, Prospect } from "../cni/operator.ts";
+import type { Netns } from "../cni/plugin.ts";
+import { previousOf } from "../cni/verbs.ts";
+import { configVersion } from "../cni/versions.ts";
+import { json, type Option } from "./arguments.ts";
+import { type Command, exit, type Invocation, UsageError } from "./command.ts";
+import { type Found, netconfIn } from "./netconf-file.ts";
+import { type Paint, printable } from "./paint.ts";
+import { netnsPath } from "./subject.ts";
+
+const options: readonly Option[] = [
+  json,
+  { name: "netns", value: "NETNS", about: "the pod's network namespace: a path, or the ID of a process in it" },
+  { name: "ifname", value: "NAME", about: "CNI_IFNAME; net1 unless told" },
+  { name: "container-id", value: "ID", about: "CNI_CONTAINERID, of which some MAC addresses are made" },
+  { name: "args", value: "CNI_ARGS", about: "CNI_ARGS, such as MAC=02:00:00:00:00:01" },
+  { name: "device", value: "ADDRESS", about: "the PCI address that Multus would fill in as deviceID" },
+];
+
+/** What is known of an ADD. */
+interface Explained {
+  readonly conf?: Readonly<Record<string, unknown>>;
+  readonly preview?: Preview;
+  /** The document that the runtime would be given. */
+  readonly result?: JsonObject;
+  readonly refused?: Explanation;
+  readonly notes: readonly string[];
+}
+
+export const explain: Command = {
+  name: "explain",
+  usage: `[--json] ${options
+    .slice(1)
+    .map(({ name, value }) => `[--${name} ${value}]`)
+    .join(" ")} [NETCONF | -]`,
+  about: "says in words what ADD would do with a configuration, or why it would refuse, and does nothing",
+  options,
+  operands: 1,
+  more: [
+    "NETCONF is a file with a configuration, a list of them, or a NetworkAttachmentDefinition as JSON",
+    "(kubectl get network-attachment-definitions NAME -o json); - or nothing is standard input.",
+    "Without --netns it says what the configuration means, with its defaults.",
+  ],
+
+  run(invocation) {
+    const { plugin, given, print } = invocation;
+    const found = withDevice(netconfIn(given.operands[0] ?? "-", invocation), given.values["device"]);
+    const netns = netnsOf(invocation);
+    const told = explanation(invocation, found, netns);
+    if (given.flags.has("json"))
+      print(JSON.stringify({ plugin: plugin.name, ...(netns && { netns: netns.path }), ...documentOf(told) }));
+    else for (const line of linesOf(invocation, told, found)) print(line);
+    return told.refused === undefined ? exit.healthy : exit.findings;
+  },
+};
+
+function explanation(invocation: Invocation, { object, chained }: Found, netns: Netns | undefined): Explained {
+  const { plugin, given } = invocation;
+  const { ifname = "net1", "container-id": containerId = "explain", args } = given.values;
+  if (!isIdentifier(containerId))
+    throw new UsageError(`--container-id: must begin with a letter or digit, and have only those, "_", "." and "-"`);
+  const nameFault = linkNameFault(ifname);
+  if (nameFault !== undefined) throw new UsageError(`--ifname: ${nameFault}`);
+  const notes: string[] = [];
+  const type = ipamOf(object);
+  let conf: Explained["conf"];
+  try {
+    if (type !== undefined && plugin.ipam !== true)
+      throw new CniError(
+        code.unsupportedField,
+        `ipam.type: ${type} would never be asked, ${plugin.name} assigns no addresses`,
+      );
+    const network = networkName(object);
+    const cniVersion = configVersion(object.cniVersion);
+    conf = plugin.netconf.parse(object) as Explained["conf"];
+    const prevResult = previousOf({ object, cniVersion }) ?? (chained ? {} : undefined);
+    if (chained && object.prevResult === undefined)
+      notes.push("what the plugins before it in the list would have given is not known, and taken for nothing");
+    if (type !== undefined)
+      notes.push(`the IPAM plugin ${type} would be asked for addresses first, which is not done here`);
+    const call: Prospect<unknown> = {
+      network,
+      cniVersion,
+      object,
+      conf,
+      containerId,
+      ifname,
+      args: parseArgs(args),
+      warn: (text) => notes.push(text),
+      ...(prevResult !== undefined && { prevResult }),
+      ...(netns !== undefined && { netns }),
+    };
+    const preview = plugin.operator?.preview(call);
+    if (plugin.operator === undefined) notes.push(`${plugin.name} has no plan that could be told beforehand`);
+    else if (preview !== undefined && given.values["container-id"] === undefined)
+      notes.push(
+        `the container's ID is not known: what is made of it, such as MAC addresses, is that of one called ${containerId}`,
+      );
+    const result = preview?.result && writeResult(preview.result, cniVersion, prevResult);
+    return { ...(conf && { conf }), ...(preview && { preview }), ...(result && { result }), notes };
+  } catch (failure) {
+    return { ...(conf && { conf }), refused: explained(failure), notes };
+  }
+}
+
+function withDevice(found: Found, device: string | undefined): Found {
+  return device === undefined ? found : { ...found, object: { ...found.object, deviceID: device } };
+}
+
+/** Undefined where there is none; one that is faulty is found out by what validates. */
+function ipamOf(object: Found["object"]): string | undefined {
+  try {
+    return ipamType(object);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The namespace that was asked for, open. Throws an Error where it is none, or the one that we are in. */
+function netnsOf(invocation: Invocation): Netns | undefined {
+  const { given, terminal } = invocation;
+  const { netns } = given.values;
+  if (netns === undefined) return undefined;
+  const path = netnsPath(netns, invocation);
+  if (path === undefined) throw new Error(`--netns: ${netns} is neither a path nor a process`);
+  try {
+    return openNetns({ CNI_NETNS: path }, terminal);
+  } catch (failure) {
+    throw new Error(explained(failure).msg.replace("CNI_NETNS", "--netns"));
+  }
+}
+
+function documentOf({ conf, preview, result, refused, notes }: Explained): object {
+  return {
+    ...(conf && { conf }),
+    ...(preview && { changes: preview.changes, words: preview.words }),
+    ...(result && { result }),
+    ...(refused && { refused }),
+    notes,
+  };
+}
+
+function linesOf(
+  { plugin, paint, given }: Invocation,
+  { conf, preview, result, refused, notes }: Explained,
+  { object }: Found,
+): string[] {
+  const told: string[] = [];
+  if (conf !== undefined) told.push(paint.strong("Configuration"), ...fieldLines(conf, object, paint), "");
+  if (refused !== undefined) {
+    told.push(paint.bad("ADD would refuse this"));
+    for (const fact of refused.msg.split("; ")) told.push(`  ${printable(fact)}`);
+    if (refused.details !== "") told.push(`  ${paint.faint("do:")} ${printable(refused.details)}`);
+  } else if (preview !== undefined) {
+    told.push(paint.strong(`${plugin.name} ADD would do this, in order`), ...planLines(preview));
+    if (result !== undefined) told.push("", paint.strong("It would report"), `  ${printable(JSON.stringify(result))}`);
+  } else
+    told.push(
+      given.values["netns"] === undefined
+        ? "The configuration is valid; --netns shows what ADD would do in a pod."
+        : "The configuration is valid.",
+    );
+  for (const note of notes) told.push("", `${paint.doubtful("note:")} ${printable(note)}`);
+  return told;
+}
+
+function fieldLines(conf: NonNullable<Explained["conf"]>, object: JsonObject, paint: Paint): string[] {
+  const fields = Object.entries(conf);
+  const width = Math.max(0, ...fields.map(([name]) => name.length));
+  return fields.map(([name, value]) => {
+    const isDefault = object[name] === undefined || object[name] === null;
+    return `  ${name.padEnd(width)}  ${printable(JSON.stringify(value))}${isDefault ? paint.faint(" (default)") : ""}`;
+  });
+}
+
+function planLines({ words }: Preview): string[] {
+  if (words.length === 0) return ["  nothing"];
+  return words.flatMap(({ what, steps }, position) => [
+    `  ${position + 1}. ${printable(what)}`,
+    ...steps.map((step) => `       ${printable(step)}`),
+  ]);
+}

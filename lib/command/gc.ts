@@ -1,0 +1,72 @@
+// `gc`: removes what belongs to attachments whose namespace is gone. Multus never sends GC.
+import type { Collection, Outcome } from "../cni/operator.ts";
+import { json, type Option } from "./arguments.ts";
+import { type Command, exit, type Invocation } from "./command.ts";
+import { counted, type Grade, type Item, lines } from "./report.ts";
+import { dataDir, directoryOf, operatorOf, subjectText } from "./subject.ts";
+
+const dryRun: Option = { name: "dry-run", about: "only say what would be removed" };
+
+const grades: Readonly<Record<Outcome, readonly [Grade, word: string]>> = {
+  removed: ["good", "removed"],
+  removable: ["doubtful", "removable"],
+  alive: ["good", "kept"],
+  left: ["bad", "left"],
+  failed: ["bad", "failed"],
+};
+
+export const gc: Command = {
+  name: "gc",
+  usage: "[--json] [--dry-run] [--data-dir DIR]",
+  about: "removes what is left of attachments whose network namespace is gone, and of no others",
+  options: [json, dryRun, dataDir],
+  more: [
+    "A namespace is gone where it is not at its path any more, where no process is in it, and where it is mounted",
+    "nowhere else. Whose namespace is there is never touched, nor are records that cannot be read.",
+    "With --dry-run the exit status is 1 where there is something to remove.",
+  ],
+
+  run(invocation) {
+    const operator = operatorOf(invocation, "gc");
+    const directory = directoryOf(invocation, operator);
+    const { plugin, given, print } = invocation;
+    const collection = operator.collect(directory, given.flags.has("dry-run"));
+    const clean =
+      collection.unreadable.length === 0 &&
+      collection.attachments.every(({ outcome }) => outcome === "removed" || outcome === "alive");
+    if (given.flags.has("json"))
+      print(
+        JSON.stringify({ plugin: plugin.name, dataDir: directory, dryRun: given.flags.has("dry-run"), ...collection }),
+      );
+    else for (const line of told(invocation, directory, collection)) print(line);
+    return clean ? exit.healthy : exit.findings;
+  },
+};
+
+function told({ paint }: Invocation, directory: string, { attachments, unreadable }: Collection): string[] {
+  const items: Item[] = [
+    ...attachments.map((one): Item => {
+      const [grade, word] = grades[one.outcome];
+      const { why, hint } = one;
+      return { grade, word, text: subjectText(one), findings: [{ fact: why, ...(hint !== undefined && { hint }) }] };
+    }),
+    ...unreadable.map(
+      ({ fact, hint }): Item => ({
+        grade: "bad",
+        word: "left",
+        text: `${fact}`,
+        findings: [
+          { fact: "it cannot be read, and so nobody can tell what it is about", ...(hint !== undefined && { hint }) },
+        ],
+      }),
+    ),
+  ];
+  const count = (...wanted: readonly Outcome[]): number =>
+    attachments.filter(({ outcome }) => wanted.includes(outcome)).length;
+  const parts = [
+    counted(attachments.length, "attachment"),
+    ...(count("removed") > 0 ? [`${count("removed")} removed`] : []),
+    ...(count("removable") > 0 ? [`${count("removable")} to be removed`] : []),
+  ];
+  return [...lines(items, paint), paint.faint(`${parts.join(", ")}; records in ${directory}`)];
+}

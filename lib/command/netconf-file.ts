@@ -1,0 +1,57 @@
+// A configuration as a person has it: of one plugin, in a list, or in a NetworkAttachmentDefinition; a file, or standard input.
+import { decodeConfiguration, maxConfiguration } from "../cni/configuration.ts";
+import { decodeObject, isObject, type JsonObject } from "../cni/json.ts";
+import type { Invocation } from "./command.ts";
+
+/** A plugin's configuration as a runtime would give it, and where it was. */
+export interface Found {
+  readonly object: JsonObject;
+  /** Whether other plugins of its list run before it. */
+  readonly chained: boolean;
+}
+
+/** The plugin's own configuration in a file; `-` for standard input. Throws a CniError or a HostError where there is none. */
+export function netconfIn(path: string, { plugin, terminal }: Pick<Invocation, "plugin" | "terminal">): Found {
+  const isInput = path === "-";
+  const text = isInput ? terminal.readStdin(maxConfiguration) : terminal.readFile(path, { limit: maxConfiguration });
+  const object = isInput ? decodeConfiguration(text) : decodeObject(text, path);
+  return netconfOf(object, plugin.name);
+}
+
+/** The same of what was decoded. */
+export function netconfOf(object: JsonObject, type: string): Found {
+  const { kind, spec, metadata } = object;
+  if (kind !== undefined || spec !== undefined) {
+    if (kind !== "NetworkAttachmentDefinition")
+      throw new Error(
+        `kind: is ${JSON.stringify(kind ?? null)}, expected NetworkAttachmentDefinition or a CNI configuration`,
+      );
+    const config = isObject(spec) ? spec.config : undefined;
+    if (typeof config !== "string" || config === "")
+      throw new Error(
+        "spec.config: is missing, so that Multus reads the configuration from a file on the node: give that one",
+      );
+    const inner = decodeObject(config, "spec.config");
+    // As Multus does (GetCNIConfig).
+    const name = inner.name ?? (isObject(metadata) ? metadata.name : undefined);
+    return netconfOf({ ...inner, ...(name !== undefined && { name }) }, type);
+  }
+  if (!Object.hasOwn(object, "plugins")) {
+    if (object.type !== undefined && object.type !== type)
+      throw new Error(`type: is ${JSON.stringify(object.type)}, and this is ${type}`);
+    return { object, chained: object.prevResult !== undefined };
+  }
+  const plugins: readonly unknown[] = Array.isArray(object.plugins) ? object.plugins : [];
+  const at = plugins.findIndex((one) => isObject(one) && one.type === type);
+  if (at < 0) {
+    const types = plugins.map((one) =>
+      isObject(one) && typeof one.type === "string" ? one.type : "one without a type",
+    );
+    throw new Error(
+      `plugins: none is of type ${type}; there ${types.length === 1 ? "is" : "are"} ${types.join(", ") || "none"}`,
+    );
+  }
+  // What libcni puts into each (buildOneConfig).
+  const { name, cniVersion } = object;
+  return { object: { ...(plugins[at] as JsonObject), name, cniVersion }, chained: at > 0 };
+}

@@ -1,0 +1,86 @@
+// `status`: whether an ADD could be served on this node. Multus never sends STATUS.
+import { ipamType } from "../cni/configuration.ts";
+import { explain, fault } from "../cni/failure.ts";
+import type { Look } from "../cni/operator.ts";
+import { newest } from "../cni/versions.ts";
+import { json } from "./arguments.ts";
+import { type AnyPlugin, type Command, exit } from "./command.ts";
+import { type Found, netconfIn } from "./netconf-file.ts";
+import { counted, type Item, lines } from "./report.ts";
+
+export const status: Command = {
+  name: "status",
+  usage: "[--json] [NETCONF | -]",
+  about: "looks whether an ADD could be served on this node: at everything that STATUS looks at",
+  options: [json],
+  operands: 1,
+  more: [
+    "NETCONF is a file with a configuration, a list of them, or a NetworkAttachmentDefinition as JSON; - is standard",
+    "input. Without one it is the configuration that says nothing, with every default.",
+  ],
+
+  run(invocation) {
+    const { plugin, given, print, paint } = invocation;
+    const [file] = given.operands;
+    const { object }: Found = file === undefined ? { object: {}, chained: false } : netconfIn(file, invocation);
+    const looks = looksOf(plugin, object);
+    const outcomes = looks.map(({ what, fault: look }) => ({ what, faults: fault(look) }));
+    const healthy = outcomes.every(({ faults }) => faults.length === 0);
+    if (given.flags.has("json")) {
+      print(JSON.stringify({ plugin: plugin.name, healthy, looks: outcomes }));
+      return healthy ? exit.healthy : exit.findings;
+    }
+    const items = outcomes.map(
+      ({ what, faults }): Item =>
+        faults.length === 0
+          ? { grade: "good", word: "ok", text: what }
+          : { grade: "bad", word: "fault", text: faults.join("; ") },
+    );
+    const broken = outcomes.filter(({ faults }) => faults.length > 0).length;
+    for (const line of lines(items, paint)) print(line);
+    print(paint.faint(healthy ? "an ADD can be served" : `no ADD can be served: ${counted(broken, "fault")}`));
+    return healthy ? exit.healthy : exit.findings;
+  },
+};
+
+/** What there is to look at. A faulty configuration is one of the faults, and then the node is looked at for what is valid of it. */
+function looksOf(plugin: AnyPlugin, object: Found["object"]): Look[] {
+  let conf: unknown;
+  let invalid: string | undefined;
+  try {
+    conf = plugin.netconf.parse(object);
+  } catch (failure) {
+    invalid = explain(failure).msg;
+    conf = plugin.netconf.salvage(object);
+  }
+  const call = { network: "status", cniVersion: newest, object, warn: () => undefined, conf };
+  return [
+    { what: "configuration", fault: () => invalid },
+    ...(plugin.operator?.looks(conf) ?? [
+      {
+        what: `${plugin.name}: what it needs of the node`,
+        fault: () => {
+          plugin.status(call);
+          return;
+        },
+      },
+    ]),
+    ...ipamLooks(plugin, object),
+  ];
+}
+
+/** The IPAM plugin has a STATUS of its own, which only a runtime can ask: it knows where the plugin is. */
+function ipamLooks(plugin: AnyPlugin, object: Found["object"]): Look[] {
+  if (object.ipam === undefined || object.ipam === null) return [];
+  return [
+    {
+      what: "ipam: what it names is not asked for its own STATUS, which takes a runtime",
+      fault: () => {
+        const type = ipamType(object);
+        return type === undefined || plugin.ipam === true
+          ? undefined
+          : `ipam.type: ${type} would never be asked, ${plugin.name} assigns no addresses`;
+      },
+    },
+  ];
+}

@@ -1,0 +1,45 @@
+// What `check` and `gc` have in common: where records are, and how an attachment on record is called.
+import type { Operator, Subject } from "../cni/operator.ts";
+import type { Option } from "./arguments.ts";
+import { type Invocation, UsageError } from "./command.ts";
+
+export const dataDir: Option = {
+  name: "data-dir",
+  value: "DIR",
+  about: "where the records are, if a configuration names another dataDir than the default",
+};
+
+/** The plugin's part. Throws an Error where it has none. */
+export function operatorOf({ plugin }: Invocation, verb: string): Operator<unknown> {
+  if (plugin.operator === undefined)
+    throw new Error(`${verb}: ${plugin.name} has no such verb, because it keeps no records of what it did`);
+  return plugin.operator;
+}
+
+/** The records' directory. Throws a UsageError for what is no absolute path, and an Error where a directory that was asked for is not there. */
+export function directoryOf({ given, terminal }: Invocation, operator: Operator<unknown>): string {
+  const asked = given.values["data-dir"];
+  if (asked === undefined) return operator.dataDir;
+  if (!asked.startsWith("/"))
+    throw new UsageError(`--data-dir: must be an absolute path, not ${JSON.stringify(asked)}`);
+  const directory = asked.replace(/(?<=.)\/+$/, "");
+  terminal.stat(directory);
+  return directory;
+}
+
+/** `net1 of container 0a1b (network blue), /run/netns/blue`. */
+export function subjectText({ ifname, containerId, network, netns, device }: Subject): string {
+  return `${ifname} of container ${containerId} (network ${network}), ${device === undefined ? "" : `${device}, `}${netns}`;
+}
+
+/** A process's network namespace, a path, or `undefined` for what is neither. */
+export function netnsPath(text: string, { terminal }: Pick<Invocation, "terminal">): string | undefined {
+  if (text.includes("/")) return text;
+  if (!/^\d{1,10}$/.test(text)) return undefined;
+  try {
+    terminal.stat(`/proc/${text}`);
+    return `/proc/${text}/ns/net`;
+  } catch {
+    return undefined;
+  }
+}

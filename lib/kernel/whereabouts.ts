@@ -1,0 +1,121 @@
+// Where a network namespace is that was at a path once, and whether it is certainly gone: by its path, else by the processes in it and the places where it is mounted.
+import * as host from "host";
+import { openRtnetlink } from "../netlink/socket.ts";
+import { isSame } from "../plan/attachments.ts";
+import type { Entry, Identity } from "../plan/journal.ts";
+
+/** `there`: at `path`, which is another one than before where it has `moved`. */
+export type Whereabouts =
+  | { readonly is: "there"; readonly path: string; readonly moved: boolean }
+  | { readonly is: "gone" }
+  | { readonly is: "unclear"; readonly why: string };
+
+/** Which namespace is at the path. Throws a HostError where none is. */
+export function identifyNetns(path: string): Identity {
+  const netns = host.openNetns(path);
+  try {
+    return host.inNetns(netns, () => {
+      const { device, inode } = host.stat("/proc/thread-self/ns/net");
+      const { rtnl, cookie } = openRtnetlink();
+      rtnl.close();
+      return { device, inode, ...(cookie !== undefined && { cookie }) };
+    });
+  } finally {
+    host.close(netns);
+  }
+}
+
+/** Gives what finds namespaces: it looks through the node once, when the first one is not where it was. */
+export function locator(): (netns: Entry["netns"]) => Whereabouts {
+  let places: ReadonlyMap<number, readonly string[]> | undefined;
+  return (netns) => {
+    try {
+      if (isSame(identifyNetns(netns.path), netns)) return { is: "there", path: netns.path, moved: false };
+    } catch (failure) {
+      const { code, message } = failure as host.HostError;
+      // As for DEL (lib/cni/netns.ts): these say that there is none, all others that nobody can tell.
+      if (!["ENOENT", "ENOTDIR", "EINVAL", "ENXIO", "ESRCH", "ELOOP"].includes(code))
+        return { is: "unclear", why: message };
+    }
+    places ??= placesOfAll();
+    for (const path of places.get(netns.inode) ?? []) {
+      try {
+        // Its inode may be another one's by now, but not its cookie.
+        if (isSame(identifyNetns(path), netns)) return { is: "there", path, moved: true };
+      } catch {
+        // It went away since, or its process did.
+      }
+    }
+    return isElsewhere(netns.path)
+      ? {
+          is: "unclear",
+          why: `${directoryOf(netns.path)} is not there: this is perhaps not where the runtime runs, but a container`,
+        }
+      : { is: "gone" };
+  };
+}
+
+/** Where each namespace can be reached, by its inode: by a process in it, or by its mount, in our own view or in that of the node's first process. */
+function placesOfAll(): Map<number, string[]> {
+  const places = new Map<number, string[]>();
+  const add = (inode: number, path: string): void => {
+    const known = places.get(inode);
+    if (known === undefined) places.set(inode, [path]);
+    // A pod's processes are in the same one: a few do, should some be about to end.
+    else if (known.length < 4) known.push(path);
+  };
+  for (const [file, root] of [
+    ["/proc/self/mountinfo", ""],
+    ["/proc/1/mountinfo", "/proc/1/root"],
+  ] as const)
+    for (const { inode, path } of mounted(textOf(file))) add(inode, `${root}${path}`);
+  for (const pid of namesIn("/proc")) {
+    if (!/^\d+$/.test(pid)) continue;
+    try {
+      const path = `/proc/${pid}/ns/net`;
+      add(host.stat(path).inode, path);
+    } catch {
+      // It has ended.
+    }
+  }
+  return places;
+}
+
+/** The mounts of network namespaces in a mountinfo file: its fourth field is `net:[4026532008]`, its fifth the path, with white space in octal (proc(5)). */
+export function mounted(text: string): { inode: number; path: string }[] {
+  return [...text.matchAll(/^\S+ \S+ \S+ net:\[(\d+)\] (\S+) /gm)].map(([, inode, path]) => ({
+    inode: Number(inode),
+    path: path!.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))),
+  }));
+}
+
+/** Whether even the directory is missing that the runtime keeps its namespaces in; of a process that has ended, there is none. */
+function isElsewhere(path: string): boolean {
+  if (path.startsWith("/proc/")) return false;
+  try {
+    host.stat(directoryOf(path));
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+function directoryOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/")) || "/";
+}
+
+function textOf(path: string): string {
+  try {
+    return host.readFile(path, { limit: 8 << 20 });
+  } catch {
+    return "";
+  }
+}
+
+function namesIn(path: string): string[] {
+  try {
+    return host.readDirectory(path);
+  } catch {
+    return [];
+  }
+}

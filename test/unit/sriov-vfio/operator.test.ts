@@ -1,0 +1,122 @@
+// The verbs for people, on a node in memory that is like one with igb's VFs: what is on record, what has vanished, what ADD would do.
+import t from "tap";
+import { everything, infoPath, journal, PluginOnNode, vf } from "./node.ts";
+
+const subject = { network: "fast", containerId: "c1", ifname: "net1", netns: "/run/netns/pod", device: vf };
+
+/** A node where an ADD has succeeded. */
+function withVm(): PluginOnNode {
+  const plugin = new PluginOnNode();
+  plugin.node.pci.files.directory("/run/netns");
+  plugin.add({ conf: everything });
+  return plugin;
+}
+
+t.test("check finds what ADD made as it was, by container, by its beginning and by namespace", async (t) => {
+  const plugin = withVm();
+  const before = plugin.node.snapshot();
+  const healthy = { attachments: [{ ...subject, condition: "healthy", findings: [] }], unreadable: [] };
+  for (const only of [undefined, { containerId: "c1" }, { containerId: "c" }, { netns: "/run/netns/pod" }])
+    t.same(plugin.operator.check(journal, only), healthy);
+  for (const only of [{ containerId: "c2" }, { netns: "/run/netns/other" }])
+    t.same(plugin.operator.check(journal, only).attachments, []);
+  t.same([plugin.node.snapshot(), plugin.node.open], [before, 0]);
+});
+
+t.test("check names every difference, and what to do", async (t) => {
+  const plugin = withVm();
+  plugin.node.pci.files.file(infoPath, "{}");
+  const [checked] = plugin.operator.check(journal).attachments;
+  t.match(checked, {
+    condition: "differs",
+    findings: [{ fact: `${infoPath}: is not as ADD wrote it`, hint: /start it anew/ }],
+  });
+});
+
+t.test("check tells of a vanished namespace, and gc gives the VF back; with --dry-run it does not", async (t) => {
+  const plugin = withVm();
+  plugin.end();
+  t.match(plugin.operator.check(journal).attachments, [
+    { ...subject, condition: "vanished", findings: [{ hint: `run sriov-vfio gc, which gives ${vf} back` }] },
+  ]);
+  t.match(plugin.operator.collect(journal, true).attachments, [{ ...subject, outcome: "removable" }]);
+  t.same([plugin.driver, plugin.records], ["vfio-pci", [`${vf}.json`]]);
+  t.match(plugin.operator.collect(journal, false).attachments, [
+    { ...subject, outcome: "removed", why: `its namespace is gone: gave ${vf} back` },
+  ]);
+  t.same([plugin.driver, plugin.records], ["igbvf", []]);
+  t.same(plugin.operator.collect(journal, false).attachments, []);
+});
+
+t.test("gc leaves a VF whose namespace is there, and one where nobody can tell", async (t) => {
+  const plugin = withVm();
+  t.match(plugin.operator.collect(journal, false).attachments, [{ outcome: "alive" }]);
+  plugin.end();
+  plugin.node.pci.files.remove("/run/netns");
+  t.match(plugin.operator.collect(journal, false).attachments, [
+    { outcome: "left", why: /\/run\/netns is not there.*container/ },
+  ]);
+  t.match(plugin.operator.check(journal).attachments, [{ condition: "unclear" }]);
+  t.same([plugin.driver, plugin.records], ["vfio-pci", [`${vf}.json`]]);
+});
+
+t.test("explain gives the changes in order and in words, without asking whether the VF is in use", async (t) => {
+  const plugin = new PluginOnNode();
+  const before = plugin.node.snapshot();
+  const preview = plugin.preview({ conf: everything });
+  t.match(preview, {
+    changes: [{ do: "configureVf" }, { do: "bindDriver" }, { do: "file" }],
+    words: [
+      {
+        what: /^set VF 1 of 0000:/,
+        steps: [
+          /^VLAN from none to 100, QoS 3, 802.1q$/,
+          /^tx rate from/,
+          /^spoofchk/,
+          /^trust/,
+          /^MAC from .* to 02:00:00:00:00:01$/,
+        ],
+      },
+      { what: `hand ${vf} from igbvf to vfio-pci`, steps: ["its link sriov1 goes from the node until DEL"] },
+      { what: `write ${infoPath}` },
+    ],
+  });
+  t.equal(preview!.result, undefined, "not known without a namespace");
+  t.match(plugin.preview({}, "/run/netns/pod")?.result, {
+    interfaces: [{ name: "net1", sandbox: "/run/netns/pod", pciID: vf }],
+  });
+  t.same([plugin.node.snapshot(), plugin.records, plugin.node.open], [before, [], 0]);
+  t.match(plugin.said, [/open is not looked at/]);
+});
+
+t.test("explain without a device says where it comes from", async (t) => {
+  const plugin = new PluginOnNode();
+  t.equal(plugin.preview({ conf: { deviceID: null } }), undefined);
+  t.match(plugin.said, [/^deviceID: is missing, .*--device/]);
+});
+
+t.test("explain refuses what ADD refuses", async (t) => {
+  const plugin = withVm();
+  t.throws(() => plugin.preview({}), { message: /has this attachment already/ });
+  t.throws(() => plugin.preview({ containerId: "c2" }), { message: /container c1 has it as net1/ });
+  plugin.end();
+  t.ok(plugin.preview({ containerId: "c2" }, "/run/netns/other"));
+  t.match(plugin.said.at(-2), /what container c1 left of it is undone first/);
+  t.throws(() => new PluginOnNode().preview({ conf: { deviceID: "0000:77:00.0" } }), { message: /is no PCI device/ });
+  const fresh = new PluginOnNode();
+  fresh.node.pci.files.remove(`${fresh.node.pci.directoryOf(vf)}/iommu_group`);
+  t.throws(() => fresh.preview({}), { message: /is in no IOMMU group/, details: /VT-d/ });
+});
+
+t.test("status has a look for each thing that STATUS looks at", async (t) => {
+  const plugin = new PluginOnNode();
+  const looks = plugin.operator.looks({ driver: "vfio-pci", dataDir: journal, binding: "auto" });
+  t.same(
+    looks.map(({ fault }) => fault()),
+    looks.map(() => undefined),
+  );
+  t.match(
+    looks.map(({ what }) => what),
+    [/IOMMU/, /vfio-pci/, /SR-IOV/, /entered/, /record/],
+  );
+});
