@@ -2,8 +2,6 @@
 import { diagnosisOf } from "../diagnosis/diagnosis.ts";
 import { documentOf } from "../diagnosis/document.ts";
 import { linesOf } from "../diagnosis/picture.ts";
-import { sha256 } from "../kernel/node.ts";
-import { lookAtAll } from "../kernel/sight.ts";
 import { json } from "./arguments.ts";
 import { type Command, exit, UsageError } from "./command.ts";
 import { printable } from "./paint.ts";
@@ -36,8 +34,11 @@ export const diagnose: Command = {
     if (own !== undefined && !own.startsWith("/"))
       throw new UsageError(`--data-dir: must be an absolute path, not ${JSON.stringify(own)}`);
     if (own !== undefined) terminal.stat(own);
-    const sight = lookAtAll(pathOf(operand), own === undefined ? directories : [...new Set([...directories, own])]);
-    const diagnosis = diagnosisOf(sight, sha256);
+    const sight = terminal.lookAt(
+      pathOf(operand),
+      own === undefined ? directories : [...new Set([...directories, own])],
+    );
+    const diagnosis = diagnosisOf(sight, terminal.sha256);
     if (flags.has("json")) print(JSON.stringify(documentOf(diagnosis)));
     else print(linesOf(diagnosis, paint).map(shown).join("\n"));
     return diagnosis.findings.length === 0 ? exit.healthy : exit.findings;

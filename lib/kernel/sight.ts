@@ -35,6 +35,16 @@ type AnyRecord = SeenRecord<Change | DeviceChange>;
  * Throws an Error that says why the pod cannot be looked at: no namespace there, the node's own one, no right to enter it.
  */
 export function lookAt(path: string, directories: readonly string[]): Sight {
+  const sight = lookInside(path, directories);
+  // The node's namespace knows of VFs, not the pod's.
+  return {
+    ...sight,
+    vfs: sight.allocations.flatMap(({ here, entry }) => (here ? [lookAtVf(entry as Allocation)] : [])),
+  };
+}
+
+/** The namespace itself, and the records of what was done in it. */
+function lookInside(path: string, directories: readonly string[]): Sight {
   const netns = opened(path);
   const lock = lockIfFree(path);
   try {
@@ -73,15 +83,6 @@ export function lookAt(path: string, directories: readonly string[]): Sight {
     if (lock !== undefined) host.close(lock);
     host.close(netns);
   }
-}
-
-/** The same, with the VFs that the records give to the pod: the node's namespace knows of them, not the pod's. */
-export function lookAtAll(path: string, directories: readonly string[]): Sight {
-  const sight = lookAt(path, directories);
-  return {
-    ...sight,
-    vfs: sight.allocations.flatMap(({ here, entry }) => (here ? [lookAtVf(entry as Allocation)] : [])),
-  };
 }
 
 /** Entries that whoever made them meant to last: the bridge's own addresses, and those that are told it. */
