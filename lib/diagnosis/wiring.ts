@@ -52,7 +52,8 @@ export function wiresOf({ links, records }: Pick<Sight, "links" | "records">, sh
   );
   const left = links.filter(({ name }) => name !== "lo" && !wired.has(name));
   const passt = here.find(isPassts);
-  const served = left.find(isPrimary) ?? left[0];
+  // With a user-defined primary network eth0 is there as well, and not the one.
+  const served = left.find(leadsOut) ?? left.find(isPrimary) ?? left[0];
   return [
     ...wires,
     ...left.map((podLink): Wire => {
@@ -86,6 +87,11 @@ function bridgeOf({ entry: { changes } }: SeenRecord): string | undefined {
     change.do === "create" && change.link.kind === "bridge" ? [change.link] : [],
   );
   return made[0]?.name;
+}
+
+/** Whether a default route goes by the link. */
+function leadsOut({ routes }: SeenLink): boolean {
+  return routes.some(({ destination }) => destination === undefined);
 }
 
 /** By its name: a secondary network's is `pod` and a hash, or `net` and a number. */

@@ -155,7 +155,15 @@ t.test("a pod whose namespace has lost its path is checked by way of a process i
 
 t.test("while a call is at work in the pod it says so, soon, and looks at the others", async (t) => {
   const { pods, dataDir } = await bound(t, 2);
-  const [file, ...args] = ["flock", "--no-fork", "--exclusive", pods[0]!.namespace.path, "sh", "-c", "echo; exec sleep 60"] as const;
+  const [file, ...args] = [
+    "flock",
+    "--no-fork",
+    "--exclusive",
+    pods[0]!.namespace.path,
+    "sh",
+    "-c",
+    "echo; exec sleep 60",
+  ] as const;
   const holder = spawn(file, args, { stdio: ["ignore", "pipe", "ignore"] });
   t.teardown(() => holder.kill("SIGKILL"));
   await new Promise((resolve) => holder.stdout.once("data", resolve));

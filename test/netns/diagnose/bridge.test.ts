@@ -6,19 +6,12 @@ import t from "tap";
 import { attachmentOf } from "../../harness/attachment.ts";
 import { startGuest } from "../../harness/guest.ts";
 import { ip, links, writeSysctls } from "../../harness/ip.ts";
-import { type Namespace, within } from "../../harness/namespaces.ts";
+import type { Namespace } from "../../harness/namespaces.ts";
 import { createPod, type Network } from "../../harness/pod.ts";
 import { differences, snapshot } from "../../harness/snapshot.ts";
 import { blue } from "../bridge-binding/binding.ts";
 import { missing } from "../bridge-binding/features.ts";
 import { diagnose, patientOf } from "./diagnosing.ts";
-
-async function bridge(namespace: Namespace, ...commands: readonly string[]): Promise<void> {
-  for (const command of commands) {
-    const [file, ...args] = within(namespace, "bridge", ...command.split(" "));
-    await execa(file, args);
-  }
-}
 
 const arpIgnore = "net/ipv4/conf/all/arp_ignore";
 
@@ -176,15 +169,6 @@ t.test("what is broken is found, by its name, and nothing else is", async (t) =>
     await heal(pod.namespace, macs);
     t.same(await findings(), [], `${name}, healed`);
   }
-});
-
-t.test("a bridge that filters VLANs and leaves the tap out is found", { skip: missing("vlanFiltering") }, async (t) => {
-  const { pod, findings } = await patientOf(t, "bridge-binding", { netconf: { vlan: 100 } });
-  t.same(await findings(), []);
-  await bridge(pod.namespace, "vlan del dev eth0-nic vid 100");
-  t.same(await findings(), ["vlan-gap tap0", "record-differs eth0-nic"]);
-  await bridge(pod.namespace, "vlan del dev tap0 vid 100");
-  t.same(await findings(), ["vlan-gap tap0", "record-differs eth0-nic"]);
 });
 
 t.test("the remedy for what is broken is a command that heals it", async (t) => {

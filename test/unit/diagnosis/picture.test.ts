@@ -4,10 +4,10 @@ import { coloured, plain } from "../../../lib/command/paint.ts";
 import { diagnosisOf } from "../../../lib/diagnosis/diagnosis.ts";
 import { documentOf } from "../../../lib/diagnosis/document.ts";
 import { linesOf } from "../../../lib/diagnosis/picture.ts";
-import type { Sight } from "../../../lib/diagnosis/sight.ts";
+import type { SeenLink, Sight } from "../../../lib/diagnosis/sight.ts";
 import { recordedLink } from "../../../lib/diagnosis/wiring.ts";
-import { address } from "../plan/pods.ts";
-import { healthy, masquerade, record, seen, sha256, tap, vf, withLink } from "./sights.ts";
+import { address, route } from "../plan/pods.ts";
+import { healthy, masquerade, passtRecord, record, seen, sha256, tap, vf, withLink } from "./sights.ts";
 
 function drawn(sight: Sight): string[] {
   return linesOf(diagnosisOf(sight, sha256), plain);
@@ -44,6 +44,16 @@ t.test("joints that let nothing pass are cut, and what is missing is in brackets
   const macvtap = seen({ name: "pod16477688c0e", kind: "macvtap", addresses: [address("10.0.0.7/24")] });
   t.equal(chain({ ...healthy, records: [], links: [macvtap] }), "network ─── pod16477688c0e ─── guest");
   t.equal(chain({ ...healthy, records: [], links: [] }), "The pod has no links but its loopback.");
+});
+
+t.test("passt serves the link that the default route goes by, else the primary one", async (t) => {
+  const [infra, secondary] = [seen({ name: "eth0" }), seen({ name: "pod16477688c0e" })];
+  const primary = seen({ name: "ovn-udn1", routes: [route("0.0.0.0/0", "10.0.0.1")] });
+  const served = (...links: SeenLink[]): string[] =>
+    drawn({ ...healthy, records: [passtRecord], links }).flatMap((line) => /─ (\S+) ─── passt/.exec(line)?.[1] ?? []);
+  t.strictSame(served(infra, secondary, primary), ["ovn-udn1"]);
+  t.strictSame(served(secondary, infra), ["eth0"]);
+  t.strictSame(served(secondary), ["pod16477688c0e"]);
 });
 
 t.test("what is special about a tap and its port is told", async (t) => {
