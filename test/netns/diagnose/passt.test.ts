@@ -9,7 +9,7 @@ import { differences, snapshot } from "../../harness/snapshot.ts";
 import { diagnose, patientOf } from "./diagnosing.ts";
 
 t.test("a pod that is prepared for passt is healthy, and stays as it is", async (t) => {
-  const { pod, dataDir } = await patientOf(t, "passt-binding");
+  const { pod, dataDir } = await patientOf(t, "passt-binding", { families: "ipv4" });
   const before = await snapshot(pod.namespace);
   const { status, stdout } = await diagnose(["--data-dir", dataDir, pod.namespace.path], "bridge-binding");
   t.equal(status, 0);
