@@ -51,8 +51,12 @@ export const explain: Command = {
   ],
 
   run(invocation) {
-    const { plugin, given, print } = invocation;
-    const found = withDevice(netconfIn(given.operands[0] ?? "-", invocation), given.values["device"]);
+    const { plugin, given, print, terminal } = invocation;
+    const [file] = given.operands;
+    // Nobody who sits before a terminal knows that it is their turn.
+    if (file === undefined && terminal.isTerminal(0))
+      throw new UsageError("NETCONF: is missing; a file, or - to type it in");
+    const found = withDevice(netconfIn(file ?? "-", invocation), given.values["device"]);
     const netns = netnsOf(invocation);
     const told = explanation(invocation, found, netns);
     if (given.flags.has("json"))

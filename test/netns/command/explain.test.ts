@@ -8,7 +8,7 @@ import { createPod } from "../../harness/pod.ts";
 import { differences, snapshot } from "../../harness/snapshot.ts";
 import { bindingOf } from "../bridge-binding/binding.ts";
 import { passtOf } from "../passt-binding/rights.ts";
-import { byHand, inJson } from "./by-hand.ts";
+import { byHand, inJson, onTerminal } from "./by-hand.ts";
 
 interface Told {
   readonly conf?: Readonly<Record<string, unknown>>;
@@ -188,6 +188,7 @@ t.test("what explain is asked in the wrong way is named", async (t) => {
       { status, stdout: "", stderr: words },
       args.join(" "),
     );
+  t.match(await onTerminal("passt-binding", ["explain"]), /NETCONF: is missing; a file/, "and does not wait for ever");
   t.match(await byHand("passt-binding", ["explain"]), { status: 3, stderr: /standard input is empty/ });
 });
 
