@@ -2,6 +2,7 @@
 import type { Sha256 } from "../kubevirt/names.ts";
 import * as bridge from "./bridge-findings.ts";
 import { commandsIn, type Finding, type Report, severities } from "./finding.ts";
+import * as guest from "./guest-findings.ts";
 import { differenceFindings, passtFindings, recordFindings } from "./record-findings.ts";
 import type { Sight } from "./sight.ts";
 import { vfFindings } from "./vf-findings.ts";
@@ -28,9 +29,9 @@ export function diagnosisOf(sight: Sight, sha256: Sha256): Diagnosis {
     if (wire.kind === "passt" || wire.kind === "link" || wire.kind === "macvtap") continue;
     bridge.partsFindings(look);
     bridge.tapFindings(look);
-    bridge.macFindings(look);
-    bridge.mtuFindings(look);
-    bridge.addressFindings(look);
+    guest.macFindings(look);
+    guest.mtuFindings(look);
+    guest.addressFindings(look);
     bridge.masqueradeFindings(look);
   }
   bridge.linkFindings(sight, report);
