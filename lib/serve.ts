@@ -3,6 +3,7 @@ import * as host from "host";
 import { answer } from "./cni/answer.ts";
 import type { Plugin } from "./cni/plugin.ts";
 import { commandLine } from "./command/command-line.ts";
+import { lookAt } from "./kernel/sight.ts";
 
 /** Serves the verb that the environment asks for, or without one the arguments, and ends the process. All of `plugins/<name>/main.ts` is `serve(plugin)`. */
 export function serve<C, D>(plugin: Plugin<C, D>): void {
@@ -10,7 +11,7 @@ export function serve<C, D>(plugin: Plugin<C, D>): void {
     let status = 1;
     try {
       const args = host.env().CNI_COMMAND ? [] : host.args();
-      status = args.length > 0 ? commandLine(plugin, args, host) : answer(plugin, host);
+      status = args.length > 0 ? commandLine(plugin, args, { ...host, lookAt }) : answer(plugin, host);
     } catch (failure) {
       // Not even an error could be printed, and standard output may have half of one.
       host.writeStderr(`${plugin.name}: ${failure instanceof Error ? failure.message : String(failure)}\n`);

@@ -1,11 +1,11 @@
 // Shows bridge-binding at work in a real pod namespace: before, after, with a guest at the tap, broken, and given back.
+import { execa } from "execa";
 import { startGuest } from "../test/harness/guest.ts";
 import { ip } from "../test/harness/ip.ts";
-import { callPlugin, callSuccessfully } from "../test/harness/plugin.ts";
+import { callPlugin, callSuccessfully, dist } from "../test/harness/plugin.ts";
 import { createPod, type Network, type Pod } from "../test/harness/pod.ts";
 import { withScope } from "../test/harness/scope.ts";
 import { settledDifferences, snapshot } from "../test/harness/snapshot.ts";
-import { picture } from "./picture.ts";
 
 const netconf = { cniVersion: "1.1.0", name: "bridge-binding", type: "bridge-binding" };
 const colours = process.stdout.isTTY && process.env["NO_COLOR"] === undefined;
@@ -31,12 +31,13 @@ await withScope(async (scope) => {
   title("A guest at the tap, with the pod's MAC and IP addresses, reaches the network");
   await converse(pod, network);
 
-  title("CHECK: all is as ADD left it; then somebody meddles");
+  title("CHECK: all is as ADD left it; then somebody meddles, and diagnose says what to do");
   const held = { ...conf, prevResult: { cniVersion: "1.1.0" } };
   say(`CHECK    ${answer(await callPlugin("bridge-binding", "CHECK", call, held))}`);
   await ip(pod.namespace, "link set tap0 down", "link set eth0-nic type bridge_slave learning on");
   say("$ ip link set tap0 down; ip link set eth0-nic type bridge_slave learning on");
   say(`CHECK    ${answer(await callPlugin("bridge-binding", "CHECK", call, held))}`);
+  await draw(pod);
 
   title("DEL: the pod's link comes back");
   say(`DEL      ${answer(await callPlugin("bridge-binding", "DEL", call, conf))}`);
@@ -67,10 +68,14 @@ function answer({ status, error }: Awaited<ReturnType<typeof callPlugin>>): stri
   return status === 0 ? "ok" : `code ${error?.code}: ${error?.msg}`;
 }
 
+/** As an operator has it drawn. */
 async function draw({ namespace }: Pod): Promise<void> {
   say("");
-  for (const line of await picture(namespace, colours)) say(line === "" ? "" : `  ${line}`);
-  say("");
+  const { exitCode } = await execa(`${dist}/bridge-binding`, ["diagnose", namespace.path], {
+    stdio: "inherit",
+    reject: false,
+  });
+  if (exitCode !== 0 && exitCode !== 1) process.exitCode = 1;
 }
 
 function title(text: string): void {

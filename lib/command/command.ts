@@ -1,5 +1,6 @@
 // What a verb for people is: `bridge-binding status`, where no runtime has set CNI_COMMAND.
 import type { Plugin } from "../cni/plugin.ts";
+import type { Sight } from "../diagnosis/sight.ts";
 import type { Given, Option } from "./arguments.ts";
 import type { Paint } from "./paint.ts";
 
@@ -51,6 +52,9 @@ export interface Terminal {
   /** EINVAL where the path is something else. */
   openNetns(path: string): number;
   close(fd: number): void;
+  sha256(text: string): string;
+  /** Looks at the pod at a network namespace's path, with the records in the directories. Changes nothing; throws where it cannot. */
+  lookAt(path: string, directories: readonly string[]): Sight;
 }
 
 /** The command line is not one that the command takes: what is wrong with it, and what is expected. Exit status 2. */

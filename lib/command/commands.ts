@@ -1,9 +1,10 @@
 // The verbs for people that every plugin has.
 import { check } from "./check.ts";
 import type { Command } from "./command.ts";
+import { diagnose } from "./diagnose.ts";
 import { explain } from "./explain.ts";
 import { gc } from "./gc.ts";
 import { status } from "./status.ts";
 import { version } from "./version.ts";
 
-export const commands: readonly Command[] = [check, explain, gc, status, version];
+export const commands: readonly Command[] = [check, diagnose, explain, gc, status, version];

@@ -110,7 +110,7 @@ export function useOf(tree: Tree, group: string): string | undefined {
 }
 
 /** The processes that have a file open, such as `qemu-kvm (4711)`. */
-function holdersOf(tree: Tree, path: string): string[] {
+export function holdersOf(tree: Tree, path: string): string[] {
   return names(tree, "/proc")
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => files(tree, pid).some((fd) => pointsAt(tree, `/proc/${pid}/fd/${fd}`, path)))

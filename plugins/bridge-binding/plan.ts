@@ -2,6 +2,7 @@
 import type { LinkNames } from "../../lib/kubevirt/names.ts";
 import { addressOf, addressText, isIpv4, isIpv6, isIpv6LinkLocal } from "../../lib/plan/address.ts";
 import type { Change } from "../../lib/plan/change.ts";
+import { isMark, markOf } from "../../lib/plan/mark.ts";
 import type { Address, Link, LinkSettings, PortSettings, State } from "../../lib/plan/state.ts";
 import { largestTapMtu, leastIpv6Mtu } from "./limits.ts";
 import type { Netconf } from "./netconf.ts";
@@ -28,11 +29,6 @@ const arpIgnore = "net.ipv4.conf.all.arp_ignore";
 
 /** The sysctls that a plan looks at. */
 export const sysctls = [arpIgnore];
-
-/** The group that marks the links made for the pod link with this index. Nobody else picks numbers that begin with 0x6b74 ("kt"). */
-export function markOf(index: number): number {
-  return 0x6b740000 + (index % 0x10000);
-}
 
 /** Why the pod link cannot be bound; each reason says what was found, and what to do where there is something to be done. Nothing if it can. */
 export function obstacles(situation: Situation): string[] {
@@ -78,7 +74,7 @@ export function obstacles(situation: Situation): string[] {
 
 /** Whether the link carries the mark of one of our plans. */
 function isOurs({ mark }: Link): boolean {
-  return mark >= 0x6b740000 && mark < 0x6b750000;
+  return isMark(mark);
 }
 
 /** The changes that ADD makes. There must be no {@link obstacles}. */

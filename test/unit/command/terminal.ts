@@ -1,13 +1,17 @@
 // A terminal in memory: what a command line asks of the system, and what it printed.
-
 import type { AnyPlugin, Terminal } from "../../../lib/command/command.ts";
 import { commandLine } from "../../../lib/command/command-line.ts";
+
+import type { Sight } from "../../../lib/diagnosis/sight.ts";
+import { sha256 } from "../diagnosis/sights.ts";
 
 /** What a command line came to. */
 export interface Ended {
   readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
+  /** The paths and directories that were looked at. */
+  readonly looked?: readonly (readonly string[])[];
 }
 
 /** What there is besides the arguments. */
@@ -16,6 +20,8 @@ export interface Surroundings {
   readonly stdin?: string;
   readonly files?: Readonly<Record<string, string>>;
   readonly terminal?: boolean;
+  /** The pod that there is to look at. */
+  readonly sight?: Sight;
 }
 
 /** A plugin with nothing to it. */
@@ -23,7 +29,8 @@ export const binding: AnyPlugin = { name: "a-binding", about: "binds" } as never
 
 /** Runs a command line of the plugin. */
 export function run(plugin: AnyPlugin, args: readonly string[], surroundings: Surroundings = {}): Ended {
-  const { env = {}, stdin = "", files = {}, terminal: shown = false } = surroundings;
+  const { env = {}, stdin = "", files = {}, terminal: shown = false, sight } = surroundings;
+  const looked: string[][] = [];
   const out = { stdout: "", stderr: "" };
   const missing = (path: string): never => {
     throw Object.assign(new Error(`open ${path}: No such file or directory (ENOENT)`), { code: "ENOENT" });
@@ -42,6 +49,12 @@ export function run(plugin: AnyPlugin, args: readonly string[], surroundings: Su
     stat: missing,
     openNetns: missing,
     close: () => undefined,
+    sha256,
+    lookAt: (path, directories) => {
+      looked.push([path, ...directories]);
+      return sight ?? missing(path);
+    },
   };
-  return { status: commandLine(plugin, args, terminal), ...out };
+  const status = commandLine(plugin, args, terminal);
+  return { status, ...out, ...(looked.length > 0 && { looked }) };
 }

@@ -1,0 +1,218 @@
+// What may be wrong with a wire that has a bridge: network, NIC, bridge, tap, guest.
+import { isIpv4, isIpv6, isIpv6LinkLocal } from "../plan/address.ts";
+import type { InPod, Report } from "./finding.ts";
+import type { Sight } from "./sight.ts";
+import { recordedLink, type Wire } from "./wiring.ts";
+
+/** The user and the group that KubeVirt runs QEMU as. */
+const launcher = 107;
+
+/** BR_STATE_FORWARDING of <linux/if_bridge.h>. */
+const forwardingState = 3;
+
+/** What there is to do where there is nothing else. */
+export const remake = "delete the pod, so that it is made anew";
+
+/** What a look at one wire takes. */
+export interface Look {
+  readonly wire: Wire;
+  readonly sight: Sight;
+  readonly report: Report;
+  readonly inPod: InPod;
+}
+
+/** Whether the parts are there, called what KubeVirt calls them, and hang together. */
+export function partsFindings({ wire, sight, report, inPod }: Look): void {
+  const { names, bridge, nic, tap, podLink, kind, record } = wire;
+  const isReady = kind === "prepared";
+  const made = (name: string): boolean => record === undefined || recordedLink(record, name) !== undefined;
+  if (!bridge) report("bridge-missing", names.bridge, "is not there: NIC and tap are cut off from each other", remake);
+  else if (!bridge.name.startsWith("k6t-"))
+    report(
+      "name-unexpected",
+      bridge.name,
+      "has a tap, and is not called k6t-… as KubeVirt's bridges are: no VM of KubeVirt's is wired by it",
+      "find out who made it",
+    );
+  if (!nic && kind === "bridge" && bridge)
+    report("nic-missing", names.nic, `is not there: ${names.bridge} does not lead to the network`, remake);
+  if (!tap && !isReady && bridge)
+    report(
+      "tap-missing",
+      names.tap,
+      "is not there: the guest has nothing to hang on",
+      made(names.tap) ? remake : "if the VM has started, see virt-handler's log; with managedTap it makes the tap",
+    );
+  if (!podLink)
+    report(
+      "pod-link-missing",
+      names.podLink,
+      "is not there: KubeVirt reads the guest's MAC address, MTU and addresses off it, and virt-launcher fails without it",
+      remake,
+    );
+  for (const [link, due] of [
+    [nic, names.nic],
+    [tap, names.tap],
+  ] as const) {
+    if (!link || !bridge) continue;
+    if (link.name !== due && bridge.name.startsWith("k6t-"))
+      report(
+        "name-unexpected",
+        link.name,
+        `is not called ${due}, as KubeVirt expects of ${names.podLink}'s`,
+        `${inPod`ip link set ${link.name} down`}; then the same with "name ${due}", and with "up"`,
+      );
+    if (link.master !== bridge.name)
+      report(
+        "not-a-port",
+        link.name,
+        `is ${link.master === undefined ? "no bridge's port" : `a port of ${link.master}`}, not of ${bridge.name}`,
+        inPod`ip link set ${link.name} master ${bridge.name}`,
+      );
+  }
+  if (kind === "bridge" && podLink?.up)
+    report(
+      "placeholder-up",
+      podLink.name,
+      "is up: what the pod sends for the guest's network goes into it and is lost",
+      `${inPod`ip link set ${podLink.name} down`}; then look again: its IPv6 addresses go with that`,
+    );
+  if (nic?.port?.isolated && tap?.port?.isolated)
+    report(
+      "port-isolated",
+      tap.name,
+      `is isolated, and so is ${nic.name}: nothing passes between them`,
+      inPod`bridge link set dev ${nic.name} isolated off`,
+    );
+  if (bridge?.stp)
+    report(
+      "stp-on",
+      bridge.name,
+      "has STP on: for 30 s nothing passes after a port came up, and the network may see its BPDUs",
+      inPod`ip link set ${bridge.name} type bridge stp_state 0`,
+    );
+  if (nic?.port?.learning && nic.master === bridge?.name && kind === "bridge")
+    report(
+      "learning-on",
+      nic.name,
+      "has learning on: the bridge takes the guest for being outside as soon as the network sends a frame of its back",
+      inPod`bridge link set dev ${nic.name} learning off`,
+    );
+  vlanFindings({ wire, sight, report, inPod });
+}
+
+/** Whether the links of a wire of any kind let frames through. */
+export function stateFindings({ wire: { bridge, nic, tap, podLink, kind, names }, report, inPod }: Look): void {
+  for (const link of [bridge, nic, tap, kind === "bridge" ? undefined : podLink]) {
+    // What nobody uses may well be down.
+    if (link === undefined || (kind === "link" && link.addresses.length === 0)) continue;
+    if (!link.up) report("link-down", link.name, "is down: no frame passes it", inPod`ip link set ${link.name} up`);
+    else if (!link.carrier && link !== tap && link !== bridge)
+      report(
+        "no-carrier",
+        link.name,
+        "has no carrier: its other end, on the node, is down",
+        `on the node: ip link set up what "ip link" shows as ${link.name}'s peer`,
+      );
+    else if (link.carrier && bridge?.up && link.master === bridge.name && link.portState !== forwardingState)
+      report(
+        "port-state",
+        link.name,
+        `is ${["disabled", "listening", "learning", "", "blocking"][link.portState ?? 0]} on ${names.bridge}, not forwarding`,
+        `${inPod`ip link set ${names.bridge} type bridge stp_state 0`}; ${inPod`bridge link set dev ${link.name} state 3`}`,
+      );
+  }
+}
+
+function vlanFindings({ wire: { bridge, nic, tap, names }, report, inPod }: Look): void {
+  if (!bridge?.bridge?.vlanFiltering || !nic?.port || !tap?.port) return;
+  const upstream = nic.port.vlans;
+  const gaps = tap.port.vlans.filter(
+    ({ first, last }) => !upstream.some((other) => other.first <= first && last <= other.last),
+  );
+  for (const { first, last } of gaps) {
+    const range = first === last ? `${first}` : `${first}-${last}`;
+    const fact = `lets VLAN ${range} through, and ${names.nic} does not: the guest is alone in it`;
+    report("vlan-gap", tap.name, fact, inPod`bridge vlan add dev ${nic.name} vid ${range}`);
+  }
+  if (tap.port.vlans.length === 0)
+    report("vlan-gap", tap.name, `is in no VLAN, and ${bridge.name} filters: the guest hears nothing`, remake);
+}
+
+/** Whether the tap is one that libvirt can open as KubeVirt has it do: tun_set_iff and tun_not_capable of the kernel's drivers/net/tun.c. */
+export function tapFindings({ wire: { tap, names, bridge }, sight, report }: Look): void {
+  if (tap === undefined) return;
+  if (tap.kind !== "tap") {
+    report(
+      "tap-type",
+      tap.name,
+      `is ${tap.kind === "" ? "a device" : `a ${tap.kind}`}, not a tap: libvirt refuses it`,
+      remake,
+    );
+    return;
+  }
+  const { owner = -1, group = -1, multiQueue = false } = tap.tap ?? {};
+  for (const [what, id] of [
+    ["owner", owner],
+    ["group", group],
+  ] as const)
+    if (id !== launcher && id !== -1)
+      report(
+        "tap-owner",
+        tap.name,
+        `${what} is ${id}, not ${launcher}: virt-launcher is refused it`,
+        `set ${what} to ${launcher} in the configuration, or leave it out, and delete the pod`,
+      );
+  if (tap.persist === false)
+    report("tap-persist", tap.name, "goes with the process that has it open: a VM cannot be started again", remake);
+  const isOpen = tap.carrier || (tap.queues ?? 0) > 0;
+  const others = sight.holders.filter((holder) => holder.tap !== tap.name);
+  if (!isOpen && tap.up && others.length > 0 && bridge)
+    report(
+      "tap-unused",
+      tap.name,
+      `is not open, and ${others[0]!.name} (${others[0]!.pid}) has ${others[0]!.tap} open: the VM runs without this NIC`,
+      multiQueue
+        ? "a multi-queue tap serves VMs with networkInterfaceMultiqueue and two vCPUs or more: set queues to 1, or the VM so"
+        : `a single-queue tap is refused for a VM with networkInterfaceMultiqueue: set queues in the configuration; or the VM has no NIC for ${names.podLink}`,
+    );
+  if (isOpen && tap.vnetHeader === false)
+    report(
+      "tap-offload",
+      tap.name,
+      "is open without vnet_hdr: each frame is cut and summed by a CPU",
+      "give the VM's interface the model virtio",
+    );
+}
+
+/** Whether the kernel forwards between the pod's link and KubeVirt's bridge. */
+export function masqueradeFindings({ wire: { kind, podLink }, sight, report, inPod }: Look): void {
+  if (kind !== "masquerade") return;
+  for (const [key, is] of [
+    ["net.ipv4.ip_forward", isIpv4],
+    ["net.ipv6.conf.all.forwarding", isIpv6],
+  ] as const)
+    if (sight.sysctls[key] === "0" && podLink?.addresses.some((one) => !isIpv6LinkLocal(one) && is(one)))
+      report("forwarding-off", key, "is 0: nothing passes between guest and network", inPod`sysctl -w ${key}=1`);
+}
+
+/** Every link, whatever hangs on it. */
+export function linkFindings({ links }: Sight, report: Report): void {
+  for (const { name, duplicates } of links)
+    for (const address of duplicates)
+      report(
+        "address-duplicate",
+        name,
+        `${address} is somebody else's on the network too (duplicate address detection)`,
+        "find the other one by its MAC address: ip -6 neighbor, on another machine of the network",
+      );
+  const hashed = links.find(({ name }) => /^pod[0-9a-f]{11}$/.test(name));
+  const ordinal = links.find(({ name }) => /^net\d+$/.test(name));
+  if (hashed !== undefined && ordinal !== undefined)
+    report(
+      "name-ordinal",
+      ordinal.name,
+      `beside ${hashed.name}: with a link of such a name in the pod KubeVirt takes all names for those of before 1.0, and finds none of the others`,
+      "find out which plugin made it; a binding plugin must not make CNI_IFNAME",
+    );
+}

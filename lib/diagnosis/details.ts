@@ -1,0 +1,80 @@
+// What is worth telling of each link, in a few words each: for the picture, and for machines.
+import { addressText, isIpv6LinkLocal } from "../plan/address.ts";
+import type { PortVlan } from "../plan/state.ts";
+import type { SeenLink, SeenVf, Sight } from "./sight.ts";
+import { recordedLink, type Wire } from "./wiring.ts";
+
+/** The links of a wire, from the network to the guest. */
+export function partsOf({ nic, bridge, tap, podLink }: Wire): SeenLink[] {
+  const parts = [nic, bridge, tap, podLink].filter((link) => link !== undefined);
+  return [...new Set(parts)];
+}
+
+/** What a link is, beside kind, state, MAC address and MTU. */
+export function detailsOf(link: SeenLink, wire: Wire, sight: Sight): string[] {
+  return [
+    ...link.addresses.filter((address) => !isIpv6LinkLocal(address)).map(addressText),
+    ...(link.up && !link.carrier && link !== wire.tap && link !== wire.bridge ? ["no carrier"] : []),
+    ...(link.bridge?.vlanFiltering ? ["filters VLANs"] : []),
+    ...(link.stp ? ["STP on"] : []),
+    ...portDetails(link),
+    ...tapDetails(link, wire, sight),
+    ...(wire.kind === "bridge" && link === wire.podLink ? guestDetails(link, wire, sight) : []),
+  ];
+}
+
+function portDetails({ master, port }: SeenLink): string[] {
+  if (master === undefined) return [];
+  return [
+    `port of ${master}`,
+    ...(port?.learning === false ? ["learning off"] : []),
+    ...(port?.isolated ? ["isolated"] : []),
+    ...(port && port.vlans.length > 0 ? [`VLANs ${port.vlans.map(vlanText).join(" ")}`] : []),
+    ...(port?.stations ?? []).map((mac) => `leads to ${mac}`),
+  ];
+}
+
+function vlanText({ first, last, pvid, untagged }: PortVlan): string {
+  return `${first === last ? first : `${first}-${last}`}${untagged ? " untagged" : ""}${pvid && !untagged ? " PVID" : ""}`;
+}
+
+function tapDetails({ name, tap, carrier, queues }: SeenLink, { record }: Wire, { holders }: Sight): string[] {
+  if (tap === undefined) return [];
+  const open = holders.filter((holder) => holder.tap === name);
+  // Nobody tells a tap's label but who made it.
+  const context = record && recordedLink(record, name)?.tap?.selinuxContext;
+  return [
+    ...(tap.owner < 0 ? [] : [`owner ${tap.owner}`]),
+    ...(tap.group < 0 ? [] : [`group ${tap.group}`]),
+    tap.multiQueue ? `multi-queue${queues === undefined ? "" : `, ${queues} open`}` : "single queue",
+    ...(context === undefined ? [] : [`made under ${context}`]),
+    open.length > 0
+      ? `open in ${[...new Set(open.map(({ name, pid }) => `${name} (${pid})`))].join(", ")}`
+      : carrier
+        ? "open"
+        : "not open",
+  ];
+}
+
+function guestDetails({ mac }: SeenLink, { tap }: Wire, { stations }: Sight): string[] {
+  return stations.some((station) => station.mac === mac && station.port === tap?.name)
+    ? ["tells of the guest", `seen at ${tap!.name}`]
+    : ["tells of the guest"];
+}
+
+/** The same of a VF. */
+export function vfDetails({ driver, group, users, pf }: SeenVf): string[] {
+  return [
+    driver ?? "no driver",
+    ...(group === undefined ? [] : [`IOMMU group ${group}`]),
+    ...(pf?.settings ?? []),
+    users.length > 0 ? `open in ${users.join(", ")}` : "not open",
+  ];
+}
+
+/** How wide passt's sysctls are. */
+export function passtDetails({ sysctls }: Sight): string {
+  const ports = sysctls["net.ipv4.ip_unprivileged_port_start"];
+  const groups = sysctls["net.ipv4.ping_group_range"];
+  return `unprivileged ports from ${ports ?? "?"}, pings for groups ${groups?.replace(" ", " to ") ?? "?"}`;
+}

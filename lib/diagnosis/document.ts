@@ -1,0 +1,101 @@
+// A diagnosis for machines. What is here stays as it is; there may come more.
+import { addressText } from "../plan/address.ts";
+import { detailsOf, partsOf } from "./details.ts";
+import type { Diagnosis } from "./diagnosis.ts";
+import type { Finding } from "./finding.ts";
+import type { SeenVf } from "./sight.ts";
+import type { Wire } from "./wiring.ts";
+
+/** What `diagnose --json` prints. */
+export interface Document {
+  /** Of this shape; another number where something that is here changes or goes. */
+  readonly version: 1;
+  readonly netns: { readonly path: string; readonly inode: number };
+  /** Whether there are no findings: exit status 0. */
+  readonly healthy: boolean;
+  readonly wires: readonly DocumentWire[];
+  readonly vfs: readonly SeenVf[];
+  /** By name, as the kernel shows them. */
+  readonly sysctls: Readonly<Record<string, string>>;
+  /** Errors before warnings; `code` is one of those that docs/diagnose.md lists. */
+  readonly findings: readonly Finding[];
+}
+
+/** One way in which a VM's NIC hangs, or may come to hang, on a network. */
+export interface DocumentWire {
+  readonly kind: Wire["kind"];
+  /** `bridge-binding`, `passt-binding`, `KubeVirt`, `KubeVirt on bridge-binding's bridge`, or nothing. */
+  readonly maker: Wire["maker"];
+  /** The attachment that the record is of; absent without one. */
+  readonly attachment?: { readonly containerId: string; readonly ifname: string; readonly pending: boolean };
+  /** What KubeVirt expects the links to be called. */
+  readonly names: Wire["names"];
+  /** From the network to the guest; last what has the pod link's name. */
+  readonly links: readonly DocumentLink[];
+}
+
+export interface DocumentLink {
+  readonly name: string;
+  /** What it is in the wire. */
+  readonly role: "nic" | "bridge" | "tap" | "podLink";
+  /** `veth`, `bridge`, `tap`, `dummy`, ...; empty for a device that has no kind. */
+  readonly kind: string;
+  readonly up: boolean;
+  /** Of a tap: whether it is open. */
+  readonly carrier: boolean;
+  readonly mac?: string;
+  readonly mtu: number;
+  readonly master?: string;
+  /** Such as `10.244.0.7/24`, link-local ones among them. */
+  readonly addresses: readonly string[];
+  /** -1: nobody in particular. */
+  readonly tap?: { readonly owner: number; readonly group: number; readonly multiQueue: boolean };
+  /** In words, for people. */
+  readonly details: readonly string[];
+}
+
+/** The document of a diagnosis. */
+export function documentOf({ sight, wires, findings }: Diagnosis): Document {
+  const { netns, vfs, sysctls } = sight;
+  return {
+    version: 1,
+    netns,
+    healthy: findings.length === 0,
+    wires: wires.map((wire) => {
+      const { kind, maker, names, record } = wire;
+      const roles = (["nic", "bridge", "tap", "podLink"] as const).map((role) => [role, wire[role]] as const);
+      return {
+        kind,
+        maker,
+        ...(record && {
+          attachment: {
+            containerId: record.entry.containerId,
+            ifname: record.entry.ifname,
+            pending: record.pending,
+          },
+        }),
+        names,
+        links: partsOf(wire).map((link): DocumentLink => {
+          const { name, up, carrier, mac, mtu, master, tap } = link;
+          const role = roles.find(([, one]) => one === link)![0];
+          return {
+            name,
+            role,
+            kind: link.kind,
+            up,
+            carrier,
+            ...(mac !== undefined && { mac }),
+            mtu,
+            ...(master !== undefined && { master }),
+            addresses: link.addresses.map(addressText),
+            ...(tap && { tap: { owner: tap.owner, group: tap.group, multiQueue: tap.multiQueue } }),
+            details: detailsOf(link, wire, sight),
+          };
+        }),
+      };
+    }),
+    vfs,
+    sysctls,
+    findings,
+  };
+}

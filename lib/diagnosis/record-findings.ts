@@ -1,0 +1,94 @@
+// What may be wrong with the records of ADDs, and with what they speak of.
+import { expectation } from "../plan/change.ts";
+import { differences } from "../plan/differences.ts";
+import { attachmentName } from "../plan/journal.ts";
+import { isMark } from "../plan/mark.ts";
+import { withShared } from "../plan/shared.ts";
+import { commandsIn, type Finding, type Report } from "./finding.ts";
+import type { Sight } from "./sight.ts";
+import { isPassts } from "./wiring.ts";
+
+/** Whether every record is whole, and this pod's; and whether all that is ours is recorded. */
+export function recordFindings({ records, allocations, unreadable, busy, links, netns }: Sight, report: Report): void {
+  if (busy)
+    report(
+      "another-call",
+      netns.path,
+      "another call of these plugins is at work here: what is seen may be half done",
+      "look again",
+    );
+  for (const words of unreadable) {
+    const [subject, ...fact] = words.split(": ");
+    report("record-unreadable", subject!, fact.join(": "), "without it DEL cannot undo what the ADD did: see why");
+  }
+  for (const { directory, entry, pending, here } of [...records, ...allocations]) {
+    const subject = `${directory}/${attachmentName(entry)}`;
+    if (!here)
+      report(
+        "record-stale",
+        subject,
+        "is of a namespace that had this path before, and is gone",
+        "nothing, if the runtime sends DEL or GC for it; or gc",
+      );
+    else if (pending)
+      report(
+        "record-pending",
+        subject,
+        "its ADD has not ended: it is under way, or was killed",
+        "if it lasts: delete the pod; DEL undoes what was done, and so does the next ADD",
+      );
+  }
+  const recorded = new Set(
+    records.flatMap(({ entry }) =>
+      entry.changes.flatMap((change) => (change.do === "create" ? [change.link.name] : [])),
+    ),
+  );
+  const left = links.filter(({ name, mark }) => isMark(mark) && !recorded.has(name));
+  for (const mark of new Set(left.map((link) => link.mark)))
+    report(
+      "record-missing",
+      left.flatMap(({ name, mark: own }) => (own === mark ? [name] : [])).join(", "),
+      "bridge-binding's, and in none of the records that were looked at: DEL will not take it away",
+      `if dataDir is set in the configuration, look again with --data-dir; else delete the pod, or: ${commandsIn(netns.path)`ip link del group ${mark}`}`,
+    );
+}
+
+/** What is not as recorded, in CHECK's words, but for what there is a finding about already. */
+export function differenceFindings(
+  { records, links, sysctls }: Sight,
+  found: readonly Finding[],
+  report: Report,
+): void {
+  const here = records.filter((record) => record.here && !record.pending);
+  for (const { entry } of here.filter((record) => !isPassts(record))) {
+    const siblings = here.flatMap((other) => (other.entry === entry ? [] : [other.entry]));
+    const state = { links, sysctls };
+    const due = withShared(entry.changes, siblings, state);
+    for (const words of differences(expectation(due), state)) {
+      const [subject, ...fact] = words.split(": ");
+      if (!found.some((one) => one.subject === subject))
+        report("record-differs", subject!, fact.join(": "), "find out who changed it; or delete the pod");
+    }
+  }
+}
+
+/** Whether the sysctls are still as wide as the ADDs for passt made them. */
+export function passtFindings({ records, sysctls, netns }: Sight, report: Report): void {
+  for (const change of records.filter((one) => one.here && isPassts(one)).flatMap(({ entry }) => entry.changes)) {
+    if (change.do !== "sysctl") continue;
+    const { key, to } = change;
+    const found = sysctls[key] ?? "absent";
+    const remedy = commandsIn(netns.path)`sysctl -w ${`${key}=${to}`}`;
+    const [first, last] = found.split(" ").map(Number);
+    const [dueFirst, dueLast] = to.split(" ").map(Number);
+    if (key.endsWith("ip_unprivileged_port_start") && !(first! <= dueFirst!))
+      report(
+        "passt-ports",
+        key,
+        `is ${found}, not ${to}: passt cannot take ports below ${found} for the guest`,
+        remedy,
+      );
+    if (key.endsWith("ping_group_range") && !(first! <= dueFirst! && last! >= dueLast!))
+      report("passt-ping", key, `is ${found}, not ${to}: passt cannot ping for the guest`, remedy);
+  }
+}

@@ -1,0 +1,11 @@
+// The link group that marks the links which plans make.
+
+/** The group that marks the links made for the pod link with this index. Nobody else picks numbers that begin with 0x6b74 ("kt"). */
+export function markOf(index: number): number {
+  return 0x6b740000 + (index % 0x10000);
+}
+
+/** Whether a link group is such a mark. */
+export function isMark(group: number): boolean {
+  return group >= 0x6b740000 && group < 0x6b750000;
+}

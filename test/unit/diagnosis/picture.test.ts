@@ -1,0 +1,129 @@
+// What is printed of a diagnosis: for people, and for machines.
+import t from "tap";
+import { coloured, plain } from "../../../lib/command/paint.ts";
+import { diagnosisOf } from "../../../lib/diagnosis/diagnosis.ts";
+import { documentOf } from "../../../lib/diagnosis/document.ts";
+import { linesOf } from "../../../lib/diagnosis/picture.ts";
+import type { SeenLink, Sight } from "../../../lib/diagnosis/sight.ts";
+import { recordedLink } from "../../../lib/diagnosis/wiring.ts";
+import { address, route } from "../plan/pods.ts";
+import { healthy, masquerade, passtRecord, record, seen, sha256, tap, vf, withLink } from "./sights.ts";
+
+function drawn(sight: Sight): string[] {
+  return linesOf(diagnosisOf(sight, sha256), plain);
+}
+
+t.test("a pod that bridge-binding wired, and a VF, are drawn from the network to the guest", async (t) => {
+  t.strictSame(drawn({ ...healthy, vfs: [vf] }), [
+    "network ─── eth0-nic ─── k6t-eth0 ─── tap0 ─── guest    bridge-binding, net1 of c1",
+    "",
+    "eth0-nic  veth    up    02:00:00:00:00:0b  mtu 1450  port of k6t-eth0, learning off",
+    "k6t-eth0  bridge  up    02:00:00:00:00:0b  mtu 1450  169.254.75.10/32",
+    "tap0      tap     up    02:00:00:00:00:0a  mtu 1450  port of k6t-eth0, owner 107, group 107, single queue, open in qemu-kvm (4711)",
+    "eth0      dummy   down  0a:58:0a:f4:00:07  mtu 1450  10.244.0.7/24, fd00::7/64, tells of the guest, seen at tap0",
+    "",
+    "network ─── ens1f0 ─── VF 1 ─── vfio-pci ─── guest    sriov-vfio",
+    "",
+    "ens1f0  up  mtu 1500",
+    "0000:01:10.1  vfio-pci, IOMMU group 10, MAC 02:00:00:00:00:01, VLAN 100, QoS 0, 802.1q, spoofchk on, open in qemu-kvm (4711)",
+    "",
+    "Nothing is wrong, as far as can be seen.",
+  ]);
+});
+
+t.test("joints that let nothing pass are cut, and what is missing is in brackets", async (t) => {
+  const chain = (sight: Sight): string => drawn(sight)[0]!.replace(/ {4}.*/, "");
+  t.equal(
+    chain(withLink("tap0", { up: false, carrier: false })),
+    "network ─── eth0-nic ─── k6t-eth0 ─╳─ tap0 ┄┄┄ guest",
+  );
+  t.equal(chain(withLink("eth0-nic", { carrier: false })), "network ─╳─ eth0-nic ─── k6t-eth0 ─── tap0 ─── guest");
+  t.equal(chain(withLink("k6t-eth0", undefined)), "network ─── eth0-nic ─╳─ (k6t-eth0) ─╳─ tap0 ─── guest");
+  t.equal(chain(withLink("tap0", undefined)), "network ─── eth0-nic ─── k6t-eth0 ─╳─ (tap0) ┄┄┄ guest");
+  t.equal(chain(masquerade), "network ─── eth0 ─NAT─ k6t-eth0 ─── tap0 ─── guest");
+  const macvtap = seen({ name: "pod16477688c0e", kind: "macvtap", addresses: [address("10.0.0.7/24")] });
+  t.equal(chain({ ...healthy, records: [], links: [macvtap] }), "network ─── pod16477688c0e ─── guest");
+  t.equal(chain({ ...healthy, records: [], links: [] }), "The pod has no links but its loopback.");
+});
+
+t.test("passt serves the link that the default route goes by, else the primary one", async (t) => {
+  const [infra, secondary] = [seen({ name: "eth0" }), seen({ name: "pod16477688c0e" })];
+  const primary = seen({ name: "ovn-udn1", routes: [route("0.0.0.0/0", "10.0.0.1")] });
+  const served = (...links: SeenLink[]): string[] =>
+    drawn({ ...healthy, records: [passtRecord], links }).flatMap((line) => /─ (\S+) ─── passt/.exec(line)?.[1] ?? []);
+  t.strictSame(served(infra, secondary, primary), ["ovn-udn1"]);
+  t.strictSame(served(secondary, infra), ["eth0"]);
+  t.strictSame(served(secondary), ["pod16477688c0e"]);
+});
+
+t.test("what is special about a tap and its port is told", async (t) => {
+  const port = { learning: true, isolated: true, vlans: [{ first: 100, last: 200, pvid: false, untagged: false }] };
+  const sight = withLink("tap0", {
+    tap: { owner: 107, group: -1, multiQueue: true },
+    queues: 4,
+    port: { ...port, stations: ["0a:58:0a:f4:00:07"] },
+  });
+  const row = drawn(sight).find((line) => line.startsWith("tap0 "))!;
+  t.match(row, "isolated, VLANs 100-200, leads to 0a:58:0a:f4:00:07, owner 107, multi-queue, 4 open, open in qemu-kvm");
+});
+
+t.test("the SELinux context that a tap was made under is told from its record", async (t) => {
+  const selinuxContext = "system_u:object_r:container_file_t:s0";
+  const changes = record.entry.changes.map((change) =>
+    change.do === "create" && change.link.name === "tap0"
+      ? { ...change, link: { ...change.link, tap: { ...tap.tap!, selinuxContext } } }
+      : change,
+  );
+  const own = { ...record, entry: { ...record.entry, changes } };
+  t.equal(recordedLink(own, "tap0")!.tap!.selinuxContext, selinuxContext);
+  t.match(drawn({ ...healthy, records: [own] }).join("\n"), `made under ${selinuxContext}`);
+});
+
+t.test("findings are coloured by their severity, on a terminal alone", async (t) => {
+  const diagnosis = diagnosisOf(withLink("tap0", { up: false, carrier: false }), sha256);
+  const lines = linesOf(diagnosis, coloured);
+  t.match(lines[0], "\x1b[31m─╳─\x1b[39m");
+  t.ok(lines.some((line) => line.startsWith("\x1b[31merror  \x1b[39m  tap0: is down")));
+  t.notMatch(linesOf(diagnosis, plain).join(""), "\x1b");
+});
+
+t.test("for machines there is one shape, which stays", async (t) => {
+  const { findings, ...document } = documentOf(diagnosisOf({ ...withLink("tap0", { up: false }), vfs: [vf] }, sha256));
+  t.strictSame(Object.keys(document), ["version", "netns", "healthy", "wires", "vfs", "sysctls"]);
+  t.match(document, { version: 1, netns: { path: "/run/netns/blue", inode: 4026532001 }, healthy: false, vfs: [vf] });
+  t.strictSame(findings, [
+    {
+      code: "link-down",
+      severity: "error",
+      subject: "tap0",
+      fact: "is down: no frame passes it",
+      remedy: "nsenter --net=/run/netns/blue ip link set tap0 up",
+    },
+  ]);
+  const [wire] = document.wires;
+  const { links, ...rest } = wire!;
+  t.strictSame(rest, {
+    kind: "bridge",
+    maker: "bridge-binding",
+    attachment: { containerId: "c1", ifname: "net1", pending: false },
+    names: { podLink: "eth0", bridge: "k6t-eth0", nic: "eth0-nic", tap: "tap0" },
+  });
+  t.strictSame(
+    links.map(({ role, name }) => `${role} ${name}`),
+    ["nic eth0-nic", "bridge k6t-eth0", "tap tap0", "podLink eth0"],
+  );
+  t.strictSame(links[2], {
+    name: "tap0",
+    role: "tap",
+    kind: "tap",
+    up: false,
+    carrier: true,
+    mac: "02:00:00:00:00:0a",
+    mtu: 1450,
+    master: "k6t-eth0",
+    addresses: [],
+    tap: { owner: 107, group: 107, multiQueue: false },
+    details: ["port of k6t-eth0", "owner 107", "group 107", "single queue", "open in qemu-kvm (4711)"],
+  });
+  t.strictSame(JSON.parse(JSON.stringify(document)), document, "nothing in it that JSON does not know");
+});
