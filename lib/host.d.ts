@@ -34,6 +34,13 @@ declare module "host" {
   export function writeStdout(text: string): void;
   /** Writes all of `text` to standard error. A failure is ignored: a log must never fail a call. */
   export function writeStderr(text: string): void;
+  /**
+   * From its first call on, SIGTERM, SIGINT and SIGHUP end this process no more, not even where it is a container's first one: whether one of them has come, waited for up to that many
+   * milliseconds.
+   */
+  export function awaitEnd(timeout: number): boolean;
+  /** What `uname(2)` calls the machine, such as `x86_64`. */
+  export function machine(): string;
   /** Ends the process at once. */
   export function exit(status: number): never;
   /** From here on SIGTERM, SIGINT and SIGHUP are ignored, in this process and not in the children it runs. */
@@ -67,6 +74,23 @@ declare module "host" {
   export function writeFile(path: string, text: string): void;
   /** Makes a new file with mode 0600 and writes all of `text`. EEXIST where anything of that name is there, a symbolic link included. */
   export function createFile(path: string, text: string): void;
+  /** Makes a new file of that mode with the content of `from`, and returns when it is on its medium (`fsync(2)`). EEXIST as for `createFile`; if it fails otherwise, no file is left. */
+  export function copyFile(from: string, to: string, mode: number): void;
+  /** Whether two files have the same content. */
+  export function sameContent(one: string, other: string): boolean;
+  /** `fsync(2)` of a file, or of a directory: which names are in it is on its medium. */
+  export function sync(path: string): void;
+
+  /** An executable that the build of this very kind of host made. */
+  export interface Executable {
+    /** `e_machine` of its ELF header. */
+    readonly machine: number;
+    /** What the build labelled it with; empty where it was made for another version of this host. */
+    readonly label: string;
+  }
+  /** What such an executable says of itself, without running it; undefined where the file is anything else. ELOOP on a symbolic link. */
+  export function identify(path: string): Executable | undefined;
+
   /** `rename(2)`: replaces `to` atomically. */
   export function rename(from: string, to: string): void;
   export function unlink(path: string): void;

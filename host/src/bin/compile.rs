@@ -1,6 +1,6 @@
-//! Turns a JavaScript bundle into an executable: `compile HOST NAME OUTPUT < BUNDLE`.
+//! Turns a JavaScript bundle into an executable: `compile HOST NAME OUTPUT [LABEL] < BUNDLE`.
 //!
-//! NAME is what the bundle is called in stack traces, such as `bridge-binding.js`.
+//! NAME is what the bundle is called in stack traces, such as `bridge-binding.js`; LABEL what the executable says of itself.
 
 use std::{
     env,
@@ -29,13 +29,19 @@ fn main() -> ExitCode {
 
 fn compile() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = env::args().skip(1).collect();
-    let [host, name, output] = args.as_slice() else {
-        return Err("usage: compile HOST NAME OUTPUT < BUNDLE".into());
+    let (host, name, output, label) = match args.as_slice() {
+        [host, name, output] => (host, name, output, ""),
+        [host, name, output, label] => (host, name, output, label.as_str()),
+        _ => return Err("usage: compile HOST NAME OUTPUT [LABEL] < BUNDLE".into()),
     };
+    if label.len() > payload::LABEL {
+        return Err(format!("{label}: is {} bytes, expected at most {}", label.len(), payload::LABEL).into());
+    }
     let bundle = io::read_to_string(io::stdin())?;
     let bytecode = Engine::start::<Parser>()?.compile(name, &bundle)?;
     let host = fs::read(host)?;
-    let plugin = with_payload(&host, &bytecode, 0);
+    let with_payload = |payload: &[u8], engine| with_payload(&host, label, payload, engine);
+    let plugin = with_payload(&bytecode, 0);
     // Addresses in the host are only the same in every process where it cannot be moved.
     if !is_fixed(&host) {
         return write_executable(output, &plugin);
@@ -55,12 +61,12 @@ fn compile() -> Result<(), Box<dyn Error>> {
         return Err(fault.trim_end().into());
     }
     let (address, heap) = frozen.stdout.split_first_chunk().ok_or("nothing was frozen")?;
-    write_executable(output, &with_payload(&host, heap, usize::from_le_bytes(*address)))
+    write_executable(output, &with_payload(heap, usize::from_le_bytes(*address)))
 }
 
-fn with_payload(host: &[u8], payload: &[u8], engine: usize) -> Vec<u8> {
+fn with_payload(host: &[u8], label: &str, payload: &[u8], engine: usize) -> Vec<u8> {
     let mut executable = host.to_vec();
-    payload::append(&mut executable, payload, engine);
+    payload::append(&mut executable, label, payload, engine);
     executable
 }
 
