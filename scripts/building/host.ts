@@ -11,7 +11,7 @@ const crate = join(root, "host");
 export interface Host {
   /** What plugins are appended to. */
   readonly executable: string;
-  /** `compile HOST NAME OUTPUT < BUNDLE` */
+  /** `compile HOST NAME OUTPUT [LABEL] < BUNDLE` */
   readonly compiler: string;
 }
 

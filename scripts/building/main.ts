@@ -36,7 +36,7 @@ async function main(plugins: string, out: string): Promise<void> {
     const maps = join(out, "maps");
     await writeFile(join(maps, `${name}.js.map`), map);
     const executable = join(out, name);
-    const args = [host.executable, `${name}.js`, executable];
+    const args = [host.executable, `${name}.js`, executable, `${name} ${version}`];
     const { failed, stderr } = await execa(host.compiler, args, { input: code, reject: false });
     // What the module does at once happens here: its errors are led back to its TypeScript.
     if (failed) throw new Error(`${relative(from, executable)}: ${traced(stderr.replace(/^compile: /, ""), maps)}`);
