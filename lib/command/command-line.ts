@@ -2,9 +2,10 @@
 import type { Plugin } from "../cni/plugin.ts";
 import { type Command, UsageError } from "./command.ts";
 import { commands } from "./commands.ts";
+import type { System } from "./system.ts";
 
 /** What a command line needs of the system. */
-export interface Terminal {
+export interface Terminal extends System {
   writeStdout(text: string): void;
   writeStderr(text: string): void;
 }
@@ -22,7 +23,7 @@ export function commandLine(plugin: Plugin<any, any>, [name, ...args]: readonly 
   const command = commands.find((one) => one.name === (name === "--version" ? "version" : name));
   try {
     if (command === undefined) throw new UsageError(`${name}: is no verb of this plugin's`);
-    return command.run({ plugin, args, print: (text) => terminal.writeStdout(`${text}\n`) });
+    return command.run({ plugin, args, print: (text) => terminal.writeStdout(`${text}\n`), system: terminal });
   } catch (failure) {
     const what = failure instanceof Error ? failure.message : String(failure);
     const wrong = failure instanceof UsageError;

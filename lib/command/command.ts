@@ -1,5 +1,6 @@
 // What a verb for people is: `bridge-binding status`, where no runtime has set CNI_COMMAND.
 import type { Plugin } from "../cni/plugin.ts";
+import type { System } from "./system.ts";
 
 /** One verb for people. A file of this folder each; commands.ts lists them. */
 export interface Command {
@@ -20,6 +21,7 @@ export interface Invocation {
   readonly args: readonly string[];
   /** Prints to standard output, a line feed added. */
   readonly print: (text: string) => void;
+  readonly system: System;
 }
 
 /** The command line is not one that the command takes: what is wrong with it, and what is expected. Exit status 2. */

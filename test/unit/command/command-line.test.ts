@@ -1,6 +1,6 @@
 // What becomes of a command line: which verb, what is printed where, which exit status.
 import t from "tap";
-import { commandLine } from "../../../lib/command/command-line.ts";
+import { commandLine, type Terminal } from "../../../lib/command/command-line.ts";
 
 function run(...args: string[]) {
   const out = { stdout: "", stderr: "" };
@@ -12,7 +12,7 @@ function run(...args: string[]) {
     writeStderr: (text) => {
       out.stderr += text;
     },
-  });
+  } as Terminal);
   return { status, ...out };
 }
 
