@@ -3,7 +3,7 @@
 //! ```text
 //! host's ELF file | filling | bytecode or heap | label | its length | the engine's address | format | magic
 //! ```
-//! It begins at a multiple of the page size. The label is what the builder calls the plugin, UTF-8 filled up with NUL
+//! It begins at a multiple of the architecture's largest page size. The label is what the builder calls the plugin, UTF-8 filled up with NUL
 //! bytes; the last four have 8 bytes each, little endian.
 
 use std::{fmt, io, os::fd::AsFd, ptr, slice};
@@ -14,7 +14,11 @@ use rustix::{
     mm::{MapFlags, ProtFlags, mmap},
 };
 
-use crate::{arena::PAGE, engine::Engine, heap};
+use crate::{
+    arena::{PAGE, page_size},
+    engine::Engine,
+    heap,
+};
 
 const MAGIC: u64 = u64::from_le_bytes(*b"\x7fPLUGIN\n");
 
@@ -71,7 +75,10 @@ impl fmt::Display for Fault {
 
 /// Appends bytecode, or a heap with an engine at that address, to a host; of the label, as many bytes as there is room for.
 pub fn append(executable: &mut Vec<u8>, label: &str, payload: &[u8], engine: usize) {
-    executable.resize(executable.len().next_multiple_of(PAGE), 0);
+    // `e_machine` of its ELF header; the host may be another architecture's than this process.
+    let aarch64 = executable.get(18..20) == Some(&183u16.to_le_bytes());
+    let page = page_size(aarch64);
+    executable.resize(executable.len().next_multiple_of(page), 0);
     executable.extend(payload);
     let mut field = [0; LABEL];
     for (place, byte) in field.iter_mut().zip(label.bytes()) {

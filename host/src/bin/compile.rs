@@ -1,6 +1,7 @@
-//! Turns a JavaScript bundle into an executable: `compile HOST NAME OUTPUT [LABEL] < BUNDLE`.
+//! Turns a JavaScript bundle into an executable: `compile HOST NAME OUTPUT [LABEL [RUNNER]] < BUNDLE`.
 //!
-//! NAME is what the bundle is called in stack traces, such as `bridge-binding.js`; LABEL what the executable says of itself.
+//! NAME is what the bundle is called in stack traces, such as `bridge-binding.js`; LABEL what the executable says of itself;
+//! RUNNER a program that runs the host, such as qemu-aarch64, where it is another architecture's.
 
 use std::{
     env,
@@ -29,11 +30,10 @@ fn main() -> ExitCode {
 
 fn compile() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = env::args().skip(1).collect();
-    let (host, name, output, label) = match args.as_slice() {
-        [host, name, output] => (host, name, output, ""),
-        [host, name, output, label] => (host, name, output, label.as_str()),
-        _ => return Err("usage: compile HOST NAME OUTPUT [LABEL] < BUNDLE".into()),
+    let [host, name, output, more @ ..] = args.as_slice() else {
+        return Err("usage: compile HOST NAME OUTPUT [LABEL [RUNNER]] < BUNDLE".into());
     };
+    let (label, runner) = (more.first().map_or("", String::as_str), more.get(1));
     if label.len() > payload::LABEL {
         return Err(format!("{label}: is {} bytes, expected at most {}", label.len(), payload::LABEL).into());
     }
@@ -48,10 +48,11 @@ fn compile() -> Result<(), Box<dyn Error>> {
     }
     let freezer = format!("{output}.bytecode");
     write_executable(&freezer, &plugin)?;
-    let frozen = Command::new(&freezer)
-        .arg(OsStr::from_bytes(FREEZE.to_bytes()))
-        .env_clear()
-        .output();
+    let mut command = Command::new(runner.unwrap_or(&freezer));
+    if runner.is_some() {
+        command.arg(&freezer);
+    }
+    let frozen = command.arg(OsStr::from_bytes(FREEZE.to_bytes())).env_clear().output();
     fs::remove_file(freezer)?;
     let frozen = frozen?;
     if !frozen.status.success() {
