@@ -135,7 +135,7 @@ pub fn label(file: impl AsFd) -> rustix::io::Result<Option<String>> {
         Ok(Trailer {
             format: FORMAT, label, ..
         }) => {
-            let text = label.split(|byte| *byte == 0).next().unwrap_or_default();
+            let text = label.as_flattened().split(|byte| *byte == 0).next().unwrap_or_default();
             Ok(Some(String::from_utf8_lossy(text).into_owned()))
         }
         Ok(_) => Ok(Some(String::new())),
@@ -148,7 +148,7 @@ pub fn label(file: impl AsFd) -> rustix::io::Result<Option<String>> {
 struct Trailer {
     /// Where it begins, which is where the payload ends.
     end: u64,
-    label: [u8; LABEL],
+    label: [[u8; size_of::<u64>()]; LABEL / size_of::<u64>()],
     length: u64,
     engine: u64,
     format: u64,
@@ -159,17 +159,16 @@ impl Trailer {
     fn of(file: impl AsFd) -> Result<Self, Fault> {
         let end = fstat(&file)?.st_size as u64;
         let end = end.checked_sub(TRAILER as u64).ok_or(Fault::Missing)?;
-        let mut bytes = [0; TRAILER];
-        pread(&file, &mut bytes, end)?;
-        let (label, words) = bytes.split_at(LABEL);
-        let (words, _) = words.as_chunks::<{ size_of::<u64>() }>();
-        let [length, engine, format, magic] = [words[0], words[1], words[2], words[3]].map(u64::from_le_bytes);
+        let mut words = [[0; size_of::<u64>()]; TRAILER / size_of::<u64>()];
+        pread(&file, words.as_flattened_mut(), end)?;
+        let [label @ .., length, engine, format, magic] = words;
+        let [length, engine, format, magic] = [length, engine, format, magic].map(u64::from_le_bytes);
         if magic != MAGIC {
             return Err(Fault::Missing);
         }
         Ok(Self {
             end,
-            label: label.try_into().map_err(|_| Fault::Damaged)?,
+            label,
             length,
             engine,
             format,

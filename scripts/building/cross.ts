@@ -16,6 +16,11 @@ export function isArchitecture(name: string): name is Architecture {
 /** This machine's. */
 export const nativeArchitecture: Architecture = process.arch === "arm64" ? "arm64" : "amd64";
 
+/** What Rust calls it, with musl. */
+export function muslTarget(architecture: Architecture): string {
+  return `${names[architecture]}-unknown-linux-musl`;
+}
+
 /** How cargo builds for another architecture. */
 export interface Cross {
   /** Such as `aarch64-unknown-linux-musl`. */
@@ -29,7 +34,7 @@ export interface Cross {
 /** What there is on this machine for it; rejects with all that is missing. */
 export async function crossTo(architecture: Architecture): Promise<Cross> {
   const name = names[architecture];
-  const target = `${name}-unknown-linux-musl`;
+  const target = muslTarget(architecture);
   const { stdout: libraries } = await execa("rustc", ["--print=target-libdir", `--target=${target}`]);
   const gcc = onPath(`${name}-linux-musl-gcc`);
   const zig = onPath("zig") ?? onPath("python-zig");
