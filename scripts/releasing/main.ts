@@ -1,4 +1,4 @@
-// scripts/release: release/<architecture>/<plugin>, release/maps, release/SHA256SUMS and release/sbom.cdx.json.
+// scripts/release: release/linux-<architecture>/<plugin>, release/maps, release/SHA256SUMS and release/sbom.cdx.json.
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
@@ -32,10 +32,11 @@ async function release(out: string, architectures: readonly Architecture[]): Pro
   try {
     await chmod(unfinished, 0o755);
     for (const architecture of architectures) await build(architecture, unfinished);
-    const executables = await digests(unfinished, architectures);
+    const folders = architectures.map(folder);
+    const executables = await digests(unfinished, folders);
     const document = sbom(await ingredients(join(unfinished, "maps"), architectures), executables);
     await writeFile(join(unfinished, "sbom.cdx.json"), `${JSON.stringify(document, undefined, 2)}\n`);
-    const all = await digests(unfinished, [...architectures, "maps", "sbom.cdx.json"]);
+    const all = await digests(unfinished, [...folders, "maps", "sbom.cdx.json"]);
     const sums = [...all].map(([file, digest]) => `${digest}  ${file}\n`);
     await writeFile(join(unfinished, "SHA256SUMS"), sums.join(""));
     await rm(out, { recursive: true, force: true });
@@ -46,14 +47,19 @@ async function release(out: string, architectures: readonly Architecture[]): Pro
   }
 }
 
-/** The executables in a folder of the architecture's name; the source maps, which are the same for all, beside it. */
+/** Where an architecture's executables are. Not by its name alone: a Dockerfile that is not told it would copy all there is. */
+function folder(architecture: Architecture): string {
+  return `linux-${architecture}`;
+}
+
+/** The executables in their folder; the source maps, which are the same for all, beside it. */
 async function build(architecture: Architecture, directory: string): Promise<void> {
   const scratch = join(directory, "build");
   const args = ["--architecture", architecture, "--out", scratch];
   await execa(join(root, "scripts/build"), args, { stdio: ["ignore", "ignore", "inherit"] });
   await rm(join(directory, "maps"), { recursive: true, force: true });
   await rename(join(scratch, "maps"), join(directory, "maps"));
-  await rename(scratch, join(directory, architecture));
+  await rename(scratch, join(directory, folder(architecture)));
 }
 
 /** The SHA-256 of each of these files, or of the files in these directories, by its path; sorted. */

@@ -12,10 +12,11 @@ t.setTimeout(240_000);
 
 const published = join(await emptyDirectory(t), "release");
 await execa(join(root, "scripts/release"), ["--out", published]);
-const native = join(published, nativeArchitecture);
+const folder = `linux-${nativeArchitecture}`;
+const native = join(published, folder);
 
 t.test("a release has what dist/ has, its source maps, checksums, and what it is made of", async (t) => {
-  t.same((await readdir(published)).sort(), [nativeArchitecture, "maps", "SHA256SUMS", "sbom.cdx.json"].sort());
+  t.same((await readdir(published)).sort(), [folder, "maps", "SHA256SUMS", "sbom.cdx.json"].sort());
   t.same(await contents(native), await release());
   const { stdout } = await execa("sha256sum", ["--check", "--strict", "SHA256SUMS"], { cwd: published });
   t.equal(stdout.split("\n").length, 3 + 3 + 1);
