@@ -36,6 +36,13 @@ declare module "host" {
   export function writeStderr(text: string): void;
   /** Whether the descriptor is a terminal: `isatty(3)`. */
   export function isTerminal(fd: number): boolean;
+  /**
+   * From its first call on, SIGTERM, SIGINT and SIGHUP end this process no more, not even where it is a container's first one: whether one of them has come, waited for up to that many
+   * milliseconds.
+   */
+  export function awaitEnd(timeout: number): boolean;
+  /** What `uname(2)` calls the machine, such as `x86_64`. */
+  export function machine(): string;
   /** Ends the process at once. */
   export function exit(status: number): never;
   /** From here on SIGTERM, SIGINT and SIGHUP are ignored, in this process and not in the children it runs. */
@@ -76,6 +83,23 @@ declare module "host" {
    * that nobody reads, ELOOP on a symbolic link.
    */
   export function appendFile(path: string, text: string): void;
+  /** Makes a new file of that mode with the content of `from`, and returns when it is on its medium (`fsync(2)`). EEXIST as for `createFile`; if it fails otherwise, no file is left. */
+  export function copyFile(from: string, to: string, mode: number): void;
+  /** Whether two files have the same content. */
+  export function sameContent(one: string, other: string): boolean;
+  /** `fsync(2)` of a file, or of a directory: which names are in it is on its medium. */
+  export function sync(path: string): void;
+
+  /** An executable that the build of this very kind of host made. */
+  export interface Executable {
+    /** `e_machine` of its ELF header. */
+    readonly machine: number;
+    /** What the build labelled it with; empty where it was made for another version of this host. */
+    readonly label: string;
+  }
+  /** What such an executable says of itself, without running it; undefined where the file is anything else. ELOOP on a symbolic link. */
+  export function identify(path: string): Executable | undefined;
+
   /** `rename(2)`: replaces `to` atomically. */
   export function rename(from: string, to: string): void;
   export function unlink(path: string): void;

@@ -15,8 +15,16 @@ use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 /// How much there is.
 pub const SIZE: usize = 16 * 1024 * 1024;
 
-/// What memory is mapped in.
-pub const PAGE: usize = 4096;
+/// What memory is mapped in: the largest page that a kernel for this architecture may have.
+pub const PAGE: usize = page_size(cfg!(target_arch = "aarch64"));
+
+/// The same for an architecture that need not be this one's.
+pub const fn page_size(aarch64: bool) -> usize {
+    if aarch64 { 65536 } else { 4096 }
+}
+
+/// Room for the arena's own state, where it is within its memory.
+const STATE: usize = 4096;
 
 /// How much of it is only given out once the rest has run out: room for the error that says so.
 const RESERVE: usize = 256 * 1024;
@@ -79,8 +87,8 @@ impl Arena {
     pub(crate) fn within(address: usize) -> Self {
         Self {
             base: NonNull::new(address as *mut u8).expect("no null pointer"),
-            top: PAGE,
-            clean: PAGE,
+            top: STATE,
+            clean: STATE,
             limit: SIZE - RESERVE,
             free: [0; LISTS],
             occupied: 0,

@@ -19,7 +19,7 @@ use rustix::io::Errno;
 use crate::{
     calls::{
         children::{self, Run},
-        files, labelled_tap, namespaces, netlink, process, taps,
+        executables, files, labelled_tap, namespaces, netlink, process, taps,
     },
     engine,
     error::{self, HostError},
@@ -59,6 +59,8 @@ exports! {
     c"writeStdout": |text: Text| Outcome(process::write_stdout(&text)),
     c"writeStderr": |text: Text| process::write_stderr(&text),
     c"isTerminal": |fd: Descriptor| fd.borrow("isatty").is_ok_and(process::is_terminal),
+    c"awaitEnd": |timeout: Milliseconds| Outcome(process::await_end(timeout.0)),
+    c"machine": executables::machine,
     c"exit": |status: i32| -> () { process::exit(status) },
     c"ignoreSignals": process::ignore_signals,
     c"monotonic": process::monotonic,
@@ -72,6 +74,10 @@ exports! {
     c"writeFile": |path: Text, text: Text| Outcome(files::write(&path, &text)),
     c"createFile": |path: Text, text: Text| Outcome(files::create(&path, &text)),
     c"appendFile": |path: Text, text: Text| Outcome(files::append(&path, &text)),
+    c"copyFile": |from: Text, to: Text, mode: u32| Outcome(files::copy(&from, &to, mode)),
+    c"sameContent": |one: Text, other: Text| Outcome(files::same_content(&one, &other)),
+    c"sync": |path: Text| Outcome(files::sync(&path)),
+    c"identify": identify,
     c"rename": |from: Text, to: Text| Outcome(files::rename(&from, &to)),
     c"unlink": |path: Text| Outcome(files::unlink(&path)),
     c"makeDirectory": |path: Text| Outcome(files::make_directory(&path)),
@@ -117,6 +123,16 @@ fn stat<'js>(ctx: Ctx<'js>, path: Text, options: Options<'js>) -> Result<Object<
     object.set("mode", stat.mode)?;
     object.set("uid", stat.uid)?;
     Ok(object)
+}
+
+fn identify<'js>(ctx: Ctx<'js>, path: Text) -> Result<Option<Object<'js>>> {
+    let Some(executable) = executables::identify(&path).or_throw(&ctx)? else {
+        return Ok(None);
+    };
+    let object = Object::new(ctx)?;
+    object.set("machine", executable.machine)?;
+    object.set("label", executable.label)?;
+    Ok(Some(object))
 }
 
 fn read_file(ctx: Ctx<'_>, path: Text, options: Options<'_>) -> Result<String> {

@@ -4,7 +4,7 @@ mod support;
 
 use std::{
     fs::{self, File},
-    io::Write,
+    io::{Read, Write},
     os::unix::{
         fs::symlink,
         process::{CommandExt, ExitStatusExt},
@@ -198,6 +198,47 @@ fn an_uncaught_error_is_told_on_standard_error_with_status_70() {
 }
 
 #[test]
+fn await_end_tells_a_signal_from_the_end_of_its_time() {
+    let scratch = Scratch::new();
+    let source = "import { awaitEnd, machine, writeStdout } from 'host';
+        writeStdout(`${machine()} ${awaitEnd(0)} ${awaitEnd(30)} `); writeStdout(String(awaitEnd(60000)));";
+    let plugin = compiled(&scratch, "plugin", source);
+    let machine = output(Command::new("uname").arg("-m"));
+    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+        let mut child = Command::new(&plugin).stdout(Stdio::piped()).spawn().unwrap();
+        let mut printed = vec![0; machine.len() + "false false ".len()];
+        let mut stdout = child.stdout.take().unwrap();
+        stdout.read_exact(&mut printed).unwrap();
+        // SAFETY: it is a child that nobody has waited for.
+        unsafe { libc::kill(child.id() as libc::pid_t, signal) };
+        let mut rest = String::new();
+        stdout.read_to_string(&mut rest).unwrap();
+        assert_eq!(
+            (String::from_utf8(printed).unwrap(), rest.as_str()),
+            (format!("{} false false ", machine.trim_end()), "true")
+        );
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+}
+
+#[test]
+fn a_label_that_does_not_fit_is_refused() {
+    let scratch = Scratch::new();
+    let output = Command::new(env!("CARGO_BIN_EXE_compile"))
+        .args([env!("CARGO_BIN_EXE_host"), "a.js"])
+        .arg(scratch.path("a"))
+        .arg("x".repeat(65))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(
+        stderr(&output),
+        format!("compile: {}: is 65 bytes, expected at most 64\n", "x".repeat(65))
+    );
+    assert!(!scratch.path("a").exists());
+}
+
+#[test]
 fn an_executable_without_a_whole_plugin_says_so_with_status_70() {
     let scratch = Scratch::new();
     let whole = fs::read(compiled(&scratch, "whole", "")).unwrap();
@@ -206,7 +247,7 @@ fn an_executable_without_a_whole_plugin_says_so_with_status_70() {
     let length = whole.len() - 32;
     let too_long = [&whole[..length], &u64::MAX.to_le_bytes(), &whole[length + 8..]].concat();
     let mut flipped = whole.clone();
-    flipped[whole.len() - 24 - 10] ^= 1;
+    flipped[whole.len() - 96 - 10] ^= 1;
     for (name, content, words) in [
         (
             "bare",

@@ -60,6 +60,10 @@ const CALLS: &[(&str, &str)] = &[
     ("host.writeFile(PATH, 'x')", "open"),
     ("host.createFile(PATH, 'x')", "open"),
     ("host.appendFile(PATH, 'x')", "open"),
+    ("host.copyFile(PATH, '/nonexistent/copy', 0o755)", "open"),
+    ("host.sameContent(PATH, PATH)", "open"),
+    ("host.sync(PATH)", "open"),
+    ("host.identify(PATH)", "open"),
     ("host.rename(PATH, '/tmp')", "rename"),
     ("host.unlink(PATH)", "unlink"),
     ("host.makeDirectory(PATH)", "mkdir"),
@@ -389,6 +393,109 @@ fn create_file_leaves_nothing_where_it_cannot_write_all() {
             assert!(!file.exists());
         });
     });
+}
+
+#[test]
+fn copy_file_makes_a_copy_with_the_mode_it_is_told() {
+    let scratch = Scratch::new();
+    let content: Vec<u8> = (0..200_000u32).map(|number| (number % 251) as u8).collect();
+    let (file, copy) = (scratch.file("file", &content), scratch.path("copy"));
+    let call = format!("host.copyFile({}, {}, 0o755)", quoted(&file), quoted(&copy));
+    assert_eq!(value(&call), "undefined");
+    assert_eq!(fs::read(&copy).unwrap(), content);
+    assert_eq!(fs::metadata(&copy).unwrap().mode() & 0o7777, 0o755);
+    assert_eq!(thrown(&call), failure_on("EEXIST", "open", &copy));
+    let dangling = scratch.path("dangling");
+    symlink("/tmp/nowhere-at-all", &dangling).unwrap();
+    let call = format!("host.copyFile({}, {}, 0o755)", quoted(&file), quoted(&dangling));
+    assert_eq!(thrown(&call), failure_on("EEXIST", "open", &dangling));
+}
+
+#[test]
+fn copy_file_leaves_nothing_where_it_cannot_copy_all() {
+    let scratch = Scratch::new();
+    let copy = scratch.path("copy");
+    // A directory opens, and cannot be read.
+    let call = format!("host.copyFile({}, {}, 0o755)", quoted(scratch.path("")), quoted(&copy));
+    assert_eq!(thrown(&call), failure_on("EISDIR", "read", scratch.path("")));
+    assert!(!copy.exists());
+}
+
+#[test]
+fn same_content_compares_every_byte_and_the_length() {
+    let scratch = Scratch::new();
+    let content = vec![b'x'; 200_000];
+    let changed = [&content[..199_999], b"y"].concat();
+    for (name, other, same) in [
+        ("same", &content[..], "true"),
+        ("changed", &changed, "false"),
+        ("shorter", &content[..199_999], "false"),
+        ("even", &content[..131_072], "false"),
+        ("empty", b"", "false"),
+    ] {
+        let (a, b) = (scratch.file("file", &content), scratch.file(name, other));
+        for (one, other) in [(&a, &b), (&b, &a)] {
+            let call = format!("host.sameContent({}, {})", quoted(one), quoted(other));
+            assert_eq!(value(&call), same, "{name}");
+        }
+    }
+}
+
+#[test]
+fn sync_takes_files_and_directories() {
+    let scratch = Scratch::new();
+    for path in [scratch.file("file", "x"), scratch.path("")] {
+        assert_eq!(value(&format!("host.sync({})", quoted(path))), "undefined");
+    }
+    assert_eq!(
+        thrown("host.sync('/proc/self/mounts')"),
+        failure_on("EINVAL", "fsync", "/proc/self/mounts")
+    );
+}
+
+#[test]
+fn identify_knows_executables_of_its_own_kind_alone() {
+    let scratch = Scratch::new();
+    let labelled = scratch.path("labelled");
+    support::output(
+        Command::new(env!("CARGO_BIN_EXE_compile"))
+            .args([
+                env!("CARGO_BIN_EXE_host"),
+                "a.js",
+                labelled.to_str().unwrap(),
+                "a-plugin 1.2",
+            ])
+            .stdin(fs::File::open(scratch.file("source", "")).unwrap()),
+    );
+    let content = fs::read(&labelled).unwrap();
+    let identified = |path| value(&format!("host.identify({})", quoted(path)));
+    let machine = u16::from_le_bytes([content[18], content[19]]);
+    let label = |label: &str| format!(r#"{{"machine":{machine},"label":"{label}"}}"#);
+    assert_eq!(identified(labelled), label("a-plugin 1.2"));
+    assert_eq!(identified(support::compiled(&scratch, "unlabelled", "")), label(""));
+    let format = content.len() - 16;
+    let other = [&content[..format], &[2], &content[format + 1..]].concat();
+    assert_eq!(identified(scratch.file("other-format", other)), label(""));
+
+    let no_elf = [&b"#!/bin/sh"[..], &content[9..]].concat();
+    for (name, other) in [
+        ("bare", fs::read(env!("CARGO_BIN_EXE_host")).unwrap()),
+        ("short", content[..content.len() - 1].to_vec()),
+        ("script", no_elf),
+        ("header", content[..20].to_vec()),
+        ("empty", Vec::new()),
+    ] {
+        assert_eq!(identified(scratch.file(name, other)), "undefined", "{name}");
+    }
+    assert_eq!(identified(scratch.path("")), "undefined");
+    let (fifo, link) = (scratch.path("fifo"), scratch.path("link"));
+    mkfifoat(CWD, &fifo, Mode::RUSR).unwrap();
+    assert_eq!(identified(fifo), "undefined");
+    symlink("labelled", &link).unwrap();
+    assert_eq!(
+        thrown(&format!("host.identify({})", quoted(&link))),
+        failure_on("ELOOP", "open", &link)
+    );
 }
 
 #[test]

@@ -21,9 +21,6 @@ export interface Given {
 /** What every verb that prints findings takes. */
 export const json: Option = { name: "json", about: "print JSON, for machines" };
 
-/** What a command line that has nothing in it gives. */
-export const nothing: Given = { flags: new Set(), values: {}, operands: [] };
-
 /** Reads the arguments by the options. Throws a UsageError that names the first one that makes no sense. `most`: how many operands there may be. */
 export function read(args: readonly string[], options: readonly Option[], most = 0): Given {
   const flags = new Set<string>();

@@ -1,7 +1,7 @@
 // From arguments to a verb for people, and to an exit status.
 import { explain } from "../cni/failure.ts";
 import { nearest } from "../cni/spelling.ts";
-import { nothing, read } from "./arguments.ts";
+import { read } from "./arguments.ts";
 import { type AnyPlugin, type Command, exit, type Terminal, UsageError } from "./command.ts";
 import { commands } from "./commands.ts";
 import { paintFor, printable } from "./paint.ts";
@@ -24,9 +24,9 @@ export function commandLine(plugin: AnyPlugin, [name = "", ...args]: readonly st
       terminal.writeStdout(helpOn(plugin.name, command));
       return exit.healthy;
     }
-    const given = command.options === undefined ? nothing : read(args, command.options, command.operands);
+    const given = read(args, command.options, command.operands);
     const print = (text: string): void => terminal.writeStdout(`${text}\n`);
-    return command.run({ plugin, args, given, print, paint: paintFor(terminal), terminal });
+    return command.run({ plugin, given, print, paint: paintFor(terminal), terminal });
   } catch (failure) {
     const wrong = failure instanceof UsageError;
     const usage = command === undefined ? `${plugin.name} --help` : usageOf(plugin.name, command);
@@ -62,7 +62,7 @@ function help({ name, about }: { readonly name: string; readonly about: string }
 
 /** What `VERB --help` prints. */
 function helpOn(plugin: string, command: Command): string {
-  const { about, options = [], more = [] } = command;
+  const { about, options, more = [] } = command;
   return text(
     `${usageOf(plugin, command)}`,
     "",

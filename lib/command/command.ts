@@ -2,6 +2,7 @@
 import type { Plugin } from "../cni/plugin.ts";
 import type { Sight } from "../diagnosis/sight.ts";
 import type { Given, Option } from "./arguments.ts";
+import type { NodeFiles } from "./installation.ts";
 import type { Paint } from "./paint.ts";
 
 /** A plugin of any configuration. */
@@ -15,8 +16,8 @@ export interface Command {
   readonly usage: string;
   /** What it does, in one line. */
   readonly about: string;
-  /** What it takes beside `--help`, which every verb has. Absent: the verb reads {@link Invocation.args} by itself. */
-  readonly options?: readonly Option[];
+  /** What it takes beside `--help`, which every verb has. */
+  readonly options: readonly Option[];
   /** How many arguments may follow that are no options; none unless told. */
   readonly operands?: number;
   /** More to know, in lines, for the verb's own `--help`. */
@@ -29,8 +30,6 @@ export interface Command {
 export interface Invocation {
   readonly plugin: AnyPlugin;
   /** What followed the command's name. */
-  readonly args: readonly string[];
-  /** The same, read by the command's options. */
   readonly given: Given;
   /** Prints to standard output, a line feed added. */
   readonly print: (text: string) => void;
@@ -40,18 +39,19 @@ export interface Invocation {
 }
 
 /** What a command line asks of the system: calls of `host`, by which tests put their own in its place. */
-export interface Terminal {
+export interface Terminal extends NodeFiles {
   env(): Record<string, string>;
   /** All of standard input; EFBIG beyond `limit` bytes, EILSEQ if it is not UTF-8. */
   readStdin(limit: number): string;
   readFile(path: string, options?: { readonly limit?: number }): string;
+  /** From its first call on no signal ends the process: whether one that would has come, waited for up to that many milliseconds. */
+  awaitEnd(timeout: number): boolean;
   writeStdout(text: string): void;
   writeStderr(text: string): void;
   isTerminal(fd: number): boolean;
   stat(path: string): { readonly device: number; readonly inode: number; readonly kind: string; readonly mode: number };
   /** EINVAL where the path is something else. */
   openNetns(path: string): number;
-  close(fd: number): void;
   sha256(text: string): string;
   /** Looks at the pod at a network namespace's path, with the records in the directories. Changes nothing; throws where it cannot. */
   lookAt(path: string, directories: readonly string[]): Sight;

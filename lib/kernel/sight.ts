@@ -8,10 +8,9 @@ import { linkExtras, linkFlags } from "../netlink/link-header.ts";
 import { forwarding, neighborStates } from "../netlink/neighbor.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
 import type { Allocation } from "../plan/allocations.ts";
-import { isSame } from "../plan/attachments.ts";
 import type { Change } from "../plan/change.ts";
 import type { DeviceChange } from "../plan/device.ts";
-import { type Entry, type Identity, Journal } from "../plan/journal.ts";
+import { type Entry, type Identity, isSameNetns, Journal } from "../plan/journal.ts";
 import { observeLinks } from "./observe.ts";
 import { readSysctl } from "./sysctl.ts";
 import { lookAtVf } from "./vf-sight.ts";
@@ -55,7 +54,7 @@ function lookInside(path: string, directories: readonly string[]): Sight {
         const { device, inode } = host.stat("/proc/thread-self/ns/net");
         const here: Identity = { device, inode, ...(cookie !== undefined && { cookie }) };
         const mine = records
-          .map((record): AnyRecord => ({ ...record, here: isSame(record.entry.netns, here) }))
+          .map((record): AnyRecord => ({ ...record, here: isSameNetns(record.entry.netns, here) }))
           .filter(({ entry, here }) => here || entry.netns.path === path);
         const ofPod = mine.filter((record): record is SeenRecord => !isAllocation(record));
         const links = seenLinks(rtnl);

@@ -4,6 +4,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { root } from "./bundle.ts";
+import { type Architecture, crossTo, nativeArchitecture } from "./cross.ts";
 
 const crate = join(root, "host");
 
@@ -11,22 +12,38 @@ const crate = join(root, "host");
 export interface Host {
   /** What plugins are appended to. */
   readonly executable: string;
-  /** `compile HOST NAME OUTPUT < BUNDLE` */
+  /** `compile HOST NAME OUTPUT [LABEL [RUNNER]] < BUNDLE` */
   readonly compiler: string;
+  /** What runs the host here, where it is another architecture's. */
+  readonly runner?: string;
 }
 
 /** Builds both, where cargo finds that anything changed; its progress goes to standard error. */
-export async function buildHost(): Promise<Host> {
-  const target = await chosenTarget();
+export async function buildHost(architecture: Architecture = nativeArchitecture): Promise<Host> {
+  const release = await cargoBuild(await chosenTarget(), "--bins");
+  const compiler = join(release, "compile");
+  if (architecture === nativeArchitecture) return { executable: join(release, "host"), compiler };
+  const { target, env, rustFlags, runner } = await crossTo(architecture);
+  const executable = join(await cargoBuild(target, "--bin=host", env, rustFlags), "host");
+  return { executable, compiler, runner };
+}
+
+/** Gives the directory that cargo leaves what it built in. */
+async function cargoBuild(
+  target: string,
+  what: string,
+  more: Readonly<Record<string, string>> = {},
+  moreFlags: readonly string[] = [],
+): Promise<string> {
   const env = {
-    CARGO_ENCODED_RUSTFLAGS: rustFlags(target).join("\x1f"),
+    ...more,
+    CARGO_ENCODED_RUSTFLAGS: [...rustFlags(target), ...moreFlags].join("\x1f"),
     // Nothing unwinds through the engine: a panic aborts.
     [`CFLAGS_${target.replaceAll("-", "_")}`]: "-fno-asynchronous-unwind-tables -fno-unwind-tables",
   };
-  const args = ["build", "--release", "--locked", "--bins", `--target=${target}`, "--target-dir=target"];
+  const args = ["build", "--release", "--locked", what, `--target=${target}`, "--target-dir=target"];
   await execa("cargo", args, { cwd: crate, env, stdio: ["ignore", "inherit", "inherit"] });
-  const release = join(crate, "target", target, "release");
-  return { executable: join(release, "host"), compiler: join(release, "compile") };
+  return join(crate, "target", target, "release");
 }
 
 /** This machine's architecture with musl, where Rust and C can both be built for it, and with glibc otherwise. */

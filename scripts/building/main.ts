@@ -5,6 +5,7 @@ import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { execa } from "execa";
 import { bundle, root } from "./bundle.ts";
+import { type Architecture, isArchitecture, nativeArchitecture } from "./cross.ts";
 import { isStatic } from "./elf.ts";
 import { buildHost, type Host } from "./host.ts";
 import { traced } from "./trace.ts";
@@ -14,29 +15,41 @@ const budget = 2_500_000;
 
 const [from, ...args] = process.argv.slice(2) as [string, ...string[]];
 try {
-  const { values: options } = parseArgs({ args, options: { plugins: { type: "string" }, out: { type: "string" } } });
+  const { values: options } = parseArgs({
+    args,
+    options: { plugins: { type: "string" }, out: { type: "string" }, architecture: { type: "string" } },
+  });
+  const architecture = options.architecture ?? nativeArchitecture;
+  if (!isArchitecture(architecture)) throw new Error(`--architecture ${architecture}: is not amd64 or arm64`);
   await main(
     options.plugins === undefined ? join(root, "plugins") : resolve(from, options.plugins),
     options.out === undefined ? join(root, "dist") : resolve(from, options.out),
+    architecture,
   );
 } catch (error) {
   process.stderr.write(`build: ${error instanceof Error ? error.message : error}\n`);
   process.exitCode = 1;
 }
 
-async function main(plugins: string, out: string): Promise<void> {
+async function main(plugins: string, out: string, architecture: Architecture): Promise<void> {
   const entries = existsSync(plugins) ? (await readdir(plugins)).sort() : [];
   const names = entries.filter((name) => existsSync(join(plugins, name, "main.ts")));
   if (names.length === 0) throw new Error(`${plugins}: no folder in it has a main.ts`);
   const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
-  const host = await buildHost();
+  const host = await buildHost(architecture);
   await mkdir(join(out, "maps"), { recursive: true });
   for (const name of names) {
     const { code, map } = await bundle(join(plugins, name, "main.ts"), plugins, version);
     const maps = join(out, "maps");
     await writeFile(join(maps, `${name}.js.map`), map);
     const executable = join(out, name);
-    const args = [host.executable, `${name}.js`, executable];
+    const args = [
+      host.executable,
+      `${name}.js`,
+      executable,
+      `${name} ${version}`,
+      ...(host.runner ? [host.runner] : []),
+    ];
     const { failed, stderr } = await execa(host.compiler, args, { input: code, reject: false });
     // What the module does at once happens here: its errors are led back to its TypeScript.
     if (failed) throw new Error(`${relative(from, executable)}: ${traced(stderr.replace(/^compile: /, ""), maps)}`);

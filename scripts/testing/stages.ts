@@ -94,6 +94,7 @@ export const stages: readonly Stage[] = [
     command: ["node", "--import=tsx", "scripts/benchmark/main.ts", "--check"],
   },
   { name: "executables", counts: "tap", minutes: 15, needs: "build", command: tap("executables") },
+  outside("install", 10),
   outside("netns", 20),
   outside("conformance", 15),
   outside("resilience", 15),

@@ -26,10 +26,10 @@ const args = ["K8S_POD_NAME", "K8S_POD_NAMESPACE", "K8S_POD_UID"];
 /** Words that a switch for tests would have. */
 const suspicious = /FAULT|INJECT|FAIL_|_FAIL|MOCK|HOOK|FUZZ|TEST|DEBUG|SIMULAT|FAKE|STRACE/;
 
-/** The host, and the plugin behind it: its length is in the last 32 bytes (payload.rs). */
+/** The host, and the plugin behind it: its length is in the last 32 bytes, a label of 64 before them (payload.rs). */
 function partsOf(name: string): { readonly host: string; readonly plugin: string; readonly bytes: Buffer } {
   const bytes = readFileSync(`${dist}/${name}`);
-  const begin = bytes.length - 32 - Number(bytes.readBigUInt64LE(bytes.length - 32));
+  const begin = bytes.length - 96 - Number(bytes.readBigUInt64LE(bytes.length - 32));
   const text = (part: Buffer): string => part.toString("latin1");
   return { host: text(bytes.subarray(0, begin)), plugin: text(bytes.subarray(begin)), bytes };
 }

@@ -1,6 +1,7 @@
-//! Turns a JavaScript bundle into an executable: `compile HOST NAME OUTPUT < BUNDLE`.
+//! Turns a JavaScript bundle into an executable: `compile HOST NAME OUTPUT [LABEL [RUNNER]] < BUNDLE`.
 //!
-//! NAME is what the bundle is called in stack traces, such as `bridge-binding.js`.
+//! NAME is what the bundle is called in stack traces, such as `bridge-binding.js`; LABEL what the executable says of itself;
+//! RUNNER a program that runs the host, such as qemu-aarch64, where it is another architecture's.
 
 use std::{
     env,
@@ -29,23 +30,29 @@ fn main() -> ExitCode {
 
 fn compile() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = env::args().skip(1).collect();
-    let [host, name, output] = args.as_slice() else {
-        return Err("usage: compile HOST NAME OUTPUT < BUNDLE".into());
+    let [host, name, output, more @ ..] = args.as_slice() else {
+        return Err("usage: compile HOST NAME OUTPUT [LABEL [RUNNER]] < BUNDLE".into());
     };
+    let (label, runner) = (more.first().map_or("", String::as_str), more.get(1));
+    if label.len() > payload::LABEL {
+        return Err(format!("{label}: is {} bytes, expected at most {}", label.len(), payload::LABEL).into());
+    }
     let bundle = io::read_to_string(io::stdin())?;
     let bytecode = Engine::start::<Parser>()?.compile(name, &bundle)?;
     let host = fs::read(host)?;
-    let plugin = with_payload(&host, &bytecode, 0);
+    let with_payload = |payload: &[u8], engine| with_payload(&host, label, payload, engine);
+    let plugin = with_payload(&bytecode, 0);
     // Addresses in the host are only the same in every process where it cannot be moved.
     if !is_fixed(&host) {
         return write_executable(output, &plugin);
     }
     let freezer = format!("{output}.bytecode");
     write_executable(&freezer, &plugin)?;
-    let frozen = Command::new(&freezer)
-        .arg(OsStr::from_bytes(FREEZE.to_bytes()))
-        .env_clear()
-        .output();
+    let mut command = Command::new(runner.unwrap_or(&freezer));
+    if runner.is_some() {
+        command.arg(&freezer);
+    }
+    let frozen = command.arg(OsStr::from_bytes(FREEZE.to_bytes())).env_clear().output();
     fs::remove_file(freezer)?;
     let frozen = frozen?;
     if !frozen.status.success() {
@@ -55,12 +62,12 @@ fn compile() -> Result<(), Box<dyn Error>> {
         return Err(fault.trim_end().into());
     }
     let (address, heap) = frozen.stdout.split_first_chunk().ok_or("nothing was frozen")?;
-    write_executable(output, &with_payload(&host, heap, usize::from_le_bytes(*address)))
+    write_executable(output, &with_payload(heap, usize::from_le_bytes(*address)))
 }
 
-fn with_payload(host: &[u8], payload: &[u8], engine: usize) -> Vec<u8> {
+fn with_payload(host: &[u8], label: &str, payload: &[u8], engine: usize) -> Vec<u8> {
     let mut executable = host.to_vec();
-    payload::append(&mut executable, payload, engine);
+    payload::append(&mut executable, label, payload, engine);
     executable
 }
 

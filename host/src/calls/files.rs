@@ -11,11 +11,14 @@ use rustix::{
     io::{self, Errno, retry_on_intr},
 };
 
-use super::streams::{read_text, write_all};
+use super::streams::{read_chunk, read_text, write_all};
 use crate::{
     error::{Attempt, HostError, Result},
     text::Text,
 };
+
+/// How many bytes are copied or compared at once.
+const CHUNK: usize = 64 * 1024;
 
 /// What `stat(2)` says of a file.
 pub struct Stat {
@@ -100,6 +103,53 @@ pub fn create(path: &Text, text: &Text) -> Result<()> {
         // The reason to report is the write's.
         let _ = fs::unlink(path);
     })
+}
+
+/// Makes a new file with that mode and writes the other's content, which is on its medium by then; if that fails, no file
+/// is left.
+pub fn copy(from: &Text, to: &Text, mode: u32) -> Result<()> {
+    let source = open(from, OFlags::RDONLY | OFlags::NONBLOCK)?;
+    let copy = open(to, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)?;
+    let fill = || -> Result<()> {
+        let mut buffer = [0; CHUNK];
+        loop {
+            match read_chunk(source.as_fd(), &mut buffer).on("read", from)? {
+                0 => break,
+                length => write_all(copy.as_fd(), &buffer[..length]).on("write", to)?,
+            }
+        }
+        // Not when it is made: the mode given there is subject to the umask.
+        fs::fchmod(&copy, Mode::from_raw_mode(mode)).on("fchmod", to)?;
+        retry_on_intr(|| fs::fsync(&copy)).on("fsync", to)
+    };
+    fill().inspect_err(|_| {
+        // The reason to report is the first one.
+        let _ = fs::unlink(to);
+    })
+}
+
+/// Whether two files have the same content.
+pub fn same_content(one: &Text, other: &Text) -> Result<bool> {
+    let files = [one, other].map(|path| open(path, OFlags::RDONLY | OFlags::NONBLOCK));
+    let [a, b] = files;
+    let (a, b) = (a?, b?);
+    let mut buffers = [[0; CHUNK]; 2];
+    let [left, right] = &mut buffers;
+    loop {
+        let length = read_chunk(a.as_fd(), left).on("read", one)?;
+        if read_chunk(b.as_fd(), right).on("read", other)? != length || left[..length] != right[..length] {
+            return Ok(false);
+        }
+        if length == 0 {
+            return Ok(true);
+        }
+    }
+}
+
+/// `fsync(2)`: what was written to the file, or which names are in the directory, is on its medium.
+pub fn sync(path: &Text) -> Result<()> {
+    let file = open(path, OFlags::RDONLY | OFlags::NONBLOCK)?;
+    retry_on_intr(|| fs::fsync(&file)).on("fsync", path)
 }
 
 /// `rename(2)`

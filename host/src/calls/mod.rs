@@ -1,6 +1,7 @@
 //! The calls themselves, free of JavaScript: each takes and gives plain Rust values and fails with a `HostError`.
 
 pub mod children;
+pub mod executables;
 pub mod files;
 pub mod labelled_tap;
 pub mod namespaces;

@@ -9,7 +9,7 @@ use std::{
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -103,6 +103,41 @@ pub(super) fn ignores_signals() -> bool {
 /// Undoes `ignore_signals`, in a child between fork and exec.
 pub(super) fn heed_signals() {
     set_handlers(libc::SIG_DFL);
+}
+
+/// From here on the signals that end a process are held back, and waited for: whether one came in that time.
+///
+/// The first process of a container has to ask for them, or the kernel would keep them from it.
+pub fn await_end(timeout: Duration) -> Result<bool> {
+    // SAFETY: the set is filled by sigemptyset, and outlives the calls; the host has one thread.
+    let signals = unsafe {
+        let mut signals = std::mem::zeroed();
+        libc::sigemptyset(&mut signals);
+        for signal in ENDING {
+            libc::sigaddset(&mut signals, signal);
+        }
+        libc::sigprocmask(libc::SIG_BLOCK, &signals, std::ptr::null_mut());
+        signals
+    };
+    let start = Instant::now();
+    loop {
+        let left = timeout.saturating_sub(start.elapsed());
+        let time = libc::timespec {
+            // As wide as it is on each target: a year at most.
+            tv_sec: left.as_secs() as _,
+            tv_nsec: left.subsec_nanos() as libc::c_long,
+        };
+        // SAFETY: both are there for as long as the call takes.
+        if unsafe { libc::sigtimedwait(&signals, std::ptr::null_mut(), &time) } >= 0 {
+            return Ok(true);
+        }
+        match Errno::from_io_error(&std::io::Error::last_os_error()) {
+            Some(Errno::AGAIN) => return Ok(false),
+            // Stopped and continued, or traced.
+            Some(Errno::INTR) => {}
+            errno => return Err(HostError::new(errno.unwrap_or(Errno::INVAL), "rt_sigtimedwait")),
+        }
+    }
 }
 
 fn set_handlers(handler: libc::sighandler_t) {

@@ -23,6 +23,21 @@ pub(super) fn read_text(fd: BorrowedFd<'_>, limit: usize) -> Result<String> {
     }
 }
 
+/// As many bytes as the buffer has room for, fewer only at the end.
+pub(super) fn read_chunk(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match read(fd, &mut buffer[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => wait(fd, PollFlags::IN)?,
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(length)
+}
+
 /// Writes all of it.
 pub(super) fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<()> {
     while !bytes.is_empty() {

@@ -1,7 +1,7 @@
 // A terminal in memory: what a command line asks of the system, and what it printed.
 import type { AnyPlugin, Terminal } from "../../../lib/command/command.ts";
 import { commandLine } from "../../../lib/command/command-line.ts";
-
+import type { NodeFiles } from "../../../lib/command/installation.ts";
 import type { Sight } from "../../../lib/diagnosis/sight.ts";
 import { sha256 } from "../diagnosis/sights.ts";
 
@@ -35,7 +35,7 @@ export function run(plugin: AnyPlugin, args: readonly string[], surroundings: Su
   const missing = (path: string): never => {
     throw Object.assign(new Error(`open ${path}: No such file or directory (ENOENT)`), { code: "ENOENT" });
   };
-  const terminal: Terminal = {
+  const terminal: Omit<Terminal, keyof NodeFiles | "awaitEnd"> & Pick<Terminal, "stat" | "close" | "readFile"> = {
     env: () => env,
     readStdin: () => stdin,
     readFile: (path) => files[path] ?? missing(path),
@@ -55,6 +55,6 @@ export function run(plugin: AnyPlugin, args: readonly string[], surroundings: Su
       return sight ?? missing(path);
     },
   };
-  const status = commandLine(plugin, args, terminal);
+  const status = commandLine(plugin, args, terminal as Terminal);
   return { status, ...out, ...(looked.length > 0 && { looked }) };
 }

@@ -1,0 +1,45 @@
+// `install`: puts this executable and those beside it into a node's CNI directory, or takes them away.
+import { type Command, exit, type Invocation, UsageError } from "./command.ts";
+import { Installation, type Outcome } from "./installation.ts";
+
+/** How often what is there is looked at, in milliseconds, by one that stays. */
+const interval = 60_000;
+
+export const install: Command = {
+  name: "install",
+  usage: "--to DIR [--uninstall] [--stay]",
+  about: "copies this plugin and those beside it into a node's CNI directory",
+  options: [
+    { name: "to", value: "DIR", about: "the node's CNI directory, such as /opt/cni/bin" },
+    { name: "uninstall", about: "remove them instead" },
+    { name: "stay", about: "look after them every minute, until SIGTERM" },
+  ],
+  more: [
+    "Each is there whole or not at all, whatever happens, also while a runtime runs the one before. What is the same",
+    "already stays as it is, and what is not ours is not touched.",
+  ],
+
+  run(invocation) {
+    const { given, print, terminal } = invocation;
+    const installation = new Installation(terminal, directoryOf(invocation));
+    const stay = given.flags.has("stay");
+    const pass = (): readonly Outcome[] => (given.flags.has("uninstall") ? installation.remove() : installation.put());
+    const tell = (outcomes: readonly Outcome[]): void => {
+      for (const { name, what } of outcomes) print(`${name}: ${what}`);
+    };
+    // A container's first process is never sent a signal that it does not ask for: not even while it copies.
+    if (stay) terminal.awaitEnd(0);
+    tell(pass());
+    while (stay && !terminal.awaitEnd(interval)) tell(pass().filter(({ changed }) => changed));
+    return exit.healthy;
+  },
+};
+
+/** The directory that was asked for. */
+function directoryOf({ given }: Invocation): string {
+  const { to } = given.values;
+  if (to === undefined)
+    throw new UsageError("--to: is missing, expected the node's CNI directory, such as /opt/cni/bin");
+  if (!to.startsWith("/")) throw new UsageError(`--to ${to}: is not absolute, expected a path such as /opt/cni/bin`);
+  return to;
+}

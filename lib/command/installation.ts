@@ -1,0 +1,216 @@
+// Executables in a node's CNI directory: each there whole or not at all, at every moment and after every crash; and nobody else's touched.
+
+/** What it asks of the system: calls of `host`, by which tests put a node of their own in its place. Every failure is an Error with `code`, the errno's name. */
+export interface NodeFiles {
+  close(fd: number): void;
+  copyFile(from: string, to: string, mode: number): void;
+  identify(path: string): { readonly machine: number; readonly label: string } | undefined;
+  lock(path: string, timeout: number): number;
+  machine(): string;
+  readDirectory(path: string): string[];
+  readFile(path: string): string;
+  readLink(path: string): string;
+  rename(from: string, to: string): void;
+  sameContent(one: string, other: string): boolean;
+  stat(path: string): { readonly kind: string; readonly mode: number };
+  sync(path: string): void;
+  unlink(path: string): void;
+}
+
+/** What became of one plugin. */
+export interface Outcome {
+  readonly name: string;
+  /** Such as `0.1.0 installed`. */
+  readonly what: string;
+  readonly changed: boolean;
+}
+
+/** An executable that the build labelled `NAME VERSION`. */
+interface Release {
+  readonly name: string;
+  readonly version: string;
+  readonly machine: number;
+}
+
+/** What a name in the directory is: absent where nothing has it. */
+type Present = { readonly ours: true; readonly version: string } | { readonly ours: false; readonly what: string };
+
+/** `e_machine` (elf(5)), and what the kernel calls it. */
+const machines = new Map([
+  [62, "x86_64"],
+  [183, "aarch64"],
+]);
+
+/** How long another install is waited for, in milliseconds. */
+const patience = 30_000;
+
+/** What a copy is called until it is whole. No runtime asks for such a name. */
+const unfinished = (name: string): string => `.${name}.kubevirt-cni-bindings-unfinished`;
+const isUnfinished = (name: string): boolean => /^\..+\.kubevirt-cni-bindings-unfinished$/.test(name);
+
+/** The plugins of this process's executable and of those beside it, and a directory. Paths are absolute. */
+export class Installation {
+  readonly #files: NodeFiles;
+  readonly #to: string;
+
+  constructor(files: NodeFiles, to: string) {
+    this.#files = files;
+    this.#to = to.replace(/(?<=.)\/+$/, "");
+  }
+
+  /** Installs all that are not there already. Where one cannot be, none is, and what was there before is as it was. */
+  put(): Outcome[] {
+    const { from, releases } = this.#carried();
+    const node = this.#nodeMachine();
+    for (const { name, machine } of releases) {
+      const wanted = machines.get(machine) ?? `of ELF machine ${machine}`;
+      if (wanted !== node)
+        throw new Error(`${name}: is for ${wanted}, and this node is ${node}; use the image for ${node}`);
+    }
+    return this.#alone(() => {
+      const all = releases.map((release) => ({ ...release, present: this.#look(release.name) }));
+      const obstacles = all.flatMap(({ name, present }) =>
+        present?.ours === false ? [`${this.#to}/${name}: ${present.what}, and is not replaced; move it away`] : [],
+      );
+      if (obstacles.length > 0) throw new Error(`${obstacles.join("; ")}; nothing was installed`);
+      const missing = all.filter(({ name, present }) => !(present && this.#isSame(`${from}/${name}`, name)));
+      // All are on the disk before the first one is seen.
+      const copied: string[] = [];
+      try {
+        for (const { name } of missing) {
+          this.#files.copyFile(`${from}/${name}`, this.#path(unfinished(name)), 0o755);
+          copied.push(name);
+        }
+        for (const { name } of missing) {
+          this.#files.rename(this.#path(unfinished(name)), this.#path(name));
+          copied.shift();
+        }
+      } finally {
+        for (const name of copied) this.#files.unlink(this.#path(unfinished(name)));
+      }
+      if (missing.length > 0) this.#files.sync(this.#to);
+      return all.map((release) => {
+        const { name, version, present } = release;
+        if (!missing.includes(release)) return { name, what: `${version} already there`, changed: false };
+        const before = present?.ours ? present.version : undefined;
+        const instead = before === undefined ? "" : `, in place of ${before === version ? "another " : ""}${before}`;
+        return { name, what: `${version} installed${instead}`, changed: true };
+      });
+    });
+  }
+
+  /** Removes those that are there, whichever release they are of. */
+  remove(): Outcome[] {
+    const { releases } = this.#carried();
+    return this.#alone(() => {
+      const outcomes = releases.map(({ name }): Outcome => {
+        const present = this.#look(name);
+        if (present === undefined) return { name, what: "not there", changed: false };
+        if (!present.ours) return { name, what: `${present.what}, and is left as it is`, changed: false };
+        this.#files.unlink(this.#path(name));
+        return { name, what: `${present.version} removed`, changed: true };
+      });
+      if (outcomes.some(({ changed }) => changed)) this.#files.sync(this.#to);
+      return outcomes;
+    });
+  }
+
+  #path(name: string): string {
+    return `${this.#to}/${name}`;
+  }
+
+  /** What this process's executable is one of. */
+  #carried(): { from: string; releases: readonly Release[] } {
+    const executable = this.#files.readLink("/proc/self/exe");
+    const from = executable.slice(0, executable.lastIndexOf("/"));
+    const releases = this.#files.readDirectory(from === "" ? "/" : from).flatMap((name) => {
+      const release = this.#release(`${from}/${name}`);
+      // Not a copy that somebody keeps beside it by another name.
+      return release?.name === name ? [release] : [];
+    });
+    if (releases.length === 0)
+      throw new Error(`${executable}: has another name than it was built with; nothing is there to be installed`);
+    return { from, releases };
+  }
+
+  /** Undefined where the file is no such executable, or is gone. */
+  #release(path: string): Release | undefined {
+    const executable = unless(["ENOENT", "ELOOP", "EACCES", "ENXIO"], () => this.#files.identify(path));
+    if (executable === undefined) return undefined;
+    const [name = "", version = "of another format"] = executable.label.split(" ");
+    return { name, version, machine: executable.machine };
+  }
+
+  #look(name: string): Present | undefined {
+    const path = this.#path(name);
+    try {
+      const executable = this.#files.identify(path);
+      if (executable === undefined) return { ours: false, what: "is none of these plugins" };
+      // A release that wrote its label in another way is still one.
+      if (executable.label === "") return { ours: true, version: "another release" };
+      const [itself, version = ""] = executable.label.split(" ");
+      return itself === name ? { ours: true, version } : { ours: false, what: `is ${executable.label}` };
+    } catch (failure) {
+      if (codeOf(failure) === "ENOENT") return undefined;
+      if (codeOf(failure) === "ELOOP") return { ours: false, what: "is a symbolic link" };
+      throw failure;
+    }
+  }
+
+  #isSame(source: string, name: string): boolean {
+    return this.#files.stat(this.#path(name)).mode === 0o755 && this.#files.sameContent(source, this.#path(name));
+  }
+
+  /** Not what uname(2) says where there is better: under emulation (binfmt_misc and QEMU) that is the emulated one. */
+  #nodeMachine(): string {
+    const arch = unless(["ENOENT"], () => this.#files.readFile("/proc/sys/kernel/arch"));
+    // Linux has that file from 6.1 on.
+    return arch?.trim() ?? this.#files.machine();
+  }
+
+  /** Does it while no other install is at work on the directory, and after what a killed one left there has been removed. */
+  #alone<T>(work: () => T): T {
+    try {
+      const { kind } = this.#files.stat(this.#to);
+      if (kind !== "directory") throw new Error(`${this.#to}: is a ${kind}, expected a directory`);
+      const lock = this.#files.lock(this.#to, patience);
+      try {
+        for (const name of this.#files.readDirectory(this.#to).filter(isUnfinished))
+          this.#files.unlink(this.#path(name));
+        return work();
+      } finally {
+        this.#files.close(lock);
+      }
+    } catch (failure) {
+      const { code = "", path } = failure as { readonly code?: string; readonly path?: string };
+      const advice = path?.startsWith(this.#to) ? advices.get(code) : undefined;
+      throw advice === undefined ? failure : new Error(`${this.#to}: ${advice} (${(failure as Error).message})`);
+    }
+  }
+}
+
+/** What an operator can do about it. */
+const advices = new Map([
+  ["ENOENT", "is missing; make it, or mount the node's CNI directory there"],
+  ["ENOTDIR", "is below something that is no directory; give the node's CNI directory"],
+  ["EROFS", "is read-only; mount it writable, or give the directory that this node's runtime is configured with"],
+  ["ENOSPC", "is full, and is as it was; free space on the node"],
+  ["EDQUOT", "is full, and is as it was; free space on the node"],
+  ["EACCES", "may not be written; run as the user it belongs to (root), under SELinux as spc_t"],
+  ["EPERM", "may not be changed; run as the user it belongs to (root), and look for an immutable attribute (lsattr)"],
+  ["ETIMEDOUT", "is locked by another install that does not end; look for it"],
+]);
+
+function codeOf(failure: unknown): string | undefined {
+  return (failure as { readonly code?: string }).code;
+}
+
+/** What it gives, or undefined where it fails with one of these codes. */
+function unless<T>(codes: readonly string[], attempt: () => T): T | undefined {
+  try {
+    return attempt();
+  } catch (failure) {
+    if (codes.includes(codeOf(failure) ?? "")) return undefined;
+    throw failure;
+  }
+}

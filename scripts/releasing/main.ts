@@ -1,0 +1,80 @@
+// scripts/release: release/linux-<architecture>/<plugin>, release/maps, release/SHA256SUMS and release/sbom.cdx.json.
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { execa } from "execa";
+import { root } from "../building/bundle.ts";
+import { type Architecture, isArchitecture, nativeArchitecture } from "../building/cross.ts";
+import { ingredients } from "./ingredients.ts";
+import { sbom } from "./sbom.ts";
+
+const [from, ...args] = process.argv.slice(2) as [string, ...string[]];
+try {
+  const { values, positionals } = parseArgs({ args, options: { out: { type: "string" } }, allowPositionals: true });
+  const unknown = positionals.filter((name) => !isArchitecture(name));
+  if (unknown.length > 0) throw new Error(`${unknown.join(", ")}: is not amd64 or arm64`);
+  const architectures = positionals.length === 0 ? [nativeArchitecture] : [...new Set(positionals.sort())];
+  const out = values.out === undefined ? join(root, "release") : resolve(from, values.out);
+  await release(out, architectures as Architecture[]);
+} catch (error) {
+  process.stderr.write(`release: ${error instanceof Error ? error.message : error}\n`);
+  process.exitCode = 1;
+}
+
+/** Replaces what is in `out`, if that is an earlier release, once all of the new one is there. */
+async function release(out: string, architectures: readonly Architecture[]): Promise<void> {
+  if (existsSync(out) && (await readdir(out)).length > 0 && !existsSync(join(out, "SHA256SUMS")))
+    throw new Error(`${out}: is there, and is no earlier release; expected it to be empty`);
+  await mkdir(dirname(out), { recursive: true });
+  const unfinished = await mkdtemp(join(dirname(out), `.${basename(out)}-`));
+  try {
+    await chmod(unfinished, 0o755);
+    for (const architecture of architectures) await build(architecture, unfinished);
+    const folders = architectures.map(folder);
+    const executables = await digests(unfinished, folders);
+    const document = sbom(await ingredients(join(unfinished, "maps"), architectures), executables);
+    await writeFile(join(unfinished, "sbom.cdx.json"), `${JSON.stringify(document, undefined, 2)}\n`);
+    const all = await digests(unfinished, [...folders, "maps", "sbom.cdx.json"]);
+    const sums = [...all].map(([file, digest]) => `${digest}  ${file}\n`);
+    await writeFile(join(unfinished, "SHA256SUMS"), sums.join(""));
+    await rm(out, { recursive: true, force: true });
+    await rename(unfinished, out);
+    process.stdout.write(sums.join("").replaceAll(/^(\w+) {2}/gm, `$1  ${relative(from, out)}/`));
+  } finally {
+    await rm(unfinished, { recursive: true, force: true });
+  }
+}
+
+/** Where an architecture's executables are. Not by its name alone: a Dockerfile that is not told it would copy all there is. */
+function folder(architecture: Architecture): string {
+  return `linux-${architecture}`;
+}
+
+/** The executables in their folder; the source maps, which are the same for all, beside it. */
+async function build(architecture: Architecture, directory: string): Promise<void> {
+  const scratch = join(directory, "build");
+  const args = ["--architecture", architecture, "--out", scratch];
+  await execa(join(root, "scripts/build"), args, { stdio: ["ignore", "ignore", "inherit"] });
+  await rm(join(directory, "maps"), { recursive: true, force: true });
+  await rename(join(scratch, "maps"), join(directory, "maps"));
+  await rename(scratch, join(directory, folder(architecture)));
+}
+
+/** The SHA-256 of each of these files, or of the files in these directories, by its path; sorted. */
+async function digests(directory: string, entries: readonly string[]): Promise<Map<string, string>> {
+  const files = await Promise.all(
+    entries.map(async (entry) =>
+      entry.includes(".") ? [entry] : (await readdir(join(directory, entry))).map((name) => `${entry}/${name}`),
+    ),
+  );
+  const pairs = files
+    .flat()
+    .sort()
+    .map(async (file) => {
+      const content = await readFile(join(directory, file));
+      return [file, createHash("sha256").update(content).digest("hex")] as const;
+    });
+  return new Map(await Promise.all(pairs));
+}
