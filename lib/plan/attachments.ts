@@ -240,12 +240,18 @@ export class Attachments<K extends Kernel> {
   #undoElsewhere(entry: Entry, inside?: Identity): void {
     const { path } = entry.netns;
     const there = this.#namespaces.identify(path);
-    if (there === undefined || !isSameNetns(entry.netns, there) || (inside !== undefined && isSameNetns(inside, there)))
-      return this.#forget(entry);
+    if (
+      there === undefined ||
+      !isSameNetns(entry.netns, there) ||
+      (inside !== undefined && isSameNetns(inside, there))
+    ) {
+      this.forget(entry);
+      return;
+    }
     this.#namespaces.enter(path, (kernel, here) => {
-      if (!isSameNetns(entry.netns, here)) return this.#forget(entry);
       const recorded = this.#journal.find(attachmentName(entry));
-      if (recorded !== undefined) this.#undo(recorded.entry, kernel);
+      if (!isSameNetns(entry.netns, here)) this.forget(entry);
+      else if (recorded !== undefined) this.#undo(recorded.entry, kernel);
     });
   }
 

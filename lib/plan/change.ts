@@ -4,6 +4,9 @@ import type { Link, LinkSettings, State } from "./state.ts";
 /** One change. What it takes to get there is computed from what the kernel shows at that moment (transition.ts). */
 export type Change = CreateLink | SetLink | SetSysctl;
 
+/** All kinds of them. */
+export const changeKinds: readonly Change["do"][] = ["create", "set", "sysctl"];
+
 /** A link is made, complete with master and addresses. It is ours: undoing deletes it. */
 export interface CreateLink {
   readonly do: "create";

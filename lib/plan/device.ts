@@ -4,6 +4,9 @@ import type { VirtualFunction } from "../sysfs/sriov.ts";
 /** One change: what was and what is to be. All of them are of the node, not of a pod's namespace. */
 export type DeviceChange = ConfigureVf | BindDriver | WriteFile;
 
+/** All kinds of them. */
+export const deviceChangeKinds: readonly DeviceChange["do"][] = ["configureVf", "bindDriver", "file"];
+
 /** Settings of a VF, by its PF's link. `from` and `to` have the same ones: those that were asked for. */
 export interface ConfigureVf extends VirtualFunction {
   readonly do: "configureVf";

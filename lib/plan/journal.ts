@@ -64,10 +64,13 @@ const format = 1;
 export class Journal<E extends Entry<unknown> = Entry> {
   readonly directory: string;
   readonly #files: Files;
+  readonly #kinds: readonly string[];
 
-  constructor(directory: string, files: Files) {
+  /** `kinds` are the changes' that it is to have: an entry with another one is of a newer version, and refused rather than half undone. */
+  constructor(directory: string, files: Files, kinds: readonly string[]) {
     this.directory = directory;
     this.#files = files;
+    this.#kinds = kinds;
   }
 
   /** Throws where an entry could not be written. */
@@ -75,8 +78,13 @@ export class Journal<E extends Entry<unknown> = Entry> {
     this.#prepare();
     const path = `${this.directory}/probe`;
     this.#remove(path);
-    // A file system without room takes an empty file.
-    this.#files.createFile(path, "probe");
+    try {
+      // A file system without room takes an empty file.
+      this.#files.createFile(path, "probe");
+    } catch (failure) {
+      // Another STATUS has just written it.
+      if (!isCode(failure, "EEXIST")) throw failure;
+    }
     this.#remove(path);
   }
 
@@ -184,7 +192,7 @@ export class Journal<E extends Entry<unknown> = Entry> {
     }
     // What is undone with root's rights is read from here: a directory that others can write to is not believed.
     this.#refuseForeign();
-    return { entry: parsed(path, text) as E, pending };
+    return { entry: parsed(path, text, this.#kinds) as E, pending };
   }
 
   #remove(path: string): void {
@@ -238,7 +246,7 @@ export class Journal<E extends Entry<unknown> = Entry> {
   }
 }
 
-function parsed(path: string, text: string): Entry<unknown> {
+function parsed(path: string, text: string, kinds: readonly string[]): Entry<unknown> {
   let value: {
     format?: unknown;
     containerId?: unknown;
@@ -259,6 +267,13 @@ function parsed(path: string, text: string): Entry<unknown> {
     !Array.isArray(value.changes)
   )
     throw new Error(`${path}: is not a journal: containerId, ifname, netns or changes is missing`);
+  const stranger = value.changes.findIndex(
+    (change: { do?: unknown } | null) => !kinds.some((kind) => kind === change?.do),
+  );
+  if (stranger >= 0)
+    throw new Error(
+      `${path}: changes[${stranger}] is a kind of change that this version does not know; DEL the attachment with the version that wrote it`,
+    );
   return value as unknown as Entry<unknown>;
 }
 

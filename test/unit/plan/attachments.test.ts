@@ -1,6 +1,6 @@
 import t from "tap";
 import { Attachments, type Namespaces, type Planned } from "../../../lib/plan/attachments.ts";
-import type { Change } from "../../../lib/plan/change.ts";
+import { type Change, changeKinds } from "../../../lib/plan/change.ts";
 import { type Files, type Identity, Journal } from "../../../lib/plan/journal.ts";
 import { MemoryKernel } from "./memory-kernel.ts";
 import { link, pod } from "./pods.ts";
@@ -73,7 +73,11 @@ function node(): {
     enter: (path, work) => work(kernels.get(path)!.kernel, kernels.get(path)!.identity),
     time: () => clock++,
   };
-  return { attachments: new Attachments(new Journal("/run/plugin/data", files), namespaces), files, kernels };
+  return {
+    attachments: new Attachments(new Journal("/run/plugin/data", files, changeKinds), namespaces),
+    files,
+    kernels,
+  };
 }
 
 const here = "/run/netns/pod";
@@ -355,6 +359,21 @@ t.test("a journal that others could have written is not believed", async (t) => 
     files.directories.set(directory, found);
     t.throws(() => attachments.remove(net1, here), { message });
     t.throws(() => attachments.add(net2, making("two", 8)), { message });
+  }
+});
+
+t.test("a record with a kind of change that a newer version may know is kept, and nothing of it undone", async (t) => {
+  const { attachments, files, kernels } = node();
+  attachments.add(net1, making("one", 7));
+  const path = "/run/plugin/data/c1:net1.json";
+  const whole = files.contents.get(path)!;
+  for (const change of ['{"do":"futureThing"}', "null", "7", "{}"]) {
+    files.contents.set(path, whole.replace('"changes":[', `"changes":[${change},`));
+    const message = `${path}: changes[0] is a kind of change that this version does not know; DEL the attachment with the version that wrote it`;
+    t.throws(() => attachments.remove(net1, here), { message });
+    t.match(attachments.collect("blue", []), [{ message }]);
+    t.same(links(kernels.get(here)!.kernel), ["lo", "one"]);
+    t.ok(files.contents.has(path));
   }
 });
 
