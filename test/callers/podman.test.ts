@@ -6,10 +6,10 @@ import type { Netconf } from "../harness/attachment.ts";
 import type { NetworkList } from "../harness/cnitool.ts";
 import { type Namespace, within } from "../harness/namespaces.ts";
 import { createPod } from "../harness/pod.ts";
-import { image, installPodman, missingPodman, type Podman } from "../harness/podman.ts";
+import { image, installPodman, type Podman, podmanObstacle } from "../harness/podman.ts";
 import type { RecordedCall } from "../harness/recorded-calls.ts";
 
-const skip = missingPodman();
+const skip = await podmanObstacle(t);
 
 /** A list of `bridge` and ours. */
 function listOf(name: string, ours: Netconf, ...after: readonly Netconf[]): NetworkList {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { execa, execaSync } from "execa";
 import { startBox } from "./box.ts";
 import type { NetworkList } from "./cnitool.ts";
-import type { Namespace } from "./namespaces.ts";
+import { createNamespace, type Namespace } from "./namespaces.ts";
 import { debianPlugins, dist } from "./plugin.ts";
 import { type Recorder, recordCalls } from "./recorded-calls.ts";
 import type { Scope } from "./scope.ts";
@@ -23,12 +23,25 @@ export interface Podman extends Recorder {
 /** The only image there is: a busybox, whose applets are called as `/busybox sleep 1000`. */
 export const image = "busybox";
 
-/** The reason to skip a test, or false where podman is there and still knows CNI. */
-export function missingPodman(): string | false {
+/** The reason to skip a test; false where podman is there and still knows CNI. */
+function missingPodman(): string | false {
   const { stdout, failed } = execaSync("podman", ["--version"], { reject: false });
   const version = /\d+/.exec(failed ? "" : stdout)?.[0];
   if (version === undefined) return "podman is not installed";
   return Number(version) >= 5 && `podman is ${stdout.split(" ").at(-1)}, and has no CNI networks any more from 5 on`;
+}
+
+/** The same, and false only where it also starts a container without any network: whatever else keeps it from that is not about networks. */
+export async function podmanObstacle(scope: Scope): Promise<string | false> {
+  const missing = missingPodman();
+  if (missing !== false) return missing;
+  try {
+    const { podman } = await installPodman(scope, await createNamespace(scope), []);
+    await podman("run", "--rm", "--network=none", image, "/busybox", "true");
+    return false;
+  } catch (failure) {
+    return `podman starts no container on this machine: ${(failure as Error).message}`;
+  }
 }
 
 /** Our plugin and the ones of Debian's that the lists of tests have. */
