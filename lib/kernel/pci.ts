@@ -2,7 +2,6 @@
 import * as host from "host";
 import { openRtnetlink } from "../netlink/socket.ts";
 import { type Allocation, Allocations, type Devices } from "../plan/allocations.ts";
-import { deviceChangeKinds } from "../plan/device.ts";
 import { isSameNetns, Journal } from "../plan/journal.ts";
 import { directoryOf, identityOf, isDevice } from "../sysfs/pci.ts";
 import { isThere, type Tree } from "../sysfs/tree.ts";
@@ -17,7 +16,7 @@ export const tree: Tree = host;
 
 /** The devices whose journal is in `directory`; `wait` is how many milliseconds a call waits for another one at the same device. */
 export function allocationsIn(directory: string, wait = patience): Allocations<NodeDevices> {
-  return new Allocations(new Journal<Allocation>(directory, host, deviceChangeKinds), devicesIn(wait));
+  return new Allocations(new Journal<Allocation>(directory, host), devicesIn(wait));
 }
 
 const devicesIn = (wait: number): Devices<NodeDevices> => ({

@@ -8,8 +8,8 @@ import { linkExtras, linkFlags } from "../netlink/link-header.ts";
 import { forwarding, neighborStates } from "../netlink/neighbor.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
 import type { Allocation } from "../plan/allocations.ts";
-import { type Change, changeKinds } from "../plan/change.ts";
-import { type DeviceChange, deviceChangeKinds } from "../plan/device.ts";
+import type { Change } from "../plan/change.ts";
+import type { DeviceChange } from "../plan/device.ts";
 import { type Entry, type Identity, isSameNetns, Journal } from "../plan/journal.ts";
 import { observeLinks } from "./observe.ts";
 import { readSysctl } from "./sysctl.ts";
@@ -134,10 +134,7 @@ function recordsIn(directories: readonly string[]): { records: AnyRecord[]; unre
   const unreadable: string[] = [];
   const records = directories.flatMap((directory): AnyRecord[] => {
     try {
-      const { entries, failures } = new Journal<Entry<Change | DeviceChange>>(directory, host, [
-        ...changeKinds,
-        ...deviceChangeKinds,
-      ]).list();
+      const { entries, failures } = new Journal<Entry<Change | DeviceChange>>(directory, host).list();
       unreadable.push(...failures.map((failure) => (failure as Error).message));
       return entries.map((entry) => ({ ...entry, directory, here: false }));
     } catch (failure) {

@@ -109,9 +109,10 @@ export class Attachments<K extends Kernel> {
     else this.#undoElsewhere(recorded.entry);
   }
 
-  /** Every record, and for each file that cannot be read the error that says why. */
+  /** Every record but those of devices, which another plugin may have in the same directory; and for each file that cannot be read the error that says why. */
   records(): { entries: Recorded[]; failures: unknown[] } {
-    return this.#journal.list();
+    const { entries, failures } = this.#journal.list();
+    return { entries: entries.filter(({ entry }) => !("device" in entry)), failures };
   }
 
   /**
@@ -194,7 +195,7 @@ export class Attachments<K extends Kernel> {
 
   /** Undoes every attachment of the network that is not among the valid ones. Goes on past failures, and gives them all. */
   collect(network: string, valid: readonly Attachment[]): unknown[] {
-    const { entries, failures } = this.#journal.list();
+    const { entries, failures } = this.records();
     for (const { entry } of entries) {
       if (entry.network !== network || valid.some((one) => isAttachment(one, entry))) continue;
       try {

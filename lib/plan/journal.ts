@@ -1,5 +1,6 @@
 // What was changed for each attachment, written down before the first change: all that DEL, GC and the next ADD need to put a pod back.
-import type { Change } from "./change.ts";
+import { type Change, changeKinds } from "./change.ts";
+import { deviceChangeKinds } from "./device.ts";
 
 /** What tells a network namespace from others: its path may be used again, and so may its inode. The kernel's cookie never is, where there is one. */
 export interface Identity {
@@ -55,6 +56,9 @@ const longestName = 255;
 /** The file format's number; a journal of another one is refused rather than misread. */
 const format = 1;
 
+/** The changes that there are, of whatever plugin; an entry with another one is of a newer version, and refused rather than half undone. */
+const kinds: readonly string[] = [...changeKinds, ...deviceChangeKinds];
+
 /**
  * The journal of one plugin: a directory with a file for each entry, below /run by default, since what it describes does not survive a reboot either.
  * Files are called `NAME.json`, and `NAME.pending` until ADD has succeeded.
@@ -64,13 +68,10 @@ const format = 1;
 export class Journal<E extends Entry<unknown> = Entry> {
   readonly directory: string;
   readonly #files: Files;
-  readonly #kinds: readonly string[];
 
-  /** `kinds` are the changes' that it is to have: an entry with another one is of a newer version, and refused rather than half undone. */
-  constructor(directory: string, files: Files, kinds: readonly string[]) {
+  constructor(directory: string, files: Files) {
     this.directory = directory;
     this.#files = files;
-    this.#kinds = kinds;
   }
 
   /** Throws where an entry could not be written. */
@@ -192,7 +193,7 @@ export class Journal<E extends Entry<unknown> = Entry> {
     }
     // What is undone with root's rights is read from here: a directory that others can write to is not believed.
     this.#refuseForeign();
-    return { entry: parsed(path, text, this.#kinds) as E, pending };
+    return { entry: parsed(path, text) as E, pending };
   }
 
   #remove(path: string): void {
@@ -246,7 +247,7 @@ export class Journal<E extends Entry<unknown> = Entry> {
   }
 }
 
-function parsed(path: string, text: string, kinds: readonly string[]): Entry<unknown> {
+function parsed(path: string, text: string): Entry<unknown> {
   let value: {
     format?: unknown;
     containerId?: unknown;

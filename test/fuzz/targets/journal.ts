@@ -1,8 +1,6 @@
 // A file in the journal that says anything. It is refused with an Error, or undone and forgotten; a record is never passed over, and never without a word.
 import { Allocations } from "../../../lib/plan/allocations.ts";
 import { Attachments } from "../../../lib/plan/attachments.ts";
-import { changeKinds } from "../../../lib/plan/change.ts";
-import { deviceChangeKinds } from "../../../lib/plan/device.ts";
 import { type Files, Journal } from "../../../lib/plan/journal.ts";
 import { MemoryKernel } from "../../unit/plan/memory-kernel.ts";
 import { pod } from "../../unit/plan/pods.ts";
@@ -33,7 +31,7 @@ export function fuzz(data: Buffer): void {
   const isDevice = (choice & 2) !== 0;
   const name = `${isDevice ? "0000:01:10.1" : "c:net1"}.${choice & 1 ? "pending" : "json"}`;
   memory.file(`/run/plugin/${name}`, data.subarray(1).toString("utf8"));
-  const journal = new Journal("/run/plugin", filesOf(memory), isDevice ? deviceChangeKinds : changeKinds);
+  const journal = new Journal("/run/plugin", filesOf(memory));
   const kernel = new MemoryKernel(pod());
   const failures: unknown[] = [];
   const attempt = (work: () => unknown): void => {

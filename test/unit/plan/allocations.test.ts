@@ -3,7 +3,7 @@ import fc from "fast-check";
 import t from "tap";
 import { failuresOf } from "../../../lib/cni/failure.ts";
 import { type Allocation, Allocations, type DeviceKernel, type Devices } from "../../../lib/plan/allocations.ts";
-import { type DeviceChange, deviceChangeKinds } from "../../../lib/plan/device.ts";
+import type { DeviceChange } from "../../../lib/plan/device.ts";
 import { type Identity, Journal } from "../../../lib/plan/journal.ts";
 import { MemoryNode } from "../sysfs/memory-node.ts";
 
@@ -40,7 +40,7 @@ class Node {
       identifyNetns: (path) => this.pods.get(path)!,
       time: () => 0,
     };
-    this.allocations = new Allocations(new Journal<Allocation>(directory, this.host, deviceChangeKinds), devices);
+    this.allocations = new Allocations(new Journal<Allocation>(directory, this.host), devices);
   }
 
   #enter<T>(address: string, work: (kernel: DeviceKernel) => T): T {

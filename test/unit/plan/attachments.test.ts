@@ -1,6 +1,6 @@
 import t from "tap";
 import { Attachments, type Namespaces, type Planned } from "../../../lib/plan/attachments.ts";
-import { type Change, changeKinds } from "../../../lib/plan/change.ts";
+import type { Change } from "../../../lib/plan/change.ts";
 import { type Files, type Identity, Journal } from "../../../lib/plan/journal.ts";
 import { MemoryKernel } from "./memory-kernel.ts";
 import { link, pod } from "./pods.ts";
@@ -74,7 +74,7 @@ function node(): {
     time: () => clock++,
   };
   return {
-    attachments: new Attachments(new Journal("/run/plugin/data", files, changeKinds), namespaces),
+    attachments: new Attachments(new Journal("/run/plugin/data", files), namespaces),
     files,
     kernels,
   };
@@ -360,6 +360,19 @@ t.test("a journal that others could have written is not believed", async (t) => 
     t.throws(() => attachments.remove(net1, here), { message });
     t.throws(() => attachments.add(net2, making("two", 8)), { message });
   }
+});
+
+t.test("GC leaves another plugin's device alone that is on record in the same directory", async (t) => {
+  const { attachments, files } = node();
+  attachments.add(net1, making("one", 7));
+  const path = "/run/plugin/data/0000:01:10.0.json";
+  const entry = JSON.parse(files.contents.get("/run/plugin/data/c1:net1.json")!);
+  files.contents.set(
+    path,
+    JSON.stringify({ ...entry, device: { address: "0000:01:10.0" }, changes: [{ do: "file" }] }),
+  );
+  t.same(attachments.collect(entry.network, []), []);
+  t.same([...files.contents.keys()], [path]);
 });
 
 t.test("a record with a kind of change that a newer version may know is kept, and nothing of it undone", async (t) => {
