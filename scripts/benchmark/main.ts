@@ -38,8 +38,9 @@ await withScope(async (scope) => {
     const row = measured.get(`${verb} ${subject}`) ?? { subject, verb, measurements: [] };
     row.measurements.push(measurement);
     measured.set(`${verb} ${subject}`, row);
-    // Without the time that Go's log begins a line with, each is said once.
-    for (const line of stderr.split("\n")) remarks.add(line.replace(/^[\d/]+ [\d:]+ /, ""));
+    // Without what differs from call to call, each is said once: the time that Go's log begins a line with, and all of our log's line but its warning.
+    for (const line of stderr.split("\n"))
+      remarks.add(line.replace(/^[\d/]+ [\d:]+ /, "").replace(/^time=.* plugin=(\S+) .* warning="(.*)"$/, "$1: $2"));
   };
   const bench = { scope, node, subjects: all, record };
 
