@@ -73,7 +73,7 @@ function told(
       findings: [
         {
           fact: `${plugin.name} was not called for it, or was called DEL, or has its records elsewhere`,
-          hint: `${plugin.name} check lists those that are on record; --data-dir says where else to look`,
+          hint: `see what is on record: ${plugin.name} check, without an argument; --data-dir says where else to look`,
         },
       ],
     });

@@ -68,7 +68,7 @@ export const explain: Command = {
 
 function explanation(invocation: Invocation, { object, chained }: Found, netns: Netns | undefined): Explained {
   const { plugin, given } = invocation;
-  const { ifname = "net1", "container-id": containerId = "explain", args } = given.values;
+  const { ifname = chained ? "eth0" : "net1", "container-id": containerId = "explain", args } = given.values;
   if (!isIdentifier(containerId))
     throw new UsageError(`--container-id: must begin with a letter or digit, and have only those, "_", "." and "-"`);
   const nameFault = linkNameFault(ifname);

@@ -32,14 +32,17 @@ export function subjectText({ ifname, containerId, network, netns, device }: Sub
   return `${ifname} of container ${containerId} (network ${network}), ${device === undefined ? "" : `${device}, `}${netns}`;
 }
 
-/** A process's network namespace, a path, or `undefined` for what is neither. */
+/** A process's network namespace, one by its name below /run/netns, a path, or `undefined` for what is none of these. */
 export function netnsPath(text: string, { terminal }: Pick<Invocation, "terminal">): string | undefined {
   if (text.includes("/")) return text;
-  if (!/^\d{1,10}$/.test(text)) return undefined;
-  try {
-    terminal.stat(`/proc/${text}`);
-    return `/proc/${text}/ns/net`;
-  } catch {
-    return undefined;
-  }
+  const isThere = (path: string): boolean => {
+    try {
+      terminal.stat(path);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  if (/^\d{1,10}$/.test(text) && isThere(`/proc/${text}`)) return `/proc/${text}/ns/net`;
+  return isThere(`/run/netns/${text}`) ? `/run/netns/${text}` : undefined;
 }

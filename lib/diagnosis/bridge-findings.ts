@@ -60,7 +60,11 @@ export function partsFindings({ wire, sight, report, inPod }: Look): void {
         "name-unexpected",
         link.name,
         `is not called ${due}, as KubeVirt expects of ${names.podLink}'s`,
-        `${inPod`ip link set ${link.name} down`}; then the same with "name ${due}", and with "up"`,
+        [
+          inPod`ip link set ${link.name} down`,
+          inPod`ip link set ${link.name} name ${due}`,
+          inPod`ip link set ${due} up`,
+        ].join(" && "),
       );
     if (link.master !== bridge.name)
       report(
@@ -75,7 +79,7 @@ export function partsFindings({ wire, sight, report, inPod }: Look): void {
       "placeholder-up",
       podLink.name,
       "is up: what the pod sends for the guest's network goes into it and is lost",
-      `${inPod`ip link set ${podLink.name} down`}; then look again: its IPv6 addresses go with that`,
+      `${inPod`ip link set ${podLink.name} down`}  # its IPv6 addresses go with that: look again`,
     );
   if (nic?.port?.isolated && tap?.port?.isolated)
     report(

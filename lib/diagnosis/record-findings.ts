@@ -19,7 +19,12 @@ export function recordFindings({ records, allocations, unreadable, busy, links, 
     );
   for (const words of unreadable) {
     const [subject, ...fact] = words.split(": ");
-    report("record-unreadable", subject!, fact.join(": "), "without it DEL cannot undo what the ADD did: see why");
+    report(
+      "record-unreadable",
+      subject!,
+      fact.join(": "),
+      "a DEL that needs it fails: delete the pod, then move the file away, and the next DEL succeeds; a VF that it is about has to be given back by hand (docs/upgrading.md)",
+    );
   }
   for (const { directory, entry, pending, here } of [...records, ...allocations]) {
     const subject = `${directory}/${attachmentName(entry)}`;
@@ -38,18 +43,19 @@ export function recordFindings({ records, allocations, unreadable, busy, links, 
         "if it lasts: delete the pod; DEL undoes what was done, and so does the next ADD",
       );
   }
+  // By the mark: a link that is recorded may have been given another name since.
   const recorded = new Set(
     records.flatMap(({ entry }) =>
-      entry.changes.flatMap((change) => (change.do === "create" ? [change.link.name] : [])),
+      entry.changes.flatMap((change) => (change.do === "create" ? [change.link.mark] : [])),
     ),
   );
-  const left = links.filter(({ name, mark }) => isMark(mark) && !recorded.has(name));
+  const left = links.filter(({ mark }) => isMark(mark) && !recorded.has(mark));
   for (const mark of new Set(left.map((link) => link.mark)))
     report(
       "record-missing",
       left.flatMap(({ name, mark: own }) => (own === mark ? [name] : [])).join(", "),
       "bridge-binding's, and in none of the records that were looked at: DEL will not take it away",
-      `if dataDir is set in the configuration, look again with --data-dir; else delete the pod, or: ${commandsIn(netns.path)`ip link del group ${mark}`}`,
+      "if dataDir is set in the configuration, look again with --data-dir; else delete the pod: they go with its namespace",
     );
 }
 

@@ -67,7 +67,7 @@ function examination<E extends Entry<unknown>>(
   if (where.is === "gone")
     return found("vanished", {
       fact: `its namespace ${entry.netns.path} is gone, and DEL did not come`,
-      hint: `run ${keeper.name} gc, which ${keeper.removal(entry).due}`,
+      hint: `${keeper.name} gc  # ${keeper.removal(entry).due}`,
     });
   try {
     const findings = keeper.examine(entry, where.path);
@@ -128,8 +128,8 @@ function unreadable(failures: readonly unknown[]): Finding[] {
   return [...facts].map((fact) => ({
     fact,
     hint: fact.startsWith("dataDir:")
-      ? "records are only believed where nobody but root can write them: look at who changed the directory"
-      : "a DEL that needs it fails until it is away: its name begins with the container's ID; once that pod is gone, remove the file",
+      ? "records are only believed where nobody but root can write them: find out who changed the directory, then chown it to root and chmod it to 700"
+      : "a DEL that needs it fails: delete the pod, then move the file away, and the next DEL succeeds, since links and sysctls go with the namespace; a VF that it is about has to be given back by hand (docs/upgrading.md)",
   }));
 }
 

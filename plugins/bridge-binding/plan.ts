@@ -49,7 +49,7 @@ export function obstacles(situation: Situation): string[] {
     ...state.links.map(
       (other) =>
         made.includes(other.name) &&
-        `${other.name}: the name is taken by a ${other.kind || "device"} that ${isOurs(other) ? `is another attachment's of ours; if that one's record is lost, remove it with "ip link del group ${other.mark}"` : "is not ours"}`,
+        `${other.name}: the name is taken by a ${other.kind || "device"} that ${isOurs(other) ? "is another attachment's of ours; if that one's record is lost, delete the pod" : "is not ours"}`,
     ),
     ...link.routes.map(
       ({ destination = "default", nexthop }) =>

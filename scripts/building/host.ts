@@ -55,7 +55,11 @@ async function chosenTarget(): Promise<string> {
   const compilers = ["musl-gcc", `${architecture}-linux-musl-gcc`];
   const onPath = (program: string): boolean =>
     (process.env["PATH"] ?? "").split(":").some((directory) => existsSync(join(directory, program)));
-  return existsSync(libraries) && compilers.some(onPath) ? musl : native!;
+  if (existsSync(libraries) && compilers.some(onPath)) return musl;
+  process.stderr.write(
+    "build: no musl-gcc, or no Rust library for musl: linked with static glibc, larger and slower to start; scripts/setup --for build installs them\n",
+  );
+  return native!;
 }
 
 function rustFlags(target: string): string[] {

@@ -136,10 +136,10 @@ t.test("a vanished namespace, a killed ADD and a record that cannot be read are 
     told.attachments.map(({ condition }) => condition),
     ["vanished", "interrupted"],
   );
-  t.match(told.attachments[0]!.findings, [{ fact: /is gone, and DEL did not come/, hint: /^run bridge-binding gc/ }]);
-  t.match(told.unreadable, [{ fact: new RegExp(`${foreign}\\.json: is not a journal`), hint: /remove the file/ }]);
+  t.match(told.attachments[0]!.findings, [{ fact: /is gone, and DEL did not come/, hint: /^bridge-binding gc {2}# / }]);
+  t.match(told.unreadable, [{ fact: new RegExp(`${foreign}\\.json: is not a journal`), hint: /move the file away/ }]);
   const { stdout } = await byHand("bridge-binding", ["check", "--data-dir", dataDir]);
-  t.match(stdout, /^vanished +net1 .*\n.*\n +do: run bridge-binding gc/m);
+  t.match(stdout, /^vanished +net1 .*\n.*\n +do: bridge-binding gc {2}#/m);
   t.match(stdout, /^interrupted +net1 /m);
   t.match(stdout, /^unreadable +/m);
   t.match(stdout, /2 attachments on record in .*, 3 not as it should be$/);

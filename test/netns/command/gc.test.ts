@@ -119,7 +119,7 @@ t.test("gc leaves what it cannot read, and says why; what was killed goes with i
   await removeNamespaces([pods[0]!.namespace]);
   const { status, told } = await gc(dataDir);
   t.match([status, outcomes(told)], [1, ["removed", "alive"]]);
-  t.match(told.unreadable, [{ fact: /is not a journal/, hint: /remove the file/ }]);
+  t.match(told.unreadable, [{ fact: /is not a journal/, hint: /move the file away/ }]);
   t.same((await readdir(dataDir)).sort(), [
     `${passts[1]!.call.containerId}:net1.json`,
     `${passts[2]!.call.containerId}:net1.pending`,
