@@ -60,8 +60,8 @@ function isOwn(netns: Netns, env: Variables, system: Opening): boolean {
   return own.device === netns.device && own.inode === netns.inode;
 }
 
-/** ENOENT and ENOTDIR: no such path, nor can there be one with ENAMETOOLONG. EINVAL and ENXIO: something else. ESRCH: the process of a path in /proc has ended. ELOOP: links in a circle. */
-function isGone(failure: unknown): boolean {
+/** Whether opening a namespace failed because none is there. ENOENT and ENOTDIR: no such path, nor can there be one with ENAMETOOLONG. EINVAL and ENXIO: something else. ESRCH: the process of a path in /proc has ended. ELOOP: links in a circle. */
+export function isGone(failure: unknown): boolean {
   return ["ENOENT", "ENOTDIR", "ENAMETOOLONG", "EINVAL", "ENXIO", "ESRCH", "ELOOP"].includes(
     (failure as { code?: string }).code ?? "",
   );

@@ -140,15 +140,17 @@ function status<C, D>(request: Request<C, D>): void {
 
 // ---- what several of them need
 
-/** The IPAM plugin to delegate to. Throws a CniError 2 where the configuration names one and the plugin has no use for it. */
+/** The IPAM plugin that the configuration names. Throws a CniError 2 where the plugin has no use for one. */
+export function ipamTypeFor({ name, ipam }: { readonly name: string; readonly ipam?: boolean }, object: JsonObject) {
+  const type = ipamType(object);
+  if (type === undefined || ipam === true) return type;
+  throw new CniError(code.unsupportedField, `ipam.type: ${type} would never be asked, ${name} assigns no addresses`);
+}
+
+/** The IPAM plugin to delegate to. Throws as {@link ipamTypeFor} does. */
 function ipamOf<C, D>({ plugin, env, call, raw }: Request<C, D>): Delegation | undefined {
-  const type = ipamType(call.object);
-  if (type === undefined) return undefined;
-  if (plugin.ipam === true) return { type, env, raw, cniVersion: call.cniVersion };
-  throw new CniError(
-    code.unsupportedField,
-    `ipam.type: ${type} would never be asked, ${plugin.name} assigns no addresses`,
-  );
+  const type = ipamTypeFor(plugin, call.object);
+  return type === undefined ? undefined : { type, env, raw, cniVersion: call.cniVersion };
 }
 
 function passOn(verb: "DEL" | "CHECK" | "GC" | "STATUS", delegation: Delegation | undefined, system: System): void {

@@ -1,14 +1,13 @@
 // `explain`: what ADD would do, in words, and nothing of it done.
-import { ipamType, networkName } from "../cni/configuration.ts";
+import { networkName } from "../cni/configuration.ts";
 import { writeResult } from "../cni/conversion.ts";
 import { isIdentifier, linkNameFault, parseArgs } from "../cni/environment.ts";
-import { CniError, code } from "../cni/errors.ts";
 import { type Explanation, explain as explained } from "../cni/failure.ts";
 import type { JsonObject } from "../cni/json.ts";
 import { openNetns } from "../cni/netns.ts";
 import type { Preview, Prospect } from "../cni/operator.ts";
 import type { Netns } from "../cni/plugin.ts";
-import { previousOf } from "../cni/verbs.ts";
+import { ipamTypeFor, previousOf } from "../cni/verbs.ts";
 import { configVersion } from "../cni/versions.ts";
 import { json, type Option } from "./arguments.ts";
 import { type Command, exit, type Invocation, UsageError } from "./command.ts";
@@ -74,14 +73,9 @@ function explanation(invocation: Invocation, { object, chained }: Found, netns: 
   const nameFault = linkNameFault(ifname);
   if (nameFault !== undefined) throw new UsageError(`--ifname: ${nameFault}`);
   const notes: string[] = [];
-  const type = ipamOf(object);
   let conf: Explained["conf"];
   try {
-    if (type !== undefined && plugin.ipam !== true)
-      throw new CniError(
-        code.unsupportedField,
-        `ipam.type: ${type} would never be asked, ${plugin.name} assigns no addresses`,
-      );
+    const type = ipamTypeFor(plugin, object);
     const network = networkName(object);
     const cniVersion = configVersion(object.cniVersion);
     conf = plugin.netconf.parse(object) as Explained["conf"];
@@ -117,15 +111,6 @@ function explanation(invocation: Invocation, { object, chained }: Found, netns: 
 
 function withDevice(found: Found, device: string | undefined): Found {
   return device === undefined ? found : { ...found, object: { ...found.object, deviceID: device } };
-}
-
-/** Undefined where there is none; one that is faulty is found out by what validates. */
-function ipamOf(object: Found["object"]): string | undefined {
-  try {
-    return ipamType(object);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The namespace that was asked for, open. Throws an Error where it is none, or the one that we are in. */

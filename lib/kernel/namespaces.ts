@@ -4,6 +4,7 @@ import { CniError, code } from "../cni/errors.ts";
 import type { Namespaces } from "../plan/attachments.ts";
 import type { Identity } from "../plan/journal.ts";
 import { NetnsKernel } from "./netns.ts";
+import { identityHere } from "./whereabouts.ts";
 
 /** How long a call waits for its turn, in milliseconds. */
 const courtesy = 1_000;
@@ -43,8 +44,7 @@ export const namespacesIn = (patience: number): Namespaces<NetnsKernel> => ({
         return host.inNetns(netns, () => {
           const kernel = new NetnsKernel();
           try {
-            const { device, inode } = host.stat("/proc/thread-self/ns/net");
-            return work(kernel, { device, inode, ...(kernel.cookie !== undefined && { cookie: kernel.cookie }) });
+            return work(kernel, identityHere(kernel.cookie));
           } finally {
             kernel.close();
           }

@@ -10,10 +10,11 @@ import { openRtnetlink } from "../netlink/socket.ts";
 import type { Allocation } from "../plan/allocations.ts";
 import type { Change } from "../plan/change.ts";
 import type { DeviceChange } from "../plan/device.ts";
-import { type Entry, type Identity, isSameNetns, Journal } from "../plan/journal.ts";
+import { type Entry, isSameNetns, Journal } from "../plan/journal.ts";
 import { observeLinks } from "./observe.ts";
 import { readSysctl } from "./sysctl.ts";
 import { lookAtVf } from "./vf-sight.ts";
+import { identityHere } from "./whereabouts.ts";
 
 /** How long a call that is at work in the pod is waited for, in milliseconds: it had better be looked at whole. */
 const patience = 1_000;
@@ -51,8 +52,8 @@ function lookInside(path: string, directories: readonly string[]): Sight {
     return host.inNetns(netns, () => {
       const { rtnl, cookie } = openRtnetlink();
       try {
-        const { device, inode } = host.stat("/proc/thread-self/ns/net");
-        const here: Identity = { device, inode, ...(cookie !== undefined && { cookie }) };
+        const here = identityHere(cookie);
+        const { device, inode } = here;
         const mine = records
           .map((record): AnyRecord => ({ ...record, here: isSameNetns(record.entry.netns, here) }))
           .filter(({ entry, here }) => here || entry.netns.path === path);

@@ -1,5 +1,6 @@
 // Where a network namespace is that was at a path once, and whether it is certainly gone: by its path, else by the processes in it and the places where it is mounted.
 import * as host from "host";
+import { isGone } from "../cni/netns.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
 import { type Entry, type Identity, isSameNetns } from "../plan/journal.ts";
 
@@ -14,14 +15,19 @@ export function identifyNetns(path: string): Identity {
   const netns = host.openNetns(path);
   try {
     return host.inNetns(netns, () => {
-      const { device, inode } = host.stat("/proc/thread-self/ns/net");
       const { rtnl, cookie } = openRtnetlink();
       rtnl.close();
-      return { device, inode, ...(cookie !== undefined && { cookie }) };
+      return identityHere(cookie);
     });
   } finally {
     host.close(netns);
   }
+}
+
+/** Which namespace this thread is in; `cookie` is what a socket of it told. */
+export function identityHere(cookie: string | undefined): Identity {
+  const { device, inode } = host.stat("/proc/thread-self/ns/net");
+  return { device, inode, ...(cookie !== undefined && { cookie }) };
 }
 
 /** Gives what finds namespaces: it looks through the node once, when the first one is not where it was. */
@@ -31,10 +37,7 @@ export function locator(): (netns: Entry["netns"]) => Whereabouts {
     try {
       if (isSameNetns(identifyNetns(netns.path), netns)) return { is: "there", path: netns.path, moved: false };
     } catch (failure) {
-      const { code, message } = failure as host.HostError;
-      // As for DEL (lib/cni/netns.ts): these say that there is none, all others that nobody can tell.
-      if (!["ENOENT", "ENOTDIR", "EINVAL", "ENXIO", "ESRCH", "ELOOP"].includes(code))
-        return { is: "unclear", why: message };
+      if (!isGone(failure)) return { is: "unclear", why: (failure as Error).message };
     }
     places ??= placesOfAll();
     for (const path of places.get(netns.inode) ?? []) {

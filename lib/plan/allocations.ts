@@ -1,6 +1,6 @@
 // The life of a device that an attachment has for itself: taken, checked, given back from what was written down, however far it came.
 import { joined, withFailures } from "../cni/failure.ts";
-import type { Attachment } from "./attachments.ts";
+import { type Attachment, attachedAlready } from "./attachments.ts";
 import type { DeviceChange } from "./device.ts";
 import { type Entry, type Identity, isSameNetns, type Journal, type Recorded } from "./journal.ts";
 
@@ -117,9 +117,10 @@ export class Allocations<K extends DeviceKernel> {
     ]);
   }
 
-  /** Every record, and for each file that cannot be read the error that says why. */
+  /** Every record that is a device's, since another plugin may have the same directory; and for each file that cannot be read the error that says why. */
   records(): { entries: Recorded<Allocation>[]; failures: unknown[] } {
-    return this.#list();
+    const { entries, failures } = this.#journal.list();
+    return { entries: entries.filter(({ entry }) => typeof entry.device?.address === "string"), failures };
   }
 
   /** What is recorded of the device, by its PCI address. */
@@ -139,7 +140,7 @@ export class Allocations<K extends DeviceKernel> {
 
   /** Gives back every device of the network whose attachment is not among the valid ones. Goes on past failures, and gives them all. */
   collect(network: string, valid: readonly Attachment[]): unknown[] {
-    const { entries, failures } = this.#list();
+    const { entries, failures } = this.records();
     for (const { entry } of entries) {
       if (entry.network !== network || valid.some((one) => isAttachment(one, entry))) continue;
       try {
@@ -155,7 +156,7 @@ export class Allocations<K extends DeviceKernel> {
   #clear(attachment: Attachment & { readonly device: string }, kernel: K): void {
     const { device: address, ifname, containerId } = attachment;
     // A record that cannot be read is no reason to refuse all other devices too.
-    const other = this.#list().entries.find(
+    const other = this.records().entries.find(
       ({ entry }) => isAttachment(entry, attachment) && entry.device.address !== address,
     );
     if (other !== undefined) {
@@ -168,29 +169,19 @@ export class Allocations<K extends DeviceKernel> {
     const recorded = this.#journal.find(address);
     if (recorded === undefined) return this.#journal.remove(address);
     const { entry, pending } = recorded;
-    if (!pending && isAttachment(entry, attachment))
-      throw new Error(`${ifname}: container ${containerId} has this attachment already; DEL it first`);
-    if (!pending && this.#devices.isThere(entry.netns))
-      throw new Error(
-        `${address}: container ${entry.containerId} has it as ${entry.ifname}, and its namespace ${entry.netns.path} is still there; DEL that attachment first`,
-      );
+    if (!pending && isAttachment(entry, attachment)) throw new Error(attachedAlready(attachment));
+    if (!pending && this.#devices.isThere(entry.netns)) throw new Error(heldBy(entry));
     this.#giveBack(entry, kernel);
   }
 
   /** What is recorded of the attachment: at most one device, but for what a killed ADD with another one left. */
   #of(attachment: Attachment): Recorded<Allocation>[] {
-    const { entries, failures } = this.#list();
+    const { entries, failures } = this.records();
     const found = entries.filter(({ entry }) => isAttachment(entry, attachment));
     // A record that cannot be read may be this one's.
     const [failure, ...others] = failures;
     if (found.length === 0 && failure !== undefined) throw joined([failure, ...others]);
     return found;
-  }
-
-  /** Every record that is a device's: another plugin may have the same directory. */
-  #list(): ReturnType<Journal<Allocation>["list"]> {
-    const { entries, failures } = this.#journal.list();
-    return { entries: entries.filter(({ entry }) => typeof entry.device?.address === "string"), failures };
   }
 
   #release(entry: Allocation): void {
@@ -223,4 +214,9 @@ export class Allocations<K extends DeviceKernel> {
 
 function isAttachment(one: Attachment, other: Attachment): boolean {
   return one.containerId === other.containerId && one.ifname === other.ifname;
+}
+
+/** Why a device cannot be had that another attachment has. */
+export function heldBy({ device: { address }, containerId, ifname, netns }: Allocation): string {
+  return `${address}: container ${containerId} has it as ${ifname}, and its namespace ${netns.path} is still there; DEL that attachment first`;
 }

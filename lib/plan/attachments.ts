@@ -274,7 +274,8 @@ export class Attachments<K extends Kernel> {
   }
 }
 
-function attachedAlready({ ifname, containerId }: Attachment): string {
+/** Why an ADD is refused that was answered before. */
+export function attachedAlready({ ifname, containerId }: Attachment): string {
   return `${ifname}: container ${containerId} has this attachment already; DEL it first`;
 }
 

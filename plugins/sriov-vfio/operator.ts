@@ -7,7 +7,8 @@ import { shortPatience } from "../../lib/kernel/node.ts";
 import { allocationsIn, tree } from "../../lib/kernel/pci.ts";
 import { inspect, type Keeper, sweep } from "../../lib/kernel/records.ts";
 import { locator } from "../../lib/kernel/whereabouts.ts";
-import type { Allocation } from "../../lib/plan/allocations.ts";
+import { type Allocation, heldBy } from "../../lib/plan/allocations.ts";
+import { attachedAlready } from "../../lib/plan/attachments.ts";
 import type { DeviceChange } from "../../lib/plan/device.ts";
 import { describeDevice } from "../../lib/plan/words.ts";
 import { hasDriver, isDevice } from "../../lib/sysfs/pci.ts";
@@ -130,11 +131,7 @@ function refuseTaken(
   if (recorded === undefined) return;
   const { entry, pending } = recorded;
   const { address } = entry.device;
-  if (!pending && entry.containerId === containerId && entry.ifname === ifname)
-    throw new Error(`${ifname}: container ${containerId} has this attachment already; DEL it first`);
-  if (!pending && locator()(entry.netns).is !== "gone")
-    throw new Error(
-      `${address}: container ${entry.containerId} has it as ${entry.ifname}, and its namespace ${entry.netns.path} is still there; DEL that attachment first`,
-    );
+  if (!pending && entry.containerId === containerId && entry.ifname === ifname) throw new Error(attachedAlready(entry));
+  if (!pending && locator()(entry.netns).is !== "gone") throw new Error(heldBy(entry));
   warn(`${address}: what container ${entry.containerId} left of it is undone first, and the plan is made after that`);
 }

@@ -1,5 +1,4 @@
 // A container runtime's whole way: podman makes a namespace, Debian's `bridge` and our plugin wire it, a container starts there, and all of it is given back.
-
 import { execa } from "execa";
 import t, { type Test } from "tap";
 import type { Netconf } from "../harness/attachment.ts";

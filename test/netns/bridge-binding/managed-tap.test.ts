@@ -6,7 +6,7 @@ import { createPod, type NetworkOptions } from "../../harness/pod.ts";
 import type { Scope } from "../../harness/scope.ts";
 import { differences, settledDifferences, snapshot } from "../../harness/snapshot.ts";
 import { bindingOf } from "./binding.ts";
-import { missing } from "./features.ts";
+import { asKubevirtDoes } from "./kubevirt.ts";
 
 const arpIgnore = "net/ipv4/conf/all/arp_ignore";
 
@@ -69,22 +69,8 @@ t.test("managedTap in a chain lists the bridge, and the pod link as it is", asyn
 
 t.test("KubeVirt hangs NIC and tap on the bridge, the guest is reached, and DEL removes just the bridge", async (t) => {
   const { namespace, network, binding } = await prepared(t);
-  const placeholder = missing("dummy") ? "bridge" : "dummy";
-  // What virt-handler does in the pod (setup/netpod).
-  await ip(
-    namespace,
-    "link set eth0 down",
-    "link set eth0 name eth0-nic",
-    "link set eth0-nic address 02:00:00:00:66:01 master k6t-eth0",
-    "address flush dev eth0-nic",
-    "link set eth0-nic up",
-    "link set eth0-nic type bridge_slave learning off",
-    "tuntap add tap0 mode tap user 107 group 107",
-    "link set tap0 master k6t-eth0 up",
-    `link add eth0 address ${network.mac} type ${placeholder}`,
-    ...network.addresses.map((address) => `address add ${address} dev eth0`),
-    "address add 169.254.75.10/32 dev k6t-eth0",
-  );
+  await asKubevirtDoes(namespace, network);
+  await ip(namespace, "address add 169.254.75.10/32 dev k6t-eth0");
   const ips = network.addresses.map((address) => address.split("/")[0]!);
   const guest = await startGuest(t, { namespace, tap: "tap0", mac: network.mac, ips });
   for (const gateway of network.gateways) t.ok(await guest.ping(gateway), `guest to ${gateway}`);

@@ -159,6 +159,10 @@ t.test("explain names every fault of a configuration, as ADD does", async (t) =>
     stdout,
     /^ADD would refuse this\n {2}mtu: must be at least 68 bytes, not 10\n.*unknown field "vln", did you mean "vlan"\?/m,
   );
+  t.match(await explain("bridge-binding", { ...netconf, ipam: { type: "../x" } }), {
+    status: 1,
+    told: { refused: { code: 7, msg: /^ipam\.type: must be the name of a plugin in CNI_PATH/ } },
+  });
   t.match(await explain("bridge-binding", { ...netconf, ipam: { type: "static" } }), {
     status: 1,
     told: { refused: { code: 2 } },

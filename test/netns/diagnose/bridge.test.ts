@@ -7,10 +7,10 @@ import { attachmentOf } from "../../harness/attachment.ts";
 import { startGuest } from "../../harness/guest.ts";
 import { ip, links, writeSysctls } from "../../harness/ip.ts";
 import type { Namespace } from "../../harness/namespaces.ts";
-import { createPod, type Network } from "../../harness/pod.ts";
+import { createPod } from "../../harness/pod.ts";
 import { differences, snapshot } from "../../harness/snapshot.ts";
 import { blue } from "../bridge-binding/binding.ts";
-import { missing } from "../bridge-binding/features.ts";
+import { asKubevirtDoes } from "../bridge-binding/kubevirt.ts";
 import { diagnose, patientOf } from "./diagnosing.ts";
 
 const arpIgnore = "net/ipv4/conf/all/arp_ignore";
@@ -364,20 +364,3 @@ t.test("a bridge that KubeVirt made all by itself is drawn as KubeVirt's", async
   t.equal(status, 0, stdout);
   t.match(JSON.parse(stdout), { wires: [{ kind: "bridge", maker: "KubeVirt" }], findings: [] });
 });
-
-/** What virt-handler does in the pod with managedTap (setup/netpod). */
-async function asKubevirtDoes(namespace: Namespace, { mac, addresses }: Network): Promise<void> {
-  await ip(
-    namespace,
-    "link set eth0 down",
-    "link set eth0 name eth0-nic",
-    "link set eth0-nic address 02:00:00:00:66:01 master k6t-eth0",
-    "address flush dev eth0-nic",
-    "link set eth0-nic up",
-    "link set eth0-nic type bridge_slave learning off",
-    "tuntap add tap0 mode tap user 107 group 107",
-    "link set tap0 master k6t-eth0 up",
-    `link add eth0 address ${mac} type ${missing("dummy") ? "bridge" : "dummy"}`,
-    ...addresses.map((address) => `address add ${address} dev eth0`),
-  );
-}
