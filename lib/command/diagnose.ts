@@ -5,6 +5,7 @@ import { linesOf } from "../diagnosis/picture.ts";
 import { json } from "./arguments.ts";
 import { type Command, exit, UsageError } from "./command.ts";
 import { printable } from "./paint.ts";
+import { askedDirectory } from "./subject.ts";
 
 /** Where the plugins' records are unless their configurations say otherwise (dataDir). */
 const directories = ["/run/bridge-binding", "/run/passt-binding", "/run/sriov-vfio"];
@@ -27,13 +28,11 @@ export const diagnose: Command = {
     "processes, such as the one that `crictl inspectp` tells. Nothing is changed.",
   ],
 
-  run({ given: { flags, values, operands }, print, paint, terminal }) {
+  run({ given, print, paint, terminal }) {
+    const { flags, operands } = given;
     const [operand] = operands;
     if (operand === undefined || operand === "") throw new UsageError("a network namespace or a process is missing");
-    const own = values["data-dir"];
-    if (own !== undefined && !own.startsWith("/"))
-      throw new UsageError(`--data-dir: must be an absolute path, not ${JSON.stringify(own)}`);
-    if (own !== undefined) terminal.stat(own);
+    const own = askedDirectory({ given, terminal });
     const sight = terminal.lookAt(
       pathOf(operand),
       own === undefined ? directories : [...new Set([...directories, own])],

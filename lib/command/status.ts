@@ -1,7 +1,7 @@
 // `status`: whether an ADD could be served on this node. Multus never sends STATUS.
-import { ipamType } from "../cni/configuration.ts";
 import { explain, fault } from "../cni/failure.ts";
 import type { Look } from "../cni/operator.ts";
+import { ipamTypeFor } from "../cni/verbs.ts";
 import { newest } from "../cni/versions.ts";
 import { json } from "./arguments.ts";
 import { type AnyPlugin, type Command, exit } from "./command.ts";
@@ -76,10 +76,8 @@ function ipamLooks(plugin: AnyPlugin, object: Found["object"]): Look[] {
     {
       what: "ipam: what it names is not asked for its own STATUS, which takes a runtime",
       fault: () => {
-        const type = ipamType(object);
-        return type === undefined || plugin.ipam === true
-          ? undefined
-          : `ipam.type: ${type} would never be asked, ${plugin.name} assigns no addresses`;
+        ipamTypeFor(plugin, object);
+        return;
       },
     },
   ];

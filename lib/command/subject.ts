@@ -16,10 +16,15 @@ export function operatorOf({ plugin }: Invocation, verb: string): Operator<unkno
   return plugin.operator;
 }
 
-/** The records' directory. Throws a UsageError for what is no absolute path, and an Error where a directory that was asked for is not there. */
-export function directoryOf({ given, terminal }: Invocation, operator: Operator<unknown>): string {
+/** The records' directory. Throws as {@link askedDirectory} does. */
+export function directoryOf(invocation: Invocation, operator: Operator<unknown>): string {
+  return askedDirectory(invocation) ?? operator.dataDir;
+}
+
+/** What `--data-dir` names. Throws a UsageError for what is no absolute path, and an Error where there is no such directory. */
+export function askedDirectory({ given, terminal }: Pick<Invocation, "given" | "terminal">): string | undefined {
   const asked = given.values["data-dir"];
-  if (asked === undefined) return operator.dataDir;
+  if (asked === undefined) return undefined;
   if (!asked.startsWith("/"))
     throw new UsageError(`--data-dir: must be an absolute path, not ${JSON.stringify(asked)}`);
   const directory = asked.replace(/(?<=.)\/+$/, "");
