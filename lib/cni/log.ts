@@ -1,7 +1,7 @@
 // What an operator is told of a call beside the runtime: one line of logfmt on standard error, and in a file if the configuration names one.
 import { parseArgs, type Variables } from "./environment.ts";
 import { explain } from "./failure.ts";
-import type { Logging } from "./netconf.ts";
+import { type Logging, logDirectory } from "./netconf.ts";
 import type { System } from "./system.ts";
 import type { Verb, Version } from "./versions.ts";
 
@@ -34,9 +34,24 @@ export function log(account: Account, { logLevel, logFile }: Logging, system: Sy
   system.writeStderr(line);
   if (logFile === undefined) return;
   try {
+    ensureLogDirectory(system);
     system.appendFile(logFile, line);
   } catch (failure) {
     system.writeStderr(`${account.plugin}: logFile: ${(failure as Error).message}\n`);
+  }
+}
+
+/** Creates the directory if it is missing. Throws an Error if others than root could put something in its place. */
+function ensureLogDirectory(system: System): void {
+  try {
+    const { kind, uid, mode } = system.stat(logDirectory, { follow: false });
+    if (kind !== "directory") throw new Error(`${logDirectory}: is a ${kind}, not a directory`);
+    if (uid !== 0) throw new Error(`${logDirectory}: belongs to user ${uid}, not to root`);
+    if ((mode & 0o022) !== 0)
+      throw new Error(`${logDirectory}: mode ${mode.toString(8)} lets other users write; expected 755 or less`);
+  } catch (failure) {
+    if ((failure as { code?: string }).code !== "ENOENT") throw failure;
+    system.makeDirectory(logDirectory);
   }
 }
 

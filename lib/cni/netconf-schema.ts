@@ -136,7 +136,7 @@ function schemaOf(field: Field<unknown>): JsonSchema {
 function checkable(field: Field<unknown>): JsonSchema {
   const { $schema, ...schema } = z.toJSONSchema(field.schema(), {
     override: ({ jsonSchema }) => {
-      const pattern = formats[jsonSchema.format ?? ""]?.pattern;
+      const pattern = formatOf(jsonSchema.format ?? "")?.pattern;
       if (pattern === undefined) return;
       delete jsonSchema.format;
       jsonSchema.pattern = pattern;
@@ -163,15 +163,37 @@ function kindOf(schema: JsonSchema): string {
     return `\`{${Object.entries(schema.properties ?? {})
       .map(([key, value]) => `${key}${schema.required?.includes(key) ? "" : "?"}: ${kindOf(value as JsonSchema)}`)
       .join(", ")}}\``;
-  return schema.format === undefined ? "text" : (formats[schema.format]?.words ?? schema.format);
+  return schema.format === undefined ? "text" : (formatOf(schema.format)?.words ?? schema.format);
 }
 
 const octet = String.raw`(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)`;
 const ipv4 = String.raw`${octet}(?:\.${octet}){3}`;
 const ipv6 = "(?=[^:/]*:)[0-9a-fA-F:.]{2,45}";
 
-/** The formats of schemas.ts: what the documentation calls each, and a regular expression (ECMA-262, with the u flag) that refuses nothing of it. */
-const formats: Readonly<Record<string, { readonly words: string; readonly pattern: string }>> = {
+/** A format of schemas.ts: what the documentation calls it, and a regular expression (ECMA-262, with the u flag) that refuses nothing of it. */
+interface Format {
+  readonly words: string;
+  readonly pattern: string;
+}
+
+function formatOf(name: string): Format | undefined {
+  const [kind, path = ""] = name.split(":");
+  return formats[kind!] ?? placeFormats[kind!]?.(path);
+}
+
+/** The formats that hold a path. */
+const placeFormats: Readonly<Record<string, (path: string) => Format>> = {
+  "directory-below": (root) => ({
+    words: `\`${root}\` or below`,
+    pattern: String.raw`^(?![\s\S]*/\.\.?(?:/|$))(?:/var)?${root}(?:/[^\u0000]*)?$`,
+  }),
+  "file-in": (directory) => ({
+    words: `file in \`${directory}\``,
+    pattern: String.raw`^${directory}/[a-zA-Z0-9_][a-zA-Z0-9._\-]{0,99}$`,
+  }),
+};
+
+const formats: Readonly<Record<string, Format>> = {
   mac: {
     words: "MAC address",
     pattern: "^(?!00([:-]00){5}$)[0-9a-fA-F][02468aceACE](?:(?::[0-9a-fA-F]{2}){5}|(?:-[0-9a-fA-F]{2}){5})$",
@@ -186,6 +208,5 @@ const formats: Readonly<Record<string, { readonly words: string; readonly patter
     pattern: String.raw`^(?!\.\.?$)[^/:\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]{1,15}$`,
   },
   "pci-address": { words: "PCI address", pattern: String.raw`^[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$` },
-  "absolute-path": { words: "absolute path", pattern: String.raw`^(?![\s\S]*/\.\.(?:/|$))/[^\u0000]*$` },
-  "vfio-driver": { words: "VFIO driver", pattern: "(?:^|[-_])vfio[-_]pci$" },
+  "vfio-driver": { words: "VFIO driver", pattern: String.raw`^(?:[a-z0-9_\-]*[\-_])?vfio[\-_]pci$` },
 };

@@ -2,7 +2,7 @@
 import { CniError, code } from "./errors.ts";
 import type { JsonObject } from "./json.ts";
 import type { Netconf } from "./plugin.ts";
-import { absolutePath, oneOf, type Schema, validate } from "./schemas.ts";
+import { directoryBelow, fileIn, oneOf, type Schema, validate } from "./schemas.ts";
 import { unknownField } from "./spelling.ts";
 
 /** Whether a field must be there, may be, or is something where it is not. */
@@ -14,6 +14,8 @@ export interface Field<T, P extends Presence = Presence> {
   readonly presence: P;
   /** What the field is where a `defaulted` one is left out. */
   readonly fallback?: T;
+  /** What it means that DEL and GC ignore a faulty value. Absent if it means nothing. */
+  readonly ignored?: string;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: fields of all types
@@ -56,6 +58,13 @@ export function defaulted<T>(fallback: NoInfer<T>, schema: () => Schema<T>): Fie
   return { schema, presence: "defaulted", fallback };
 }
 
+/** The directory of a plugin's journal: `/run/NAME` unless told, and never outside of it. */
+export function journalDirectory(plugin: string): Field<string, "defaulted"> {
+  const root = `/run/${plugin}`;
+  const ignored = `reading ${root} instead; what was recorded elsewhere is not undone`;
+  return { ...defaulted<string>(root, () => directoryBelow(root)), ignored };
+}
+
 /**
  * Makes a netconf of a table of fields, beside which there may be those that any plugin is given ({@link standard}). `null` is the same as absent, as it is to Go.
  * All faults are reported at once: `mtu: must be at least 68 bytes, not 42; netconf: unknown field "vln", did you mean "vlan"?`.
@@ -74,14 +83,24 @@ export function defineNetconf<const T extends Table>(
       if (faults.length > 0) throw new CniError(code.badConfiguration, faults.join("; "));
       return conf as Valid<T>;
     },
-    salvage: (object) => read(object, fields()).conf as Salvaged<T>,
+    salvage(object, warn) {
+      const table = fields();
+      for (const { name, text } of [...readFields(object, table).faults, ...readFields(object, logging).faults]) {
+        const { ignored } = { ...logging, ...table }[name] as Field<unknown>;
+        if (ignored !== undefined) warn?.(`${text}; ${ignored}`);
+      }
+      return readFields(object, table).conf as Salvaged<T>;
+    },
   };
 }
+
+/** The only directory that a netconf may choose a log file in. */
+export const logDirectory = "/var/log/kubevirt-cni-bindings";
 
 /** The fields of every plugin that are not the plugin's business: what is logged, and where (log.ts). */
 const logging = {
   logLevel: defaulted("warn", () => oneOf("error", "warn", "info")),
-  logFile: optional(absolutePath),
+  logFile: { ...optional(() => fileIn(logDirectory)), ignored: "nothing is written to it" },
 };
 
 /** What is logged, and where to beside standard error. */
@@ -94,31 +113,37 @@ export function loggingOf(object: JsonObject): Logging {
 
 /** Gives the fields that are valid and the faults of the others. */
 function read(object: JsonObject, table: Table): { conf: Record<string, unknown>; faults: string[] } {
-  const { conf, faults } = readFields(object, table);
-  faults.push(...readFields(object, logging).faults);
-  const own = [...Object.keys(table), ...Object.keys(logging)];
-  const known = [...own, ...Object.keys(standard)];
+  const { conf, faults: own } = readFields(object, table);
+  const faults = [...own, ...readFields(object, logging).faults].map(({ text }) => text);
+  const names = [...Object.keys(table), ...Object.keys(logging)];
+  const known = [...names, ...Object.keys(standard)];
   for (const name of Object.keys(object)) {
-    const fault = own.includes(name) ? undefined : faultOfOther(name, object[name], known);
+    const fault = names.includes(name) ? undefined : faultOfOther(name, object[name], known);
     if (fault !== undefined) faults.push(fault);
   }
   return { conf, faults };
 }
 
-function readFields(object: JsonObject, table: Table): { conf: Record<string, unknown>; faults: string[] } {
+/** What is wrong with a field. */
+interface Fault {
+  readonly name: string;
+  readonly text: string;
+}
+
+function readFields(object: JsonObject, table: Table): { conf: Record<string, unknown>; faults: Fault[] } {
   const conf: Record<string, unknown> = {};
-  const faults: string[] = [];
+  const faults: Fault[] = [];
   for (const name of Object.keys(table)) {
     const { schema, presence, fallback } = table[name]!;
     const value = object[name];
     if (presence === "defaulted") conf[name] = fallback;
     if (value === undefined || value === null) {
-      if (presence === "required") faults.push(`${name}: is missing`);
+      if (presence === "required") faults.push({ name, text: `${name}: is missing` });
       continue;
     }
     const outcome = validate(schema(), value, name);
     if ("value" in outcome) conf[name] = outcome.value;
-    else faults.push(...outcome.faults);
+    else faults.push(...outcome.faults.map((text) => ({ name, text })));
   }
   return { conf, faults };
 }

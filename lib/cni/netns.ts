@@ -20,11 +20,8 @@ export function openNetns(env: Variables, system: Opening): Netns {
     throw refused(path, failure, system);
   }
   const netns = identified(path, fd, system);
-  if (!isOwn(netns, env, system)) return netns;
-  throw new CniError(
-    code.badNetns,
-    `CNI_NETNS: ${path} is the network namespace that the plugin itself runs in, expected the container's`,
-  );
+  if (!isNodes(netns, env, system)) return netns;
+  throw new CniError(code.badNetns, `CNI_NETNS: ${path} is the node's own network namespace, expected the container's`);
 }
 
 /**
@@ -42,7 +39,7 @@ export function openNetnsIfThere(env: Variables, system: Opening): Netns | undef
     throw refused(path, failure, system);
   }
   const netns = identified(path, fd, system);
-  if (!isOwn(netns, env, system)) return netns;
+  if (!isNodes(netns, env, system)) return netns;
   system.close(fd);
   return undefined;
 }
@@ -53,11 +50,26 @@ function identified(path: string, fd: number, system: Opening): Netns {
   return { path, fd, device, inode };
 }
 
-function isOwn(netns: Netns, env: Variables, system: Opening): boolean {
+/**
+ * Whether the namespace is the node's: the one that this process runs in, or that of the node's first process. No pod has it, and any change in it
+ * would be one to the node. CNI_NETNS_OVERRIDE=1 or true lets it pass, as in the Go library.
+ */
+export function isNodes(netns: Identity, env: Variables, system: Pick<System, "stat">): boolean {
   const override = env.CNI_NETNS_OVERRIDE;
   if (override === "1" || override?.toLowerCase() === "true") return false;
-  const own = system.stat("/proc/thread-self/ns/net");
-  return own.device === netns.device && own.inode === netns.inode;
+  const same = (other: Identity | undefined): boolean => other?.device === netns.device && other.inode === netns.inode;
+  return same(system.stat("/proc/thread-self/ns/net")) || same(firstProcess(system));
+}
+
+type Identity = Pick<Netns, "device" | "inode">;
+
+/** The namespace of the node's first process. Undefined if the kernel hides it: EACCES without CAP_SYS_PTRACE. */
+function firstProcess(system: Pick<System, "stat">): Identity | undefined {
+  try {
+    return system.stat("/proc/1/ns/net");
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether opening a namespace failed because none is there. ENOENT and ENOTDIR: no such path, nor can there be one with ENAMETOOLONG. EINVAL and ENXIO: something else. ESRCH: the process of a path in /proc has ended. ELOOP: links in a circle. */

@@ -41,8 +41,8 @@ export interface Plugin<C, D = Partial<C>> {
 export interface Netconf<C, D = Partial<C>> {
   /** Validates. Throws a CniError 7 that lists all faults. */
   parse(object: JsonObject): C;
-  /** Takes what is valid and leaves out the rest: for DEL and GC, which must clean up whatever has become of the configuration. Never throws. */
-  salvage(object: JsonObject): D;
+  /** Takes what is valid and leaves out the rest: for DEL and GC, which must clean up whatever has become of the configuration. Never throws; `warn` is called where ignoring a value has consequences. */
+  salvage(object: JsonObject, warn?: (text: string) => void): D;
 }
 
 /** What all verbs are told. */

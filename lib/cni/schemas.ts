@@ -95,16 +95,39 @@ export function pciAddress(): Schema<string> {
 
 /** The name of a PCI driver that hands a device to user space. */
 export function vfioDriver(): Schema<string> {
-  return format("vfio-driver", isVfioDriver, "must be a VFIO driver such as vfio-pci or mlx5_vfio_pci");
+  return format("vfio-driver", isVfioDriver, "must be the name of a VFIO driver, such as vfio-pci or mlx5_vfio_pci");
 }
 
-/** A path that begins at the root and does not go up again. */
-export function absolutePath(): Schema<string> {
-  return format("absolute-path", isAbsolutePath, 'must be an absolute path without ".."');
+/**
+ * A directory, or one below it: what a netconf names must not lead to any other place on the node.
+ * `/var/run` is accepted in place of `/run`, to which it is a symbolic link.
+ */
+export function directoryBelow(root: string): Schema<string> {
+  const words = `must be ${root} or a directory below it`;
+  return format(`directory-below:${root}`, (value) => isBelow(root, withoutVar(value)), words).check(
+    z.overwrite(withoutVar),
+  );
 }
 
-function isAbsolutePath(path: string): boolean {
-  return path.startsWith("/") && path.length < 4096 && !path.includes("\0") && !path.split("/").includes("..");
+/** A file in a directory, by its path: the name has letters, digits, `.`, `_` and `-` alone. */
+export function fileIn(directory: string): Schema<string> {
+  const isFile = (value: string): boolean => {
+    const name = value.startsWith(`${directory}/`) ? value.slice(directory.length + 1) : "";
+    return /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,99}$/.test(name);
+  };
+  return format(`file-in:${directory}`, isFile, `must be a file in ${directory}, such as ${directory}/vms.log`);
+}
+
+/** Whether the path is the directory, or leads below it without going up again. */
+export function isBelow(root: string, path: string): boolean {
+  if (path.length >= 4096 || path.includes("\0")) return false;
+  return (
+    path === root || (path.startsWith(`${root}/`) && !path.split("/").some((part) => part === ".." || part === "."))
+  );
+}
+
+function withoutVar(path: string): string {
+  return path.startsWith("/var/run/") ? path.slice("/var".length) : path;
 }
 
 function format(name: string, accepts: (value: string) => boolean, words: string): Schema<string> {

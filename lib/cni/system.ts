@@ -11,7 +11,18 @@ export interface System {
   appendFile(path: string, text: string): void;
   /** From here on the process survives SIGTERM, SIGINT and SIGHUP. */
   ignoreSignals(): void;
-  stat(path: string): { readonly device: number; readonly inode: number; readonly kind: string; readonly mode: number };
+  stat(
+    path: string,
+    options?: { readonly follow?: boolean },
+  ): {
+    readonly device: number;
+    readonly inode: number;
+    readonly kind: string;
+    readonly mode: number;
+    readonly uid: number;
+  };
+  /** With mode 0700. */
+  makeDirectory(path: string): void;
   /** EINVAL where the path is something else. */
   openNetns(path: string): number;
   close(fd: number): void;

@@ -90,7 +90,7 @@ function add<C, D>(request: Request<C, D>): void {
 function del<C, D>(request: Request<C, D>): void {
   const { plugin, system, env, call } = request;
   const delegation = orNothing(call, () => ipamOf(request));
-  const conf = plugin.netconf.salvage(call.object);
+  const conf = plugin.netconf.salvage(call.object, call.warn);
   const target = salvagedTarget(env, call);
   const netns = openNetnsIfThere(env, system);
   system.ignoreSignals();
@@ -119,7 +119,7 @@ function gc<C, D>(request: Request<C, D>): void {
   const { plugin, system, call } = request;
   const valid = validAttachments(call.object);
   const delegation = orNothing(call, () => ipamOf(request));
-  const conf = plugin.netconf.salvage(call.object);
+  const conf = plugin.netconf.salvage(call.object, call.warn);
   runAll(
     () => {
       if (valid !== undefined) plugin.gc({ ...call, conf, valid });

@@ -49,7 +49,13 @@ export interface Terminal extends NodeFiles {
   writeStdout(text: string): void;
   writeStderr(text: string): void;
   isTerminal(fd: number): boolean;
-  stat(path: string): { readonly device: number; readonly inode: number; readonly kind: string; readonly mode: number };
+  stat(path: string): {
+    readonly device: number;
+    readonly inode: number;
+    readonly kind: string;
+    readonly mode: number;
+    readonly uid: number;
+  };
   /** EINVAL where the path is something else. */
   openNetns(path: string): number;
   sha256(text: string): string;

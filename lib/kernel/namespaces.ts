@@ -1,6 +1,7 @@
 // The way into pods' network namespaces: one call at a time in each, everything that the kernel is asked there by way of one NetnsKernel.
 import * as host from "host";
 import { CniError, code } from "../cni/errors.ts";
+import { isNodes } from "../cni/netns.ts";
 import type { Namespaces } from "../plan/attachments.ts";
 import type { Identity } from "../plan/journal.ts";
 import { NetnsKernel } from "./netns.ts";
@@ -41,6 +42,7 @@ export const namespacesIn = (patience: number): Namespaces<NetnsKernel> => ({
     try {
       const netns = host.openNetns(path);
       try {
+        refuseNodes(path, netns);
         return host.inNetns(netns, () => {
           const kernel = new NetnsKernel();
           try {
@@ -57,6 +59,16 @@ export const namespacesIn = (patience: number): Namespaces<NetnsKernel> => ({
     }
   },
 });
+
+/** Whatever a record, or its path by now, says: plans are for pods. */
+function refuseNodes(path: string, netns: number): void {
+  if (!isNodes(host.stat(`/proc/self/fd/${netns}`), host.env(), host)) return;
+  throw new CniError(
+    code.obstructed,
+    `${path}: is the node's own network namespace, in which nothing is changed`,
+    "delete the record if its path has come to mean another namespace; if not, find out who wrote it",
+  );
+}
 
 function locked(path: string, patience: number): number {
   try {

@@ -2,6 +2,7 @@
 import * as host from "host";
 import { Attachments } from "../plan/attachments.ts";
 import { Journal } from "../plan/journal.ts";
+import { faultOfChange } from "../plan/recordable.ts";
 import { namespacesIn } from "./namespaces.ts";
 import type { NetnsKernel } from "./netns.ts";
 
@@ -13,7 +14,7 @@ export const shortPatience = 2_000;
 
 /** The attachments whose journal is in `directory`; `wait` is how many milliseconds a call waits for another one in the same pod. */
 export function attachmentsIn(directory: string, wait = patience): Attachments<NetnsKernel> {
-  return new Attachments(new Journal(directory, host), namespacesIn(wait));
+  return new Attachments(new Journal(directory, host, faultOfChange), namespacesIn(wait));
 }
 
 /** The SHA-256 of the text's UTF-8, as 64 lower-case hex digits. */

@@ -3,6 +3,7 @@ import * as host from "host";
 import { openRtnetlink } from "../netlink/socket.ts";
 import { type Allocation, Allocations, type Devices } from "../plan/allocations.ts";
 import { isSameNetns, Journal } from "../plan/journal.ts";
+import { faultOfChange } from "../plan/recordable.ts";
 import { directoryOf, identityOf, isDevice } from "../sysfs/pci.ts";
 import { isThere, type Tree } from "../sysfs/tree.ts";
 import { type Node, NodeDevices } from "./devices.ts";
@@ -16,7 +17,7 @@ export const tree: Tree = host;
 
 /** The devices whose journal is in `directory`; `wait` is how many milliseconds a call waits for another one at the same device. */
 export function allocationsIn(directory: string, wait = patience): Allocations<NodeDevices> {
-  return new Allocations(new Journal<Allocation>(directory, host), devicesIn(wait));
+  return new Allocations(new Journal<Allocation>(directory, host, faultOfChange), devicesIn(wait));
 }
 
 const devicesIn = (wait: number): Devices<NodeDevices> => ({

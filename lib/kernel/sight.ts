@@ -1,5 +1,6 @@
 // Looks at a pod, and changes nothing: its namespace, the records of ADDs there, the VFs that they gave it, and who has its taps open.
 import * as host from "host";
+import { isNodes } from "../cni/netns.ts";
 import type { SeenLink, SeenRecord, Sight } from "../diagnosis/sight.ts";
 import { address, addressFlags } from "../netlink/address.ts";
 import type { Rtnetlink } from "../netlink/client.ts";
@@ -96,8 +97,7 @@ function opened(path: string): number {
     throw new Error(`${path}: ${reasons[(failure as host.HostError).code] ?? (failure as Error).message}`);
   }
   try {
-    const [there, own] = [`/proc/self/fd/${netns}`, "/proc/self/ns/net"].map((one) => host.stat(one));
-    if (there!.inode === own!.inode && there!.device === own!.device)
+    if (isNodes(host.stat(`/proc/self/fd/${netns}`), {}, host))
       throw new Error(`${path}: is the node's own network namespace, not a pod's`);
     host.inNetns(netns, () => undefined);
     return netns;

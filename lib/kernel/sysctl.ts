@@ -34,6 +34,8 @@ export function sysctlFault(key: string): string | undefined {
  * separate.
  */
 function pathOf(key: string): string {
+  // Outside of net a sysctl is the node's, whichever namespace the thread is in.
+  if (!/^net\.[^/\0]+$/.test(key)) throw new Error(`${key}: is not a sysctl of a network namespace`);
   const words = key.split(".");
   const link = words.indexOf("conf") + 1;
   const path = link === 0 ? words : [...words.slice(0, link), words.slice(link, -1).join("."), ...words.slice(-1)];

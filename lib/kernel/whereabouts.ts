@@ -1,6 +1,6 @@
 // Where a network namespace is that was at a path once, and whether it is certainly gone: by its path, else by the processes in it and the places where it is mounted.
 import * as host from "host";
-import { isGone } from "../cni/netns.ts";
+import { isGone, isNodes } from "../cni/netns.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
 import { type Entry, type Identity, isSameNetns } from "../plan/journal.ts";
 
@@ -34,6 +34,8 @@ export function identityHere(cookie: string | undefined): Identity {
 export function locator(): (netns: Entry["netns"]) => Whereabouts {
   let places: ReadonlyMap<number, readonly string[]> | undefined;
   return (netns) => {
+    if (isNodes(netns, {}, host))
+      return { is: "unclear", why: `${netns.path} was recorded as the node's own network namespace, which no pod has` };
     try {
       if (isSameNetns(identifyNetns(netns.path), netns)) return { is: "there", path: netns.path, moved: false };
     } catch (failure) {

@@ -1,10 +1,22 @@
 // Device information: the file by which a device plugin, Multus and KubeVirt tell each other which device a network has (k8s.cni.cncf.io, Device Information Specification 1.1.0).
+import { CniError, code } from "../cni/errors.ts";
 import { isObject, type JsonObject } from "../cni/json.ts";
+import { isBelow } from "../cni/schemas.ts";
 
-/** Where the file is: `runtimeConfig.CNIDeviceInfoFile`, which Multus fills in where the netconf declares the capability. Undefined where it did not. */
+/** Where device information is; Multus and device plugins have no other place for it (DefaultDevInfoPath). */
+const root = "/var/run/k8s.cni.cncf.io/devinfo";
+
+/**
+ * Where the file is: `runtimeConfig.CNIDeviceInfoFile`, which Multus fills in where the netconf declares the capability. Undefined where it did not.
+ * Throws a CniError 7 for a path that is not below {@link root}: a netconf may hold a runtimeConfig of its own.
+ */
 export function deviceInfoFile({ runtimeConfig }: JsonObject): string | undefined {
   const path = isObject(runtimeConfig) ? runtimeConfig.CNIDeviceInfoFile : undefined;
-  return typeof path === "string" && path !== "" ? path : undefined;
+  if (typeof path !== "string" || path === "") return undefined;
+  const below = path.startsWith("/run/") ? `/var${path}` : path;
+  if (isBelow(root, below) && below !== root && !below.endsWith("/")) return path;
+  const words = `runtimeConfig.CNIDeviceInfoFile: must be a file below ${root}, not ${JSON.stringify(path)}`;
+  throw new CniError(code.badConfiguration, words, "leave it to Multus: declare the capability CNIDeviceInfoFile");
 }
 
 /**

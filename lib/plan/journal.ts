@@ -50,6 +50,9 @@ export interface Files {
   unlink(path: string): void;
 }
 
+/** What is wrong with a change that a record holds, such as `has a key that no plugin records`; undefined if nothing is. */
+export type FaultOfChange = (change: object) => string | undefined;
+
 /** NAME_MAX of <linux/limits.h>. */
 const longestName = 255;
 
@@ -68,10 +71,13 @@ const kinds: readonly string[] = [...changeKinds, ...deviceChangeKinds];
 export class Journal<E extends Entry<unknown> = Entry> {
   readonly directory: string;
   readonly #files: Files;
+  readonly #faultOf: FaultOfChange;
 
-  constructor(directory: string, files: Files) {
+  /** @param faultOf what keeps a recorded change from being undone with root's rights */
+  constructor(directory: string, files: Files, faultOf: FaultOfChange = () => undefined) {
     this.directory = directory;
     this.#files = files;
+    this.#faultOf = faultOf;
   }
 
   /** Throws where an entry could not be written. */
@@ -193,7 +199,7 @@ export class Journal<E extends Entry<unknown> = Entry> {
     }
     // What is undone with root's rights is read from here: a directory that others can write to is not believed.
     this.#refuseForeign();
-    return { entry: parsed(path, text) as E, pending };
+    return { entry: parsed(path, text, this.#faultOf) as E, pending };
   }
 
   #remove(path: string): void {
@@ -247,7 +253,10 @@ export class Journal<E extends Entry<unknown> = Entry> {
   }
 }
 
-function parsed(path: string, text: string): Entry<unknown> {
+const unknownKind =
+  "is a kind of change that this version does not know; DEL the attachment with the version that wrote it";
+
+function parsed(path: string, text: string, faultOf: FaultOfChange): Entry<unknown> {
   let value: {
     format?: unknown;
     containerId?: unknown;
@@ -268,13 +277,10 @@ function parsed(path: string, text: string): Entry<unknown> {
     !Array.isArray(value.changes)
   )
     throw new Error(`${path}: is not a journal: containerId, ifname, netns or changes is missing`);
-  const stranger = value.changes.findIndex(
-    (change: { do?: unknown } | null) => !kinds.some((kind) => kind === change?.do),
-  );
-  if (stranger >= 0)
-    throw new Error(
-      `${path}: changes[${stranger}] is a kind of change that this version does not know; DEL the attachment with the version that wrote it`,
-    );
+  for (const [position, change] of (value.changes as readonly { do?: unknown }[]).entries()) {
+    const fault = kinds.some((kind) => kind === change?.do) ? faultOf(change) : unknownKind;
+    if (fault !== undefined) throw new Error(`${path}: changes[${position}] ${fault}`);
+  }
   return value as unknown as Entry<unknown>;
 }
 

@@ -2,9 +2,12 @@
 import { directoryOf, driverOf } from "./pci.ts";
 import { attribute, isThere, names, type Tree, target } from "./tree.ts";
 
-/** Whether a driver is vfio-pci or a variant of it for one kind of device: mlx5_vfio_pci, hisi_acc_vfio_pci, nvgrace-gpu-vfio-pci, … */
+/**
+ * Whether the text is the name of vfio-pci or of a variant of it for one kind of device: mlx5_vfio_pci, hisi_acc_vfio_pci,
+ * nvgrace-gpu-vfio-pci, …. A name, and never a path: modprobe would load the file. MODULE_NAME_LEN leaves 55 bytes.
+ */
 export function isVfioDriver(driver: string): boolean {
-  return /(^|[-_])vfio[-_]pci$/.test(driver);
+  return driver.length <= 55 && /^([a-z0-9_-]*[-_])?vfio[-_]pci$/.test(driver);
 }
 
 /** The number of the device's IOMMU group; undefined without an IOMMU. It is the same whichever driver has the device. */

@@ -1,18 +1,13 @@
 // What an operator writes for bridge-binding.
-import { type ConfOf, defaulted, defineNetconf, optional, type SalvagedOf } from "../../lib/cni/netconf.ts";
 import {
-  absolutePath,
-  cidr,
-  either,
-  flag,
-  integer,
-  linkName,
-  list,
-  mac,
-  object,
-  oneOf,
-  text,
-} from "../../lib/cni/schemas.ts";
+  type ConfOf,
+  defaulted,
+  defineNetconf,
+  journalDirectory,
+  optional,
+  type SalvagedOf,
+} from "../../lib/cni/netconf.ts";
+import { cidr, either, flag, integer, linkName, list, mac, object, oneOf, text } from "../../lib/cni/schemas.ts";
 import { largestTapMtu } from "./limits.ts";
 import { isAmbiguous } from "./vlans.ts";
 
@@ -40,7 +35,7 @@ export const netconf = defineNetconf(
     bridgeAddress: defaulted("auto", () => either(oneOf("auto", "none"), cidr())),
     keepPodAddresses: defaulted(true, flag),
     selinuxContext: optional(text),
-    dataDir: defaulted("/run/bridge-binding", absolutePath),
+    dataDir: journalDirectory("bridge-binding"),
   }),
   (conf): string[] => [
     ...(conf.vlanTrunk ?? []).flatMap((range, position) =>

@@ -1,6 +1,13 @@
 // What an operator writes for passt-binding.
-import { type ConfOf, defaulted, defineNetconf, optional, type SalvagedOf } from "../../lib/cni/netconf.ts";
-import { absolutePath, integer, linkName, pair } from "../../lib/cni/schemas.ts";
+import {
+  type ConfOf,
+  defaulted,
+  defineNetconf,
+  journalDirectory,
+  optional,
+  type SalvagedOf,
+} from "../../lib/cni/netconf.ts";
+import { integer, linkName, pair } from "../../lib/cni/schemas.ts";
 
 /** The user and group that KubeVirt runs QEMU and passt as. */
 const launcher = 107;
@@ -11,7 +18,7 @@ export const netconf = defineNetconf(
     unprivilegedPortStart: defaulted(0, () => integer({ min: 0, max: 65_535 })),
     // Up to GID_T_MAX of the kernel's net/ipv4/sysctl_net_ipv4.c; before Linux 6.4 it was half of that, and the kernel refuses what is above.
     pingGroupRange: defaulted([launcher, launcher], () => pair(integer({ min: 0, max: 0xfffffffe }))),
-    dataDir: defaulted("/run/passt-binding", absolutePath),
+    dataDir: journalDirectory("passt-binding"),
   }),
   ({ pingGroupRange: [first, last] }) =>
     first > last ? [`pingGroupRange: begins with ${first} and ends with ${last}, the lower one comes first`] : [],

@@ -1,6 +1,13 @@
 // What an operator writes for sriov-vfio: sriov-cni's names, and how the VF comes to its VFIO driver.
-import { type ConfOf, defaulted, defineNetconf, optional, type SalvagedOf } from "../../lib/cni/netconf.ts";
-import { absolutePath, integer, mac, oneOf, pciAddress, vfioDriver } from "../../lib/cni/schemas.ts";
+import {
+  type ConfOf,
+  defaulted,
+  defineNetconf,
+  journalDirectory,
+  optional,
+  type SalvagedOf,
+} from "../../lib/cni/netconf.ts";
+import { integer, mac, oneOf, pciAddress, vfioDriver } from "../../lib/cni/schemas.ts";
 
 /** In Mbit/s, as u32 of struct ifla_vf_rate. */
 const rate = () => integer({ min: 0, max: 0xffffffff, unit: "Mbit/s" });
@@ -20,7 +27,7 @@ export const netconf = defineNetconf(
     spoofchk: optional(onOff),
     trust: optional(onOff),
     link_state: optional(() => oneOf("auto", "enable", "disable")),
-    dataDir: defaulted("/run/sriov-vfio", absolutePath),
+    dataDir: journalDirectory("sriov-vfio"),
   }),
   ({ vlan, vlanQoS, vlanProto, min_tx_rate: least = 0, max_tx_rate: most = 0 }): string[] => [
     ...(vlanQoS !== undefined && vlanQoS !== 0 && !vlan

@@ -38,6 +38,8 @@ export const sriovVfio: Plugin<Netconf, Salvaged> = {
   add(call: Attachment<Netconf>): Result {
     const { containerId, ifname, network, netns, conf } = call;
     const device = deviceOf(call.object, conf);
+    // Bad input is refused before the node is looked at.
+    deviceInfoFile(call.object);
     requireDevice(device);
     // First, because it is given back by itself where anything fails later.
     const assigned = call.ipam?.add();

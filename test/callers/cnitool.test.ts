@@ -1,7 +1,7 @@
 // Our plugins in lists that cnitool drives: behind `bridge`, which makes the pod's network, by every verb that libcni has.
 import { readdir } from "node:fs/promises";
 import t, { type Test } from "tap";
-import { type Netconf, newDataDir } from "../harness/attachment.ts";
+import { blockedDataDir, type Netconf, newDataDir } from "../harness/attachment.ts";
 import { type Cnitool, cnitoolFor, type NetworkList } from "../harness/cnitool.ts";
 import { ip, links, writeSysctls } from "../harness/ip.ts";
 import { missingPeers, peers } from "../harness/multus.ts";
@@ -53,7 +53,7 @@ interface ChainOptions {
 async function chainOf(t: Test, type: string, options: ChainOptions = {}): Promise<Chain> {
   const { kind = kinds[1], first = bridge, ours = {}, after = [], list } = options;
   const pod = await createPod(t);
-  const dataDir = await newDataDir(t);
+  const dataDir = await newDataDir(t, type);
   const plugins = [first, { type, dataDir, ...ours }, ...after];
   const executables = ["bridge", "host-device", "host-local", "tuning"].map((name) => `${kind.directory}/${name}`);
   const network = { cniVersion: kind.cniVersion, name: "listed", plugins, ...list };
@@ -173,7 +173,8 @@ t.test("a later plugin of the list that fails leaves all to DEL, which restores 
 });
 
 t.test("what STATUS finds wanting is what cnitool says", { skip }, async (t) => {
-  const { cnitool } = await chainOf(t, "passt-binding", { ours: { dataDir: "/proc/no-journal-here" } });
-  t.match(await cnitool.run("status"), { status: 1, stderr: /no-journal-here/ });
+  const dataDir = await blockedDataDir(t, "passt-binding");
+  const { cnitool } = await chainOf(t, "passt-binding", { ours: { dataDir } });
+  t.match(await cnitool.run("status"), { status: 1, stderr: new RegExp(dataDir) });
   t.match(cnitool.calls().at(-1), { plugin: "passt-binding", verb: "STATUS", answer: { code: 50 } });
 });

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Test } from "tap";
-import { type Netconf, newDataDir } from "../harness/attachment.ts";
+import { filesIn, type Netconf, newDataDir } from "../harness/attachment.ts";
 import { ip } from "../harness/ip.ts";
 import { type KubeApi, type KubeObject, startKubeApi } from "../harness/kube-api.ts";
 import { installMultus, type Multus } from "../harness/multus.ts";
@@ -20,8 +20,10 @@ export interface Launcher {
   readonly manifest: KubeObject;
   readonly api: KubeApi;
   readonly multus: Multus;
-  /** Where our plugins record attachments. */
-  readonly dataDir: string;
+  /** Where each of our plugins records attachments. */
+  readonly dataDirs: Readonly<Record<"bridge-binding" | "passt-binding", string>>;
+  /** The names of all their records. */
+  records(): Promise<string[]>;
   /** What a container runtime has Multus do for the pod. */
   add(): Promise<Answer>;
   del(): Promise<Answer>;
@@ -37,17 +39,22 @@ export interface LauncherOptions {
 /** Makes one, and attaches nothing yet; gone when `t` ends. The bindings' NetworkAttachmentDefinitions are those of netconf-examples, `dataDir` apart. */
 export async function createLauncher(t: Test, { networks, nads = {} }: LauncherOptions): Promise<Launcher> {
   const pod = await createPod(t);
-  const [dataDir, leases] = [await newDataDir(t), await leaseDirectory(t)];
+  const dataDirs = {
+    "bridge-binding": await newDataDir(t, "bridge-binding"),
+    "passt-binding": await newDataDir(t, "passt-binding"),
+  };
+  const leases = await leaseDirectory(t);
   const manifest = launcherPod(networks);
   const definitions = [
-    ...(["bridge", "passt"] as const).map((folder) => example(folder, { dataDir })),
+    ...(["bridge", "passt"] as const).map((folder) => example(folder, { dataDir: dataDirs[`${folder}-binding`] })),
     ...Object.entries(nads).map(([name, netconf]) => definition(name, netconf)),
   ];
   const api = await startKubeApi(t, [manifest, ...definitions], pod.node);
   const multus = installMultus(t, { api, network: clusterNetwork(leases) });
   const { ifname: _, ...call } = pod.call("");
   return {
-    ...{ pod, manifest, api, multus, dataDir },
+    ...{ pod, manifest, api, multus, dataDirs },
+    records: async () => (await Promise.all(Object.values(dataDirs).map(filesIn))).flat(),
     add: () => multus.add(call, manifest),
     del: () => multus.del(call, manifest),
   };

@@ -1,5 +1,4 @@
 // bridge-binding in a chain under Multus: one NetworkAttachmentDefinition makes the network and hangs the VM's NIC on it.
-import { readdir } from "node:fs/promises";
 import t, { type Test } from "tap";
 import type { Netconf } from "../harness/attachment.ts";
 import { ip, links } from "../harness/ip.ts";
@@ -18,7 +17,11 @@ const networks = [{ name: "blue", nad: "vms/chained", mac }];
 /** A pod whose second network is a chain of `first` and bridge-binding. */
 async function chained(t: Test, cniVersion: string, { cniVersion: _, ...first }: Netconf): Promise<Launcher> {
   const launcher = await createLauncher(t, { networks });
-  const list = { cniVersion, name: "chained", plugins: [first, { type: "bridge-binding", dataDir: launcher.dataDir }] };
+  const list = {
+    cniVersion,
+    name: "chained",
+    plugins: [first, { type: "bridge-binding", dataDir: launcher.dataDirs["bridge-binding"] }],
+  };
   launcher.api.put(definition("vms/chained", list));
   return launcher;
 }
@@ -29,7 +32,7 @@ for (const cniVersion of ["1.0.0", "1.1.0"])
     { skip },
     async (t) => {
       const launcher = await chained(t, cniVersion, await macvlanNetwork(t));
-      const { pod, api, manifest, multus, dataDir } = launcher;
+      const { pod, api, manifest, multus, records } = launcher;
       await makeUplink(pod);
       const before = await snapshot(pod.namespace);
       t.match(await launcher.add(), { status: 0 });
@@ -60,7 +63,7 @@ for (const cniVersion of ["1.0.0", "1.1.0"])
       const deleted = multus.calls().findLast(({ plugin }) => plugin === "macvlan")!;
       t.same(deleted.links, ["eth0", "lo", blue], "macvlan's own link is there again for its DEL");
       t.same(await settledDifferences(pod.namespace, before), []);
-      t.same(await readdir(dataDir), []);
+      t.same(await records(), []);
     },
   );
 

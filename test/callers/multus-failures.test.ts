@@ -1,5 +1,5 @@
 // What goes wrong around our bindings under Multus: a network that cannot be made, a binding that refuses, a cache or a pod that is gone.
-import { readdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import t, { type Test } from "tap";
 import { attachmentOf, collect, validAttachments } from "../harness/attachment.ts";
 import { links } from "../harness/ip.ts";
@@ -32,7 +32,7 @@ async function launcherOf(t: Test, more: readonly VmNetwork[] = [], nads = {}): 
 t.test("a later network that fails undoes ours, and the next attempt succeeds", { skip }, async (t) => {
   const broken = { ...(await macvlanNetwork(t)), master: "nowhere" };
   const launcher = await launcherOf(t, [{ name: "red", nad: "vms/net-b" }], { "vms/net-b": broken });
-  const { pod, api, multus, manifest, dataDir } = launcher;
+  const { pod, api, multus, manifest, records } = launcher;
   const before = await snapshot(pod.namespace);
   t.match(await launcher.add(), { status: 1, error: { msg: /"net-b": Link not found$/ } });
   t.same(multus.order("host-local", "tuning"), [
@@ -48,7 +48,7 @@ t.test("a later network that fails undoes ours, and the next attempt succeeds", 
     "DEL bridge eth0",
   ]);
   t.same(await settledDifferences(pod.namespace, before), []);
-  t.same(await readdir(dataDir), []);
+  t.same(await records(), []);
   t.equal(multus.networkStatus(manifest), undefined, "and KubeVirt is told nothing");
 
   t.match(await launcher.del(), done, "which a runtime asks for, too, and all bear twice");
@@ -66,7 +66,7 @@ t.test(
     const netconf = { cniVersion: "1.0.0", type: "bridge-binding", mtu: 9000 };
     const refused = { name: "red", nad: "vms/net-b", binding: "vms/jumbo" };
     const launcher = await launcherOf(t, [refused], { "vms/net-b": await macvlanNetwork(t), "vms/jumbo": netconf });
-    const { pod, multus, dataDir } = launcher;
+    const { pod, multus, records } = launcher;
     const before = await snapshot(pod.namespace);
     const { error } = await launcher.add();
     t.match(error!.msg, `error adding container to network "jumbo": mtu: 9000 is more than the 1500 of ${red}`);
@@ -79,7 +79,7 @@ t.test(
     ]);
     t.ok(calls[2]!.links!.includes(red), "its network's link is untouched by then");
     t.same(await settledDifferences(pod.namespace, before), []);
-    t.same(await readdir(dataDir), []);
+    t.same(await records(), []);
   },
 );
 
@@ -103,7 +103,7 @@ t.test(
 
 t.test("where cache and pod are both gone Multus calls nobody: our GC forgets what is left", { skip }, async (t) => {
   const launcher = await launcherOf(t);
-  const { pod, api, manifest, multus, dataDir } = launcher;
+  const { pod, api, manifest, multus, records, dataDirs } = launcher;
   await launcher.add();
   const added = multus.calls().length;
   await rm(multus.state, { recursive: true });
@@ -111,12 +111,12 @@ t.test("where cache and pod are both gone Multus calls nobody: our GC forgets wh
   t.match(await launcher.del(), done);
   t.equal(multus.calls().length, added);
   t.ok((await links(pod.namespace)).has("k6t-16477688c0e"), "the pod is as ADD left it");
-  t.equal((await readdir(dataDir)).length, 2, "and is remembered by both");
+  t.equal((await records()).length, 2, "and is remembered by both");
 
   await removeNamespaces([pod.namespace]);
-  for (const plugin of ["bridge-binding", "passt-binding"]) {
-    const attachment = await attachmentOf(t, plugin, pod, { dataDir });
+  for (const plugin of ["bridge-binding", "passt-binding"] as const) {
+    const attachment = await attachmentOf(t, plugin, pod, { dataDir: dataDirs[plugin] });
     t.match(await collect(attachment, validAttachments()), done);
   }
-  t.same(await readdir(dataDir), []);
+  t.same(await records(), []);
 });

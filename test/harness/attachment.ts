@@ -1,7 +1,6 @@
 // One attachment of a pod by one of our plugins, called as a runtime calls it: every verb with the same environment, configuration and journal.
-import { chmod, mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { type Answer, type Call, callPlugin, callSuccessfully } from "./plugin.ts";
 import type { Pod } from "./pod.ts";
 import type { Scope } from "./scope.ts";
@@ -44,7 +43,7 @@ export async function attachmentOf(
   pod: Pod,
   options: AttachmentOptions = {},
 ): Promise<Attachment> {
-  const dataDir = options.dataDir ?? (await newDataDir(scope));
+  const dataDir = options.dataDir ?? (await newDataDir(scope, plugin));
   const call = { ...pod.call(options.ifname ?? "net1"), ...options.call };
   const netconf: Netconf = {
     cniVersion: "1.1.0",
@@ -66,12 +65,19 @@ export async function attachmentOf(
   };
 }
 
-/** A path for a journal, two directories of which are not there yet. */
-export async function newDataDir(scope: Scope): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), "journal-"));
-  await chmod(directory, 0o755);
+/** A path for a plugin's journal below its root, two directories of which are not there yet. */
+export async function newDataDir(scope: Scope, plugin: string): Promise<string> {
+  await mkdir(`/run/${plugin}`, { recursive: true, mode: 0o700 });
+  const directory = await mkdtemp(`/run/${plugin}/test-`);
   scope.teardown(() => rm(directory, { recursive: true, force: true }));
   return join(directory, "run", "journal");
+}
+
+/** A path below the plugin's root where no journal can be made: a file is in the way. */
+export async function blockedDataDir(scope: Scope, plugin: string): Promise<string> {
+  const dataDir = await newDataDir(scope, plugin);
+  await writeFile(dirname(dataDir), "");
+  return dataDir;
 }
 
 /** What tells GC that these, and no others, are still valid. */
@@ -85,7 +91,8 @@ export function collect({ netconf, call }: Attachment, extra: Netconf, env: Call
   return callPlugin(netconf["type"] as string, "GC", { node: call.node!, env }, { ...netconf, ...extra });
 }
 
-async function filesIn(directory: string): Promise<string[]> {
+/** The names in a directory; none if it is missing. */
+export async function filesIn(directory: string): Promise<string[]> {
   try {
     return await readdir(directory);
   } catch (failure) {

@@ -15,7 +15,7 @@ const failed = (answers: readonly Answer[]): string[] =>
 /** Pods, each with the attachments of all these plugins, four of each. */
 async function crowd(t: Test, plugins: readonly Subject[], size: number): Promise<[Pod, readonly Attachment[]][]> {
   const pods = await createPods(t, sampled(t, Array.from({ length: size })).length);
-  const dataDirs = await Promise.all(plugins.map(() => newDataDir(t)));
+  const dataDirs = await Promise.all(plugins.map(({ name }) => newDataDir(t, name)));
   return await each(pods, async (pod): Promise<[Pod, readonly Attachment[]]> => {
     const all: Attachment[] = [];
     for (const [position, { four }] of plugins.entries()) all.push(...(await four(t, pod, dataDirs[position]!)));

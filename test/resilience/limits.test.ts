@@ -13,7 +13,7 @@ for (const plugin of ["bridge-binding", "passt-binding"])
     const pods = await createPods(t, 20);
     for (const pod of pods) await pod.attach({ kind: "veth", addresses: ["10.0.0.2/24", "fd00:9::2/64"] });
     const before = await Promise.all(pods.slice(0, 2).map(({ namespace }) => snapshot(namespace)));
-    const dataDir = await newDataDir(t);
+    const dataDir = await newDataDir(t, plugin);
     const group = await limitedGroup(t, multusThick);
     const call = { under: group.under, timeout: 120_000 };
     const attachments = await Promise.all(pods.map((pod) => attachmentOf(t, plugin, pod, { dataDir, call })));

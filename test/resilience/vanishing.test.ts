@@ -41,7 +41,7 @@ const passing =
   /^(open\("(?!\/run\/netns|\/proc\/self\/fd|\/dev)|sendto\(.*nlmsg_flags=NLM_F_REQUEST\|0x300|write\(2<|ioctl\(.*NS_GET)/;
 
 async function pointsOf(t: Test, subject: Subject): Promise<Record<"ADD" | "DEL", SystemCall[]>> {
-  const { attachment } = await doomed(t, subject, await newDataDir(t));
+  const { attachment } = await doomed(t, subject, await newDataDir(t, subject.name));
   const points = async (verb: string): Promise<SystemCall[]> => {
     const { under, calls } = await watch(t, watched);
     t.match(await attachment.run(verb, {}, { under }), { status: 0 });
@@ -76,7 +76,7 @@ for (const subject of subjects)
         await t.test(
           `the namespace goes during ${verb}, ${heir ? "and another gets its path" : "for good"}`,
           async (t) => {
-            const dataDir = await newDataDir(t);
+            const dataDir = await newDataDir(t, subject.name);
             t.ok(all[verb].length > 8, `${all[verb].length} points`);
             for (const point of sampled(t, all[verb])) {
               const here = await doomed(t, subject, dataDir);

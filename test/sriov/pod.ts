@@ -1,5 +1,5 @@
 // What the tests of sriov-vfio share: VFs that can be set up, pods that are to have one, and all that a DEL has to give back.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { createNamespace } from "../harness/namespaces.ts";
@@ -55,11 +55,15 @@ export async function carrierOf(link: string): Promise<void> {
 /** A pod that is to have the VF, with a namespace and a container ID of its own, and, unless `fields` say otherwise, a journal. */
 export async function podWith(scope: Scope, vf: Vf, fields: object = {}): Promise<VfPod> {
   const { path } = await createNamespace(scope);
-  const directory = mkdtempSync("/run/sriov-");
-  scope.teardown(() => rmSync(directory, { recursive: true }));
+  const [directory, devinfo] = ["/run/sriov-vfio", "/var/run/k8s.cni.cncf.io/devinfo/cni"].map((root) => {
+    mkdirSync(root, { recursive: true });
+    const made = mkdtempSync(`${root}/test-`);
+    scope.teardown(() => rmSync(made, { recursive: true }));
+    return made;
+  }) as [string, string];
   containers += 1;
   const call: Call = { containerId: `c${containers}`, netns: path, ifname: "net1" };
-  const info = `${directory}/devinfo/cni/info.json`;
+  const info = `${devinfo}/info.json`;
   const netconf = {
     ...{ cniVersion: "1.1.0", name: "fast", type: "sriov-vfio", deviceID: vf.address, dataDir: `${directory}/journal` },
     ...{ runtimeConfig: { CNIDeviceInfoFile: info } },

@@ -1,5 +1,6 @@
 // Delegating to an IPAM plugin: it is found on CNI_PATH, gets all that we got, and is undone where ADD fails.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { blockedDataDir } from "../../harness/attachment.ts";
 import { type IpamPlugin, ipamPlugin, leased, leaseKeeper } from "../lease-keeper.ts";
 import type { Rule } from "../rule.ts";
 import { filesBelow, type Subject } from "../subject.ts";
@@ -184,11 +185,12 @@ export const delegation: readonly Rule[] = [
     name: "S4: where ADD fails after the delegate's has succeeded, the address is released",
     of: (subject) => delegates(subject) && subject.records,
     attaches: true,
-    check: async ({ t, run, ground, isAsBefore }) => {
+    check: async ({ t, subject, run, ground, isAsBefore }) => {
       const before = await ground.state();
       const directory = t.testdir({ file: "" });
       const { netconf, call } = callOf(leaseKeeper(directory));
-      const answer = await run("ADD", { netconf: { ...netconf, dataDir: `${directory}/file/below` }, call: call! });
+      const dataDir = await blockedDataDir(t, subject.name);
+      const answer = await run("ADD", { netconf: { ...netconf, dataDir }, call: call! });
       t.match(answer, { status: 1, error: { code: 5 } });
       t.notOk(existsSync(`${directory}/leases/${ground.call.containerId}:${ground.call.ifname}`));
       await isAsBefore(before);

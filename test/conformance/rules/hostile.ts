@@ -245,11 +245,11 @@ export const hostile: readonly Rule[] = [
       for (const call of names) await attached({ call }, look(JSON.stringify(call)), JSON.stringify(call));
       for (const up of ["..", "../x", "../../../etc/cron.d/x", "a/../../x"])
         await refused("ADD", { call: { containerId: up } }, { code: 4 });
-      for (const wrong of ["run/x", "../x", `${dataDir}/../x`, ".", ""])
+      for (const wrong of ["run/x", "../x", `${dataDir}/../x`, ".", "", "/etc/cni/net.d", "/tmp/x"])
         await refused(
           "ADD",
           { netconf: { dataDir: wrong } },
-          { code: 7, says: /^dataDir: must be an absolute path/, what: wrong },
+          { code: 7, says: /^dataDir: must be \/run\/[a-z-]+ or a directory below it/, what: wrong },
         );
     },
   },

@@ -1,5 +1,8 @@
 // STATUS: whether an ADD could be served, and nothing that another verb would wait for.
+
 import { chmodSync, mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { blockedDataDir, newDataDir } from "../../harness/attachment.ts";
 import type { Rule } from "../rule.ts";
 
 export const status: readonly Rule[] = [
@@ -20,14 +23,15 @@ export const status: readonly Rule[] = [
   {
     name: "S2: STATUS is code 50 where nothing can be recorded, and says where; other verbs do not ask it",
     of: ({ records }) => records,
-    check: async ({ t, refused, succeeds }) => {
-      const directory = t.testdir({ file: "" });
-      mkdirSync(`${directory}/open`);
-      chmodSync(`${directory}/open`, 0o777);
-      for (const dataDir of [`${directory}/file`, `${directory}/file/below`, "/proc/1/below", `${directory}/open`])
+    check: async ({ t, subject, refused, succeeds }) => {
+      const blocked = await blockedDataDir(t, subject.name);
+      const open = await newDataDir(t, subject.name);
+      mkdirSync(open, { recursive: true });
+      chmodSync(open, 0o777);
+      for (const dataDir of [blocked, dirname(blocked), open])
         await refused("STATUS", { netconf: { dataDir } }, { code: 50, says: dataDir, what: dataDir });
-      await succeeds("DEL", { netconf: { dataDir: "/proc/1/below" } });
-      await succeeds("VERSION", { netconf: { dataDir: "/proc/1/below" } });
+      await succeeds("DEL", { netconf: { dataDir: await newDataDir(t, subject.name) } });
+      await succeeds("VERSION", { netconf: { dataDir: blocked } });
     },
   },
   {

@@ -80,11 +80,7 @@ async function groundOn(
     netconf,
     namespace,
     directory,
-    state: async () => [
-      ...(await stateOfVf()),
-      ...fileLines(directory),
-      ...(directory === dirname(dirname(dirname(info))) ? [] : fileLines(dirname(info))),
-    ],
+    state: async () => [...(await stateOfVf()), ...fileLines(directory), ...fileLines(dirname(info))],
     // Its namespace stays empty; what the node has is seen by the names of its links, which costs nothing where it is emulated.
     surroundings: async () => readdirSync("/sys/class/net/").sort(),
     // The network is another plugin's, of which only these are asked.

@@ -29,7 +29,7 @@ async function refuses(
   await pod.attach(network ?? { kind: "bridge", families: "dual" });
   await ip(pod.namespace, ...commands);
   const before = await snapshot(pod.namespace);
-  const dataDir = await newDataDir(t);
+  const dataDir = await newDataDir(t, "bridge-binding");
   await prepare?.(dataDir, pod.containerId);
   const binding = await bindingOf(t, pod, { dataDir, netconf });
   const recorded = prepare ? undefined : await binding.journal();
@@ -82,8 +82,14 @@ const fields: Record<string, { netconf: Netconf; code?: number; msg: RegExp }> =
     netconf: { primaryInterface: "a".repeat(16) },
     msg: /^primaryInterface: must be a link's/,
   },
-  "a dataDir that is relative": { netconf: { dataDir: "run/x" }, msg: /^dataDir: must be an absolute path/ },
-  "a dataDir that goes up": { netconf: { dataDir: "/run/../etc" }, msg: /^dataDir: must be an absolute path without/ },
+  "a dataDir that is relative": {
+    netconf: { dataDir: "run/x" },
+    msg: /^dataDir: must be \/run\/bridge-binding or a directory below it/,
+  },
+  "a dataDir that goes up": {
+    netconf: { dataDir: "/run/../etc" },
+    msg: /^dataDir: must be \/run\/bridge-binding or a directory below it/,
+  },
   "a network without a name": {
     netconf: { args: { cni: { logicNetworkName: 7 } } },
     msg: /^args\.cni\.logicNetworkName: must be .*, not 7$/,

@@ -13,7 +13,7 @@ const silent = { status: 0, stdout: "" };
 t.test("a hundred pods at a time: no error, no leak", async (t) => {
   const pods = await createPods(t, sampled(t, Array.from({ length: 100 })).length);
   await each(pods, (pod) => pod.attach({ kind: "veth", addresses: ["10.0.0.2/24", "fd00:9::2/64"] }));
-  const dataDir = await newDataDir(t);
+  const dataDir = await newDataDir(t, "bridge-binding");
   const bindings = await each(pods, (pod) => bindingOf(t, pod, { dataDir }));
   const states = await each(pods, async ({ namespace }) => [namespace, await snapshot(namespace)] as const);
 

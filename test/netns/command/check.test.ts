@@ -27,7 +27,7 @@ const check = (plugin: string, dataDir: string, ...args: string[]) =>
 
 /** Pods on a network each, bound, with one journal. */
 async function bound(t: Scope, length: number): Promise<{ pods: Pod[]; bindings: Attachment[]; dataDir: string }> {
-  const dataDir = await newDataDir(t);
+  const dataDir = await newDataDir(t, "bridge-binding");
   const pods = await createPods(t, length);
   const bindings: Attachment[] = [];
   for (const pod of pods) {
@@ -238,7 +238,7 @@ t.test("there are colours on a terminal and nowhere else", async (t) => {
 });
 
 t.test("two plugins keep their records apart, also in one directory", async (t) => {
-  const dataDir = await newDataDir(t);
+  const dataDir = await newDataDir(t, "bridge-binding");
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const pod = await createPod(t);
   await pod.attach({ kind: "bridge" });

@@ -13,7 +13,7 @@ import { bindingOf } from "../bridge-binding/binding.ts";
 export async function rerun(scope: Scope, page: string): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "commands-"));
   scope.teardown(() => rm(directory, { recursive: true }));
-  const dataDir = await newDataDir(scope);
+  const dataDir = await newDataDir(scope, "bridge-binding");
   const pods = await createPods(scope, 2);
   for (const [position, pod] of pods.entries())
     await pod.attach({

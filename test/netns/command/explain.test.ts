@@ -178,7 +178,7 @@ t.test("what explain is asked in the wrong way is named", async (t) => {
   for (const [args, status, words] of [
     [["--netns", "/run/netns/nosuch"], 3, /--netns: \/run\/netns\/nosuch is missing/],
     [["--netns", "/etc/hostname"], 3, /--netns: \/etc\/hostname is a regular file/],
-    [["--netns", `${process.pid}`], 3, /--netns: .* is the network namespace that the plugin itself runs in/],
+    [["--netns", `${process.pid}`], 3, /--netns: .* is the node's own network namespace/],
     [["--netns", "4194399"], 3, /--netns: 4194399 is neither a path nor a process/],
     [["--netns", "blue"], 3, /--netns: blue is neither/],
     [["/nosuch/file"], 3, /\/nosuch\/file/],
@@ -197,7 +197,13 @@ t.test("what explain is asked in the wrong way is named", async (t) => {
 });
 
 t.test("sriov-vfio explains what it can without a VF", async (t) => {
-  const netconf = { cniVersion: "1.0.0", name: "fast", type: "sriov-vfio", vlan: 100, dataDir: await newDataDir(t) };
+  const netconf = {
+    cniVersion: "1.0.0",
+    name: "fast",
+    type: "sriov-vfio",
+    vlan: 100,
+    dataDir: await newDataDir(t, "sriov-vfio"),
+  };
   const valid = await explain("sriov-vfio", netconf);
   t.match(valid, { status: 0, told: { conf: { vlan: 100, driver: "vfio-pci" }, notes: [/^deviceID: is missing/] } });
   const absent = await explain("sriov-vfio", netconf, "--device", "ffff:ff:1f.7");

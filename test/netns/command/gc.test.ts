@@ -22,7 +22,7 @@ const gc = (dataDir: string, ...args: string[]) =>
 
 /** Pods where an ADD has succeeded, all in one journal. */
 async function prepared(t: Scope, length: number): Promise<{ pods: Pod[]; passts: Attachment[]; dataDir: string }> {
-  const dataDir = await newDataDir(t);
+  const dataDir = await newDataDir(t, "passt-binding");
   const pods = await createPods(t, length);
   const passts: Attachment[] = [];
   for (const pod of pods) {
@@ -101,7 +101,8 @@ t.test("gc leaves a record whose runtime's directory is not to be seen, as in a 
     "--",
     "sh",
     "-c",
-    'mount -t tmpfs none /run && exec "$@"',
+    // All of /run is another one, but for the records.
+    'mount --bind /run/passt-binding /mnt && mount -t tmpfs none /run && mkdir /run/passt-binding && mount --bind /mnt /run/passt-binding && exec "$@"',
     "sh",
   ];
   const { status, told } = await inJson<Told>("passt-binding", ["gc", "--data-dir", dataDir], { under: hidden });
@@ -143,7 +144,7 @@ t.test("another namespace at the same path is not the one that is on record", as
 t.test(
   "without records, or their directory, there is nothing to do; a directory that was asked for must be there",
   async (t) => {
-    const dataDir = await newDataDir(t);
+    const dataDir = await newDataDir(t, "passt-binding");
     t.match(await byHand("passt-binding", ["gc", "--data-dir", dataDir]), { status: 3, stderr: /ENOENT/ });
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
     t.match(await gc(dataDir), { status: 0, told: { attachments: [], unreadable: [] } });

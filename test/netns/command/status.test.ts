@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import t from "tap";
-import { newDataDir } from "../../harness/attachment.ts";
+import { blockedDataDir, newDataDir } from "../../harness/attachment.ts";
 import { createNamespace } from "../../harness/namespaces.ts";
 import { readOnlySysctls } from "../passt-binding/mounts.ts";
 import { byHand, inJson } from "./by-hand.ts";
@@ -17,7 +17,6 @@ interface Told {
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
 t.test("status has a line for each thing that it looked at", async (t) => {
-  const dataDir = await newDataDir(t);
   const node = await createNamespace(t);
   for (const [plugin, needs] of [
     ["bridge-binding", ["/dev/net/tun", "kernel: bridge links"]],
@@ -26,6 +25,7 @@ t.test("status has a line for each thing that it looked at", async (t) => {
       ["net.ipv4.ip_unprivileged_port_start: can be written", "net.ipv4.ping_group_range: can be written"],
     ],
   ] as const) {
+    const dataDir = await newDataDir(t, plugin);
     const input = JSON.stringify({ name: "blue", type: plugin, dataDir });
     const { status, stdout } = await byHand(plugin, ["status", "-"], { input, node });
     t.equal(status, 0);
@@ -36,13 +36,14 @@ t.test("status has a line for each thing that it looked at", async (t) => {
 
 t.test("status names what is missing, and goes on with the rest", async (t) => {
   const node = await createNamespace(t);
-  const netconf = { name: "blue", type: "passt-binding", pingGroupRange: [2, 1], dataDir: "/proc/nosuch" };
+  const dataDir = await blockedDataDir(t, "passt-binding");
+  const netconf = { name: "blue", type: "passt-binding", pingGroupRange: [2, 1], dataDir };
   const input = JSON.stringify(netconf);
   const { status, told } = await inJson<Told>("passt-binding", ["status", "-"], { input, node, ...readOnlySysctls });
   t.match([status, told.healthy], [1, false]);
   t.match(
     told.looks.map(({ faults }) => faults),
-    [[/^pingGroupRange: begins with 2/], [], [/read-only here/], [/read-only here/], [/\/proc\/nosuch/]],
+    [[/^pingGroupRange: begins with 2/], [], [/read-only here/], [/read-only here/], [new RegExp(dataDir)]],
   );
   const { stdout } = await byHand("passt-binding", ["status", "-"], { input, node, ...readOnlySysctls });
   t.match(stdout, /^fault +pingGroupRange: .*\nok +network namespaces/m);
@@ -50,7 +51,7 @@ t.test("status names what is missing, and goes on with the rest", async (t) => {
 });
 
 t.test("sriov-vfio's status says what a node needs for VFs", async (t) => {
-  const dataDir = await newDataDir(t);
+  const dataDir = await newDataDir(t, "sriov-vfio");
   const input = JSON.stringify({ name: "fast", type: "sriov-vfio", driver: "nosuch_vfio_pci", dataDir });
   const { status, told } = await inJson<Told>("sriov-vfio", ["status", "-"], { input });
   t.equal(status, 1);

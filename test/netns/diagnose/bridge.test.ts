@@ -261,7 +261,10 @@ t.test("all networks of a pod are drawn, each with what is its own", async (t) =
   await pod.attach({ kind: "bridge", ifname: blue });
   const netconf = { queues: 2 };
   await (await attachmentOf(t, "bridge-binding", pod, { dataDir, ifname: "net2", netconf })).add();
-  await (await attachmentOf(t, "passt-binding", pod, { dataDir, ifname: "net3" })).add();
+  // diagnose looks in each plugin's own directory, too.
+  const passt = await attachmentOf(t, "passt-binding", pod, { dataDir: "/run/passt-binding", ifname: "net3" });
+  t.teardown(() => passt.del());
+  await passt.add();
   await pod.attach({ kind: "bridge", ifname: "eth7" });
   const { wires, findings, status } = await document();
   t.match({ findings, status }, { findings: [], status: 0 });

@@ -44,7 +44,7 @@ export async function patientOf(
 ): Promise<Patient> {
   const pod = await createPod(t);
   const attached = await pod.attach({ kind: "bridge", families: "dual", ...network });
-  const dataDir = await newDataDir(t);
+  const dataDir = await newDataDir(t, plugin);
   const binding = await attachmentOf(t, plugin, pod, { dataDir, netconf });
   await binding.add();
   const document = async () => {

@@ -1,10 +1,11 @@
 // The plugin that docs/writing-a-plugin.md makes, taken from the page, built, and run as the page runs it.
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import t from "tap";
+import { newDataDir } from "../../harness/attachment.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const page = await readFile(join(root, "docs/writing-a-plugin.md"), "utf8");
@@ -34,10 +35,12 @@ t.test("the page's plugin builds, changes a pod, tells a difference, and gives t
   // The journal and the namespace of the page are a test's own here.
   const namespace = `writing-${process.pid}`;
   t.teardown(() => execa("ip", ["netns", "del", namespace], { reject: false }));
+  t.teardown(() => rmdir("/run/no-echo"));
+  const dataDir = await newDataDir(t, "no-echo");
   const script = blocks("sh")[0]!
     .text.replaceAll("trial", namespace)
     .replaceAll("dist", dist)
-    .replaceAll('"type": "no-echo"', `"type": "no-echo", "dataDir": "${directory}/journal"`);
+    .replaceAll('"type": "no-echo"', `"type": "no-echo", "dataDir": "${dataDir}"`);
   const { stdout } = await execa("bash", ["-euc", script]);
   const json = blocks("json").map(({ text }) => text);
   t.same(stdout.split("\n"), ["0", '{"cniVersion":"1.1.0"}', "1", json[0], "0", json[1]]);

@@ -46,9 +46,18 @@ const fields: Record<string, { netconf: Netconf; code?: number; msg: string | Re
   "a link's name of 16 bytes": { netconf: { interface: "a".repeat(16) }, msg: /^interface: must be a link's name/ },
   "a link's name that is empty": { netconf: { interface: "" }, msg: /^interface: must be a link's name/ },
   "a link's name that is a number": { netconf: { interface: 0 }, msg: /^interface: must be a link's name.*, not 0$/ },
-  "a dataDir that is relative": { netconf: { dataDir: "run/x" }, msg: /^dataDir: must be an absolute path/ },
-  "a dataDir that goes up": { netconf: { dataDir: "/run/../etc" }, msg: /^dataDir: must be an absolute path without/ },
-  "a dataDir with a NUL": { netconf: { dataDir: "/run/\0" }, msg: /^dataDir: must be an absolute path/ },
+  "a dataDir that is relative": {
+    netconf: { dataDir: "run/x" },
+    msg: /^dataDir: must be \/run\/passt-binding or a directory below it/,
+  },
+  "a dataDir that goes up": {
+    netconf: { dataDir: "/run/../etc" },
+    msg: /^dataDir: must be \/run\/passt-binding or a directory below it/,
+  },
+  "a dataDir with a NUL": {
+    netconf: { dataDir: "/run/\0" },
+    msg: /^dataDir: must be \/run\/passt-binding or a directory below it/,
+  },
   "an unknown field that is nearly one": {
     netconf: { unprivilegedPortsStart: 1 },
     msg: 'netconf: unknown field "unprivilegedPortsStart", did you mean "unprivilegedPortStart"?',
@@ -90,7 +99,7 @@ const fields: Record<string, { netconf: Netconf; code?: number; msg: string | Re
       `${portStart}: must be at least 0, not -1`,
       `${range}[0]: must be at least 0, not -1`,
       `${range}[1]: must be at most 4294967294, not 4294967295`,
-      'dataDir: must be an absolute path without "..", not "x"',
+      'dataDir: must be /run/passt-binding or a directory below it, not "x"',
       'netconf: unknown field "zzzzzzzz"',
       "dns: must be an object, not a number",
     ].join("; "),
@@ -126,7 +135,7 @@ t.test("a dataDir is refused:", async (t) => {
   const pod = await createPod(t);
   const before = await snapshot(pod.namespace);
   for (const [what, { prepare, code, msg }] of Object.entries(badDataDirs)) {
-    const dataDir = await newDataDir(t);
+    const dataDir = await newDataDir(t, "passt-binding");
     await prepare(dataDir, pod.containerId);
     const passt = await passtOf(t, pod, { dataDir });
     t.match(await passt.run("ADD"), { status: 1, error: { cniVersion: "1.1.0", code, msg } }, what);
@@ -136,7 +145,7 @@ t.test("a dataDir is refused:", async (t) => {
 
 t.test("a dataDir of another user's is refused", async (t) => {
   const pod = await createPod(t);
-  const dataDir = await newDataDir(t);
+  const dataDir = await newDataDir(t, "passt-binding");
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   await chown(dataDir, 107, 107);
   const passt = await passtOf(t, pod, { dataDir });

@@ -1,5 +1,12 @@
 import t from "tap";
-import { type Attachment, collect, type Netconf, newDataDir, validAttachments } from "../../harness/attachment.ts";
+import {
+  type Attachment,
+  blockedDataDir,
+  collect,
+  type Netconf,
+  newDataDir,
+  validAttachments,
+} from "../../harness/attachment.ts";
 import { type Call, callPlugin } from "../../harness/plugin.ts";
 import { createPod, createPods } from "../../harness/pod.ts";
 import type { Scope } from "../../harness/scope.ts";
@@ -10,7 +17,7 @@ const silent = { status: 0, stdout: "", stderr: "" };
 
 /** Pods where an ADD has succeeded, all in one journal: of the network `passt-binding`, and the last one of the network `other`. */
 async function preparedPods(t: Scope, length: number) {
-  const dataDir = await newDataDir(t);
+  const dataDir = await newDataDir(t, "passt-binding");
   const pods = await createPods(t, length);
   const passts: Attachment[] = [];
   for (const [position, pod] of pods.entries()) {
@@ -76,11 +83,12 @@ t.test("STATUS is 50, and ADD is refused with the same words before it changes a
 });
 
 t.test("STATUS says all that is in the way at once", async (t) => {
-  const { status: ended, error } = await status({ dataDir: "/proc/1/below" }, readOnlySysctls);
+  const dataDir = await blockedDataDir(t, "passt-binding");
+  const { status: ended, error } = await status({ dataDir }, readOnlySysctls);
   t.match({ ended, code: error?.code }, { ended: 1, code: 50 });
-  for (const words of [ports, groups, "/proc/1/below"]) t.ok(error!.msg.includes(words), words);
+  for (const words of [ports, groups, dataDir]) t.ok(error!.msg.includes(words), words);
 });
 
 t.test("STATUS does not look for the link, which is the pod's", async (t) => {
-  t.match(await status({ dataDir: await newDataDir(t), interface: "nolink" }), silent);
+  t.match(await status({ dataDir: await newDataDir(t, "passt-binding"), interface: "nolink" }), silent);
 });

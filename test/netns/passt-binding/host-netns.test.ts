@@ -31,7 +31,7 @@ t.test("the node's own namespace is refused by ADD, which has written nothing by
   for (const netns of await pathsOfNode(t, pod)) {
     const { under, mutations } = await watch(t);
     const answer = await passt.run("ADD", {}, { netns, under });
-    const msg = `CNI_NETNS: ${netns} is the network namespace that the plugin itself runs in, expected the container's`;
+    const msg = `CNI_NETNS: ${netns} is the node's own network namespace, expected the container's`;
     t.match(answer, { status: 1, error: { cniVersion: "1.1.0", code: 8, msg } });
     t.same(await mutations(), [], "no call that changes anything");
     const check = await passt.run("CHECK", { prevResult: {} }, { netns });

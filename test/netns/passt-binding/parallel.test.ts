@@ -16,7 +16,7 @@ const failed = (answers: readonly Answer[]) => answers.filter(({ status }) => st
 
 t.test("fifty pods at a time: no error, no leak", async (t) => {
   const pods = await createPods(t, sampled(t, Array.from({ length: 50 })).length);
-  const dataDir = await newDataDir(t);
+  const dataDir = await newDataDir(t, "passt-binding");
   const passts = await each(pods, (pod) => passtOf(t, pod, { dataDir }));
   const states = async () => new Set((await each(pods, ({ namespace }) => rightsIn(namespace))).map(String));
   const before = await each(pods.slice(0, 3), ({ namespace }) => snapshot(namespace));
@@ -141,7 +141,7 @@ t.test("of many ADDs of one attachment at once one succeeds, and the others chan
 
 t.test("GC of some attachments while others are added and deleted leaves those alone", async (t) => {
   const pods = await createPods(t, 12);
-  const dataDir = await newDataDir(t);
+  const dataDir = await newDataDir(t, "passt-binding");
   const passts = await each(pods, (pod) => passtOf(t, pod, { dataDir }));
   const [leaked, staying] = [passts.slice(0, 6), passts.slice(6)];
   for (const passt of leaked) await passt.add();

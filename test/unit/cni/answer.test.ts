@@ -226,7 +226,7 @@ t.test("ADD and CHECK refuse the plugin's own namespace, unless told to let it p
     const { machine, verbs } = call(own, chained);
     t.match(machine.document, {
       code: 8,
-      msg: /^CNI_NETNS: \/proc\/7\/ns\/net is the network namespace that the plugin itself runs in/,
+      msg: /^CNI_NETNS: \/proc\/7\/ns\/net is the node's own network namespace/,
     });
     t.same(verbs, []);
     for (const override of ["1", "true", "TRUE"])
@@ -452,13 +452,13 @@ t.test(
       mtu: 1,
       vln: 5,
       loud: true,
-      dataDir: "/run/other",
+      dataDir: "/run/note/other",
       dns: [],
       prevResult: [],
     });
     t.equal(status, 0);
     const { conf, prevResult } = plugin.calls[0]![1] as { conf: object; prevResult?: object };
-    t.same(conf, { loud: true, dataDir: "/run/other" });
+    t.same(conf, { loud: true, dataDir: "/run/note/other" });
     t.equal(prevResult, undefined);
 
     const stripped = note({ netconf: demanding as never });

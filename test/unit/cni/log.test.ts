@@ -59,34 +59,49 @@ t.test("a failure before the configuration is read is told of too", async (t) =>
 
 t.test("the same line goes to the file that is named, beside standard error", async (t) => {
   for (const plugin of [failing(), warning()]) {
-    const { machine } = call(environment("ADD"), { ...netconf, logFile: "/var/log/note.log" }, { plugin });
-    t.same([...machine.written], [["/var/log/note.log", machine.stderr]]);
+    const { machine } = call(
+      environment("ADD"),
+      { ...netconf, logFile: "/var/log/kubevirt-cni-bindings/note.log" },
+      { plugin },
+    );
+    t.same([...machine.written], [["/var/log/kubevirt-cni-bindings/note.log", machine.stderr]]);
     t.not(machine.stderr, "");
   }
-  t.same([...call(environment("ADD"), { ...netconf, logFile: "/var/log/note.log" }).machine.written], []);
+  t.same(
+    [...call(environment("ADD"), { ...netconf, logFile: "/var/log/kubevirt-cni-bindings/note.log" }).machine.written],
+    [],
+  );
 });
 
 t.test("a file that cannot be written makes no call fail, and that is said", async (t) => {
+  const file = "/var/log/kubevirt-cni-bindings/note.log";
   const prepare = (machine: Machine): void => {
-    machine.refused.set("/log", hostError("EROFS", "open", "/log"));
+    machine.refused.set(file, hostError("EROFS", "open", file));
   };
   const { machine, status } = call(
     environment("ADD"),
-    { ...netconf, logLevel: "info", logFile: "/log" },
+    { ...netconf, logLevel: "info", logFile: file },
     { prepare, plugin: note() },
   );
   t.equal(status, 0);
-  t.match(machine.stderr, /level=info .*\nnote: logFile: open \/log: failed \(EROFS\)\n$/);
+  t.match(machine.stderr, /level=info .*\nnote: logFile: open \S+note\.log: failed \(EROFS\)\n$/);
 });
 
 t.test("what is no level, or no path, is refused, and passed over where something has to be cleaned up", async (t) => {
   const faulty = { ...netconf, logLevel: "debug", logFile: "log" };
   t.match(call(environment("ADD"), faulty).machine.document, {
     code: 7,
-    msg: /logLevel: must be "error" or "warn" or "info".*; logFile: must be an absolute path/,
+    msg: /logLevel: must be "error" or "warn" or "info".*; logFile: must be a file in \/var\/log\/kubevirt-cni-bindings/,
   });
   const { machine, status } = call(environment("DEL"), faulty);
-  t.match({ status, stderr: machine.stderr, written: machine.written.size }, { status: 0, stderr: "", written: 0 });
+  t.match(
+    { status, stderr: machine.stderr, written: machine.written.size },
+    {
+      status: 0,
+      stderr: /warning="logFile: must be a file in .*, not \\"log\\"; nothing is written to it"/,
+      written: 0,
+    },
+  );
 });
 
 t.test("a moment is written as RFC 3339 has it", async (t) => {
@@ -97,4 +112,39 @@ t.test("a moment is written as RFC 3339 has it", async (t) => {
     { numRuns: 2000 },
   );
   t.equal(timestamp(Date.UTC(2028, 1, 29, 23, 59, 59, 999)), "2028-02-29T23:59:59.999Z");
+});
+
+t.test("no log file is written where others could put something in its place", async (t) => {
+  const logFile = "/var/log/kubevirt-cni-bindings/note.log";
+  for (const [directory, fault] of [
+    [{ kind: "directory", mode: 0o755, uid: 7 }, /belongs to user 7, not to root/],
+    [{ kind: "directory", mode: 0o775 }, /mode 775 lets other users write/],
+    [{ kind: "symlink" }, /is a symlink, not a directory/],
+  ] as const) {
+    const prepare = (machine: Machine): void => {
+      machine.files.set("/var/log/kubevirt-cni-bindings", directory);
+    };
+    const { machine, status } = call(environment("ADD"), { ...netconf, logFile }, { prepare, plugin: warning() });
+    t.same([status, machine.written.size], [0, 0]);
+    t.match(machine.stderr, fault);
+  }
+});
+
+t.test("ADD refuses a log file anywhere else", async (t) => {
+  const root = "/var/log/kubevirt-cni-bindings";
+  for (const logFile of [
+    "/etc/ld.so.preload",
+    root,
+    `${root}/`,
+    `${root}/../x`,
+    `${root}/a/b`,
+    `${root}/.x`,
+    `${root}/a b`,
+    `${root}x/y`,
+  ])
+    t.match(
+      call(environment("ADD"), { ...netconf, logFile }).machine.document,
+      { code: 7, msg: /logFile: must be a file in/ },
+      logFile,
+    );
 });

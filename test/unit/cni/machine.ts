@@ -1,8 +1,8 @@
 // A process on a node, in memory: what the edge of a plugin asks of the system, and what it did.
 import { answer } from "../../../lib/cni/answer.ts";
-import { defaulted, defineNetconf, optional, required } from "../../../lib/cni/netconf.ts";
+import { defaulted, defineNetconf, journalDirectory, optional, required } from "../../../lib/cni/netconf.ts";
 import type { Plugin } from "../../../lib/cni/plugin.ts";
-import { absolutePath, flag, integer } from "../../../lib/cni/schemas.ts";
+import { flag, integer } from "../../../lib/cni/schemas.ts";
 import type { RunOptions, RunResult, System } from "../../../lib/cni/system.ts";
 
 /** A HostError, as the host throws it. */
@@ -82,7 +82,10 @@ export class Machine implements System {
     const refusal = this.refused.get(path);
     if (refusal !== undefined) throw refusal;
     if (file === undefined) throw hostError("ENOENT", "stat", path);
-    return { device: 1, inode: 1, mode: 0o644, ...file };
+    return { device: 1, inode: 1, mode: 0o644, uid: 0, ...file };
+  };
+  makeDirectory = (path: string): void => {
+    this.files.set(path, { kind: "directory", mode: 0o700 });
   };
   openNetns = (path: string): number => {
     const file = this.files.get(path);
@@ -143,7 +146,7 @@ const noteNetconf = defineNetconf(() => ({
   mtu: optional(() => integer({ min: 68, max: 65535, unit: "bytes" })),
   vlan: optional(() => integer({ min: 1, max: 4094 })),
   loud: defaulted(false, flag),
-  dataDir: defaulted("/run/note", absolutePath),
+  dataDir: journalDirectory("note"),
 }));
 type Note = ReturnType<typeof noteNetconf.parse>;
 type Salvaged = ReturnType<typeof noteNetconf.salvage>;
@@ -175,7 +178,7 @@ export function note(
 /** A netconf with a field that must be there. */
 export const demanding = defineNetconf(() => ({
   deviceID: required(() => integer({ min: 1, max: 9 })),
-  dataDir: defaulted("/run/note", absolutePath),
+  dataDir: journalDirectory("note"),
 }));
 
 /** Calls the plugin on a new machine, and gives both. */

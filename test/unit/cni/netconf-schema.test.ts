@@ -52,7 +52,7 @@ t.test("a netconf's fields make a table for the documentation", async (t) => {
       "| `loud` | true or false | `false` | e |",
       "| `mac` | MAC address | – | f |",
       '| `logLevel` | `"error"` or `"warn"` or `"info"` | `"warn"` | what is told on standard error, a line for each call: failures, also successes with a warning, or every call |',
-      "| `logFile` | absolute path | – | a file to which the same lines are appended |",
+      "| `logFile` | file in `/var/log/kubevirt-cni-bindings` | – | a file to which the same lines are appended |",
       "",
     ].join("\n"),
   );

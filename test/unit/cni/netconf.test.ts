@@ -3,12 +3,12 @@ import {
   type ConfOf,
   defaulted,
   defineNetconf,
+  journalDirectory,
   optional,
   required,
   type SalvagedOf,
 } from "../../../lib/cni/netconf.ts";
 import {
-  absolutePath,
   cidr,
   either,
   flag,
@@ -42,7 +42,7 @@ const netconf = defineNetconf(
     gateway: optional(ip),
     interface: optional(linkName),
     label: optional(() => text({ max: 10 })),
-    dataDir: defaulted("/run/x", absolutePath),
+    dataDir: journalDirectory("x"),
   }),
   ({ mtu, vlan }) =>
     mtu !== undefined && vlan !== undefined && mtu < vlan ? ["mtu: is below vlan", "vlan: is above mtu"] : [],
@@ -130,9 +130,9 @@ t.test("a value is refused in plain words", async (t) => {
     [{ label: "" }, 'label: must be text of 1 to 10 characters, not ""'],
     [{ label: "eleven char" }, 'label: must be text of 1 to 10 characters, not "eleven char"'],
     [{ label: "a\u0000b" }, 'label: must be text of 1 to 10 characters, without control characters, not "a\\u0000b"'],
-    [{ dataDir: "run" }, 'dataDir: must be an absolute path without "..", not "run"'],
-    [{ dataDir: "/run/../etc" }, 'dataDir: must be an absolute path without "..", not "/run/../etc"'],
-    [{ dataDir: "/run\u0000" }, 'dataDir: must be an absolute path without "..", not "/run\\u0000"'],
+    [{ dataDir: "run" }, 'dataDir: must be /run/x or a directory below it, not "run"'],
+    [{ dataDir: "/run/../etc" }, 'dataDir: must be /run/x or a directory below it, not "/run/../etc"'],
+    [{ dataDir: "/run\u0000" }, 'dataDir: must be /run/x or a directory below it, not "/run\\u0000"'],
     [{ label: "x".repeat(100) }, `label: must be text of 1 to 10 characters, not "${"x".repeat(60)}…"`],
   ] as const)
     t.equal(fault(more), words);

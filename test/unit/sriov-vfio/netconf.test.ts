@@ -29,12 +29,23 @@ const valid: Record<string, readonly unknown[]> = {
   spoofchk: ["on", "off"],
   trust: ["on", "off"],
   link_state: ["auto", "enable", "disable"],
-  dataDir: ["/run/elsewhere"],
+  dataDir: ["/run/sriov-vfio", "/run/sriov-vfio/blue"],
 };
 const invalid: Record<string, readonly unknown[]> = {
   deviceID: ["3b:02.6", "0000:3b:02.8", "0000:3b:02", "../0000:3b:02.6", "0000:3b:02.6\n", "", 7, {}],
   binding: ["Auto", "prebound", true, ""],
-  driver: ["igbvf", "uio_pci_generic", "", "vfio-pci/../../igbvf", "../vfio-pci", 7],
+  driver: [
+    "igbvf",
+    "uio_pci_generic",
+    "",
+    "vfio-pci/../../igbvf",
+    "../vfio-pci",
+    "/tmp/evil-vfio-pci",
+    "x y-vfio-pci",
+    "x\nvfio-pci",
+    `${"x".repeat(50)}-vfio-pci`,
+    7,
+  ],
   mac: ["02:00:00:00:00", "01:00:00:00:00:01", "00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff", "", 7],
   vlan: [-1, 4095, 4096, 1.5, "100", true, []],
   vlanQoS: [-1, 8, "3", 0.5],
@@ -44,7 +55,15 @@ const invalid: Record<string, readonly unknown[]> = {
   spoofchk: ["ON", "yes", true, false, "", 1],
   trust: ["On", "true", true, ""],
   link_state: ["up", "Enable", true, ""],
-  dataDir: ["run/x", "/run/../etc", ""],
+  dataDir: [
+    "run/x",
+    "/run/../etc",
+    "",
+    "/etc/cni/net.d",
+    "/run/sriov-vfio-x",
+    "/run/sriov-vfio/../x",
+    "/run/sriov-vfio/./x",
+  ],
 };
 
 t.test("each field takes what it may be", async (t) => {
@@ -92,8 +111,9 @@ t.test("an unknown key is a fault that names the nearest one, and all faults are
 });
 
 t.test("DEL and GC get the journal's place whatever else is wrong", async (t) => {
-  t.match(netconf.salvage({ ...network, vlan: 5000, oops: 1, dataDir: "/run/elsewhere" }), {
-    dataDir: "/run/elsewhere",
+  t.match(netconf.salvage({ ...network, vlan: 5000, oops: 1, dataDir: "/run/sriov-vfio/blue" }), {
+    dataDir: "/run/sriov-vfio/blue",
   });
+  t.match(netconf.salvage({ ...network, dataDir: "/var/run/sriov-vfio" }), { dataDir: "/run/sriov-vfio" });
   t.match(netconf.salvage({ ...network, dataDir: 7 }), { dataDir: "/run/sriov-vfio" });
 });

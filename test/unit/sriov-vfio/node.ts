@@ -21,7 +21,7 @@ const { sriovVfio } = await import("../../../plugins/sriov-vfio/plugin.ts");
 export const vf: string = capture.vfs[1]!;
 export const pf: string = capture.pf;
 export const journal = "/run/sriov-vfio";
-export const infoPath = "/run/devinfo/fast-net1-device.json";
+export const infoPath = "/run/k8s.cni.cncf.io/devinfo/cni/fast-net1-device.json";
 
 /** Which attachment, of which network, with what in its configuration. */
 export interface Wish {

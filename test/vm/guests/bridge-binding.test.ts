@@ -25,7 +25,7 @@ t.test("two guests", async (t) => {
   const { neighbors, node, gateways } = await createNeighbors(t, { ifnames, mtu });
   const ips = ["10.1.0.99", "fd00:1::99"] as const;
   const outsider = await startOutsider(t, { node, bridge: "cni1", ips });
-  const dataDir = await newDataDir(t);
+  const dataDir = await newDataDir(t, "bridge-binding");
   const before: Snapshot[] = [];
   const bindings: Attachment[] = [];
   for (const [position, { queues, logicNetworkName }] of wirings.entries()) {
