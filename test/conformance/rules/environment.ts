@@ -227,7 +227,11 @@ export const environment: readonly Rule[] = [
       const before = await ground.state();
       for (const call of [{ netns: "/proc/self/ns/net" }, { netns: ground.namespace.path, node: ground.namespace }]) {
         for (const verb of ["ADD", "CHECK"])
-          await refused(verb, { call, netconf: { prevResult } }, { code: 8, says: /is the node's own network namespace/ });
+          await refused(
+            verb,
+            { call, netconf: { prevResult } },
+            { code: 8, says: /is the node's own network namespace/ },
+          );
         await isAsBefore(before);
         await succeeds("DEL", { call });
       }
