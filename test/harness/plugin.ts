@@ -1,10 +1,12 @@
 // Runs a CNI plugin as a runtime does: environment, standard input, exit status, standard output.
+import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
+import { beginRecording } from "../recorder/record.ts";
 import { type Namespace, within } from "./namespaces.ts";
 
-/** Where the executables are that `scripts/build` makes. */
-export const dist = fileURLToPath(new URL("../../dist", import.meta.url));
+/** Where the executables are that `scripts/build` makes, or others to test: the environment variable DIST. */
+export const dist = process.env["DIST"] ?? fileURLToPath(new URL("../../dist", import.meta.url));
 /** Where Debian's containernetworking-plugins puts its own. */
 export const debianPlugins = "/usr/lib/cni";
 
@@ -69,7 +71,8 @@ export async function callPlugin(
   netconf: object | string = "",
 ): Promise<Answer> {
   const executable = plugin.includes("/") ? plugin : `${dist}/${plugin}`;
-  const command = [...(call.under ?? []), executable];
+  const recording = beginRecording(executable.startsWith(dist) ? (call.under ?? []) : undefined);
+  const command = [...(call.under ?? []), ...recording.under, executable];
   const [file, ...args] = call.node ? within(call.node, ...command) : command;
   const ended = await execa(file!, args, {
     reject: false,
@@ -82,6 +85,13 @@ export async function callPlugin(
   });
   const { exitCode, signal, stdout, stderr } = ended;
   if (ended.timedOut || (exitCode === undefined && signal === undefined)) throw ended;
+  recording.end(
+    [verb, basename(executable), call.ifname ?? "", typeof netconf === "string" ? netconf : JSON.stringify(netconf)],
+    {
+      status: exitCode,
+      stdout,
+    },
+  );
   const parsed = parse(stdout);
   const answer = { status: exitCode, signal, stdout, stderr };
   if (parsed === undefined) return answer;

@@ -2,6 +2,7 @@
 import { execa } from "execa";
 import { type Namespace, within } from "../../harness/namespaces.ts";
 import { dist } from "../../harness/plugin.ts";
+import { beginRecording } from "../../recorder/record.ts";
 
 /** What a command line came to. */
 export interface Ended {
@@ -22,7 +23,8 @@ export interface ByHandOptions {
 /** Runs a plugin of ours, or one by its path, with these arguments. Its output goes into pipes. */
 export async function byHand(plugin: string, args: readonly string[], options: ByHandOptions = {}): Promise<Ended> {
   const { node, input = "", env = {}, under = [] } = options;
-  const command = [...under, plugin.includes("/") ? plugin : `${dist}/${plugin}`, ...args];
+  const recording = beginRecording(under);
+  const command = [...under, ...recording.under, plugin.includes("/") ? plugin : `${dist}/${plugin}`, ...args];
   const [file, ...rest] = node ? within(node, ...command) : command;
   const { exitCode, stdout, stderr } = await execa(file!, rest, {
     reject: false,
@@ -31,6 +33,7 @@ export async function byHand(plugin: string, args: readonly string[], options: B
     input,
     timeout: 20_000,
   });
+  recording.end([plugin, ...args, input], { status: exitCode, stdout });
   return { status: exitCode, stdout, stderr };
 }
 

@@ -1,0 +1,53 @@
+// Compares records of the same tests.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** What differs in the calls of one test file. */
+export interface Difference {
+  readonly file: string;
+  /** Calls that were answered so before, and are not any more. */
+  readonly missing: readonly string[];
+  /** Calls of the later record that no earlier one holds. */
+  readonly added: readonly string[];
+}
+
+/**
+ * Names the calls whose record is new, and those that no longer occur.
+ *
+ * Several earlier records may be given, because a few calls depend on time: whether the kernel has a link-local address already, or
+ * which of two concurrent calls is first. A call is new only if none of the earlier records holds it. It is missing only if all of them hold its
+ * question and answer, and the later one does not. How often and in which order calls are made does not matter.
+ */
+export function compare(after: string, before: readonly string[]): Difference[] {
+  const files = new Set([after, ...before].flatMap(filesIn));
+  return [...files].sort().flatMap((file) => {
+    const current = linesOf(after, file);
+    const earlier = before.map((directory) => linesOf(directory, file));
+    const added = [...current].filter((line) => !earlier.some((lines) => lines.has(line)));
+    const answers = new Set([...current].map(answerOf));
+    const earlierAnswers = earlier.map((lines) => new Set([...lines].map(answerOf)));
+    const missing = [...(earlierAnswers[0] ?? [])].filter(
+      (answer) => !answers.has(answer) && earlierAnswers.every((all) => all.has(answer)),
+    );
+    return added.length + missing.length === 0 ? [] : [{ file, missing, added }];
+  });
+}
+
+/** A call's question and answer, without its effects. */
+function answerOf(line: string): string {
+  const { effects: _, ...rest } = JSON.parse(line) as { effects?: unknown };
+  return JSON.stringify(rest);
+}
+
+function filesIn(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".jsonl"));
+}
+
+function linesOf(directory: string, file: string): Set<string> {
+  try {
+    return new Set(readFileSync(join(directory, file), "utf8").split("\n").filter(Boolean));
+  } catch (failure) {
+    if ((failure as NodeJS.ErrnoException).code === "ENOENT") return new Set();
+    throw failure;
+  }
+}
