@@ -1,5 +1,5 @@
 // address-only: reserves an address for a guest that configures itself, and touches no link.
-import { serve } from "../../lib/serve.ts";
+import { serve } from "../../lib/command/serve.ts";
 import { addressOnly } from "./plugin.ts";
 
 serve(addressOnly);

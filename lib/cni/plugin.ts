@@ -1,7 +1,8 @@
-// What a plugin is: a name, a configuration, and a function for each verb. lib/serve.ts makes an executable of it.
+// What a plugin is: a name, a configuration, and a function for each verb. lib/command/serve.ts makes an executable of it.
+
+import type { Operator } from "../plugin/operator.ts";
 import type { Args } from "./environment.ts";
 import type { JsonObject } from "./json.ts";
-import type { Operator } from "./operator.ts";
 import type { Result } from "./results.ts";
 import type { Version } from "./versions.ts";
 

@@ -1,5 +1,5 @@
 // `check`: every attachment on record compared with its record. Multus never sends CHECK.
-import type { Checked, Condition, Inspection, Selection } from "../cni/operator.ts";
+import type { Checked, Condition, Inspection, Selection } from "../plugin/operator.ts";
 import { json } from "./arguments.ts";
 import { type Command, exit, type Invocation } from "./command.ts";
 import { counted, type Grade, type Item, lines } from "./report.ts";

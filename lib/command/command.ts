@@ -1,6 +1,6 @@
 // What a verb for people is: `bridge-binding status`, where no runtime has set CNI_COMMAND.
 import type { Plugin } from "../cni/plugin.ts";
-import type { Sight } from "../diagnosis/sight.ts";
+import type { Sight } from "../diagnosis/survey.ts";
 import type { Given, Option } from "./arguments.ts";
 import type { NodeFiles } from "./installation.ts";
 import type { Paint } from "./paint.ts";

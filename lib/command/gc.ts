@@ -1,5 +1,5 @@
 // `gc`: removes what belongs to attachments whose namespace is gone. Multus never sends GC.
-import type { Collection, Outcome } from "../cni/operator.ts";
+import type { Collection, Outcome } from "../plugin/operator.ts";
 import { json, type Option } from "./arguments.ts";
 import { type Command, exit, type Invocation } from "./command.ts";
 import { counted, type Grade, type Item, lines } from "./report.ts";

@@ -1,5 +1,5 @@
 // How findings are printed: a line for each thing that was looked at, and below it what is wrong with it and what to do.
-import type { Finding } from "../cni/operator.ts";
+import type { Finding } from "../plugin/operator.ts";
 import type { Paint } from "./paint.ts";
 import { printable } from "./paint.ts";
 

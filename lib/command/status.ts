@@ -1,8 +1,8 @@
 // `status`: whether an ADD could be served on this node. Multus never sends STATUS.
 import { explain, fault } from "../cni/failure.ts";
-import type { Look } from "../cni/operator.ts";
 import { ipamTypeFor } from "../cni/verbs.ts";
 import { newest } from "../cni/versions.ts";
+import type { Look } from "../plugin/operator.ts";
 import { json } from "./arguments.ts";
 import { type AnyPlugin, type Command, exit } from "./command.ts";
 import { type Found, netconfIn } from "./netconf-file.ts";

@@ -1,5 +1,5 @@
 // What `check` and `gc` have in common: where records are, and how an attachment on record is called.
-import type { Operator, Subject } from "../cni/operator.ts";
+import type { Operator, Subject } from "../plugin/operator.ts";
 import type { Option } from "./arguments.ts";
 import { type Invocation, UsageError } from "./command.ts";
 

@@ -1,8 +1,8 @@
 // What may be wrong with a wire that has a bridge: network, NIC, bridge, tap, guest.
 import { isIpv4, isIpv6, isIpv6LinkLocal } from "../plan/address.ts";
 import type { InPod, Report } from "./finding.ts";
-import type { Sight } from "./sight.ts";
-import { recordedLink, type Wire } from "./wiring.ts";
+import type { Sight } from "./survey.ts";
+import { recordedLink, type Wire } from "./topology.ts";
 
 /** The user and the group that KubeVirt runs QEMU as. */
 const launcher = 107;

@@ -1,8 +1,8 @@
 // What is worth telling of each link, in a few words each: for the picture, and for machines.
 import { addressText, isIpv6LinkLocal } from "../plan/address.ts";
 import type { PortVlan } from "../plan/state.ts";
-import type { SeenLink, SeenVf, Sight } from "./sight.ts";
-import { recordedLink, type Wire } from "./wiring.ts";
+import type { SeenLink, SeenVf, Sight } from "./survey.ts";
+import { recordedLink, type Wire } from "./topology.ts";
 
 /** The links of a wire, from the network to the guest. */
 export function partsOf({ nic, bridge, tap, podLink }: Wire): SeenLink[] {

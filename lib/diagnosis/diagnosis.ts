@@ -4,9 +4,9 @@ import * as bridge from "./bridge-findings.ts";
 import { commandsIn, type Finding, type Report, severities } from "./finding.ts";
 import * as guest from "./guest-findings.ts";
 import { differenceFindings, passtFindings, recordFindings } from "./record-findings.ts";
-import type { Sight } from "./sight.ts";
+import type { Sight } from "./survey.ts";
+import { type Wire, wiresOf } from "./topology.ts";
 import { vfFindings } from "./vf-findings.ts";
-import { type Wire, wiresOf } from "./wiring.ts";
 
 /** What became of a look at a pod. */
 export interface Diagnosis {

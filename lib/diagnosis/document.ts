@@ -3,8 +3,8 @@ import { addressText } from "../plan/address.ts";
 import { detailsOf, partsOf } from "./details.ts";
 import type { Diagnosis } from "./diagnosis.ts";
 import type { Finding } from "./finding.ts";
-import type { SeenVf } from "./sight.ts";
-import type { Wire } from "./wiring.ts";
+import type { SeenVf } from "./survey.ts";
+import type { Wire } from "./topology.ts";
 
 /** What `diagnose --json` prints. */
 export interface Document {

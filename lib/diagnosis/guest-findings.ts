@@ -2,7 +2,7 @@
 import { addressText, isIpv4, isIpv6, isIpv6LinkLocal } from "../plan/address.ts";
 import type { Address } from "../plan/state.ts";
 import { type Look, remake } from "./bridge-findings.ts";
-import { recordedLink } from "./wiring.ts";
+import { recordedLink } from "./topology.ts";
 
 /** Whether the guest's MAC address is the guest's alone, and seen where it should be. */
 export function macFindings({ wire, sight, report, inPod }: Look): void {

@@ -2,8 +2,8 @@
 import { detailsOf, partsOf, passtDetails, vfDetails } from "./details.ts";
 import type { Diagnosis } from "./diagnosis.ts";
 import type { Finding } from "./finding.ts";
-import type { SeenLink, SeenVf, Sight } from "./sight.ts";
-import type { Wire } from "./wiring.ts";
+import type { SeenLink, SeenVf, Sight } from "./survey.ts";
+import type { Wire } from "./topology.ts";
 
 /** Puts text in a colour, or leaves it as it is. */
 export type Brush = Readonly<Record<"good" | "doubtful" | "bad" | "strong" | "faint", (text: string) => string>>;

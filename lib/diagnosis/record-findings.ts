@@ -5,8 +5,8 @@ import { attachmentName } from "../plan/journal.ts";
 import { isMark } from "../plan/mark.ts";
 import { withShared } from "../plan/shared.ts";
 import { commandsIn, type Finding, type Report } from "./finding.ts";
-import type { Sight } from "./sight.ts";
-import { isPassts } from "./wiring.ts";
+import type { Sight } from "./survey.ts";
+import { isPassts } from "./topology.ts";
 
 /** Whether every record is whole, and this pod's; and whether all that is ours is recorded. */
 export function recordFindings({ records, allocations, unreadable, busy, links, netns }: Sight, report: Report): void {

@@ -1,6 +1,6 @@
 // What may be wrong with a VF that a pod was given.
 import type { Report } from "./finding.ts";
-import type { SeenVf } from "./sight.ts";
+import type { SeenVf } from "./survey.ts";
 
 /** From the VF to its PF: whether a hypervisor can open it, and whether frames come through. */
 export function vfFindings(vf: SeenVf, report: Report): void {

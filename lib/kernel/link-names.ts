@@ -1,8 +1,8 @@
 // Gives a device's network links the names that they had: the driver that makes them anew may call them otherwise.
 import type { Rtnetlink } from "../netlink/client.ts";
 import { NetlinkError } from "../netlink/errors.ts";
-import { link } from "../netlink/link.ts";
-import { linkFlags } from "../netlink/link-header.ts";
+import { link } from "../netlink/route/link.ts";
+import { linkFlags } from "../netlink/route/link-header.ts";
 import { linksOf } from "../sysfs/pci.ts";
 import { type Tree, until } from "../sysfs/tree.ts";
 

@@ -4,8 +4,8 @@ import { CniError, code } from "../cni/errors.ts";
 import { isNodes } from "../cni/netns.ts";
 import type { Namespaces } from "../plan/attachments.ts";
 import type { Identity } from "../plan/journal.ts";
+import { identityHere } from "./find-netns.ts";
 import { NetnsKernel } from "./netns.ts";
-import { identityHere } from "./whereabouts.ts";
 
 /** How long a call waits for its turn, in milliseconds. */
 const courtesy = 1_000;

@@ -1,14 +1,14 @@
 // One network namespace of the real kernel: what a plan is performed on.
 import * as host from "host";
-import { type AddressMessage, address, addressFlags } from "../netlink/address.ts";
-import { bridgePort } from "../netlink/bridge.ts";
 import type { Rtnetlink } from "../netlink/client.ts";
 import type { NetlinkError } from "../netlink/errors.ts";
-import { type LinkMessage, link } from "../netlink/link.ts";
-import { linkFlags } from "../netlink/link-header.ts";
 import { type Body, families, type Message } from "../netlink/message.ts";
-import { forwarding, neighbor, neighborFlags, neighborStates } from "../netlink/neighbor.ts";
-import { route } from "../netlink/route.ts";
+import { type AddressMessage, address, addressFlags } from "../netlink/route/address.ts";
+import { bridgePort } from "../netlink/route/bridge.ts";
+import { type LinkMessage, link } from "../netlink/route/link.ts";
+import { linkFlags } from "../netlink/route/link-header.ts";
+import { forwarding, neighbor, neighborFlags, neighborStates } from "../netlink/route/neighbor.ts";
+import { route } from "../netlink/route/route.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
 import { addressText } from "../plan/address.ts";
 import type { Kernel } from "../plan/apply.ts";

@@ -1,13 +1,20 @@
 // What a network namespace shows: its links with their addresses, routes and neighbours, as plans speak of them.
-import { type AddressMessage, address, addressFlags } from "../netlink/address.ts";
-import { bridgePort } from "../netlink/bridge.ts";
+
+import { formatIp, parseIp } from "../net/ip.ts";
 import type { Rtnetlink } from "../netlink/client.ts";
-import { formatIp, parseIp } from "../netlink/ip.ts";
-import { type LinkMessage, link } from "../netlink/link.ts";
-import { linkExtras, linkFlags } from "../netlink/link-header.ts";
 import { families } from "../netlink/message.ts";
-import { forwarding, type NeighborMessage, neighbor, neighborFlags, neighborStates } from "../netlink/neighbor.ts";
-import { type RouteMessage, route } from "../netlink/route.ts";
+import { type AddressMessage, address, addressFlags } from "../netlink/route/address.ts";
+import { bridgePort } from "../netlink/route/bridge.ts";
+import { type LinkMessage, link } from "../netlink/route/link.ts";
+import { linkExtras, linkFlags } from "../netlink/route/link-header.ts";
+import {
+  forwarding,
+  type NeighborMessage,
+  neighbor,
+  neighborFlags,
+  neighborStates,
+} from "../netlink/route/neighbor.ts";
+import { type RouteMessage, route } from "../netlink/route/route.ts";
 import type { Address, Link, Neighbor, PortSettings, PortVlan, Route, TapSettings } from "../plan/state.ts";
 
 /** ARPHRD_ETHER of <linux/if_arp.h>. */

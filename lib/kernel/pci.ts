@@ -7,7 +7,7 @@ import { faultOfChange } from "../plan/recordable.ts";
 import { directoryOf, identityOf, isDevice } from "../sysfs/pci.ts";
 import { isThere, type Tree } from "../sysfs/tree.ts";
 import { type Node, NodeDevices } from "./devices.ts";
-import { identifyNetns } from "./whereabouts.ts";
+import { identifyNetns } from "./find-netns.ts";
 
 /** How long a call waits for another one that is busy with the same device, in milliseconds. */
 const patience = 30_000;

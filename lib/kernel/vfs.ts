@@ -2,8 +2,8 @@
 import { failuresOf, joined } from "../cni/failure.ts";
 import type { Rtnetlink } from "../netlink/client.ts";
 import { NetlinkError } from "../netlink/errors.ts";
-import { linkExtras, linkFlags } from "../netlink/link-header.ts";
-import { type VfInfo, type VfLinkMessage, vfLink } from "../netlink/vf.ts";
+import { linkExtras, linkFlags } from "../netlink/route/link-header.ts";
+import { type VfInfo, type VfLinkMessage, vfLink } from "../netlink/route/vf.ts";
 import {
   type ConfigureVf,
   differing,

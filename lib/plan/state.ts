@@ -1,7 +1,7 @@
 // What a plan speaks of: the links of one network namespace with what hangs on them, and sysctls.
-import type { AddressMessage } from "../netlink/address.ts";
-import type { NeighborMessage } from "../netlink/neighbor.ts";
-import type { RouteMessage } from "../netlink/route.ts";
+import type { AddressMessage } from "../netlink/route/address.ts";
+import type { NeighborMessage } from "../netlink/route/neighbor.ts";
+import type { RouteMessage } from "../netlink/route/route.ts";
 
 /** The part of a namespace's state that a plan touches. */
 export interface State {

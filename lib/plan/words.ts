@@ -1,5 +1,5 @@
 // A plan in words: what each change does, and the steps that it takes, each as `ip` and its like would have it.
-import type { Described } from "../cni/operator.ts";
+import type { Described } from "../plugin/operator.ts";
 import { addressText } from "./address.ts";
 import type { Change } from "./change.ts";
 import { type ConfigureVf, type DeviceChange, settingNames, settingText, vfSettings } from "./device.ts";

@@ -3,12 +3,12 @@ import { CniError, code } from "../../lib/cni/errors.ts";
 import type { Attachment, Plugin } from "../../lib/cni/plugin.ts";
 import type { Result } from "../../lib/cni/results.ts";
 import type { NetnsKernel } from "../../lib/kernel/netns.ts";
-import { podPlugin } from "../../lib/kernel/pod-plugin.ts";
 import { sysctlFault } from "../../lib/kernel/sysctl.ts";
 import { logicNetworkName } from "../../lib/kubevirt/cni-args.ts";
 import type { Planned } from "../../lib/plan/attachments.ts";
 import type { Change } from "../../lib/plan/change.ts";
 import type { Difference } from "../../lib/plan/differences.ts";
+import { podPlugin } from "../../lib/plugin/pod-plugin.ts";
 import { type Netconf, netconf, type Salvaged } from "./netconf.ts";
 import { narrowed, plan, shortfalls, sysctls } from "./plan.ts";
 

@@ -1,16 +1,16 @@
 // sriov-vfio's part in the verbs for people.
 import type { JsonObject } from "../../lib/cni/json.ts";
-import type { Finding, Look, Operator, Preview, Prospect } from "../../lib/cni/operator.ts";
 import type { NodeDevices } from "../../lib/kernel/devices.ts";
+import { locator } from "../../lib/kernel/find-netns.ts";
 import { entranceFault } from "../../lib/kernel/namespaces.ts";
 import { shortPatience } from "../../lib/kernel/node.ts";
 import { allocationsIn, tree } from "../../lib/kernel/pci.ts";
-import { inspect, type Keeper, sweep } from "../../lib/kernel/records.ts";
-import { locator } from "../../lib/kernel/whereabouts.ts";
 import { type Allocation, heldBy } from "../../lib/plan/allocations.ts";
 import { attachedAlready } from "../../lib/plan/attachments.ts";
 import type { DeviceChange } from "../../lib/plan/device.ts";
 import { describeDevice } from "../../lib/plan/words.ts";
+import type { Finding, Look, Operator, Preview, Prospect } from "../../lib/plugin/operator.ts";
+import { inspect, type Keeper, sweep } from "../../lib/plugin/records.ts";
 import { hasDriver, isDevice } from "../../lib/sysfs/pci.ts";
 import { type Netconf, netconf } from "./netconf.ts";
 import { guestMac, type Situation } from "./plan.ts";

@@ -1,6 +1,6 @@
 // Whether a node can serve an ADD at all.
 import { fault } from "../../lib/cni/failure.ts";
-import type { Look } from "../../lib/cni/operator.ts";
+import type { Look } from "../../lib/plugin/operator.ts";
 import { hasDriver } from "../../lib/sysfs/pci.ts";
 import { virtualFunctions } from "../../lib/sysfs/sriov.ts";
 import { attribute, type Tree, text } from "../../lib/sysfs/tree.ts";

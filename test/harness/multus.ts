@@ -10,13 +10,15 @@ import { type Answer, type Call, callPlugin, debianPlugins, dist } from "./plugi
 import { type Recorder, recordCalls } from "./recorded-calls.ts";
 import type { Scope } from "./scope.ts";
 
-/** Where test/peers/build puts what it builds. */
+/** Where test/system/peers/build puts what it builds. */
 export const peers = fileURLToPath(new URL("../../.cache/peers", import.meta.url));
 
 /** The reason to skip a test that needs these peers, or false where they are all there. */
 export function missingPeers(...names: readonly string[]): string | false {
   const missing = names.filter((name) => !existsSync(`${peers}/${name}`));
-  return missing.length > 0 && `${missing.join(", ")}: not built; test/peers/build builds it, where Go is installed`;
+  return (
+    missing.length > 0 && `${missing.join(", ")}: not built; test/system/peers/build builds it, where Go is installed`
+  );
 }
 
 /** The plugins that every node here has: ours, upstream's of the version that Multus has, and Debian's where upstream's is not built. */

@@ -1,4 +1,4 @@
-// SR-IOV and VFIO through sysfs and ioctls, never with our own code: for tests that run in the lab's machine (test/vm).
+// SR-IOV and VFIO through sysfs and ioctls, never with our own code: for tests that run in the lab's machine (test/lab/vm).
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readlinkSync, realpathSync, writeFileSync } from "node:fs";

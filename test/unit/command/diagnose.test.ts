@@ -1,6 +1,6 @@
 // `diagnose` as a command line: which pod is looked at, and what becomes of what is seen.
 import t from "tap";
-import { healthy, withLink } from "../diagnosis/sights.ts";
+import { healthy, withLink } from "../diagnosis/surveys.ts";
 import { binding, run } from "./terminal.ts";
 
 const directories = ["/run/bridge-binding", "/run/passt-binding", "/run/sriov-vfio"];

@@ -2,8 +2,8 @@
 import type { AnyPlugin, Terminal } from "../../../lib/command/command.ts";
 import { commandLine } from "../../../lib/command/command-line.ts";
 import type { NodeFiles } from "../../../lib/command/installation.ts";
-import type { Sight } from "../../../lib/diagnosis/sight.ts";
-import { sha256 } from "../diagnosis/sights.ts";
+import type { Sight } from "../../../lib/diagnosis/survey.ts";
+import { sha256 } from "../diagnosis/surveys.ts";
 
 /** What a command line came to. */
 export interface Ended {

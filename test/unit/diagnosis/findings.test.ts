@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import t from "tap";
 import { diagnosisOf } from "../../../lib/diagnosis/diagnosis.ts";
 import { type Code, severities } from "../../../lib/diagnosis/finding.ts";
-import type { SeenVf, Sight } from "../../../lib/diagnosis/sight.ts";
+import type { SeenVf, Sight } from "../../../lib/diagnosis/survey.ts";
 import { address } from "../plan/pods.ts";
 import {
   bridge,
@@ -19,7 +19,7 @@ import {
   tap,
   vf,
   withLink,
-} from "./sights.ts";
+} from "./surveys.ts";
 
 function findings(sight: Sight) {
   return diagnosisOf(sight, sha256).findings;

@@ -4,10 +4,10 @@ import { coloured, plain } from "../../../lib/command/paint.ts";
 import { diagnosisOf } from "../../../lib/diagnosis/diagnosis.ts";
 import { documentOf } from "../../../lib/diagnosis/document.ts";
 import { linesOf } from "../../../lib/diagnosis/picture.ts";
-import type { SeenLink, Sight } from "../../../lib/diagnosis/sight.ts";
-import { recordedLink } from "../../../lib/diagnosis/wiring.ts";
+import type { SeenLink, Sight } from "../../../lib/diagnosis/survey.ts";
+import { recordedLink } from "../../../lib/diagnosis/topology.ts";
 import { address, route } from "../plan/pods.ts";
-import { healthy, masquerade, passtRecord, record, seen, sha256, tap, vf, withLink } from "./sights.ts";
+import { healthy, masquerade, passtRecord, record, seen, sha256, tap, vf, withLink } from "./surveys.ts";
 
 function drawn(sight: Sight): string[] {
   return linesOf(diagnosisOf(sight, sha256), plain);

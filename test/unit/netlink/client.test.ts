@@ -1,9 +1,9 @@
 import t from "tap";
-import { address } from "../../../lib/netlink/address.ts";
 import { Rtnetlink, type Transport } from "../../../lib/netlink/client.ts";
 import { NetlinkError } from "../../../lib/netlink/errors.ts";
-import { link } from "../../../lib/netlink/link.ts";
 import { families, type Message } from "../../../lib/netlink/message.ts";
+import { address } from "../../../lib/netlink/route/address.ts";
+import { link } from "../../../lib/netlink/route/link.ts";
 import { reserve } from "../../../lib/netlink/wire.ts";
 import { captures, decode, encode, payloads } from "./captures.ts";
 

@@ -1,11 +1,11 @@
 // What two kernels told, decoded by us and by iproute2: `ip -j` and `bridge -j` are the judges.
 import t from "tap";
-import { type AddressMessage, address, addressFlags } from "../../../lib/netlink/address.ts";
-import { bridgePort } from "../../../lib/netlink/bridge.ts";
-import { type LinkMessage, link } from "../../../lib/netlink/link.ts";
-import { linkFlags } from "../../../lib/netlink/link-header.ts";
-import { forwarding, neighbor, neighborFlags, neighborStates } from "../../../lib/netlink/neighbor.ts";
-import { type Hop, type RouteMessage, route, routeFlags } from "../../../lib/netlink/route.ts";
+import { type AddressMessage, address, addressFlags } from "../../../lib/netlink/route/address.ts";
+import { bridgePort } from "../../../lib/netlink/route/bridge.ts";
+import { type LinkMessage, link } from "../../../lib/netlink/route/link.ts";
+import { linkFlags } from "../../../lib/netlink/route/link-header.ts";
+import { forwarding, neighbor, neighborFlags, neighborStates } from "../../../lib/netlink/route/neighbor.ts";
+import { type Hop, type RouteMessage, route, routeFlags } from "../../../lib/netlink/route/route.ts";
 import { type Capture, captures, decodedDump, type Shown } from "./captures.ts";
 
 /** The object without what is undefined. */

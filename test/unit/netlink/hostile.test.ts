@@ -1,14 +1,14 @@
 // Bytes that no kernel sends: they make a value or a NetlinkError, and nothing outside of the datagram is read.
 import fc from "fast-check";
 import t from "tap";
-import { address } from "../../../lib/netlink/address.ts";
-import { bridgePort } from "../../../lib/netlink/bridge.ts";
 import { Rtnetlink } from "../../../lib/netlink/client.ts";
 import { NetlinkError } from "../../../lib/netlink/errors.ts";
-import { link } from "../../../lib/netlink/link.ts";
 import type { Message } from "../../../lib/netlink/message.ts";
-import { forwarding, neighbor } from "../../../lib/netlink/neighbor.ts";
-import { route } from "../../../lib/netlink/route.ts";
+import { address } from "../../../lib/netlink/route/address.ts";
+import { bridgePort } from "../../../lib/netlink/route/bridge.ts";
+import { link } from "../../../lib/netlink/route/link.ts";
+import { forwarding, neighbor } from "../../../lib/netlink/route/neighbor.ts";
+import { route } from "../../../lib/netlink/route/route.ts";
 import { reader } from "../../../lib/netlink/wire.ts";
 import { captures, payloads } from "./captures.ts";
 

@@ -1,7 +1,7 @@
 import t from "tap";
 import { attrs } from "../../../lib/netlink/attributes.ts";
 import { NetlinkError } from "../../../lib/netlink/errors.ts";
-import { linkInfo } from "../../../lib/netlink/info.ts";
+import { linkInfo } from "../../../lib/netlink/route/info.ts";
 import { u16, u32 } from "../../../lib/netlink/scalars.ts";
 import { reader, writer } from "../../../lib/netlink/wire.ts";
 import { hexOf } from "./captures.ts";

@@ -1,6 +1,6 @@
 import t from "tap";
 import { NetlinkError } from "../../../lib/netlink/errors.ts";
-import { link } from "../../../lib/netlink/link.ts";
+import { link } from "../../../lib/netlink/route/link.ts";
 import { attributesOf, decode, encode } from "./captures.ts";
 
 const header = "00".repeat(16);

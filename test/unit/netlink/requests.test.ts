@@ -1,13 +1,13 @@
 // For each command what iproute2 sent, and what we send for the same.
 import t from "tap";
-import { address, addressFlags } from "../../../lib/netlink/address.ts";
-import { bridgePort } from "../../../lib/netlink/bridge.ts";
 import { Rtnetlink } from "../../../lib/netlink/client.ts";
-import { link } from "../../../lib/netlink/link.ts";
-import { linkFlags } from "../../../lib/netlink/link-header.ts";
 import { type Body, families, type Message } from "../../../lib/netlink/message.ts";
-import { forwarding, neighbor, neighborFlags, neighborStates } from "../../../lib/netlink/neighbor.ts";
-import { route, routeFlags } from "../../../lib/netlink/route.ts";
+import { address, addressFlags } from "../../../lib/netlink/route/address.ts";
+import { bridgePort } from "../../../lib/netlink/route/bridge.ts";
+import { link } from "../../../lib/netlink/route/link.ts";
+import { linkFlags } from "../../../lib/netlink/route/link-header.ts";
+import { forwarding, neighbor, neighborFlags, neighborStates } from "../../../lib/netlink/route/neighbor.ts";
+import { route, routeFlags } from "../../../lib/netlink/route/route.ts";
 import { captures, decode, hexOf } from "./captures.ts";
 
 const { ipv4, ipv6 } = families;

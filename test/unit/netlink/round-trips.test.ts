@@ -1,11 +1,11 @@
 // What kernels told, read and written back: as it was, but for what only the kernel decides.
 import t from "tap";
-import { address } from "../../../lib/netlink/address.ts";
-import { bridgePort } from "../../../lib/netlink/bridge.ts";
-import { link } from "../../../lib/netlink/link.ts";
 import type { Message } from "../../../lib/netlink/message.ts";
-import { forwarding, neighbor } from "../../../lib/netlink/neighbor.ts";
-import { route } from "../../../lib/netlink/route.ts";
+import { address } from "../../../lib/netlink/route/address.ts";
+import { bridgePort } from "../../../lib/netlink/route/bridge.ts";
+import { link } from "../../../lib/netlink/route/link.ts";
+import { forwarding, neighbor } from "../../../lib/netlink/route/neighbor.ts";
+import { route } from "../../../lib/netlink/route/route.ts";
 import { attributesOf, captures, decode, encode, hexOf, payloads } from "./captures.ts";
 
 /** What is not written back: NDA_CACHEINFO and NDA_PROBES, RTA_CACHEINFO. */

@@ -2,12 +2,12 @@
 import fc from "fast-check";
 import netlink from "netlink";
 import t from "tap";
-import { type AddressMessage, address } from "../../../lib/netlink/address.ts";
-import { parseIp } from "../../../lib/netlink/ip.ts";
-import { type LinkMessage, link } from "../../../lib/netlink/link.ts";
+import { parseIp } from "../../../lib/net/ip.ts";
 import { families, type Message } from "../../../lib/netlink/message.ts";
-import { type NeighborMessage, neighbor } from "../../../lib/netlink/neighbor.ts";
-import { type RouteMessage, route } from "../../../lib/netlink/route.ts";
+import { type AddressMessage, address } from "../../../lib/netlink/route/address.ts";
+import { type LinkMessage, link } from "../../../lib/netlink/route/link.ts";
+import { type NeighborMessage, neighbor } from "../../../lib/netlink/route/neighbor.ts";
+import { type RouteMessage, route } from "../../../lib/netlink/route/route.ts";
 import { captures, decode, encode, payloads, type Shown } from "./captures.ts";
 
 const { AttrStream, rt } = netlink;

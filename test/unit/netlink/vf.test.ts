@@ -4,7 +4,7 @@ import fc from "fast-check";
 import t from "tap";
 import { Rtnetlink } from "../../../lib/netlink/client.ts";
 import { NetlinkError } from "../../../lib/netlink/errors.ts";
-import { type VfInfo, type VfLinkMessage, vfLink } from "../../../lib/netlink/vf.ts";
+import { type VfInfo, type VfLinkMessage, vfLink } from "../../../lib/netlink/route/vf.ts";
 import { reader } from "../../../lib/netlink/wire.ts";
 import { decode, encode, hexOf, payloads, type Shown } from "./captures.ts";
 

@@ -1,8 +1,8 @@
 // The plugin on a node in memory: its verbs, and the attachments that tests make.
 import { register } from "node:module";
-import type { Operator, Preview } from "../../../lib/cni/operator.ts";
 import type { Attachment } from "../../../lib/cni/plugin.ts";
 import type { Result } from "../../../lib/cni/results.ts";
+import type { Operator, Preview } from "../../../lib/plugin/operator.ts";
 import type { Netconf } from "../../../plugins/sriov-vfio/netconf.ts";
 import { netconf } from "../../../plugins/sriov-vfio/netconf.ts";
 import { capture } from "../sysfs/captures.ts";

@@ -1,5 +1,5 @@
 // The rtnetlink of a node in memory: links by name, a PF's VFs and their settings, with igb's answers.
-import { vfLink } from "../../../lib/netlink/vf.ts";
+import { vfLink } from "../../../lib/netlink/route/vf.ts";
 import { reader, writer } from "../../../lib/netlink/wire.ts";
 import type { MemoryNode } from "./memory-node.ts";
 import { type NetLink, noMac, type VfTable } from "./memory-pci.ts";

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Records what a real kernel says over rtnetlink of a physical function's VFs, and what `ip` (iproute2) says to it to set them.
 
-    test/vm/run --out DIRECTORY -- sh -c 'modprobe igb; modprobe igbvf; exec test/unit/netlink/captures/capture-vfs.py $LAB_OUT/vfs-<version>.json'
+    test/lab/vm/run --out DIRECTORY -- sh -c 'modprobe igb; modprobe igbvf; exec test/unit/netlink/captures/capture-vfs.py $LAB_OUT/vfs-<version>.json'
 
-In a machine with two SR-IOV NICs of the kind igb, eth0 and eth1 (test/vm), with iproute2 and strace. The output holds
+In a machine with two SR-IOV NICs of the kind igb, eth0 and eth1 (test/lab/vm), with iproute2 and strace. The output holds
 
   states     by name: the datagram that answers RTM_GETLINK with RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS, in hex, and the same as iproute2's JSON
   requests   by command: the datagram by which ip asked for the change, in hex

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Records a real sysfs with SR-IOV and VFIO: what is in it that matters, and what the kernel answers to reads and writes, one after another.
 
-    test/vm/run --out DIRECTORY -- sh -c 'modprobe -a igb igbvf vfio-pci; exec test/unit/sysfs/captures/capture.py $LAB_OUT/igb-<version>.json'
+    test/lab/vm/run --out DIRECTORY -- sh -c 'modprobe -a igb igbvf vfio-pci; exec test/unit/sysfs/captures/capture.py $LAB_OUT/igb-<version>.json'
 
-In a machine with two SR-IOV NICs of the kind igb, eth0 and eth1, and an IOMMU (test/vm). The output holds
+In a machine with two SR-IOV NICs of the kind igb, eth0 and eth1, and an IOMMU (test/lab/vm). The output holds
 
   tree    by path: a file's text, {"link": ...} for a symbolic link, {"names": ...} for a directory, {"code": ...} for a file that cannot be read
   deeds   in order: what was done, and its outcome: text, names, or the errno's name

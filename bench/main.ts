@@ -1,0 +1,123 @@
+// Measures our plugins beside others', interleaved in random order, each life of a pod in namespaces of its own, and says which targets are met.
+import { mkdtemp, rm, stat } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { ip } from "../test/harness/ip.ts";
+import { createNamespace, createNamespaces, type Namespace, removeNamespaces } from "../test/harness/namespaces.ts";
+import { type Scope, withScope } from "../test/harness/scope.ts";
+import { limitsTable } from "./limits.ts";
+import { type Measurement, measure, type Outcome, prepareMeasuring } from "./measure.ts";
+import { table } from "./report.ts";
+import { shuffled } from "./statistics.ts";
+import { contests, environment, type Subject } from "./subjects.ts";
+import { type Results, type Row, verdict } from "./targets.ts";
+
+const { values: options } = parseArgs({
+  options: { runs: { type: "string" }, check: { type: "boolean", default: false } },
+});
+// Memory and size are the same in every run: a check of the budgets needs few.
+const runs = Number(options.runs ?? (options.check ? 10 : 100));
+if (!(Number.isInteger(runs) && runs > 0)) {
+  process.stderr.write(`--runs: ${options.runs}, expected a positive number\n`);
+  process.exit(2);
+}
+/** So many rounds' namespaces are made at once, and removed at once: making and removing them must not disturb what is measured. */
+const batch = 10;
+
+await withScope(async (scope) => {
+  await prepareMeasuring();
+  const state = await mkdtemp("/run/bench-");
+  scope.teardown(() => rm(state, { recursive: true }));
+  const matches = contests(state);
+  const all = matches.flatMap(({ ours, peers }) => [ours, ...peers]);
+  const node = await createNamespace(scope);
+  await ip(node, "link set lo up");
+
+  const measured = new Map<string, Row & { measurements: Measurement[] }>();
+  const remarks = new Set<string>();
+  const record = ({ name: subject }: Subject, verb: string, { measurement, stderr }: Outcome): void => {
+    const row = measured.get(`${verb} ${subject}`) ?? { subject, verb, measurements: [] };
+    row.measurements.push(measurement);
+    measured.set(`${verb} ${subject}`, row);
+    // Without what differs from call to call, each is said once: the time that Go's log begins a line with, and all of our log's line but its warning.
+    for (const line of stderr.split("\n"))
+      remarks.add(line.replace(/^[\d/]+ [\d:]+ /, "").replace(/^time=.* plugin=(\S+) .* warning="(.*)"$/, "$1: $2"));
+  };
+  const bench = { scope, node, subjects: all, record };
+
+  // The first life of each warms caches, and makes bridge's own bridge; it does not count.
+  await rounds({ ...bench, record: () => undefined }, 1);
+  for (let left = runs; left > 0; left -= batch) {
+    await rounds(bench, Math.min(left, batch));
+    if (process.stderr.isTTY) process.stderr.write(`\r${runs - Math.max(0, left - batch)} of ${runs} runs`);
+  }
+  if (process.stderr.isTTY) process.stderr.write("\r\u001b[K");
+
+  const results: Results = {
+    rows: [...measured.values()],
+    sizes: await Promise.all(
+      all.map(async ({ name, executable }) => ({ subject: name, bytes: (await stat(executable)).size })),
+    ),
+  };
+  print(`${runs} runs of each, interleaved in random order; whole process, from fork to exit\n`);
+  for (const { ours, peers, targets } of matches) {
+    const names = [...peers, ours].map(({ name }) => name);
+    print(`${table(results, names, ["VERSION", "ADD", "CHECK", "DEL"])}\n`);
+    for (const target of targets) {
+      const found = verdict(target, results, ours.name, peers[0]?.name);
+      if (found !== undefined) print(found.line);
+      if (options.check && found?.budget && !found.met) process.exitCode = 1;
+    }
+    print("");
+  }
+  if (!options.check) {
+    print("Within 50 MiB and 100m CPU, as Multus's thick plugin has them for all of its plugins together:\n");
+    for (const { ours, peers } of matches)
+      if (ours.verbs.includes("ADD")) print(`${await limitsTable(node, [...peers, ours], Math.ceil(runs / 20))}\n`);
+  }
+  for (const line of remarks) if (line !== "") print(`said: ${line}`);
+});
+
+/** What measuring needs, and where its results go. */
+interface Bench {
+  readonly scope: Scope;
+  readonly node: Namespace;
+  readonly subjects: readonly Subject[];
+  readonly record: (subject: Subject, verb: string, outcome: Outcome) => void;
+}
+
+/** Lets every subject live through a pod's life, `count` times each, in an order that is random anew for each round. */
+async function rounds({ scope, node, subjects, record }: Bench, count: number): Promise<void> {
+  const pods = await createNamespaces(scope, count * subjects.length);
+  const lives = subjects.map((subject, index) => ({ subject, pods: pods.slice(index * count, (index + 1) * count) }));
+  for (const life of lives) await life.subject.prepare(node, life.pods);
+  for (let round = 0; round < count; round += 1) {
+    for (const { subject, pods: own } of shuffled(lives)) {
+      await live(subject, node, own[round]!, (verb, outcome) => record(subject, verb, outcome));
+    }
+  }
+  await removeNamespaces(pods);
+}
+
+async function live(
+  subject: Subject,
+  node: Namespace,
+  pod: Namespace,
+  record: (verb: string, outcome: Outcome) => void,
+): Promise<void> {
+  const { executable, netconf } = subject;
+  let { prevResult } = subject;
+  for (const verb of ["VERSION", ...subject.verbs]) {
+    const outcome = await measure({
+      executable,
+      env: environment(subject, verb, pod),
+      node,
+      netconf: { ...netconf, ...(prevResult && { prevResult }) },
+    });
+    record(verb, outcome);
+    if (verb === "ADD") prevResult = JSON.parse(outcome.stdout);
+  }
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

@@ -1,0 +1,205 @@
+// Looks at a pod, and changes nothing: its namespace, the records of ADDs there, the VFs that they gave it, and who has its taps open.
+import * as host from "host";
+import { isNodes } from "../cni/netns.ts";
+import { identityHere } from "../kernel/find-netns.ts";
+import { observeLinks } from "../kernel/observe.ts";
+import { readSysctl } from "../kernel/sysctl.ts";
+import type { Rtnetlink } from "../netlink/client.ts";
+import { address, addressFlags } from "../netlink/route/address.ts";
+import { link } from "../netlink/route/link.ts";
+import { linkExtras, linkFlags } from "../netlink/route/link-header.ts";
+import { forwarding, neighborStates } from "../netlink/route/neighbor.ts";
+import { openRtnetlink } from "../netlink/socket.ts";
+import type { Allocation } from "../plan/allocations.ts";
+import type { Change } from "../plan/change.ts";
+import type { DeviceChange } from "../plan/device.ts";
+import { type Entry, isSameNetns, Journal } from "../plan/journal.ts";
+import type { SeenLink, SeenRecord, Sight } from "./survey.ts";
+import { lookAtVf } from "./survey-vf.ts";
+
+/** How long a call that is at work in the pod is waited for, in milliseconds: it had better be looked at whole. */
+const patience = 1_000;
+
+/** What is asked of the kernel beside links. */
+const sysctls = [
+  "net.ipv4.conf.all.arp_ignore",
+  "net.ipv4.ip_forward",
+  "net.ipv6.conf.all.forwarding",
+  "net.ipv4.ip_unprivileged_port_start",
+  "net.ipv4.ping_group_range",
+];
+
+type AnyRecord = SeenRecord<Change | DeviceChange>;
+
+/**
+ * Looks at the pod whose network namespace is at the path. `directories` are those with records of ADDs; one that is not there has none.
+ * Throws an Error that says why the pod cannot be looked at: no namespace there, the node's own one, no right to enter it.
+ */
+export function lookAt(path: string, directories: readonly string[]): Sight {
+  const sight = lookInside(path, directories);
+  // The node's namespace knows of VFs, not the pod's.
+  return {
+    ...sight,
+    vfs: sight.allocations.flatMap(({ here, entry }) => (here ? [lookAtVf(entry as Allocation)] : [])),
+  };
+}
+
+/** The namespace itself, and the records of what was done in it. */
+function lookInside(path: string, directories: readonly string[]): Sight {
+  const netns = opened(path);
+  const lock = lockIfFree(path);
+  try {
+    const { records, unreadable } = recordsIn(directories);
+    return host.inNetns(netns, () => {
+      const { rtnl, cookie } = openRtnetlink();
+      try {
+        const here = identityHere(cookie);
+        const { device, inode } = here;
+        const mine = records
+          .map((record): AnyRecord => ({ ...record, here: isSameNetns(record.entry.netns, here) }))
+          .filter(({ entry, here }) => here || entry.netns.path === path);
+        const ofPod = mine.filter((record): record is SeenRecord => !isAllocation(record));
+        const links = seenLinks(rtnl);
+        const names = new Map(links.map(({ index, name }) => [index, name]));
+        return {
+          netns: { path, inode },
+          busy: lock === undefined,
+          links,
+          sysctls: seenSysctls([...sysctls, ...ofPod.flatMap(sysctlsOf)]),
+          stations: rtnl
+            .dump(forwarding)
+            .filter(({ mac, master, state }) => mac && master && !(state & lasting))
+            .map(({ mac, index }) => ({ mac: mac!, port: names.get(index) ?? "" })),
+          records: ofPod,
+          allocations: mine.filter(isAllocation),
+          unreadable,
+          vfs: [],
+          holders: tapHolders(device, inode),
+        };
+      } finally {
+        rtnl.close();
+      }
+    });
+  } finally {
+    if (lock !== undefined) host.close(lock);
+    host.close(netns);
+  }
+}
+
+/** Entries that whoever made them meant to last: the bridge's own addresses, and those that are told it. */
+const lasting = neighborStates.permanent | neighborStates.noArp;
+
+function opened(path: string): number {
+  let netns: number;
+  try {
+    netns = host.openNetns(path);
+  } catch (failure) {
+    throw new Error(`${path}: ${reasons[(failure as host.HostError).code] ?? (failure as Error).message}`);
+  }
+  try {
+    if (isNodes(host.stat(`/proc/self/fd/${netns}`), {}, host))
+      throw new Error(`${path}: is the node's own network namespace, not a pod's`);
+    host.inNetns(netns, () => undefined);
+    return netns;
+  } catch (failure) {
+    host.close(netns);
+    const { code } = failure as host.HostError;
+    throw code === "EPERM" ? new Error(`${path}: ${reasons[code]}`) : failure;
+  }
+}
+
+const missing = "is not there: no such network namespace or process";
+const refused = "cannot be entered without root's rights (CAP_SYS_ADMIN); use sudo";
+const other = "is no network namespace";
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: missing,
+  ESRCH: missing,
+  ENOTDIR: missing,
+  EACCES: refused,
+  EPERM: refused,
+  EINVAL: other,
+  ENXIO: other,
+};
+
+/** Undefined where another call keeps it. */
+function lockIfFree(path: string): number | undefined {
+  try {
+    return host.lock(path, patience);
+  } catch (failure) {
+    if ((failure as host.HostError).code === "ETIMEDOUT") return undefined;
+    throw failure;
+  }
+}
+
+function recordsIn(directories: readonly string[]): { records: AnyRecord[]; unreadable: string[] } {
+  const unreadable: string[] = [];
+  const records = directories.flatMap((directory): AnyRecord[] => {
+    try {
+      const { entries, failures } = new Journal<Entry<Change | DeviceChange>>(directory, host).list();
+      unreadable.push(...failures.map((failure) => (failure as Error).message));
+      return entries.map((entry) => ({ ...entry, directory, here: false }));
+    } catch (failure) {
+      unreadable.push(`${directory}: ${(failure as Error).message}`);
+      return [];
+    }
+  });
+  return { records, unreadable };
+}
+
+function isAllocation(record: AnyRecord): record is SeenRecord<DeviceChange> {
+  return "device" in record.entry;
+}
+
+function sysctlsOf({ entry, here }: SeenRecord): string[] {
+  return here ? entry.changes.flatMap((change) => (change.do === "sysctl" ? [change.key] : [])) : [];
+}
+
+function seenSysctls(keys: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    keys.flatMap((key) => {
+      const value = readSysctl(key);
+      return value === undefined ? [] : [[key, value]];
+    }),
+  );
+}
+
+function seenLinks(rtnl: Rtnetlink): SeenLink[] {
+  const messages = new Map(rtnl.dump(link, { extMask: linkExtras.skipStatistics }).map((one) => [one.index, one]));
+  const duplicates = rtnl.dump(address).filter(({ flags }) => (flags & addressFlags.dadFailed) !== 0);
+  return observeLinks(rtnl).map((seen): SeenLink => {
+    const { flags = 0, carrier = false, info } = messages.get(seen.index!) ?? {};
+    const tap = info?.kind === "tun" ? info.data : undefined;
+    const port = info?.slaveKind === "bridge" ? info.slaveData : undefined;
+    return {
+      ...seen,
+      carrier: carrier && (flags & linkFlags.up) !== 0,
+      duplicates: duplicates.filter(({ index }) => index === seen.index).map((one) => one.local ?? one.address ?? ""),
+      ...(info?.kind === "bridge" && { stp: info.data?.stp !== 0 }),
+      ...(port?.state !== undefined && { portState: port.state }),
+      ...(tap !== undefined && { persist: tap.persist === true, vnetHeader: tap.vnetHeader === true }),
+      ...(tap?.queues !== undefined && { queues: tap.queues }),
+    };
+  });
+}
+
+/** Those of the namespace's processes that have a tap open: `iff` of their descriptors' fdinfo (drivers/net/tun.c, tun_chr_show_fdinfo). */
+function tapHolders(device: number, inode: number): Sight["holders"] {
+  return host
+    .readDirectory("/proc")
+    .filter((pid) => /^\d+$/.test(pid))
+    .flatMap((pid) => {
+      try {
+        const netns = host.stat(`/proc/${pid}/ns/net`);
+        if (netns.inode !== inode || netns.device !== device) return [];
+        const name = host.readFile(`/proc/${pid}/comm`).trim();
+        return host.readDirectory(`/proc/${pid}/fd`).flatMap((fd) => {
+          if (host.readLink(`/proc/${pid}/fd/${fd}`) !== "/dev/net/tun") return [];
+          const tap = /^iff:\s*(\S+)/m.exec(host.readFile(`/proc/${pid}/fdinfo/${fd}`))?.[1];
+          return tap === undefined ? [] : [{ name, pid: Number(pid), tap }];
+        });
+      } catch {
+        // It has ended, or closed what it had open.
+        return [];
+      }
+    });
+}

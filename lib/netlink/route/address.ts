@@ -1,0 +1,60 @@
+// Addresses: <linux/if_addr.h>. `ip address`.
+import { attrs } from "../attributes.ts";
+import { type Message, message } from "../message.ts";
+import { ip, lowByte, string, struct, u8, u32 } from "../scalars.ts";
+import type { ValueOf } from "../wire.ts";
+
+/** struct ifaddrmsg. */
+const header = struct({
+  family: u8,
+  prefixLength: u8,
+  flags: lowByte,
+  /** RT_SCOPE_*: 0 universe, 253 link, 254 host. */
+  scope: u8,
+  index: u32,
+});
+
+/** IFA_*. */
+const attributes = attrs({
+  /** Of a point-to-point link the peer's; else the same as `local`. All that IPv6 has without a peer. */
+  address: [1, ip],
+  local: [2, ip],
+  label: [3, string],
+  broadcast: [4, ip],
+  anycast: [5, ip],
+  /** struct ifa_cacheinfo, in seconds, 0xffffffff for ever. The time stamps that follow are not kept. */
+  lifetime: [6, struct({ preferred: u32, valid: u32 }, 16)],
+  multicast: [7, ip],
+  /** IFA_F_*, see `addressFlags`; the header holds the lower 8 bits. */
+  flags: [8, u32],
+  /** The metric of the route that the kernel adds for the address' network. */
+  routePriority: [9, u32],
+  /** IFAPROT_*. */
+  protocol: [11, u8],
+});
+
+/** IFA_F_*. */
+export const addressFlags = {
+  /** Of IPv4: not the first one of its network; of IPv6: temporary. */
+  secondary: 0x1,
+  noDad: 0x2,
+  optimistic: 0x4,
+  dadFailed: 0x8,
+  homeAddress: 0x10,
+  deprecated: 0x20,
+  tentative: 0x40,
+  permanent: 0x80,
+  manageTemporary: 0x100,
+  noPrefixRoute: 0x200,
+  multicastAutoJoin: 0x400,
+  stablePrivacy: 0x800,
+} as const;
+
+export type AddressMessage = ValueOf<typeof header> & ValueOf<typeof attributes>;
+
+/** RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR. */
+export const address: Message<AddressMessage> = message(
+  "addresses",
+  { new: 20, delete: 21, get: 22, set: 20 },
+  { header, attributes },
+);

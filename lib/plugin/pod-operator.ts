@@ -1,0 +1,110 @@
+// The part in the verbs for people of a plugin whose whole work is a plan for the pod's namespace.
+
+import type { Netns } from "../cni/plugin.ts";
+import { entranceFault } from "../kernel/namespaces.ts";
+import type { NetnsKernel } from "../kernel/netns.ts";
+import { attachmentsIn, shortPatience } from "../kernel/node.ts";
+import type { Planned } from "../plan/attachments.ts";
+import { type Change, expectation, scope } from "../plan/change.ts";
+import { type Difference, repairable } from "../plan/differences.ts";
+import type { Entry } from "../plan/journal.ts";
+import { describe } from "../plan/words.ts";
+import type { Finding, Look, Operator, Preview, Prospect } from "./operator.ts";
+import type { Journaled, PodPlugin } from "./pod-plugin.ts";
+import { inspect, type Keeper, sweep } from "./records.ts";
+
+/** What `check`, `gc`, `status` and `explain` are made from. */
+export function podOperator<C extends Journaled, D extends Journaled, P extends Planned>(
+  plugin: PodPlugin<C, D, P>,
+): Operator<C> {
+  return {
+    // What a configuration that says nothing has; a function, because no schema is to be built before it is needed.
+    get dataDir(): string {
+      return plugin.netconf.salvage({}).dataDir;
+    },
+    check: (directory, only) => inspect(keeperOf(plugin, directory), only),
+    collect: (directory, dryRun) => sweep(keeperOf(plugin, directory), dryRun),
+    looks: (conf) => looksOf(plugin, conf),
+    preview: ({ netns, ...call }) => (netns === undefined ? undefined : preview(plugin, { ...call, netns })),
+  };
+}
+
+/** What STATUS looks at: what the plugin needs, and what all of these plugins do. */
+export function looksOf({ needs }: { readonly needs: readonly Look[] }, { dataDir }: Journaled): Look[] {
+  return [
+    { what: "network namespaces can be entered", fault: entranceFault },
+    ...needs,
+    {
+      what: `${dataDir}: has room for a record`,
+      fault: () => {
+        attachmentsIn(dataDir).probe();
+        return;
+      },
+    },
+  ];
+}
+
+/** The way into the namespace that was opened, also where its path is another one's by now. */
+export function entranceOf({ fd }: Netns): string {
+  return `/proc/self/fd/${fd}`;
+}
+
+function keeperOf<C extends Journaled, D extends Journaled, P extends Planned>(
+  plugin: PodPlugin<C, D, P>,
+  directory: string,
+): Keeper<Entry> {
+  const attachments = attachmentsIn(directory, shortPatience);
+  const compare = plugin.recorded ?? compareWithPlan;
+  return {
+    name: plugin.name,
+    records: () => attachments.records(),
+    examine(entry, path) {
+      const examined = attachments.examine(entry, path, compare);
+      switch (examined.is) {
+        case "compared":
+          return examined.differences.map((difference) => findingOf(difference, path));
+        case "pending":
+          return "interrupted";
+        case "unrecorded":
+        case "elsewhere":
+          return;
+      }
+    },
+    remove: (entry) => attachments.forget(entry),
+    removal: () => ({
+      done: "forgot its record, all else went with the namespace",
+      due: "forgets its record, all else went with the namespace",
+    }),
+  };
+}
+
+function compareWithPlan(kernel: NetnsKernel, due: readonly Change[]): Difference[] {
+  return repairable(expectation(due), kernel.observe(scope(due)));
+}
+
+function findingOf({ fact, repair }: Difference, path: string): Finding {
+  return {
+    fact,
+    hint:
+      repair === undefined
+        ? "only a new ADD makes it: move the VM to a new pod, by a migration or a restart"
+        : `nsenter --net=${path} ${repair}`,
+  };
+}
+
+function preview<C extends Journaled, D extends Journaled, P extends Planned>(
+  plugin: PodPlugin<C, D, P>,
+  call: Prospect<C> & { readonly netns: Netns },
+): Preview {
+  const { containerId, ifname, netns, conf } = call;
+  const attachments = attachmentsIn(conf.dataDir, shortPatience);
+  const { planned, changes, leftover } = attachments.preview(
+    { containerId, ifname, netns: entranceOf(netns) },
+    (kernel) => plugin.plan(kernel, call),
+  );
+  if (leftover)
+    call.warn(
+      "an earlier ADD of this attachment was killed: what it left is undone first, and the plan is made after that",
+    );
+  return { changes, words: describe(planned.changes, planned.state), result: plugin.report(planned, call) };
+}

@@ -1,0 +1,103 @@
+// sriov-vfio killed before each of its changes: nothing of a VF is lost, and nothing of a pod stays at it.
+import { execa } from "execa";
+import t, { type Test } from "tap";
+import { killedBefore, type Mutation, watch } from "../../../harness/faults.ts";
+import { atEach, ground, killed, mutationsOf, sampleWhereEmulated, subjectOf } from "../faulty.ts";
+import { done, podWith, settingsOf } from "../pod.ts";
+
+sampleWhereEmulated(4);
+
+const here = await ground(t);
+const { vf, pod, run } = here;
+const { add, del } = await mutationsOf(t, here);
+/** Of the ADD's result: all is made by then, and the runtime knows nothing of it. */
+const result: Mutation = {
+  name: "write",
+  nth: add.findLast(({ name }) => name === "write")!.nth + 1,
+  text: "the result",
+};
+const heir = await podWith(t, vf, { dataDir: pod.journal, vlan: 7 });
+
+t.test(
+  "the record is there from before the VF's first change until after its last, and settings come back before the driver",
+  async (t) => {
+    const [adding, deleting] = [add, del].map((points) => points.map(subjectOf)) as [string[], string[]];
+    const first = adding.findIndex((subject) => !["draft", "pending", "json"].includes(subject));
+    t.equal(adding[first - 1], "pending");
+    t.equal(add[first - 1]!.name, "renameat");
+    t.equal(adding.at(-1), "json");
+    t.equal(deleting.at(-1), "json");
+    const settings = deleting.slice(0, deleting.indexOf("drivers_probe")).filter((subject) => subject === "sendto");
+    t.equal(settings.length, 5, "VLAN, rate, spoofchk, trust, MAC address");
+  },
+);
+
+t.test("killed before any change of ADD: DEL gives the VF back", async (t) => {
+  await atEach(t, here, [...add, result], async (point) => {
+    t.match(await run("ADD", killedBefore(point)), killed);
+    t.match(await run("DEL"), done);
+  });
+});
+
+t.test("killed before any change of ADD: another pod's ADD gets the VF as it was before", async (t) => {
+  await atEach(t, here, [...add, result], async (point) => {
+    t.match(await run("ADD", killedBefore(point)), killed);
+    await inherit(t);
+  });
+});
+
+t.test("killed before any change of DEL: DEL again gives the VF back", async (t) => {
+  await atEach(t, here, del, async (point) => {
+    t.match(await run("ADD"), { status: 0 });
+    t.match(await run("DEL", killedBefore(point)), killed);
+    t.match(await run("DEL"), done);
+  });
+});
+
+t.test("killed before any change of DEL: another pod's ADD gets the VF as it was before", async (t) => {
+  await atEach(t, here, del, async (point) => {
+    t.match(await run("ADD"), { status: 0 });
+    t.match(await run("DEL", killedBefore(point)), killed);
+    await inherit(t);
+  });
+});
+
+t.test(
+  "killed where the VF has its settings and not its driver, and again in DEL: the next DEL gives it back",
+  async (t) => {
+    const half = killedBefore(add.find((point) => subjectOf(point) === "driver_override")!);
+    t.match(await run("ADD", half), killed);
+    const { under, mutations } = await watch(t);
+    t.match(await run("DEL", under), done);
+    const points = await mutations();
+    t.ok(points.map(subjectOf).includes("unbind"), "its own driver takes the VF anew, and picks a MAC address");
+    await atEach(t, here, points, async (point) => {
+      t.match(await run("ADD", half), killed);
+      t.match(await run("DEL", killedBefore(point)), killed);
+      t.match(await run("DEL"), done);
+    });
+  },
+);
+
+t.test("killed in ADD, DEL, ADD and DEL: the DEL that gets through gives the VF back", async (t) => {
+  await atEach(t, here, add, async (point) => {
+    const position = add.indexOf(point);
+    await run("ADD", killedBefore(point));
+    await run("DEL", killedBefore(del[position % del.length]!));
+    await run("ADD", killedBefore(add[(position * 7) % add.length]!));
+    await run("DEL", killedBefore(del[(position * 5) % del.length]!));
+    t.match(await run("DEL"), done);
+  });
+});
+
+/** Where the pod is gone another one gets the VF, with what it asks for and nothing else, and the dead one's late DEL does nothing to it. */
+async function inherit(t: Test): Promise<void> {
+  const name = pod.path.split("/").at(-1);
+  // Another namespace by the same path is another one.
+  await execa("ip", ["-batch", "-"], { input: `netns del ${name}\nnetns add ${name}\n` });
+  t.match(await heir.run("ADD"), { status: 0 });
+  t.match(await run("DEL"), done);
+  t.match(await heir.check(), done);
+  t.match(await settingsOf(vf), { vlan_list: [{ vlan: 7 }], spoofchk: true, trust: false, rate: { max_tx: 0 } });
+  t.match(await heir.run("DEL"), done);
+}

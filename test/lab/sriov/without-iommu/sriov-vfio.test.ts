@@ -1,0 +1,31 @@
+// sriov-vfio where no VF can be handed to a guest: it says so before it changes anything.
+import t from "tap";
+import { callPlugin } from "../../../harness/plugin.ts";
+import { asked, done, podWith, stateOf, vfsOf } from "../pod.ts";
+
+const netconf = { cniVersion: "1.1.0", name: "fast", type: "sriov-vfio" };
+const noIommu =
+  "node: has no IOMMU that is switched on; switch on VT-d or AMD-Vi, and set intel_iommu=on for an Intel one";
+
+t.test("STATUS says all that is missing at once", async (t) => {
+  const msg = `${noIommu}; no-vfio-pci: is no driver of this kernel, nor a module that it could load; node: has no SR-IOV VF; make some by a PF's sriov_numvfs`;
+  const { error } = await callPlugin("sriov-vfio", "STATUS", {}, { ...netconf, driver: "no-vfio-pci" });
+  t.same(error, { cniVersion: "1.1.0", code: 50, msg });
+});
+
+t.test("ADD and STATUS say that there is no IOMMU, and what to do, and nothing is changed", async (t) => {
+  const [vf] = await vfsOf(t, "eth0", 1);
+  const before = await stateOf(vf);
+  for (const binding of ["auto", "bind"]) {
+    const { run, check, records } = await podWith(t, vf, { ...asked, binding });
+    t.match(await run("ADD"), {
+      status: 1,
+      error: { code: 102, msg: `${vf.address}: is in no IOMMU group`, details: /VT-d or AMD-Vi.* intel_iommu=on/ },
+    });
+    t.same(await stateOf(vf), before);
+    t.same(records(), []);
+    t.match(await check(), { status: 1, error: { code: 101, msg: /no ADD of container .* is recorded/ } });
+    t.match(await run("DEL"), done);
+  }
+  t.match(await callPlugin("sriov-vfio", "STATUS", {}, netconf), { status: 1, error: { code: 50, msg: noIommu } });
+});

@@ -1,0 +1,29 @@
+// The tests of test/lab/sriov: each folder in a machine of that kind, in which they find SR-IOV, an IOMMU and VFIO, or lack one of them.
+import { existsSync, readdirSync } from "node:fs";
+import t from "tap";
+import { type Hardware, variants } from "./hardware.ts";
+import { checkout } from "./qemu.ts";
+import { runInside } from "./suite.ts";
+
+const machines: Readonly<Record<string, Hardware>> = { whole: {}, ...variants };
+const directory = `${checkout}/test/lab/sriov`;
+
+t.test("there is a machine for each folder", async (t) => {
+  const entries = readdirSync(directory, { withFileTypes: true });
+  const folders = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  t.same(folders.sort(), Object.keys(machines).sort());
+});
+
+for (const [name, hardware] of Object.entries(machines))
+  t.test(`a machine ${name}`, async (t) => {
+    const folder = `${directory}/${name}`;
+    const files = readdirSync(folder)
+      .filter((file) => file.endsWith(".test.ts"))
+      // Multus is built where Go is installed.
+      .filter((file) => file !== "multus.test.ts" || existsSync(`${checkout}/.cache/peers/multus`));
+    await runInside(
+      t,
+      files.map((file) => `${folder}/${file}`),
+      { name: `sriov-${name}`, machines: files.length > 2 ? 2 : 1, ...hardware },
+    );
+  });

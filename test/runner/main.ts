@@ -1,0 +1,167 @@
+// Runs the stages that are named, or all: a line for each as it ends, what failed in full, and at last one line that counts.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { namespaceNames, ownerOf } from "../harness/namespaces.ts";
+import { Progress } from "./progress.ts";
+import { logDirectory, type Stage, stages, tapFile } from "./stages.ts";
+import {
+  cargoTally,
+  closingLine,
+  failedFiles,
+  forbidden,
+  judged,
+  nothing,
+  sum,
+  type Tally,
+  tapFailures,
+  tapTally,
+} from "./tally.ts";
+
+const allowedSkips = "test/allowed-skips.txt";
+/** How many lines of a failed command's output are shown, and of what it says about failed tests: the rest is in its log. */
+const shownLines = 200;
+
+/** Also where Go's own archive puts it. */
+const programPath = `${process.env["PATH"]}:/usr/local/go/bin`;
+
+const say = (text: string): void => {
+  process.stdout.write(`${text}\n`);
+};
+
+const wanted = chosen(process.argv.slice(2));
+mkdirSync(logDirectory, { recursive: true });
+const before = inventory();
+const results = new Map<string, Tally>();
+for (const stage of wanted) {
+  const started = Date.now();
+  const { tally, output } = await runTwice(stage);
+  results.set(stage.name, tally);
+  report(stage.name, tally, Date.now() - started);
+  if (tally.failed.length > 0) say(output.trimEnd().replaceAll(/^/gm, "    "));
+}
+const left = inventory().filter((name) => !before.includes(name));
+const leftovers: Tally = left.length > 0 ? { ...nothing, failed: ["leftovers"] } : { ...nothing, passed: 1 };
+report("leftovers", leftovers, 0);
+for (const name of left) say(`    ${name}: was not there before the tests, expected them to clean up`);
+
+const total = sum([...results.values(), leftovers]);
+const surprises = forbidden(total.skipped, readFileSync(allowedSkips, "utf8"));
+for (const name of total.failed) say(`failed: ${name}`);
+for (const { name, reason } of total.skipped) say(`skipped: ${name} (${reason})`);
+for (const { name } of surprises) say(`not allowed to be skipped: ${name}: make it run, or name it in ${allowedSkips}`);
+say(closingLine(total));
+process.exitCode = total.failed.length > 0 || surprises.length > 0 ? 1 : 0;
+
+function chosen(names: readonly string[]): readonly Stage[] {
+  const unknown = names.filter((name) => !stages.some((stage) => stage.name === name));
+  if (unknown.length > 0) {
+    say(`${unknown.join(", ")}: no such stage, expected some of ${stages.map(({ name }) => name).join(", ")}`);
+    process.exit(2);
+  }
+  return names.length === 0 ? stages : stages.filter(({ name }) => names.includes(name));
+}
+
+/** Runs it, and what failed of it once more where the stage says so: then that is what counts, and both are told. */
+async function runTwice(stage: Stage): Promise<{ tally: Tally; output: string }> {
+  const first = await run(stage);
+  const files = first.tally.failed.length > 0 ? failedFiles(first.tally) : undefined;
+  if (stage.again === undefined || files === undefined) return first;
+  for (const name of first.tally.failed) say(`failed at first: ${name}`);
+  say(first.output.trimEnd().replaceAll(/^/gm, "    "));
+  const second = await run(stage.again(files));
+  const others = tapTally(readFileSync(tapFile(stage.name), "utf8"), files);
+  return { tally: sum([others, second.tally]), output: second.output };
+}
+
+async function run(stage: Stage): Promise<{ tally: Tally; output: string }> {
+  const { name, needs, wants } = stage;
+  const needed = needs === undefined ? undefined : results.get(needs);
+  const lacking = wants !== undefined && !isThere(wants) ? `${wants} is not there` : undefined;
+  const reason = lacking ?? (needed?.passed === 0 ? needed.skipped[0]?.reason : undefined);
+  if (reason !== undefined) return { tally: { ...nothing, skipped: [{ name, reason }] }, output: "" };
+  if (needed && needed.failed.length > 0)
+    return { tally: { ...nothing, failed: [name] }, output: `not run: ${needs} failed` };
+  const log = `${logDirectory}/${name}.log`;
+  if (stage.counts === "tap") writeFileSync(tapFile(name), "");
+  const progress = new Progress(stage, say);
+  const succeeded = await execute(stage, log);
+  progress.end();
+  const output = readFileSync(log, "utf8");
+  switch (stage.counts) {
+    case "check":
+      return { tally: succeeded ? { ...nothing, passed: 1 } : { ...nothing, failed: [name] }, output: end(output) };
+    case "cargo":
+      return { tally: judged(name, cargoTally(output), succeeded), output: end(output) };
+    case "tap": {
+      const tap = readFileSync(tapFile(name), "utf8");
+      return {
+        tally: judged(name, tapTally(tap), succeeded),
+        output: `${beginning(tapFailures(tap), tapFile(name))}\n${end(output)}`,
+      };
+    }
+  }
+}
+
+/** Whether there is such a program. */
+function isThere(program: string): boolean {
+  return programPath.split(":").some((directory) => existsSync(`${directory}/${program}`));
+}
+
+/** Runs it with both outputs in `log`: a file, not a pipe, which a grandchild that lives on would keep open. Whether it succeeded in time. */
+async function execute({ command: [file, ...args], minutes }: Stage, log: string): Promise<boolean> {
+  const fd = openSync(log, "w");
+  try {
+    const env = { ...process.env, PATH: programPath, NO_COLOR: "1", CARGO_TERM_COLOR: "never" };
+    const child = spawn(file, args, { stdio: ["ignore", fd, fd], env, timeout: minutes * 60_000 });
+    const [status] = await once(child, "exit");
+    return status === 0;
+  } catch (error) {
+    writeSync(fd, `${error}\n`);
+    return false;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function report(name: string, { passed, failed, skipped }: Tally, milliseconds: number): void {
+  const verdict = failed.length > 0 ? "FAILED" : "ok";
+  const count = passed + failed.length + skipped.length;
+  const detail = [
+    count > 1 ? `${count} tests` : "",
+    failed.length > 0 && count > 1 ? `${failed.length} bad` : "",
+    skipped.length > 0 ? `${skipped.length} skipped` : "",
+  ];
+  say(
+    `${name.padEnd(13)} ${verdict.padEnd(6)} ${(milliseconds / 1000).toFixed(1).padStart(6)} s   ${detail.filter(Boolean).join(", ")}`.trimEnd(),
+  );
+}
+
+/** What tests might leave on the machine: namespaces whose process is gone or unknown, and links in the machine's own one. */
+function inventory(): string[] {
+  return [
+    ...namespaceNames()
+      .filter((name) => ownerOf(name) !== "running")
+      .map((name) => `namespace ${name}`),
+    ...readdirSync("/sys/class/net").map((name) => `link ${name}`),
+  ];
+}
+
+function beginning(text: string, file: string): string {
+  const lines = text.split("\n");
+  const rest = lines.length - shownLines;
+  return rest > 0 ? [...lines.slice(0, shownLines), `(${rest} lines more: see ${file})`].join("\n") : text;
+}
+
+function end(output: string): string {
+  return output.trimEnd().split("\n").slice(-shownLines).join("\n");
+}

@@ -1,0 +1,105 @@
+// What scripts/test does, in order: each stage a command, and how what it reports is counted.
+
+export interface Stage {
+  readonly name: string;
+  readonly command: readonly [file: string, ...args: string[]];
+  /** `tap`: the tests in the TAP file that `tapFile` names; `cargo`: the tests in its output; `check`: itself, as one. */
+  readonly counts: "tap" | "cargo" | "check";
+  /** A program without which the stage is skipped, and so is what needs it. */
+  readonly wants?: string;
+  /** A stage without whose success this one makes no sense: it fails then without being run. */
+  readonly needs?: string;
+  /** Minutes after which it is stopped, and has failed. */
+  readonly minutes: number;
+  /** Of a stage whose tests are TAP: the stage that runs those of its files that failed once more. What counts is what that says. */
+  readonly again?: (files: readonly string[]) => Stage;
+  /** Which of the TAP's comments are shown as they come, where it takes many minutes. */
+  readonly tells?: RegExp;
+}
+
+/** Where a stage's output goes, to be read after a failure. */
+export const logDirectory = ".cache/test";
+
+/** Where a stage whose tests are TAP leaves it. */
+export function tapFile(stage: string): string {
+  return `${logDirectory}/${stage}.tap`;
+}
+
+const cargo = (command: string, ...args: string[]): Stage["command"] => [
+  "cargo",
+  command,
+  "--manifest-path=host/Cargo.toml",
+  ...args,
+];
+
+function tap(stage: string, files = [`test/system/${stage}/**/*.test.ts`], ...options: string[]): Stage["command"] {
+  return ["node_modules/.bin/tap", "--reporter=silent", ...options, `--output-file=${tapFile(stage)}`, ...files];
+}
+
+/** Tests of executables, which share a machine with others: what failed is run once more. */
+function outside(name: string, minutes: number, needs = "build"): Stage {
+  const timeout = "--timeout=300";
+  const stage = { counts: "tap", minutes, needs } as const;
+  return {
+    ...stage,
+    name,
+    command: tap(name, undefined, timeout),
+    again: (files) => ({ ...stage, name: `${name}-again`, command: tap(`${name}-again`, [...files], timeout) }),
+  };
+}
+
+/** The lab. Its machines fill two CPUs. */
+function vm(name: string, files: readonly string[]): Stage {
+  return {
+    name,
+    counts: "tap",
+    minutes: 45,
+    needs: "build",
+    command: tap(name, [...files], "--jobs=1", "--timeout=2400"),
+    tells: /start to shell: \d+ ms|\.test\.ts: \d+ s/,
+  };
+}
+
+export const stages: readonly Stage[] = [
+  { name: "types", counts: "check", minutes: 2, command: ["npm", "run", "--silent", "typecheck"] },
+  {
+    name: "lint",
+    counts: "check",
+    minutes: 2,
+    command: ["node_modules/.bin/biome", "ci", "--colors=off", "--error-on-warnings", "."],
+  },
+  { name: "unit", counts: "tap", minutes: 5, command: tap("unit", ["test/unit/!(fuzz)/**/*.test.ts"]) },
+  { name: "fuzz", counts: "tap", minutes: 5, command: tap("fuzz", ["test/unit/fuzz/*.test.ts"]) },
+  { name: "rustfmt", counts: "check", minutes: 2, command: cargo("fmt", "--check", "--", "--color=never") },
+  {
+    name: "clippy",
+    counts: "check",
+    minutes: 10,
+    command: cargo("clippy", "--locked", "--all-targets", "--", "-D", "warnings"),
+  },
+  { name: "host", counts: "cargo", minutes: 10, command: cargo("test", "--locked", "--no-fail-fast") },
+  { name: "build", counts: "check", minutes: 10, command: ["scripts/build"] },
+  {
+    name: "reproducible",
+    counts: "check",
+    minutes: 10,
+    needs: "build",
+    command: ["node", "--import=tsx", "test/runner/reproducible.ts"],
+  },
+  {
+    name: "budgets",
+    counts: "check",
+    minutes: 5,
+    needs: "build",
+    command: ["node", "--import=tsx", "bench/main.ts", "--check"],
+  },
+  { name: "executables", counts: "tap", minutes: 15, needs: "build", command: tap("executables") },
+  outside("install", 10),
+  outside("netns", 20),
+  outside("conformance", 15),
+  outside("resilience", 15),
+  { name: "peers", counts: "check", minutes: 15, wants: "go", command: ["test/system/peers/build"] },
+  outside("callers", 10, "peers"),
+  // An emulated machine hangs now and then, whatever runs in it.
+  { ...vm("vm", ["test/lab/vm/**/*.test.ts"]), again: (files) => vm("vm-again", files) },
+];

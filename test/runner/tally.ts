@@ -1,0 +1,174 @@
+// Counts what test runners report: TAP of any depth, and cargo's lines.
+import { Parser } from "tap-parser";
+
+/** A test that was not run. */
+export interface Skip {
+  /** Its full name: `test/system/netns/bridge.test.ts > a VLAN trunk reaches the guest`, or `host: calls::tap`. */
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** What a run came to. */
+export interface Tally {
+  readonly passed: number;
+  /** The full names of those that failed. */
+  readonly failed: readonly string[];
+  readonly skipped: readonly Skip[];
+}
+
+export const nothing: Tally = { passed: 0, failed: [], skipped: [] };
+
+export function sum(tallies: readonly Tally[]): Tally {
+  return {
+    passed: tallies.reduce((total, { passed }) => total + passed, 0),
+    failed: tallies.flatMap(({ failed }) => failed),
+    skipped: tallies.flatMap(({ skipped }) => skipped),
+  };
+}
+
+/**
+ * A command's tally: what its runner reported, and one failure more in `name`'s own name where it failed and no test says why
+ * (a crash, a file that does not compile, no tests at all).
+ */
+export function judged(name: string, reported: Tally, succeeded: boolean): Tally {
+  const ran = reported.passed + reported.failed.length + reported.skipped.length;
+  const unexplained = succeeded ? ran === 0 : reported.failed.length === 0;
+  return unexplained ? { ...reported, failed: [...reported.failed, name] } : reported;
+}
+
+/**
+ * What is not allowed to be skipped. `allowed` is a file: each line a skip's full name, ` # ` and why it may be; empty lines and those that start with # do not
+ * count. Nothing below test/lab/vm may be: its machines are made to have what others lack.
+ */
+export function forbidden(skipped: readonly Skip[], allowed: string): Skip[] {
+  const lines = allowed.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("#"));
+  const names = new Set(lines.map((line) => line.split(" # ")[0]!.trim()));
+  return skipped.filter(({ name }) => name.startsWith("test/lab/vm/") || !names.has(name));
+}
+
+/** A line that a human, and a machine, reads last: `12 passed, 0 failed, 1 skipped`. */
+export function closingLine({ passed, failed, skipped }: Tally): string {
+  return `${passed} passed, ${failed.length} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ""}`;
+}
+
+interface Point {
+  readonly ok: boolean;
+  readonly name: string;
+  readonly skip?: string | boolean;
+  readonly todo?: string | boolean;
+}
+type Event = ["child", Event[]] | ["assert", Point] | [type: string, data: unknown];
+
+/**
+ * TAP's tests: the innermost subtests, not their assertions, since a test's name is what says something; where there are none, the assertions.
+ * A test that skips any of its assertions counts as skipped. "To do" counts as skipped, too. Files in `without` do not count.
+ */
+export function tapTally(text: string, without: readonly string[] = []): Tally {
+  return tallyEvents(Parser.parse(text) as Event[], [], without);
+}
+
+/** The files that have failed tests; undefined where something failed that is no file's. */
+export function failedFiles({ failed }: Tally): string[] | undefined {
+  const files = [...new Set(failed.map((name) => name.split(" > ")[0]!))];
+  return files.every((file) => file.endsWith(".test.ts")) ? files : undefined;
+}
+
+function tallyEvents(events: readonly Event[], path: readonly string[], without: readonly string[] = []): Tally {
+  const tallies: Tally[] = [];
+  let child: Event[] | undefined;
+  for (const event of events) {
+    if (isChild(event)) child = event[1];
+    if (!isPoint(event)) continue;
+    if (!without.includes(event[1].name)) tallies.push(tallyPoint(event[1], child, path));
+    child = undefined;
+  }
+  return sum(tallies);
+}
+
+/** One line "ok" or "not ok", with the subtest that it closes. */
+function tallyPoint(point: Point, child: readonly Event[] | undefined, path: readonly string[]): Tally {
+  const inner = [...path, point.name];
+  const name = inner.join(" > ");
+  const skip = skipped(point);
+  if (skip !== undefined) return { ...nothing, skipped: [{ name, reason: skip }] };
+  const points = (child ?? []).filter(isPoint).map(([, each]) => each);
+  // A file is no test, even if all it has are assertions.
+  if (points.length > 0 && (child!.some(isChild) || path.length === 0))
+    return judgedPoint(name, point, tallyEvents(child!, inner));
+  if (!point.ok) return { ...nothing, failed: [name] };
+  const within = points.map(skipped).find((reason) => reason !== undefined);
+  return within === undefined ? { ...nothing, passed: 1 } : { ...nothing, skipped: [{ name, reason: within }] };
+}
+
+function judgedPoint(name: string, { ok }: Point, tally: Tally): Tally {
+  return ok || tally.failed.length > 0 ? tally : { ...tally, failed: [name] };
+}
+
+function skipped({ skip, todo }: Point): string | undefined {
+  if (skip) return skip === true ? "no reason given" : skip;
+  if (todo) return todo === true ? "to do" : `to do: ${todo}`;
+  return undefined;
+}
+
+function isChild(event: Event): event is ["child", Event[]] {
+  return event[0] === "child";
+}
+
+function isPoint(event: Event): event is ["assert", Point] {
+  return event[0] === "assert";
+}
+
+/** Cargo's tests: `test calls::tap ... ok`. What its own sums say must agree, or it is a failure. */
+export function cargoTally(text: string): Tally {
+  const tally = { passed: 0, failed: [] as string[], skipped: [] as Skip[] };
+  const sums = { passed: 0, failed: 0, ignored: 0 };
+  for (const line of text.split("\n")) {
+    const test =
+      /^test (?<name>.+?)(?: - should panic)? \.\.\. (?:.*)(?<outcome>ok|FAILED|ignored(?:, (?<reason>.*))?)$/.exec(
+        line,
+      )?.groups;
+    if (test) {
+      const name = `host: ${test["name"]}`;
+      if (test["outcome"] === "ok") tally.passed += 1;
+      else if (test["outcome"] === "FAILED") tally.failed.push(name);
+      else tally.skipped.push({ name, reason: test["reason"] ?? "no reason given" });
+    }
+    const total = /^test result: .* (\d+) passed; (\d+) failed; (\d+) ignored;/.exec(line);
+    if (total) {
+      sums.passed += Number(total[1]);
+      sums.failed += Number(total[2]);
+      sums.ignored += Number(total[3]);
+    }
+  }
+  const agree =
+    sums.passed === tally.passed && sums.failed === tally.failed.length && sums.ignored === tally.skipped.length;
+  // A test's own output can break its line; the sums cannot be broken.
+  return agree ? tally : { ...tally, passed: sums.passed, failed: names(sums.failed, tally.failed) };
+}
+
+function names(count: number, known: readonly string[]): string[] {
+  return Array.from(
+    { length: count },
+    (_, index) => known[index] ?? "host: a test whose name cargo's output does not show",
+  );
+}
+
+/** The failures of a TAP text with what it says about each, for a human: the lines "not ok" and their diagnostics, and where there is evidence. */
+export function tapFailures(text: string): string {
+  const shown: string[] = [];
+  let indent: string | undefined;
+  for (const line of text.split("\n")) {
+    if (indent !== undefined && line.startsWith(`${indent}  `)) {
+      shown.push(line);
+      continue;
+    }
+    indent = undefined;
+    if (/^ *# evidence: /.test(line)) shown.push(line);
+    const failure = /^(?<indent> *)not ok (?!.* # TODO)/.exec(line)?.groups;
+    if (failure) {
+      indent = failure["indent"];
+      shown.push(line);
+    }
+  }
+  return shown.join("\n");
+}

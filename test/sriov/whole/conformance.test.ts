@@ -1,6 +1,0 @@
-// The rules for which an ADD of sriov-vfio has to succeed; the others are tried where there is no VF (test/conformance/sriov-vfio.test.ts).
-import t from "tap";
-import { attaching, conform } from "../../conformance/conform.ts";
-import { sriovVfioOn } from "../../conformance/subjects/sriov-vfio.ts";
-
-await conform(t, await sriovVfioOn(t, "eth0"), attaching);

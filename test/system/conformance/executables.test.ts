@@ -1,0 +1,25 @@
+// No executable is left out: each has a subject, and each subject a test.
+import { readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import t from "tap";
+import { dist } from "../../harness/plugin.ts";
+import { examples, plugins } from "./subjects.ts";
+
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+
+const entries = (directory: string, kind: "isFile" | "isDirectory"): string[] =>
+  readdirSync(directory, { withFileTypes: true })
+    .filter((entry) => entry[kind]())
+    .map(({ name }) => name)
+    .sort();
+
+t.test("each executable in dist has a subject, and each subject an executable", async (t) => {
+  t.same(Object.keys(plugins).sort(), entries(dist, "isFile"));
+  t.same(Object.keys(plugins).sort(), entries(`${root}/plugins`, "isDirectory"), "of a plugin");
+  t.same(Object.keys(examples).sort(), entries(`${root}/examples`, "isDirectory"), "and the examples too");
+});
+
+t.test("each subject has a test, in which all rules are tried", async (t) => {
+  const tests = entries(`${root}/test/system/conformance`, "isFile").filter((name) => name.endsWith(".test.ts"));
+  for (const name of Object.keys({ ...plugins, ...examples })) t.ok(tests.includes(`${name}.test.ts`), name);
+});

@@ -1,0 +1,84 @@
+// What is in the files that are released, byte for byte: no way in for tests, nothing of the machine that built them, nothing but the plugin.
+import { readdirSync, readFileSync } from "node:fs";
+import { homedir, hostname } from "node:os";
+import { fileURLToPath } from "node:url";
+import t from "tap";
+import { dist } from "../../harness/plugin.ts";
+
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+const files = readdirSync(dist).filter((name) => name !== "maps");
+
+/** What a variable of the environment, or a constant, is called. */
+const variable = /\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b/g;
+
+/** What the specification and its Go library know, and no more. */
+const ours = [
+  "CNI_ARGS",
+  "CNI_COMMAND",
+  "CNI_CONTAINERID",
+  "CNI_IFNAME",
+  "CNI_NETNS",
+  "CNI_NETNS_OVERRIDE",
+  "CNI_PATH",
+];
+/** Keys of CNI_ARGS. */
+const args = ["K8S_POD_NAME", "K8S_POD_NAMESPACE", "K8S_POD_UID"];
+/** Words that a switch for tests would have. */
+const suspicious = /FAULT|INJECT|FAIL_|_FAIL|MOCK|HOOK|FUZZ|TEST|DEBUG|SIMULAT|FAKE|STRACE/;
+
+/** The host, and the plugin behind it: its length is in the last 32 bytes, a label of 64 before them (payload.rs). */
+function partsOf(name: string): { readonly host: string; readonly plugin: string; readonly bytes: Buffer } {
+  const bytes = readFileSync(`${dist}/${name}`);
+  const begin = bytes.length - 96 - Number(bytes.readBigUInt64LE(bytes.length - 32));
+  const text = (part: Buffer): string => part.toString("latin1");
+  return { host: text(bytes.subarray(0, begin)), plugin: text(bytes.subarray(begin)), bytes };
+}
+
+for (const name of files) {
+  const { host, plugin, bytes } = partsOf(name);
+  const words = (text: string): string[] => [...new Set(text.match(variable) ?? [])].sort();
+
+  t.test(`${name} knows no variables but the specification's`, async (t) => {
+    const known = words(plugin).filter((word) => /^(CNI|K8S)_/.test(word) && !args.includes(word));
+    t.same(known, ours);
+    t.same(
+      words(host).filter((word) => /^(CNI|K8S|KCB|KUBEVIRT)_/.test(word)),
+      [],
+    );
+  });
+
+  t.test(`${name} has no switch for tests`, async (t) => {
+    const found = [...words(host), ...words(plugin)].filter((word) => suspicious.test(word));
+    t.same(found, []);
+  });
+
+  t.test(`${name} says nothing of where it was built`, async (t) => {
+    for (const place of [
+      root.replace(/\/$/, ""),
+      `${homedir()}/`,
+      `${hostname()}.`,
+      "/node_modules/",
+      "sourceMappingURL",
+    ])
+      if (place.length > 4) t.notOk(bytes.includes(place), place);
+  });
+
+  t.test(`${name} has neither symbols nor what a debugger needs`, async (t) => {
+    t.same(
+      sectionNames(bytes).filter((section) => /^\.(z?debug|symtab|strtab|gdb)/.test(section)),
+      [],
+    );
+  });
+}
+
+/** The names of an ELF file's sections (elf(5)). */
+function sectionNames(file: Buffer): string[] {
+  const offset = Number(file.readBigUInt64LE(40));
+  const [size, count, names] = [file.readUInt16LE(58), file.readUInt16LE(60), file.readUInt16LE(62)];
+  const at = (index: number): number => offset + index * size;
+  const strings = Number(file.readBigUInt64LE(at(names) + 24));
+  return Array.from({ length: count }, (_, index) => {
+    const start = strings + file.readUInt32LE(at(index));
+    return file.toString("latin1", start, file.indexOf(0, start));
+  });
+}

@@ -1,0 +1,178 @@
+// scripts/release and the image: what is published, and that it works from nothing but itself.
+import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { execa } from "execa";
+import t, { type Test } from "tap";
+import { crossTo, nativeArchitecture } from "../../../scripts/building/cross.ts";
+import { contents, emptyDirectory, plugins, release, version } from "./node.ts";
+
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+t.setTimeout(240_000);
+
+const published = join(await emptyDirectory(t), "release");
+await execa(join(root, "scripts/release"), ["--out", published]);
+const folder = `linux-${nativeArchitecture}`;
+const native = join(published, folder);
+
+t.test("a release has what dist/ has, its source maps, checksums, and what it is made of", async (t) => {
+  t.same((await readdir(published)).sort(), [folder, "maps", "SHA256SUMS", "sbom.cdx.json"].sort());
+  t.same(await contents(native), await release());
+  const { stdout } = await execa("sha256sum", ["--check", "--strict", "SHA256SUMS"], { cwd: published });
+  t.equal(stdout.split("\n").length, 3 + 3 + 1);
+  await writeFile(join(published, "maps/bridge-binding.js.map"), "{}");
+  await t.rejects(execa("sha256sum", ["--check", "SHA256SUMS"], { cwd: published }));
+});
+
+t.test("a release made again is the same, byte for byte, and replaces the one before", async (t) => {
+  const again = join(await emptyDirectory(t), "again");
+  await mkdir(again);
+  await execa(join(root, "scripts/release"), ["--out", "again"], { cwd: join(again, "..") });
+  const before = await files(again);
+  await writeFile(join(again, "obsolete"), "");
+  await execa(join(root, "scripts/release"), ["--out", again]);
+  t.same(await files(again), before);
+  t.equal(before["sbom.cdx.json"], (await files(published))["sbom.cdx.json"]);
+});
+
+t.test("a directory with anything else in it is not replaced", async (t) => {
+  const other = await emptyDirectory(t);
+  await writeFile(join(other, "thesis"), "");
+  const { exitCode, stderr } = await execa(join(root, "scripts/release"), ["--out", other], { reject: false });
+  t.same([exitCode, stderr], [1, `release: ${other}: is there, and is no earlier release; expected it to be empty`]);
+  t.same(await readdir(other), ["thesis"]);
+  const { stderr: words } = await execa(join(root, "scripts/release"), ["sparc"], { reject: false });
+  t.equal(words, "release: sparc: is not amd64 or arm64");
+});
+
+t.test("what it is made of has npm's, cargo's, and what comes with the compiler", async (t) => {
+  const { components } = JSON.parse(await readFile(join(published, "sbom.cdx.json"), "utf8"));
+  const names = (components as { purl: string }[]).map(({ purl }) => purl.replace(/@[^@]+$/, ""));
+  for (const name of ["npm/zod", "cargo/rquickjs-sys", "cargo/libc", "cargo/rustix", "generic/musl"])
+    t.ok(names.includes(`pkg:${name}`), name);
+  for (const name of ["npm/tap", "npm/esbuild", "cargo/cc", "cargo/host"]) t.notOk(names.includes(`pkg:${name}`), name);
+  t.ok(names.includes("pkg:github/quickjs-ng/quickjs") && names.includes("pkg:github/rust-lang/rust"));
+  for (const { name, version, licenses } of components) t.ok(name && version && licenses.length === 1, name);
+});
+
+const other = nativeArchitecture === "amd64" ? "arm64" : "amd64";
+const cross = await crossTo(other).catch((error: Error) => error.message);
+const lacking = typeof cross === "string" ? { skip: cross } : {};
+
+t.test("another architecture's executables run there, whatever its pages' size is", lacking, async (t) => {
+  const out = await emptyDirectory(t);
+  if (typeof cross === "string") return;
+  await execa(join(root, "scripts/build"), ["--architecture", other, "--out", out]);
+  for (const name of plugins)
+    for (const page of other === "arm64" ? [4096, 65536] : [4096]) {
+      const env = { CNI_COMMAND: "VERSION" };
+      const input = '{"cniVersion":"1.0.0"}';
+      const { stdout } = await execa(cross.runner, ["-p", `${page}`, join(out, name)], { env, input });
+      t.match(JSON.parse(stdout), { supportedVersions: ["0.1.0"] }, `${name}, pages of ${page}`);
+    }
+  const { exitCode, stderr } = await execa(cross.runner, [join(out, plugins[0]), "install", "--to", out], {
+    reject: false,
+  });
+  t.equal(exitCode, 3);
+  t.match(stderr, /^bridge-binding: bridge-binding: is for (\w+), and this node is (?!\1)\w+; use the image for/);
+});
+
+t.test("the image has nothing but the executables, and installs and uninstalls without a privilege", async (t) => {
+  const buildah = await storage(t);
+  const file = join(root, "deploy/Dockerfile");
+  await buildah(
+    "build",
+    "--isolation=chroot",
+    `--platform=linux/${nativeArchitecture}`,
+    "--file",
+    file,
+    "--tag=image",
+    published,
+  );
+  const container = await buildah("from", "image");
+  const rootfs = await buildah("mount", container);
+  const inside = (await execa("find", [rootfs, "-type", "f", "-printf", "%m %u %P\\n"])).stdout.split("\n").sort();
+  t.same(
+    inside,
+    plugins.map((name) => `755 root bin/${name}`),
+  );
+  const sizes = await Promise.all(plugins.map(async (name) => (await stat(join(rootfs, "bin", name))).size));
+  const size = sizes.reduce((sum, one) => sum + one, 0);
+  t.ok(size <= 10_000_000, `${size} bytes`);
+
+  const { OCIv1: image } = JSON.parse(await buildah("inspect", container));
+  const { Entrypoint: entry, Cmd: words } = image.config as { Entrypoint: string[]; Cmd: string[] };
+  t.same(
+    [entry, words],
+    [
+      ["/bin/bridge-binding", "install"],
+      ["--to", "/host/cni/bin"],
+    ],
+  );
+  t.equal(image.architecture, nativeArchitecture);
+  const to = await emptyDirectory(t);
+  const run = async (...more: string[]): Promise<string[]> => {
+    const mount = `--volume=${to}:/host/cni/bin`;
+    const command = [
+      "run",
+      "--isolation=chroot",
+      "--cap-drop=all",
+      mount,
+      container,
+      "--",
+      ...entry,
+      ...words,
+      ...more,
+    ];
+    return (await buildah(...command)).split("\n");
+  };
+  t.same(
+    await run(),
+    plugins.map((name) => `${name}: ${version} installed`),
+  );
+  t.same(await contents(to), await release(native));
+  t.same(
+    await run(),
+    plugins.map((name) => `${name}: ${version} already there`),
+  );
+  t.same(
+    await run("--uninstall"),
+    plugins.map((name) => `${name}: ${version} removed`),
+  );
+  t.same(await contents(to), {});
+});
+
+t.test("as a container's first process it stays until SIGTERM, and ends at once then", async (t) => {
+  const [jail, to] = [await emptyDirectory(t), await emptyDirectory(t)];
+  await execa("cp", ["-r", native, join(jail, "bin")]);
+  await mkdir(join(jail, "proc"));
+  await mkdir(join(jail, "cni"));
+  // The node's own /proc would show other processes' numbers.
+  const script = `mount -n -t proc none ${jail}/proc; mount -n --bind ${to} ${jail}/cni; exec chroot ${jail} "$@"`;
+  const stay = ["/bin/bridge-binding", "install", "--to", "/cni", "--stay"];
+  const unshared = ["--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--"];
+  const pod = execa("unshare", [...unshared, "sh", "-euc", script, "sh", ...stay], { reject: false });
+  await new Promise((resolve) => pod.stdout.once("data", resolve));
+  t.same(await contents(to), await release(native));
+  const { stdout: first } = await execa("pgrep", ["--parent", `${pod.pid}`]);
+  t.match(await readFile(`/proc/${first}/status`, "utf8"), /^NSpid:\t\d+\t1$/m);
+  const sent = performance.now();
+  process.kill(Number(first), "SIGTERM");
+  t.equal((await pod).exitCode, 0);
+  t.ok(performance.now() - sent < 10_000, "not only when its next round is due");
+});
+
+/** Every file below the directory, as text that tells it from any other. */
+async function files(directory: string): Promise<Record<string, string>> {
+  const { stdout } = await execa("sh", ["-c", "find . -type f | sort | xargs sha256sum"], { cwd: directory });
+  return Object.fromEntries(stdout.split("\n").map((line) => [line.slice(68), line.slice(0, 64)]));
+}
+
+/** buildah with images and containers of its own, gone when the test ends. Its own isolation is chroot: no runtime, and no rights, are needed. */
+async function storage(t: Test): Promise<(...args: string[]) => Promise<string>> {
+  const directory = await emptyDirectory(t);
+  const options = [`--root=${directory}/root`, `--runroot=${directory}/run`, "--storage-driver=vfs"];
+  const buildah = async (...args: string[]): Promise<string> => (await execa("buildah", [...options, ...args])).stdout;
+  t.teardown(() => buildah("rm", "--all"));
+  return buildah;
+}

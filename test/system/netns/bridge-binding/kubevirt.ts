@@ -1,0 +1,25 @@
+// What KubeVirt itself does in a pod.
+import { ip } from "../../../harness/ip.ts";
+import type { Namespace } from "../../../harness/namespaces.ts";
+import type { Network } from "../../../harness/pod.ts";
+import { missing } from "./features.ts";
+
+/** Hangs NIC and tap on the bridge k6t-eth0 that is there, as virt-handler does with managedTap (setup/netpod). */
+export async function asKubevirtDoes(
+  namespace: Namespace,
+  { mac, addresses }: Pick<Network, "mac" | "addresses">,
+): Promise<void> {
+  await ip(
+    namespace,
+    "link set eth0 down",
+    "link set eth0 name eth0-nic",
+    "link set eth0-nic address 02:00:00:00:66:01 master k6t-eth0",
+    "address flush dev eth0-nic",
+    "link set eth0-nic up",
+    "link set eth0-nic type bridge_slave learning off",
+    "tuntap add tap0 mode tap user 107 group 107",
+    "link set tap0 master k6t-eth0 up",
+    `link add eth0 address ${mac} type ${missing("dummy") ? "bridge" : "dummy"}`,
+    ...addresses.map((address) => `address add ${address} dev eth0`),
+  );
+}

@@ -1,0 +1,75 @@
+// docs/commands.md, run: every command of its console blocks, in pods as it describes them.
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { newDataDir } from "../../../harness/attachment.ts";
+import { dist } from "../../../harness/plugin.ts";
+import { createPods } from "../../../harness/pod.ts";
+import type { Scope } from "../../../harness/scope.ts";
+import { bindingOf } from "../bridge-binding/binding.ts";
+
+/** The page with what its commands print now, in the names that it has for pods and directories. */
+export async function rerun(scope: Scope, page: string): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "commands-"));
+  scope.teardown(() => rm(directory, { recursive: true }));
+  const dataDir = await newDataDir(scope, "bridge-binding");
+  const pods = await createPods(scope, 2);
+  for (const [position, pod] of pods.entries())
+    await pod.attach({
+      kind: "veth",
+      mac: `02:00:00:00:00:0${position + 1}`,
+      addresses: ["10.0.0.2/24"],
+      routes: ["default via 10.0.0.1"],
+    });
+  const [bound] = pods;
+  const options = { dataDir, netconf: { name: "blue" }, call: { containerId: "0a1b2c3d" } };
+  await (await bindingOf(scope, bound!, options)).add();
+  await writeFile(
+    join(directory, "blue.json"),
+    JSON.stringify({ cniVersion: "1.0.0", name: "blue", type: "bridge-binding", mtu: 1400 }),
+  );
+  await writeFile(join(directory, "status.json"), JSON.stringify({ type: "bridge-binding", dataDir }));
+
+  const real = (command: string): string =>
+    pods
+      .reduce((text, { namespace }, position) => text.replaceAll(`pod${position + 1}`, namespace.name), command)
+      .replace(/ (check|gc)\b/, ` $1 --data-dir ${dataDir}`)
+      .replace(/ status$/, " status status.json");
+  const told = (output: string): string =>
+    pods
+      .reduce((text, { namespace }, position) => text.replaceAll(namespace.name, `pod${position + 1}`), output)
+      .replaceAll(dataDir, "/run/bridge-binding");
+
+  const parts = page.split(/^(```console\n[\s\S]*?^```\n)/m);
+  for (const [position, part] of parts.entries()) {
+    if (!part.startsWith("```console\n")) continue;
+    const lines: string[] = [];
+    for (const command of part.match(/^\$ .*$/gm)!) {
+      const ended = await execa("sh", ["-c", real(command.slice(2))], {
+        cwd: directory,
+        extendEnv: false,
+        env: { PATH: `${dist}:/usr/sbin:/usr/bin:/sbin:/bin` },
+        reject: false,
+        all: true,
+      });
+      lines.push(command, ...(ended.all === "" ? [] : [told(ended.all)]));
+    }
+    parts[position] = `\`\`\`console\n${lines.join("\n")}\n\`\`\`\n`;
+  }
+  return parts.join("");
+}
+
+/** The page without what differs from one node and run to the next: numbers and addresses by chance, and which kind of link the kernel has for a placeholder. */
+export function lasting(page: string): string {
+  return (
+    page
+      .replaceAll(/\b[0-9a-f]{2}(:[0-9a-f]{2}){5}\b/g, "MAC")
+      // It comes up to a second after the link is up.
+      .replaceAll(/^ +take the address fe80:.*\n/gm, "")
+      .replaceAll(/link group \d+/g, "link group N")
+      .replaceAll(/\b(make eth0, a|make) (dummy|bridge)( eth0)?$/gm, "$1 dummy$3")
+      .replaceAll(/make (dummy|bridge) eth0/g, "make dummy eth0")
+      .replaceAll(/\nnote: eth0: the kernel has no dummy links.*\n/g, "")
+  );
+}

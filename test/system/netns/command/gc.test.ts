@@ -1,0 +1,155 @@
+import { spawn } from "node:child_process";
+import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { execa } from "execa";
+import t from "tap";
+import { type Attachment, newDataDir } from "../../../harness/attachment.ts";
+import { ip } from "../../../harness/ip.ts";
+import { removeNamespaces, within } from "../../../harness/namespaces.ts";
+import { createPods, type Pod } from "../../../harness/pod.ts";
+import type { Scope } from "../../../harness/scope.ts";
+import { differences, snapshot } from "../../../harness/snapshot.ts";
+import { passtOf } from "../passt-binding/rights.ts";
+import { byHand, inJson } from "./by-hand.ts";
+
+interface Told {
+  readonly dryRun: boolean;
+  readonly attachments: readonly { readonly containerId: string; readonly outcome: string; readonly why: string }[];
+  readonly unreadable: readonly { readonly fact: string; readonly hint: string }[];
+}
+
+const gc = (dataDir: string, ...args: string[]) =>
+  inJson<Told>("passt-binding", ["gc", "--data-dir", dataDir, ...args]);
+
+/** Pods where an ADD has succeeded, all in one journal. */
+async function prepared(t: Scope, length: number): Promise<{ pods: Pod[]; passts: Attachment[]; dataDir: string }> {
+  const dataDir = await newDataDir(t, "passt-binding");
+  const pods = await createPods(t, length);
+  const passts: Attachment[] = [];
+  for (const pod of pods) {
+    const passt = await passtOf(t, pod, { dataDir });
+    await passt.add();
+    passts.push(passt);
+  }
+  return { pods, passts, dataDir };
+}
+
+const outcomes = ({ attachments }: Told): string[] => attachments.map(({ outcome }) => outcome);
+
+t.test("gc removes what vanished and touches nothing that is alive; a dry run touches nothing at all", async (t) => {
+  const { pods, passts, dataDir } = await prepared(t, 3);
+  const before = await snapshot(pods[1]!.namespace);
+  t.match(await gc(dataDir), { status: 0, told: { dryRun: false } }, "nothing has vanished");
+  await removeNamespaces([pods[0]!.namespace]);
+  const files = await readdir(dataDir);
+  const dry = await gc(dataDir, "--dry-run");
+  t.match([dry.status, dry.told.dryRun, outcomes(dry.told)], [1, true, ["removable", "alive", "alive"]]);
+  t.same(await readdir(dataDir), files);
+  const text = await byHand("passt-binding", ["gc", "--dry-run", "--data-dir", dataDir]);
+  t.match(text.stdout, /^removable +net1 of .*\n +its namespace is gone: gc forgets its record/m);
+  t.match(text.stdout, /^kept +net1 of .*\n +its namespace is still there$/m);
+  const wet = await gc(dataDir);
+  t.match([wet.status, outcomes(wet.told)], [0, ["removed", "alive", "alive"]]);
+  t.same(
+    await readdir(dataDir),
+    files.filter((file) => !file.startsWith(pods[0]!.containerId)),
+  );
+  t.match(
+    [(await gc(dataDir)).status, outcomes((await gc(dataDir)).told)],
+    [0, ["alive", "alive"]],
+    "twice is as once",
+  );
+  t.same(differences(before, await snapshot(pods[1]!.namespace)), []);
+  await passts[1]!.del();
+});
+
+t.test(
+  "a namespace that a process is in is not gone, though its path is; nor one that is mounted elsewhere",
+  async (t) => {
+    const { pods, passts, dataDir } = await prepared(t, 2);
+    const [file, ...args] = within(pods[0]!.namespace, "sh", "-c", "echo; exec sleep 60");
+    const child = spawn(file, args, { stdio: ["ignore", "pipe", "ignore"] });
+    t.teardown(() => child.kill("SIGKILL"));
+    await new Promise((resolve) => child.stdout.once("data", resolve));
+    // As a path has it that a mount namespace keeps.
+    const elsewhere = `/run/netns/${pods[1]!.namespace.name} elsewhere`;
+    await writeFile(elsewhere, "");
+    await execa("mount", ["--bind", pods[1]!.namespace.path, elsewhere]);
+    t.teardown(async () => {
+      await execa("umount", [elsewhere], { reject: false });
+      await rm(elsewhere, { force: true });
+    });
+    await removeNamespaces(pods.map(({ namespace }) => namespace));
+    const { status, told } = await gc(dataDir);
+    t.match([status, outcomes(told)], [0, ["alive", "alive"]]);
+    t.match(told.attachments, [{ why: /at \/proc\/\d+\/ns\/net$/ }, { why: new RegExp(`at ${elsewhere}$`) }]);
+    await execa("umount", [elsewhere]);
+    t.same(outcomes((await gc(dataDir)).told), ["alive", "removed"]);
+    child.kill("SIGKILL");
+    await new Promise((resolve) => child.once("exit", resolve));
+    t.same(outcomes((await gc(dataDir)).told), ["removed"]);
+    t.same(await passts[0]!.journal(), []);
+  },
+);
+
+t.test("gc leaves a record whose runtime's directory is not to be seen, as in a container", async (t) => {
+  const { pods, dataDir } = await prepared(t, 1);
+  await removeNamespaces([pods[0]!.namespace]);
+  const hidden = [
+    "unshare",
+    "--mount",
+    "--propagation=private",
+    "--",
+    "sh",
+    "-c",
+    // All of /run is another one, but for the records.
+    'mount --bind /run/passt-binding /mnt && mount -t tmpfs none /run && mkdir /run/passt-binding && mount --bind /mnt /run/passt-binding && exec "$@"',
+    "sh",
+  ];
+  const { status, told } = await inJson<Told>("passt-binding", ["gc", "--data-dir", dataDir], { under: hidden });
+  t.match([status, outcomes(told)], [1, ["left"]]);
+  t.match(told.attachments[0]!.why, /\/run\/netns is not there/);
+  t.equal((await readdir(dataDir)).length, 1);
+});
+
+t.test("gc leaves what it cannot read, and says why; what was killed goes with its namespace", async (t) => {
+  const { pods, passts, dataDir } = await prepared(t, 3);
+  const record = (passt: Attachment): string => `${dataDir}/${passt.call.containerId}:net1`;
+  await rename(`${record(passts[0]!)}.json`, `${record(passts[0]!)}.pending`);
+  await writeFile(`${record(passts[1]!)}.json`, "{");
+  await rename(`${record(passts[2]!)}.json`, `${record(passts[2]!)}.pending`);
+  await removeNamespaces([pods[0]!.namespace]);
+  const { status, told } = await gc(dataDir);
+  t.match([status, outcomes(told)], [1, ["removed", "alive"]]);
+  t.match(told.unreadable, [{ fact: /is not a journal/, hint: /move the file away/ }]);
+  t.same((await readdir(dataDir)).sort(), [
+    `${passts[1]!.call.containerId}:net1.json`,
+    `${passts[2]!.call.containerId}:net1.pending`,
+  ]);
+  const { stdout } = await byHand("passt-binding", ["gc", "--data-dir", dataDir]);
+  t.match(stdout, /^left +.*is not a journal.*\n +it cannot be read/m);
+});
+
+t.test("another namespace at the same path is not the one that is on record", async (t) => {
+  const { pods, dataDir } = await prepared(t, 1);
+  const { namespace } = pods[0]!;
+  await ip(namespace, "link set lo up");
+  await execa("ip", ["netns", "del", namespace.name]);
+  await execa("ip", ["netns", "add", namespace.name]);
+  const before = await snapshot(namespace);
+  const { told } = await gc(dataDir);
+  t.same(outcomes(told), ["removed"]);
+  t.same(differences(before, await snapshot(namespace)), []);
+});
+
+t.test(
+  "without records, or their directory, there is nothing to do; a directory that was asked for must be there",
+  async (t) => {
+    const dataDir = await newDataDir(t, "passt-binding");
+    t.match(await byHand("passt-binding", ["gc", "--data-dir", dataDir]), { status: 3, stderr: /ENOENT/ });
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    t.match(await gc(dataDir), { status: 0, told: { attachments: [], unreadable: [] } });
+    t.match(await byHand("sriov-vfio", ["gc", "--data-dir", dataDir]), { status: 0, stdout: /^0 attachments; / });
+    t.match(await byHand("passt-binding", ["gc", "--dryrun"]), { status: 2, stderr: /did you mean --dry-run\?/ });
+    t.match(await byHand("passt-binding", ["gc", "now"]), { status: 2, stderr: /now: is not expected/ });
+  },
+);

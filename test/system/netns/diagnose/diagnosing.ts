@@ -1,0 +1,57 @@
+// `diagnose` as an operator calls it, and pods for it to look at.
+import { execa } from "execa";
+import type { Document } from "../../../../lib/diagnosis/document.ts";
+import { type Attachment, attachmentOf, newDataDir } from "../../../harness/attachment.ts";
+import { dist } from "../../../harness/plugin.ts";
+import { createPod, type Network, type NetworkOptions, type Pod } from "../../../harness/pod.ts";
+import type { Scope } from "../../../harness/scope.ts";
+
+/** What it printed. */
+export interface Diagnosed {
+  readonly status: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Calls the verb of one of the executables, without CNI_COMMAND. */
+export async function diagnose(args: readonly string[], plugin = "passt-binding"): Promise<Diagnosed> {
+  const { exitCode, stdout, stderr } = await execa(`${dist}/${plugin}`, ["diagnose", ...args], {
+    reject: false,
+    extendEnv: false,
+    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
+    timeout: 20_000,
+  });
+  return { status: exitCode, stdout, stderr };
+}
+
+/** A pod, and how it is diagnosed: by an executable that did not wire it. */
+export interface Patient {
+  readonly pod: Pod;
+  readonly network: Network;
+  readonly dataDir: string;
+  readonly binding: Attachment;
+  /** What `--json` prints. */
+  document(): Promise<Document & { readonly status: number | undefined }>;
+  /** The findings, such as `link-down tap0`. */
+  findings(): Promise<string[]>;
+}
+
+/** A pod on a network, wired by a plugin of ours. */
+export async function patientOf(
+  t: Scope,
+  plugin: "bridge-binding" | "passt-binding" = "bridge-binding",
+  { netconf = {}, ...network }: Partial<NetworkOptions> & { netconf?: Record<string, unknown> } = {},
+): Promise<Patient> {
+  const pod = await createPod(t);
+  const attached = await pod.attach({ kind: "bridge", families: "dual", ...network });
+  const dataDir = await newDataDir(t, plugin);
+  const binding = await attachmentOf(t, plugin, pod, { dataDir, netconf });
+  await binding.add();
+  const document = async () => {
+    const { status, stdout, stderr } = await diagnose(["--json", "--data-dir", dataDir, pod.namespace.path]);
+    if (stdout === "") throw new Error(stderr);
+    return { ...(JSON.parse(stdout) as Document), status };
+  };
+  const findings = async () => (await document()).findings.map(({ code, subject }) => `${code} ${subject}`);
+  return { pod, network: attached, dataDir, binding, document, findings };
+}

@@ -1,0 +1,20 @@
+// Several attachments of one pod, as a VM with several passt networks has them.
+import type { Attachment, Netconf } from "../../../harness/attachment.ts";
+import type { Pod } from "../../../harness/pod.ts";
+import type { Scope } from "../../../harness/scope.ts";
+import { passtOf } from "./rights.ts";
+
+/** One for each configuration, `net1` on, all in one journal; nothing is called yet. */
+export async function passtsOf<const T extends readonly Netconf[]>(scope: Scope, pod: Pod, netconfs: T) {
+  const { dataDir } = await passtOf(scope, pod);
+  const passts = netconfs.map((netconf, position) =>
+    passtOf(scope, pod, { ifname: `net${position + 1}`, dataDir, netconf }),
+  );
+  return (await Promise.all(passts)) as unknown as { readonly [K in keyof T]: Attachment };
+}
+
+/** A list in all its orders. */
+export function orders<const T extends readonly unknown[]>(list: T): { readonly [K in keyof T]: T[number] }[] {
+  if (list.length === 0) return [[] as never];
+  return list.flatMap((one, position) => orders(list.toSpliced(position, 1)).map((rest) => [one, ...rest] as never));
+}
