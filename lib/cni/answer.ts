@@ -1,4 +1,5 @@
 // Answers a runtime's call: from the environment and standard input to one JSON document, or none, and an exit status.
+import { isErrno } from "../errno.ts";
 import { decodeConfiguration, maxConfiguration, networkName } from "./configuration.ts";
 import { requireEnvironment, type Variables, verbOf } from "./environment.ts";
 import { CniError, code } from "./errors.ts";
@@ -75,9 +76,8 @@ function readConfiguration(system: System): string {
   try {
     return system.readStdin(maxConfiguration);
   } catch (cause) {
-    const errno = (cause as { code?: string }).code;
-    if (errno === "EFBIG") throw new CniError(code.decoding, "netconf: is longer than 1 MiB");
-    if (errno === "EILSEQ") throw new CniError(code.decoding, "netconf: is not UTF-8");
+    if (isErrno(cause, "EFBIG")) throw new CniError(code.decoding, "netconf: is longer than 1 MiB");
+    if (isErrno(cause, "EILSEQ")) throw new CniError(code.decoding, "netconf: is not UTF-8");
     throw new CniError(code.io, "netconf: standard input cannot be read", "", { cause });
   }
 }

@@ -1,13 +1,15 @@
 // Runs other plugins: found on CNI_PATH, given our environment and the configuration's very text (SPEC.md, section 4).
+
+import { codeOf } from "../errno.ts";
+import { asOne, failuresOf } from "../failures.ts";
 import { isPluginName } from "./configuration.ts";
 import { readResult } from "./conversion.ts";
 import type { Variables } from "./environment.ts";
 import { parsePath } from "./environment.ts";
 import { CniError, code } from "./errors.ts";
-import { failuresOf, joined } from "./failure.ts";
 import { decodeObject } from "./json.ts";
 import type { Result } from "./results.ts";
-import type { RunResult, System } from "./system.ts";
+import type { System } from "./system.ts";
 import type { Verb, Version } from "./versions.ts";
 
 /** What running a delegate takes of the system. */
@@ -40,7 +42,7 @@ export function delegateAdd(delegation: Delegation, system: Running): Result {
     return resultOf(run(path, "ADD", delegation, system), delegation);
   } catch (failure) {
     if (neverRan(failure)) throw failure;
-    throw joined([failure, ...failuresOf([() => run(path, "DEL", delegation, system)])]);
+    throw asOne([failure, ...failuresOf([() => run(path, "DEL", delegation, system)])]);
   }
 }
 
@@ -99,13 +101,13 @@ function run(path: string, verb: Verb, delegation: Delegation, system: Running):
   );
 }
 
-function start(path: string, verb: Verb, { env, raw }: Delegation, system: Running): RunResult {
+function start(path: string, verb: Verb, { env, raw }: Delegation, system: Running): ReturnType<System["run"]> {
   const options = { env: { ...(env as Record<string, string>), CNI_COMMAND: verb }, stdin: raw, timeout };
   for (let attempt = 0; ; attempt++) {
     try {
       return system.run(path, options);
     } catch (cause) {
-      const errno = (cause as { code?: string }).code;
+      const errno = codeOf(cause);
       if (errno === "ETXTBSY" && attempt < busy.retries) system.sleep(busy.pause);
       else
         throw new CniError(errno === "ETIMEDOUT" ? code.tryAgain : code.delegate, `${path}: ${why(errno, verb)}`, "", {
@@ -117,7 +119,7 @@ function start(path: string, verb: Verb, { env, raw }: Delegation, system: Runni
 
 /** Whether the system refused to run it; the errnos left out are of one that did run. */
 function neverRan(failure: unknown): boolean {
-  const errno = ((failure as Error).cause as { code?: unknown } | undefined)?.code;
+  const errno = codeOf((failure as Error).cause);
   return typeof errno === "string" && !["ETIMEDOUT", "EFBIG", "EILSEQ"].includes(errno);
 }
 

@@ -1,4 +1,6 @@
 // Turns whatever was thrown into what the runtime is told (SPEC.md, section 5, "Error").
+import { codeOf } from "../errno.ts";
+import { Failures, type Relation } from "../failures.ts";
 import { CniError, code } from "./errors.ts";
 import type { Verb, Version } from "./versions.ts";
 
@@ -27,20 +29,7 @@ export function errorDocument(failure: unknown, version: Version, verb: Verb | u
  */
 export function explain(failure: unknown): Explanation {
   const [msg, ...details] = facts(failure) as [string, ...string[]];
-  return { code: codeOf(failure), msg, details: details.join("; ") };
-}
-
-/** Runs every task, whatever becomes of the others, and gives what they threw. */
-export function failuresOf(tasks: readonly (() => void)[]): unknown[] {
-  const failures: unknown[] = [];
-  for (const task of tasks) {
-    try {
-      task();
-    } catch (failure) {
-      failures.push(failure);
-    }
-  }
-  return failures;
+  return { code: cniCodeOf(failure), msg, details: details.join("; ") };
 }
 
 /** What a look finds wrong, which it gives, or why it could not look. */
@@ -53,41 +42,21 @@ export function fault(look: () => unknown): string[] {
   }
 }
 
-/** The message of an AggregateError that has nothing to add to what it holds. */
-const joint = "several failures";
-
-/** One failure that stands for several: itself if it is the only one, else an AggregateError, in whose place {@link explain} lets the first one speak. */
-export function joined([first, ...others]: readonly [unknown, ...unknown[]]): unknown {
-  return others.length === 0 ? first : new AggregateError([first, ...others], joint);
-}
-
-/** The message of an AggregateError whose others failed while the first one was dealt with. */
-const unfinished = "it failed, and so did undoing it";
-
-/** A failure, and those of undoing what had been done before it; itself where there are none. */
-export function withFailures(failure: unknown, undoing: readonly unknown[]): unknown {
-  return undoing.length === 0 ? failure : new AggregateError([failure, ...undoing], unfinished);
-}
-
-/** How the others of an AggregateError go with its first, by its message. */
-const relations: ReadonlyMap<string, string> = new Map([
-  [joint, "also"],
-  [unfinished, "undoing it failed too"],
-]);
+/** How the other failures are introduced. */
+const introductions = { also: "also", undo: "undoing it failed too" } as const satisfies Record<Relation, string>;
 
 /** What a failure has to say: its message, then the details. */
 function facts(failure: unknown): string[] {
   // Where there is no memory even for an error, the engine throws null.
   if (failure === null) return ["out of memory"];
   if (!(failure instanceof Error)) return [`${String(failure)} was thrown`];
-  const relation = failure instanceof AggregateError ? relations.get(failure.message) : undefined;
-  if (relation !== undefined) {
-    const [first, ...others] = (failure as AggregateError).errors as [unknown, ...unknown[]];
-    return [...facts(first), ...others.map((one) => `${relation}: ${inOne(facts(one))}`)];
+  if (failure instanceof Failures) {
+    const [first, ...others] = failure.errors as [unknown, ...unknown[]];
+    return [...facts(first), ...others.map((one) => `${introductions[failure.relation]}: ${inOne(facts(one))}`)];
   }
   const found = [messageOf(failure)];
   if (failure instanceof CniError && failure.details !== "") found.push(failure.details);
-  if (codeOf(failure) === code.internal) found.push(...place(failure));
+  if (cniCodeOf(failure) === code.internal) found.push(...place(failure));
   if (failure instanceof AggregateError) found.push(...failure.errors.map((one) => inOne(facts(one))));
   if (failure.cause !== undefined)
     found.push(...facts(failure.cause).filter((fact) => !found.some((one) => one.includes(fact))));
@@ -100,7 +69,7 @@ function inOne([msg = "", ...details]: readonly string[]): string {
 
 /** The message; that of an error of the language itself, which nobody threw on purpose, with its name. */
 function messageOf(failure: Error): string {
-  const name = codeOf(failure) === code.internal ? `${failure.name}: ` : "";
+  const name = cniCodeOf(failure) === code.internal ? `${failure.name}: ` : "";
   return name + (failure.message === "" ? "failed without a message" : failure.message);
 }
 
@@ -110,13 +79,13 @@ function place({ stack }: Error): string[] {
   return frame === null ? [] : [frame[1]!.trim()];
 }
 
-function codeOf(failure: unknown): number {
+function cniCodeOf(failure: unknown): number {
   if (failure instanceof CniError) return failure.code;
   if (!(failure instanceof Error)) return code.internal;
-  if (failure instanceof AggregateError && failure.errors.length > 0) return codeOf(failure.errors[0]);
-  const { code: errno, syscall } = failure as { readonly code?: unknown; readonly syscall?: unknown };
-  if (typeof errno === "string") return codeOfErrno(errno, typeof syscall === "string" ? syscall : undefined);
-  if (failure.cause instanceof Error) return codeOf(failure.cause);
+  if (failure instanceof AggregateError && failure.errors.length > 0) return cniCodeOf(failure.errors[0]);
+  const errno = codeOf(failure);
+  if (errno !== undefined) return codeOfErrno(errno, "syscall" in failure ? String(failure.syscall) : undefined);
+  if (failure.cause instanceof Error) return cniCodeOf(failure.cause);
   // An error of the language itself is a fault of ours; a plain one says what is in the way.
   return failure.name === "Error" || failure instanceof AggregateError ? code.obstructed : code.internal;
 }

@@ -1,4 +1,5 @@
 // What an operator is told of a call beside the runtime: one line of logfmt on standard error, and in a file if the configuration names one.
+import { isErrno } from "../errno.ts";
 import { parseArgs, type Variables } from "./environment.ts";
 import { explain } from "./failure.ts";
 import { type Logging, logDirectory } from "./netconf.ts";
@@ -50,7 +51,7 @@ function ensureLogDirectory(system: System): void {
     if ((mode & 0o022) !== 0)
       throw new Error(`${logDirectory}: mode ${mode.toString(8)} lets other users write; expected 755 or less`);
   } catch (failure) {
-    if ((failure as { code?: string }).code !== "ENOENT") throw failure;
+    if (!isErrno(failure, "ENOENT")) throw failure;
     system.makeDirectory(logDirectory);
   }
 }

@@ -1,5 +1,5 @@
 // Which MAC address is asked for, of all the places where one can be.
-import { normalMac } from "./address.ts";
+import { normalMac } from "../net/mac.ts";
 import { CniError, code } from "./errors.ts";
 import { isObject } from "./json.ts";
 import type { Call, Target } from "./plugin.ts";

@@ -1,4 +1,5 @@
 // The container's network namespace: opened, and made sure that it is one, and not our own.
+import { codeOf, isErrno } from "../errno.ts";
 import type { Variables } from "./environment.ts";
 import { CniError, code } from "./errors.ts";
 import type { Netns } from "./plugin.ts";
@@ -74,9 +75,7 @@ function firstProcess(system: Pick<System, "stat">): Identity | undefined {
 
 /** Whether opening a namespace failed because none is there. ENOENT and ENOTDIR: no such path, nor can there be one with ENAMETOOLONG. EINVAL and ENXIO: something else. ESRCH: the process of a path in /proc has ended. ELOOP: links in a circle. */
 export function isGone(failure: unknown): boolean {
-  return ["ENOENT", "ENOTDIR", "ENAMETOOLONG", "EINVAL", "ENXIO", "ESRCH", "ELOOP"].includes(
-    (failure as { code?: string }).code ?? "",
-  );
+  return isErrno(failure, "ENOENT", "ENOTDIR", "ENAMETOOLONG", "EINVAL", "ENXIO", "ESRCH", "ELOOP");
 }
 
 function refused(path: string, cause: unknown, system: Opening): CniError {
@@ -85,7 +84,7 @@ function refused(path: string, cause: unknown, system: Opening): CniError {
 }
 
 function whatIsThere(path: string, failure: unknown, system: Opening): string {
-  const code = (failure as { code?: string }).code;
+  const code = codeOf(failure);
   if (code === "ENOENT" || code === "ENOTDIR") return `${path} is missing`;
   if (code === "EINVAL" || code === "ENXIO") return `${path} is ${kindOf(path, system)}`;
   return `${path} cannot be opened (${code ?? String(failure)})`;

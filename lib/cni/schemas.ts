@@ -1,7 +1,9 @@
 // The kinds of values that configurations are made of, each with the words that explain a refusal. The only file that knows zod.
 import * as z from "zod/mini";
+import { isCidr, isIp } from "../net/ip.ts";
+import { normalMac } from "../net/mac.ts";
+import { isPciAddress } from "../sysfs/pci.ts";
 import { isVfioDriver } from "../sysfs/vfio.ts";
-import { isCidr, isIp, isPciAddress, normalMac } from "./address.ts";
 import { linkNameFault } from "./environment.ts";
 import { unknownField } from "./spelling.ts";
 

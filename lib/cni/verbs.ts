@@ -1,10 +1,11 @@
 // The verbs: what each of them demands of a call that is well formed, and what it does around the plugin's own part.
+
+import { asOne, failuresOf, throwAll } from "../failures.ts";
 import { ipamType, validAttachments } from "./configuration.ts";
 import { nowhere, readResult, writeResult } from "./conversion.ts";
 import { type Delegation, delegate, delegateAdd } from "./delegation.ts";
 import { parseArgs, type Variables } from "./environment.ts";
 import { CniError, code } from "./errors.ts";
-import { failuresOf, joined } from "./failure.ts";
 import { isObject, type JsonObject } from "./json.ts";
 import { openNetns, openNetnsIfThere } from "./netns.ts";
 import type { Attachment, Call, Detachment, Plugin, Target } from "./plugin.ts";
@@ -64,7 +65,7 @@ function add<C, D>(request: Request<C, D>): void {
 
   const undone = (failure: unknown, ...undo: readonly (() => void)[]): unknown => {
     system.ignoreSignals();
-    return joined([failure, ...failuresOf(undo)]);
+    return asOne([failure, ...failuresOf(undo)]);
   };
   let result: Result;
   try {
@@ -208,6 +209,5 @@ function orNothing<T>({ warn }: Call, read: () => T | undefined): T | undefined 
 
 /** Runs all of them, whatever becomes of the others, and throws what failed. */
 function runAll(...tasks: readonly (() => void)[]): void {
-  const [first, ...others] = failuresOf(tasks);
-  if (first !== undefined) throw joined([first, ...others]);
+  throwAll(failuresOf(tasks));
 }

@@ -38,30 +38,15 @@ export interface Invocation {
   readonly terminal: Terminal;
 }
 
-/** What a command line asks of the system: calls of `host`, by which tests put their own in its place. */
-export interface Terminal extends NodeFiles {
-  env(): Record<string, string>;
-  /** All of standard input; EFBIG beyond `limit` bytes, EILSEQ if it is not UTF-8. */
-  readStdin(limit: number): string;
-  readFile(path: string, options?: { readonly limit?: number }): string;
-  /** From its first call on no signal ends the process: whether one that would has come, waited for up to that many milliseconds. */
-  awaitEnd(timeout: number): boolean;
-  writeStdout(text: string): void;
-  writeStderr(text: string): void;
-  isTerminal(fd: number): boolean;
-  stat(path: string): {
-    readonly device: number;
-    readonly inode: number;
-    readonly kind: string;
-    readonly mode: number;
-    readonly uid: number;
+/** What commands need from the host. Tests pass a terminal of their own. */
+export type Terminal = NodeFiles &
+  Pick<
+    typeof import("host"),
+    "awaitEnd" | "env" | "isTerminal" | "openNetns" | "readStdin" | "sha256" | "writeStderr" | "writeStdout"
+  > & {
+    /** Surveys the pod at a namespace's path, with the records in the directories. Changes nothing. */
+    lookAt(path: string, directories: readonly string[]): Sight;
   };
-  /** EINVAL where the path is something else. */
-  openNetns(path: string): number;
-  sha256(text: string): string;
-  /** Looks at the pod at a network namespace's path, with the records in the directories. Changes nothing; throws where it cannot. */
-  lookAt(path: string, directories: readonly string[]): Sight;
-}
 
 /** The command line is not one that the command takes: what is wrong with it, and what is expected. Exit status 2. */
 export class UsageError extends Error {}

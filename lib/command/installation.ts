@@ -1,21 +1,23 @@
 // Executables in a node's CNI directory: each there whole or not at all, at every moment and after every crash; and nobody else's touched.
+import { codeOf, ignoring, isErrno } from "../errno.ts";
 
-/** What it asks of the system: calls of `host`, by which tests put a node of their own in its place. Every failure is an Error with `code`, the errno's name. */
-export interface NodeFiles {
-  close(fd: number): void;
-  copyFile(from: string, to: string, mode: number): void;
-  identify(path: string): { readonly machine: number; readonly label: string } | undefined;
-  lock(path: string, timeout: number): number;
-  machine(): string;
-  readDirectory(path: string): string[];
-  readFile(path: string): string;
-  readLink(path: string): string;
-  rename(from: string, to: string): void;
-  sameContent(one: string, other: string): boolean;
-  stat(path: string): { readonly kind: string; readonly mode: number };
-  sync(path: string): void;
-  unlink(path: string): void;
-}
+/** What installing needs from the host. Tests pass a node of their own. */
+export type NodeFiles = Pick<
+  typeof import("host"),
+  | "close"
+  | "copyFile"
+  | "identify"
+  | "lock"
+  | "machine"
+  | "readDirectory"
+  | "readFile"
+  | "readLink"
+  | "rename"
+  | "sameContent"
+  | "stat"
+  | "sync"
+  | "unlink"
+>;
 
 /** What became of one plugin. */
 export interface Outcome {
@@ -135,7 +137,7 @@ export class Installation {
 
   /** Undefined where the file is no such executable, or is gone. */
   #release(path: string): Release | undefined {
-    const executable = unless(["ENOENT", "ELOOP", "EACCES", "ENXIO"], () => this.#files.identify(path));
+    const executable = ignoring(["ENOENT", "ELOOP", "EACCES", "ENXIO"], () => this.#files.identify(path));
     if (executable === undefined) return undefined;
     const [name = "", version = "of another format"] = executable.label.split(" ");
     return { name, version, machine: executable.machine };
@@ -151,8 +153,8 @@ export class Installation {
       const [itself, version = ""] = executable.label.split(" ");
       return itself === name ? { ours: true, version } : { ours: false, what: `is ${executable.label}` };
     } catch (failure) {
-      if (codeOf(failure) === "ENOENT") return undefined;
-      if (codeOf(failure) === "ELOOP") return { ours: false, what: "is a symbolic link" };
+      if (isErrno(failure, "ENOENT")) return undefined;
+      if (isErrno(failure, "ELOOP")) return { ours: false, what: "is a symbolic link" };
       throw failure;
     }
   }
@@ -163,7 +165,7 @@ export class Installation {
 
   /** Not what uname(2) says where there is better: under emulation (binfmt_misc and QEMU) that is the emulated one. */
   #nodeMachine(): string {
-    const arch = unless(["ENOENT"], () => this.#files.readFile("/proc/sys/kernel/arch"));
+    const arch = ignoring(["ENOENT"], () => this.#files.readFile("/proc/sys/kernel/arch"));
     // Linux has that file from 6.1 on.
     return arch?.trim() ?? this.#files.machine();
   }
@@ -182,8 +184,8 @@ export class Installation {
         this.#files.close(lock);
       }
     } catch (failure) {
-      const { code = "", path } = failure as { readonly code?: string; readonly path?: string };
-      const advice = path?.startsWith(this.#to) ? advices.get(code) : undefined;
+      const { path } = failure as { readonly path?: string };
+      const advice = path?.startsWith(this.#to) ? advices.get(codeOf(failure) ?? "") : undefined;
       throw advice === undefined ? failure : new Error(`${this.#to}: ${advice} (${(failure as Error).message})`);
     }
   }
@@ -200,17 +202,3 @@ const advices = new Map([
   ["EPERM", "may not be changed; run as the user it belongs to (root), and look for an immutable attribute (lsattr)"],
   ["ETIMEDOUT", "is locked by another install that does not end; look for it"],
 ]);
-
-function codeOf(failure: unknown): string | undefined {
-  return (failure as { readonly code?: string }).code;
-}
-
-/** What it gives, or undefined where it fails with one of these codes. */
-function unless<T>(codes: readonly string[], attempt: () => T): T | undefined {
-  try {
-    return attempt();
-  } catch (failure) {
-    if (codes.includes(codeOf(failure) ?? "")) return undefined;
-    throw failure;
-  }
-}

@@ -1,4 +1,5 @@
 // What a diagnosis finds: each kind by a code that stays the same from release to release, so that alerts and runbooks can go by it.
+import { shellWord } from "../shell.ts";
 
 /**
  * Every code. An `error` keeps the guest, or the VM's start, from what is due to it; a `warning` does so under circumstances, or will. docs/diagnose.md lists them all.
@@ -78,10 +79,5 @@ export type InPod = (texts: readonly string[], ...values: readonly (string | num
 /** Makes commands for the namespace at a path. */
 export function commandsIn(path: string): InPod {
   return (texts, ...values) =>
-    `nsenter --net=${quoted(path)} ${texts.map((text, at) => (at < values.length ? text + quoted(`${values[at]}`) : text)).join("")}`;
-}
-
-/** As it is where a shell takes it so, else in quotes. A link's name may have anything in it but white space and slashes. */
-function quoted(text: string): string {
-  return /^[\w./:=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+    `nsenter --net=${shellWord(path)} ${texts.map((text, at) => (at < values.length ? text + shellWord(`${values[at]}`) : text)).join("")}`;
 }

@@ -1,6 +1,8 @@
 // Looks at a pod, and changes nothing: its namespace, the records of ADDs there, the VFs that they gave it, and who has its taps open.
+
 import * as host from "host";
 import { isNodes } from "../cni/netns.ts";
+import { codeOf, ignoring, isErrno } from "../errno.ts";
 import { identityHere } from "../kernel/find-netns.ts";
 import { observeLinks } from "../kernel/observe.ts";
 import { readSysctl } from "../kernel/sysctl.ts";
@@ -94,7 +96,7 @@ function opened(path: string): number {
   try {
     netns = host.openNetns(path);
   } catch (failure) {
-    throw new Error(`${path}: ${reasons[(failure as host.HostError).code] ?? (failure as Error).message}`);
+    throw new Error(`${path}: ${reasons[codeOf(failure) ?? ""] ?? (failure as Error).message}`);
   }
   try {
     if (isNodes(host.stat(`/proc/self/fd/${netns}`), {}, host))
@@ -103,8 +105,7 @@ function opened(path: string): number {
     return netns;
   } catch (failure) {
     host.close(netns);
-    const { code } = failure as host.HostError;
-    throw code === "EPERM" ? new Error(`${path}: ${reasons[code]}`) : failure;
+    throw isErrno(failure, "EPERM") ? new Error(`${path}: ${refused}`) : failure;
   }
 }
 
@@ -123,12 +124,7 @@ const reasons: Readonly<Record<string, string>> = {
 
 /** Undefined where another call keeps it. */
 function lockIfFree(path: string): number | undefined {
-  try {
-    return host.lock(path, patience);
-  } catch (failure) {
-    if ((failure as host.HostError).code === "ETIMEDOUT") return undefined;
-    throw failure;
-  }
+  return ignoring(["ETIMEDOUT"], () => host.lock(path, patience));
 }
 
 function recordsIn(directories: readonly string[]): { records: AnyRecord[]; unreadable: string[] } {

@@ -1,11 +1,12 @@
 // Looks at the VF that a record gives to a pod, from the node, and changes nothing.
 import * as host from "host";
 import { Vfs } from "../kernel/vfs.ts";
+import { noMac } from "../net/mac.ts";
 import { linkExtras } from "../netlink/route/link-header.ts";
 import { vfLink } from "../netlink/route/vf.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
 import type { Allocation } from "../plan/allocations.ts";
-import { type DeviceChange, noMac, settingNames, settingText, type VfSetting } from "../plan/device.ts";
+import { type DeviceChange, settingNames, settingText, type VfSetting } from "../plan/device.ts";
 import { driverOf, identityOf, isDevice } from "../sysfs/pci.ts";
 import { virtualFunction } from "../sysfs/sriov.ts";
 import { attribute, type Tree } from "../sysfs/tree.ts";

@@ -1,5 +1,5 @@
 // A node's devices, as plans change them: VFs by their PF's link, drivers and files by their paths. Everything that it touches comes in, so that tests can put their own in its place.
-import { failuresOf } from "../cni/failure.ts";
+import { failuresOf } from "../failures.ts";
 import type { Rtnetlink } from "../netlink/client.ts";
 import type { DeviceKernel } from "../plan/allocations.ts";
 import type { DeviceChange, WriteFile } from "../plan/device.ts";

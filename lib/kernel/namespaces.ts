@@ -1,7 +1,9 @@
 // The way into pods' network namespaces: one call at a time in each, everything that the kernel is asked there by way of one NetnsKernel.
+
 import * as host from "host";
 import { CniError, code } from "../cni/errors.ts";
 import { isNodes } from "../cni/netns.ts";
+import { ignoring, isErrno } from "../errno.ts";
 import type { Namespaces } from "../plan/attachments.ts";
 import type { Identity } from "../plan/journal.ts";
 import { identityHere } from "./find-netns.ts";
@@ -15,15 +17,9 @@ export const namespacesIn = (patience: number): Namespaces<NetnsKernel> => ({
   time: () => host.monotonic(),
 
   identify(path: string): Identity | undefined {
-    try {
-      const { device, inode } = host.stat(path);
-      return { device, inode };
-    } catch (failure) {
-      // ENOENT also for /proc/PID/ns/net of a process that is gone; ESRCH where it goes in between.
-      const { code } = failure as host.HostError;
-      if (code === "ENOENT" || code === "ESRCH") return undefined;
-      throw failure;
-    }
+    // ENOENT also for /proc/PID/ns/net of a process that has ended; ESRCH if it ends meanwhile.
+    const found = ignoring(["ENOENT", "ESRCH"], () => host.stat(path));
+    return found && { device: found.device, inode: found.inode };
   },
 
   /** What the ADDs of many pods do takes the kernel's one RTNL mutex, for which those that wait spin: twenty of them take twice their CPU time side by side. */
@@ -74,7 +70,7 @@ function locked(path: string, patience: number): number {
   try {
     return host.lock(path, patience);
   } catch (failure) {
-    if ((failure as host.HostError).code !== "ETIMEDOUT") throw failure;
+    if (!isErrno(failure, "ETIMEDOUT")) throw failure;
     const fact = `another call has been busy in the container's network namespace for ${patience / 1000} s`;
     throw new CniError(code.tryAgain, fact, "", { cause: failure });
   }

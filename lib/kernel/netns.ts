@@ -1,7 +1,9 @@
 // One network namespace of the real kernel: what a plan is performed on.
+
 import * as host from "host";
+import { ignoring, isErrno } from "../errno.ts";
+import { networkOf } from "../net/ip.ts";
 import type { Rtnetlink } from "../netlink/client.ts";
-import type { NetlinkError } from "../netlink/errors.ts";
 import { type Body, families, type Message } from "../netlink/message.ts";
 import { type AddressMessage, address, addressFlags } from "../netlink/route/address.ts";
 import { bridgePort } from "../netlink/route/bridge.ts";
@@ -16,7 +18,7 @@ import type { Scope } from "../plan/change.ts";
 import type { Address, Link, Neighbor, PortSettings, Route, State } from "../plan/state.ts";
 import type { Configuration, Step } from "../plan/step.ts";
 import { routeText } from "../plan/words.ts";
-import { networkOf, observeLinks } from "./observe.ts";
+import { observeLinks } from "./observe.ts";
 import { readSysctl, writeSysctl } from "./sysctl.ts";
 
 /** RTPROT_KERNEL of <linux/rtnetlink.h>. */
@@ -66,16 +68,15 @@ export class NetnsKernel implements Kernel {
       const info: LinkMessage["info"] = kind === "bridge" ? { kind } : { kind };
       this.#rtnl.create(link, { mac: "00:00:00:00:00:00", info }, kind);
     } catch (failure) {
-      const { code } = failure as NetlinkError;
-      if (code === "EOPNOTSUPP") return false;
-      if (code !== "EADDRNOTAVAIL") throw failure;
+      if (isErrno(failure, "EOPNOTSUPP")) return false;
+      if (!isErrno(failure, "EADDRNOTAVAIL")) throw failure;
     }
     return true;
   }
 
   /** Whether there is a link of that name. */
   hasLink(name: string): boolean {
-    return unless(["ENODEV"], () => this.#index(name));
+    return isDone(["ENODEV"], () => this.#index(name));
   }
 
   perform(step: Step): void {
@@ -110,18 +111,18 @@ export class NetnsKernel implements Kernel {
   #addRoute(body: Route): void {
     const subject = `route ${routeText(body)}`;
     // Where its preferred source went, an IPv6 route has stayed, without it.
-    if (unless(["EEXIST"], () => this.#rtnl.create(route, body, subject)) || body.family !== families.ipv6) return;
+    if (isDone(["EEXIST"], () => this.#rtnl.create(route, body, subject)) || body.family !== families.ipv6) return;
     this.#rtnl.replace(route, body, subject);
   }
 
   /** Makes it, unless it is there. */
   #give<T>(message: Message<T>, body: Body<T>, subject: string): void {
-    unless(["EEXIST"], () => this.#rtnl.create(message, body, subject));
+    ignoring(["EEXIST"], () => this.#rtnl.create(message, body, subject));
   }
 
   /** Deletes it, unless it is gone: of a route, a link, a neighbour and an address the kernel says so in four ways. */
   #take<T>(message: Message<T>, body: Body<T>, subject: string): void {
-    unless(["ESRCH", "ENODEV", "ENOENT", "EADDRNOTAVAIL"], () => this.#rtnl.delete(message, body, subject));
+    ignoring(["ESRCH", "ENODEV", "ENOENT", "EADDRNOTAVAIL"], () => this.#rtnl.delete(message, body, subject));
   }
 
   #create({ name, kind, mac, mtu, mark, up, ipv6, bridge }: Link): void {
@@ -133,7 +134,7 @@ export class NetnsKernel implements Kernel {
     try {
       this.#createWithIndex(body);
     } catch (failure) {
-      if (!bridge?.vlanFiltering || (failure as NetlinkError).code !== "EOPNOTSUPP") throw failure;
+      if (!bridge?.vlanFiltering || !isErrno(failure, "EOPNOTSUPP")) throw failure;
       const words = `${name}: the kernel's bridges do not filter VLANs (CONFIG_BRIDGE_VLAN_FILTERING), which vlan and vlanTrunk need`;
       throw new Error(words, { cause: failure });
     }
@@ -144,7 +145,7 @@ export class NetnsKernel implements Kernel {
   #createWithIndex(body: Body<LinkMessage> & { readonly name: string }): void {
     const { name } = body;
     const index = this.#free++;
-    if (index > 0 && unless(["EBUSY", "EEXIST"], () => this.#rtnl.create(link, { ...body, index }, name)))
+    if (index > 0 && isDone(["EBUSY", "EEXIST"], () => this.#rtnl.create(link, { ...body, index }, name)))
       this.#indexes.set(name, index);
     else this.#rtnl.create(link, body, name);
   }
@@ -209,7 +210,7 @@ export class NetnsKernel implements Kernel {
     const detected = settled && message.family === families.ipv6 && (message.flags & addressFlags.noDad) === 0;
     // What was in use already needs no duplicate address detection, which would leave it useless for a second, and refused as the source of routes.
     const flags = detected ? message.flags | addressFlags.noDad : message.flags;
-    const isNew = unless(["EEXIST"], () => this.#rtnl.create(address, { ...body, flags }, subject));
+    const isNew = isDone(["EEXIST"], () => this.#rtnl.create(address, { ...body, flags }, subject));
     // Also where an earlier call came just so far.
     if (detected || !isNew) this.#rtnl.replace(address, body, subject);
     if (!prefixRoute) this.#dropPrefixRoute(body, subject);
@@ -240,15 +241,14 @@ function administrative(up: boolean): { flags: number; change: number } {
   return { flags: up ? linkFlags.up : 0, change: linkFlags.up };
 }
 
-/** Does it, and tells whether it was done; a refusal with one of these codes is no failure. */
-function unless(codes: readonly string[], work: () => unknown): boolean {
-  try {
-    work();
-    return true;
-  } catch (failure) {
-    if (!codes.includes((failure as NetlinkError).code)) throw failure;
-    return false;
-  }
+/** Returns whether `work` was done: false if it failed with one of these errnos. */
+function isDone(codes: readonly string[], work: () => unknown): boolean {
+  return (
+    ignoring(codes, () => {
+      work();
+      return true;
+    }) ?? false
+  );
 }
 
 function neighborText({ link, neighbor }: { readonly link: string; readonly neighbor: Neighbor }): string {

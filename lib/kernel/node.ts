@@ -1,5 +1,7 @@
 // The node that a plugin runs on, as far as plans and verbs need it.
+
 import * as host from "host";
+import { ignoring } from "../errno.ts";
 import { Attachments } from "../plan/attachments.ts";
 import { Journal } from "../plan/journal.ts";
 import { faultOfChange } from "../plan/recordable.ts";
@@ -22,11 +24,5 @@ export const { sha256 } = host;
 
 /** Whether there is anything at the path. */
 export function isPresent(path: string): boolean {
-  try {
-    host.stat(path);
-    return true;
-  } catch (failure) {
-    if ((failure as host.HostError).code === "ENOENT") return false;
-    throw failure;
-  }
+  return ignoring(["ENOENT"], () => host.stat(path)) !== undefined;
 }

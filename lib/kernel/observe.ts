@@ -1,6 +1,6 @@
 // What a network namespace shows: its links with their addresses, routes and neighbours, as plans speak of them.
 
-import { formatIp, parseIp } from "../net/ip.ts";
+import { networkOf } from "../net/ip.ts";
 import type { Rtnetlink } from "../netlink/client.ts";
 import { families } from "../netlink/message.ts";
 import { type AddressMessage, address, addressFlags } from "../netlink/route/address.ts";
@@ -131,15 +131,6 @@ function isPrefixRoute(route: RouteMessage, { family, prefixLength, address, loc
     route.family === family &&
     route.destinationLength === prefixLength &&
     route.destination === networkOf(address ?? local ?? "", prefixLength)
-  );
-}
-
-/** The network that an address is in: `networkOf("10.244.0.7", 24)` = `10.244.0.0`. */
-export function networkOf(address: string, prefixLength: number): string {
-  const bytes = parseIp(address);
-  if (bytes === undefined) return address;
-  return formatIp(
-    bytes.map((byte, position) => byte & (0xff00 >> Math.min(8, Math.max(0, prefixLength - 8 * position)))),
   );
 }
 

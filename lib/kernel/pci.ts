@@ -1,5 +1,7 @@
 // The node's own PCI devices: how plans come to the real ones.
+
 import * as host from "host";
+import { ignoring } from "../errno.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
 import { type Allocation, Allocations, type Devices } from "../plan/allocations.ts";
 import { isSameNetns, Journal } from "../plan/journal.ts";
@@ -78,11 +80,7 @@ const node: Node = {
   },
 
   discardDraft(path) {
-    try {
-      host.unlink(draftOf(path));
-    } catch (failure) {
-      if ((failure as host.HostError).code !== "ENOENT") throw failure;
-    }
+    ignoring(["ENOENT"], () => host.unlink(draftOf(path)));
   },
 
   unlink: (path) => host.unlink(path),
@@ -96,12 +94,8 @@ function draftOf(path: string): string {
 function makeDirectory(path: string): void {
   if (path === "" || isThere(tree, path)) return;
   makeDirectory(path.slice(0, path.lastIndexOf("/")));
-  try {
-    host.makeDirectory(path);
-  } catch (failure) {
-    // Another call was faster.
-    if ((failure as host.HostError).code !== "EEXIST") throw failure;
-  }
+  // EEXIST: another call was faster.
+  ignoring(["EEXIST"], () => host.makeDirectory(path));
 }
 
 function isExecutable(path: string): boolean {

@@ -1,14 +1,13 @@
 // Sysctls of the network namespace that this thread is in: /proc/sys/net follows it (kernel: net/sysctl_net.c).
+
 import * as host from "host";
+import { codeOf, ignoring } from "../errno.ts";
 
 /** The value without surrounding white space, which is one space within; undefined where the kernel has no such sysctl. */
 export function readSysctl(key: string): string | undefined {
-  try {
-    return host.readFile(pathOf(key)).trim().replace(/\s+/g, " ");
-  } catch (failure) {
-    if ((failure as host.HostError).code === "ENOENT") return undefined;
-    throw failure;
-  }
+  return ignoring(["ENOENT"], () => host.readFile(pathOf(key)))
+    ?.trim()
+    .replace(/\s+/g, " ");
 }
 
 /** Writes it. Throws a HostError. `sysctl -w` equivalent. */
@@ -22,7 +21,7 @@ export function sysctlFault(key: string): string | undefined {
     host.checkWritable(pathOf(key));
     return undefined;
   } catch (failure) {
-    const { code } = failure as host.HostError;
+    const code = codeOf(failure);
     if (code === "ENOENT") return `${key}: the kernel has no such sysctl`;
     const cause = code === "EROFS" ? "/proc/sys is read-only here, which it is not in a privileged container" : code;
     return `${key}: cannot be written: ${cause}`;

@@ -1,5 +1,6 @@
 // A VF's settings, by the link of its PF: `ip link set PF vf N …`.
-import { failuresOf, joined } from "../cni/failure.ts";
+import { failuresOf, throwAll } from "../failures.ts";
+import { macFromHex, noMac } from "../net/mac.ts";
 import type { Rtnetlink } from "../netlink/client.ts";
 import { NetlinkError } from "../netlink/errors.ts";
 import { linkExtras, linkFlags } from "../netlink/route/link-header.ts";
@@ -7,7 +8,6 @@ import { type VfInfo, type VfLinkMessage, vfLink } from "../netlink/route/vf.ts"
 import {
   type ConfigureVf,
   differing,
-  noMac,
   settingNames,
   settingText,
   type VfSetting,
@@ -69,12 +69,12 @@ export class Vfs {
   restore(change: ConfigureVf): void {
     const before = this.get(change);
     const names = differing(before.settings, change.from).filter((name) => name !== "mac");
-    const failures = failuresOf([
-      ...names.map((name) => () => this.#set(before, change, name, change.from)),
-      () => this.#restoreMac(before, change),
-    ]);
-    const [failure, ...others] = failures;
-    if (failure !== undefined) throw joined([failure, ...others]);
+    throwAll(
+      failuresOf([
+        ...names.map((name) => () => this.#set(before, change, name, change.from)),
+        () => this.#restoreMac(before, change),
+      ]),
+    );
   }
 
   /** Names each setting that is not as it is to be. */
@@ -140,14 +140,12 @@ export class Vfs {
       const isRefused = cause instanceof NetlinkError && (cause.code === "EINVAL" || cause.code === "EADDRNOTAVAIL");
       if (change.from.mac !== noMac || !isRefused) throw failure;
       // Drivers such as qede know no way back to none: what the guest had must not be left to the next one.
-      this.#set(before, change, "mac", { mac: this.#anyMac() });
+      this.#set(before, change, "mac", { mac: this.#randomMac() });
     }
   }
 
-  /** A unicast MAC address of the locally administered kind, by chance. */
-  #anyMac(): string {
-    const chance = this.#tree.readFile("/proc/sys/kernel/random/uuid").replaceAll("-", "");
-    return `02:${chance.slice(0, 10).match(/../g)!.join(":")}`;
+  #randomMac(): string {
+    return macFromHex(this.#tree.readFile("/proc/sys/kernel/random/uuid").replaceAll("-", ""));
   }
 
   /** Whether the VF is a network link's, whose driver may have picked the MAC address that the PF tells. */

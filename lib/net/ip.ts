@@ -95,3 +95,34 @@ function parseGroups(text: string, last: boolean): number[] | undefined {
   }
   return bytes;
 }
+
+/** An IPv4 address: four decimal numbers without leading zeros, such as 10.244.0.7 (as inet_pton(3) reads them). */
+export function isIpv4(text: string): boolean {
+  return parseIp(text)?.length === 4;
+}
+
+/** An IPv6 address (RFC 4291 section 2.2) without a zone, such as 2001:db8::1, :: or ::ffff:10.0.0.1. */
+export function isIpv6(text: string): boolean {
+  return parseIp(text)?.length === 16;
+}
+
+/** An IPv4 or IPv6 address without a prefix length. */
+export function isIp(text: string): boolean {
+  return parseIp(text) !== undefined;
+}
+
+/** An address with its prefix length, such as 10.244.0.7/24 or 2001:db8::1/64. */
+export function isCidr(text: string): boolean {
+  const [, address, length] = /^([^/]*)\/(0|[1-9]\d{0,2})$/.exec(text) ?? [];
+  const bytes = address === undefined ? undefined : parseIp(address);
+  return bytes !== undefined && Number(length) <= 8 * bytes.length;
+}
+
+/** The network that an address is in: `networkOf("10.244.0.7", 24)` = `10.244.0.0`. */
+export function networkOf(address: string, prefixLength: number): string {
+  const bytes = parseIp(address);
+  if (bytes === undefined) return address;
+  return formatIp(
+    bytes.map((byte, position) => byte & (0xff00 >> Math.min(8, Math.max(0, prefixLength - 8 * position)))),
+  );
+}

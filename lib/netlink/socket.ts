@@ -1,5 +1,7 @@
 // An rtnetlink client on a real socket.
+
 import * as host from "host";
+import { ignoring } from "../errno.ts";
 import { Rtnetlink } from "./client.ts";
 
 /** NETLINK_ROUTE of <linux/netlink.h>. */
@@ -18,10 +20,5 @@ export function openRtnetlink(): { readonly rtnl: Rtnetlink; readonly cookie: st
 
 /** What the kernel calls the socket's namespace and never another one; undefined before Linux 5.14. */
 function cookieOf(socket: number): string | undefined {
-  try {
-    return host.netnsCookie(socket);
-  } catch (failure) {
-    if ((failure as host.HostError).code === "ENOPROTOOPT") return undefined;
-    throw failure;
-  }
+  return ignoring(["ENOPROTOOPT"], () => host.netnsCookie(socket));
 }

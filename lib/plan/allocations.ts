@@ -1,5 +1,5 @@
 // The life of a device that an attachment has for itself: taken, checked, given back from what was written down, however far it came.
-import { joined, withFailures } from "../cni/failure.ts";
+import { asOne, throwAll, withUndoFailures } from "../failures.ts";
 import { type Attachment, attachedAlready } from "./attachments.ts";
 import type { DeviceChange } from "./device.ts";
 import { type Entry, type Identity, isSameNetns, type Journal, type Recorded } from "./journal.ts";
@@ -35,7 +35,7 @@ export interface Allocation extends Entry<DeviceChange> {
   readonly device: Identity & { readonly address: string };
 }
 
-/** All devices that one plugin has given away. Failures are thrown as they are, several of them as an AggregateError. */
+/** All devices that one plugin has given away. Failures are thrown as they are, several of them as {@link Failures}. */
 export class Allocations<K extends DeviceKernel> {
   readonly #journal: Journal<Allocation>;
   readonly #devices: Devices<K>;
@@ -80,7 +80,7 @@ export class Allocations<K extends DeviceKernel> {
         const failures = kernel.revert(address, changes);
         // Where undoing failed too, the journal stays: it says what is left.
         if (failures.length === 0) this.#journal.remove(address);
-        throw withFailures(failure, failures);
+        throw withUndoFailures(failure, failures);
       }
       return planned;
     });
@@ -180,7 +180,7 @@ export class Allocations<K extends DeviceKernel> {
     const found = entries.filter(({ entry }) => isAttachment(entry, attachment));
     // A record that cannot be read may be this one's.
     const [failure, ...others] = failures;
-    if (found.length === 0 && failure !== undefined) throw joined([failure, ...others]);
+    if (found.length === 0 && failure !== undefined) throw asOne([failure, ...others]);
     return found;
   }
 
@@ -200,8 +200,7 @@ export class Allocations<K extends DeviceKernel> {
   #giveBack(entry: Allocation, kernel: K): void {
     // What was changed about a device that is gone went with it.
     const left = this.#isThere(entry) ? entry.changes : entry.changes.filter((change) => change.do === "file");
-    const [failure, ...others] = kernel.revert(entry.device.address, left);
-    if (failure !== undefined) throw joined([failure, ...others]);
+    throwAll(kernel.revert(entry.device.address, left));
     this.#journal.remove(entry.device.address);
   }
 

@@ -1,5 +1,5 @@
 // Performs a plan on a kernel, undoes it, and undoes it when it fails half-way.
-import { withFailures } from "../cni/failure.ts";
+import { withUndoFailures } from "../failures.ts";
 import type { Change, Scope } from "./change.ts";
 import { scope } from "./change.ts";
 import type { State } from "./state.ts";
@@ -22,7 +22,7 @@ export function apply(changes: readonly Change[], kernel: Kernel, state: State):
     try {
       for (const step of stepsOf(change, state)) kernel.perform(step);
     } catch (failure) {
-      throw withFailures(failure, undo(changes.slice(0, position + 1), kernel));
+      throw withUndoFailures(failure, undo(changes.slice(0, position + 1), kernel));
     }
   }
 }

@@ -1,5 +1,5 @@
 // The life of an attachment: planned, written down, performed; checked; undone from what was written down, however far it came.
-import { joined, withFailures } from "../cni/failure.ts";
+import { Failures, throwAll, withUndoFailures } from "../failures.ts";
 import { aged } from "./aging.ts";
 import { apply, type Kernel, undo } from "./apply.ts";
 import { type Change, expectation, scope } from "./change.ts";
@@ -42,7 +42,7 @@ export type Examined<T> =
   | { readonly is: "pending" }
   | { readonly is: "elsewhere"; readonly path: string };
 
-/** All attachments of one plugin. Failures are thrown as they are, several of them as an AggregateError. */
+/** All attachments of one plugin. Failures are thrown as they are, several of them as {@link Failures}. */
 export class Attachments<K extends Kernel> {
   readonly #journal: Journal;
   readonly #namespaces: Namespaces<K>;
@@ -87,7 +87,7 @@ export class Attachments<K extends Kernel> {
           this.#commit(entry, planned.changes, kernel);
         } catch (failure) {
           // Where undoing failed too, the journal stays: it says what is left.
-          if (!(failure instanceof AggregateError)) this.#forget(entry);
+          if (!(failure instanceof Failures)) this.#forget(entry);
           throw failure;
         }
         return planned;
@@ -218,7 +218,7 @@ export class Attachments<K extends Kernel> {
     try {
       this.#journal.commit(attachmentName(entry));
     } catch (failure) {
-      throw withFailures(failure, undo(changes, kernel));
+      throw withUndoFailures(failure, undo(changes, kernel));
     }
   }
 
@@ -260,8 +260,7 @@ export class Attachments<K extends Kernel> {
     const siblings = this.#siblings(entry, entry.netns);
     this.#bequeath(entry, siblings, kernel);
     const seconds = (this.#namespaces.time() - entry.time) / 1000;
-    const [failure, ...others] = undo(aged(withoutShared(entry.changes, siblings), seconds), kernel);
-    if (failure !== undefined) throw joined([failure, ...others]);
+    throwAll(undo(aged(withoutShared(entry.changes, siblings), seconds), kernel));
     this.#forget(entry);
   }
 

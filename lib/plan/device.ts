@@ -42,7 +42,7 @@ export interface Binding {
 
 /** As `ip link set PF vf N …`; a setting that is absent is not ours to decide. */
 export interface VfSettings {
-  /** Lower-case; see {@link noMac}. */
+  /** Lower-case; see `noMac` in lib/net/mac.ts. */
   readonly mac?: string;
   readonly vlan?: VfVlan;
   readonly rate?: VfRate;
@@ -50,9 +50,6 @@ export interface VfSettings {
   readonly trust?: boolean;
   readonly linkState?: "auto" | "enable" | "disable";
 }
-
-/** No MAC address: none was set, and the VF's driver chooses. */
-export const noMac = "00:00:00:00:00:00";
 
 /** The VLAN whose tag the VF's frames get; 0 for none. */
 export interface VfVlan {

@@ -1,4 +1,5 @@
 // What CHECK compares: the state that a plan ought to have produced with the one that the kernel shows.
+import { shellWord } from "../shell.ts";
 import { addressText } from "./address.ts";
 import type { ExpectedLink } from "./change.ts";
 import type { Address, Link, PortVlan, State } from "./state.ts";
@@ -39,7 +40,7 @@ function linkDifferences(expected: ExpectedLink, observed: Link | undefined): Di
   const { name, bridge, tap } = expected;
   if (observed === undefined) return [{ fact: `${name}: is missing` }];
   const shown = observed.name;
-  const set = (what: string): string => `ip link set ${word(shown)} ${what}`;
+  const set = (what: string): string => `ip link set ${shellWord(shown)} ${what}`;
   const ipv6 = sysctl(`net.ipv6.conf.${shown}.disable_ipv6`, expected.ipv6 ? "0" : "1");
   return [
     ...compare([name, "name"], shown, name),
@@ -57,7 +58,7 @@ function linkDifferences(expected: ExpectedLink, observed: Link | undefined): Di
     ...portDifferences(expected, observed, set(masterText(expected))),
     ...missing(expected.addresses, observed.addresses).map((address) => ({
       fact: `${name}: address ${addressText(address)} is missing`,
-      repair: `ip address add ${addressText(address)} dev ${word(shown)}`,
+      repair: `ip address add ${addressText(address)} dev ${shellWord(shown)}`,
     })),
   ];
 }
@@ -68,7 +69,7 @@ function portDifferences({ name, port, master }: ExpectedLink, observed: Link, e
   const { port: shown, name: on } = observed;
   const first = (repair?: string): string | undefined => (observed.master === master ? repair : enslave);
   const set = (what: string, is: boolean): string | undefined =>
-    first(`bridge link set dev ${word(on)} ${what} ${onOff(is)}`);
+    first(`bridge link set dev ${shellWord(on)} ${what} ${onOff(is)}`);
   return [
     ...compare([name, "learning"], onOff(shown?.learning), onOff(port.learning), set("learning", port.learning)),
     ...compare([name, "isolation"], onOff(shown?.isolated), onOff(port.isolated), set("isolated", port.isolated)),
@@ -77,7 +78,7 @@ function portDifferences({ name, port, master }: ExpectedLink, observed: Link, e
       .filter((mac) => !shown?.stations.includes(mac))
       .map((mac) => ({
         fact: `${name}: forwarding entry ${mac} is missing`,
-        repair: first(`bridge fdb replace ${mac} dev ${word(on)} master static`)!,
+        repair: first(`bridge fdb replace ${mac} dev ${shellWord(on)} master static`)!,
       })),
   ];
 }
@@ -95,20 +96,15 @@ function compare<T extends string | number>(
 }
 
 function sysctl(key: string, value: string): string {
-  return `sysctl -w ${word(`${key}=${value}`)}`;
+  return `sysctl -w ${shellWord(`${key}=${value}`)}`;
 }
 
 function masterText({ master }: ExpectedLink): string {
-  return master === undefined ? "nomaster" : `master ${word(master)}`;
+  return master === undefined ? "nomaster" : `master ${shellWord(master)}`;
 }
 
 function upDown(up: boolean): string {
   return up ? "up" : "down";
-}
-
-/** As one word of a shell's: the kernel takes almost any character in a link's name. */
-function word(text: string): string {
-  return /^[\w.:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 function onOff(value: boolean | undefined): string | undefined {

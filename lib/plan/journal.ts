@@ -1,4 +1,5 @@
 // What was changed for each attachment, written down before the first change: all that DEL, GC and the next ADD need to put a pod back.
+import { isErrno } from "../errno.ts";
 import { type Change, changeKinds } from "./change.ts";
 import { deviceChangeKinds } from "./device.ts";
 
@@ -39,16 +40,11 @@ export function attachmentName({ containerId, ifname }: Pick<Entry, "containerId
   return `${containerId}:${ifname}`;
 }
 
-/** The calls of `host` that a journal needs. */
-export interface Files {
-  createFile(path: string, text: string): void;
-  makeDirectory(path: string): void;
-  readDirectory(path: string): string[];
-  readFile(path: string, options: { readonly limit: number; readonly follow: boolean }): string;
-  rename(from: string, to: string): void;
-  stat(path: string, options: { readonly follow: boolean }): { kind: string; uid: number; mode: number };
-  unlink(path: string): void;
-}
+/** What a journal needs from the host. */
+export type Files = Pick<
+  typeof import("host"),
+  "createFile" | "makeDirectory" | "readDirectory" | "readFile" | "rename" | "stat" | "unlink"
+>;
 
 /** What is wrong with a change that a record holds, such as `has a key that no plugin records`; undefined if nothing is. */
 export type FaultOfChange = (change: object) => string | undefined;
@@ -90,7 +86,7 @@ export class Journal<E extends Entry<unknown> = Entry> {
       this.#files.createFile(path, "probe");
     } catch (failure) {
       // Another STATUS has just written it.
-      if (!isCode(failure, "EEXIST")) throw failure;
+      if (!isErrno(failure, "EEXIST")) throw failure;
     }
     this.#remove(path);
   }
@@ -183,7 +179,7 @@ export class Journal<E extends Entry<unknown> = Entry> {
     try {
       return this.#files.readDirectory(this.directory);
     } catch (failure) {
-      if (isCode(failure, "ENOENT")) return [];
+      if (isErrno(failure, "ENOENT")) return [];
       throw failure;
     }
   }
@@ -193,8 +189,8 @@ export class Journal<E extends Entry<unknown> = Entry> {
     try {
       text = this.#files.readFile(path, { limit: 4 << 20, follow: false });
     } catch (failure) {
-      if (isCode(failure, "ENOENT")) return undefined;
-      if (isCode(failure, "ENOTDIR")) this.#refuseForeign();
+      if (isErrno(failure, "ENOENT")) return undefined;
+      if (isErrno(failure, "ENOTDIR")) this.#refuseForeign();
       throw failure;
     }
     // What is undone with root's rights is read from here: a directory that others can write to is not believed.
@@ -206,9 +202,9 @@ export class Journal<E extends Entry<unknown> = Entry> {
     try {
       this.#files.unlink(path);
     } catch (failure) {
-      if (isCode(failure, "ENOENT") || isCode(failure, "ENOTDIR")) return;
+      if (isErrno(failure, "ENOENT", "ENOTDIR")) return;
       // A read-only file system says so before it looks whether there is anything to remove.
-      if (!isCode(failure, "EROFS") || this.#isThere(path)) throw failure;
+      if (!isErrno(failure, "EROFS") || this.#isThere(path)) throw failure;
     }
   }
 
@@ -217,7 +213,7 @@ export class Journal<E extends Entry<unknown> = Entry> {
       this.#files.stat(path, { follow: false });
       return true;
     } catch (failure) {
-      if (isCode(failure, "ENOENT")) return false;
+      if (isErrno(failure, "ENOENT")) return false;
       throw failure;
     }
   }
@@ -226,7 +222,7 @@ export class Journal<E extends Entry<unknown> = Entry> {
     try {
       this.#refuseForeign();
     } catch (failure) {
-      if (!isCode(failure, "ENOENT")) throw failure;
+      if (!isErrno(failure, "ENOENT")) throw failure;
       this.#make(this.directory);
     }
   }
@@ -236,9 +232,9 @@ export class Journal<E extends Entry<unknown> = Entry> {
     try {
       this.#files.makeDirectory(directory);
     } catch (failure) {
-      if (isCode(failure, "EEXIST")) return; // another ADD was faster
+      if (isErrno(failure, "EEXIST")) return; // another ADD was faster
       const parent = directory.slice(0, directory.lastIndexOf("/"));
-      if (isAgain || !isCode(failure, "ENOENT") || parent === "") throw failure;
+      if (isAgain || !isErrno(failure, "ENOENT") || parent === "") throw failure;
       this.#make(parent);
       this.#make(directory, true);
     }
@@ -286,8 +282,4 @@ function parsed(path: string, text: string, faultOf: FaultOfChange): Entry<unkno
 
 function rethrow(failure: unknown): never {
   throw failure;
-}
-
-function isCode(failure: unknown, code: string): boolean {
-  return failure instanceof Error && "code" in failure && failure.code === code;
 }

@@ -3,6 +3,7 @@ import { CniError, code } from "../cni/errors.ts";
 import { fault } from "../cni/failure.ts";
 import type { Attachment, Collection, Detachment, Inquiry, Netconf, Plugin } from "../cni/plugin.ts";
 import type { Result } from "../cni/results.ts";
+import { throwAll } from "../failures.ts";
 import type { NetnsKernel } from "../kernel/netns.ts";
 import { attachmentsIn } from "../kernel/node.ts";
 import type { Planned } from "../plan/attachments.ts";
@@ -63,8 +64,7 @@ export function podPlugin<C extends Journaled, D extends Journaled, P extends Pl
 
     gc(call: Collection<D>): void {
       const valid = call.valid.map(({ containerID, ifname }) => ({ containerId: containerID, ifname }));
-      const failures = attachmentsIn(call.conf.dataDir).collect(call.network, valid);
-      if (failures.length > 0) throw new AggregateError(failures, "some attachments could not be removed");
+      throwAll(attachmentsIn(call.conf.dataDir).collect(call.network, valid));
     },
 
     status({ conf }: Inquiry<C>): void {

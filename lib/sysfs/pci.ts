@@ -75,3 +75,8 @@ export function reset(tree: Tree, address: string): boolean {
   tree.writeFile(file, "1");
   return true;
 }
+
+/** A PCI address with its domain, such as 0000:3b:02.6. */
+export function isPciAddress(text: string): boolean {
+  return /^[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/.test(text);
+}

@@ -1,20 +1,11 @@
-// sysfs and /dev as trees of files: the calls of `host` that it takes to read and write them. Tests put a tree of their own in their place.
+// sysfs and /dev as trees of files. Tests pass a tree of their own.
+import { ignoring } from "../errno.ts";
 
-/** Every failure is an Error with `code`, the errno's name. */
-export interface Tree {
-  readFile(path: string, options?: { readonly limit?: number }): string;
-  /** Writes to a file that is there, in one go. */
-  writeFile(path: string, text: string): void;
-  readDirectory(path: string): string[];
-  readLink(path: string): string;
-  stat(path: string): { readonly device: number; readonly inode: number };
-  /** Opens the path and locks it; EBUSY where a device may be open only once, and is. Gives a descriptor. */
-  lock(path: string, timeout: number): number;
-  close(fd: number): void;
-  /** Milliseconds of CLOCK_MONOTONIC. */
-  monotonic(): number;
-  sleep(milliseconds: number): void;
-}
+/** What reading and writing them needs from the host. */
+export type Tree = Pick<
+  typeof import("host"),
+  "close" | "lock" | "monotonic" | "readDirectory" | "readFile" | "readLink" | "sleep" | "stat" | "writeFile"
+>;
 
 /** The text of an attribute without its newline; undefined where there is no such file, or its device does not support it. */
 export function attribute(tree: Tree, path: string): string | undefined {
@@ -51,13 +42,7 @@ export function until(tree: Tree, milliseconds: number, condition: () => boolean
   return true;
 }
 
-/** What a call gives; undefined where the file is not there, or went away, or has nothing to say. */
+/** What a call returns. Undefined if the file is missing, was removed meanwhile, or holds nothing. */
 function orNothing<T>(call: () => T): T | undefined {
-  try {
-    return call();
-  } catch (failure) {
-    const { code } = failure as { readonly code?: string };
-    if (["ENOENT", "ENODEV", "ENXIO", "EOPNOTSUPP", "EINVAL", "ENOTDIR"].includes(code ?? "")) return undefined;
-    throw failure;
-  }
+  return ignoring(["ENOENT", "ENODEV", "ENXIO", "EOPNOTSUPP", "EINVAL", "ENOTDIR"], call);
 }

@@ -1,4 +1,5 @@
 // VFIO: which drivers hand a device to user space, the IOMMU group that goes with it, and who has it open (Documentation/driver-api/vfio.rst).
+import { isErrno } from "../errno.ts";
 import { directoryOf, driverOf } from "./pci.ts";
 import { attribute, isThere, names, type Tree, target } from "./tree.ts";
 
@@ -86,10 +87,9 @@ export function whileUnused<T>(tree: Tree, group: string, patience: number, work
     try {
       fd = tree.lock(path, 0);
     } catch (failure) {
-      const { code } = failure as { readonly code?: string };
       // The group went with its last device.
-      if (code === "ENOENT" || code === "ENODEV" || code === "ENXIO") return work();
-      if (code !== "EBUSY" && code !== "ETIMEDOUT") throw failure;
+      if (isErrno(failure, "ENOENT", "ENODEV", "ENXIO")) return work();
+      if (!isErrno(failure, "EBUSY", "ETIMEDOUT")) throw failure;
       if (tree.monotonic() >= end)
         throw new Error(`${path}: is open in ${holdersOf(tree, path).join(", ") || "another process"}`);
       tree.sleep(50);

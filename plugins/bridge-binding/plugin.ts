@@ -7,6 +7,7 @@ import { NetnsKernel } from "../../lib/kernel/netns.ts";
 import { isPresent, sha256 } from "../../lib/kernel/node.ts";
 import { logicNetworkName } from "../../lib/kubevirt/cni-args.ts";
 import { linkNames } from "../../lib/kubevirt/names.ts";
+import { macFromHex } from "../../lib/net/mac.ts";
 import type { Planned } from "../../lib/plan/attachments.ts";
 import { podPlugin } from "../../lib/plugin/pod-plugin.ts";
 import { type Netconf, netconf, type Salvaged } from "./netconf.ts";
@@ -69,15 +70,10 @@ function look(kernel: NetnsKernel, call: Attachment<Netconf>): Situation {
     conf,
     names,
     state,
-    bridgeMac: macOf(`${containerId}/${names.bridge}`),
-    tapMac: macOf(`${containerId}/${names.tap}`),
+    bridgeMac: macFromHex(sha256(`${containerId}/${names.bridge}`)),
+    tapMac: macFromHex(sha256(`${containerId}/${names.tap}`)),
     ...(guestMac !== undefined && { guestMac }),
     selinux: conf.selinuxContext !== undefined && isPresent("/sys/fs/selinux"),
     placeholder: kernel.has("dummy") ? "dummy" : "bridge",
   };
-}
-
-/** A unicast MAC address of the locally administered kind that is the text's alone. */
-function macOf(text: string): string {
-  return `02:${sha256(text).slice(0, 10).match(/../g)!.join(":")}`;
 }

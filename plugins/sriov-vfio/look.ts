@@ -1,7 +1,8 @@
 // What a VF looks like before anything is changed, as far as a plan needs to know.
 import { CniError, code } from "../../lib/cni/errors.ts";
 import type { NodeDevices } from "../../lib/kernel/devices.ts";
-import { noMac, type VfSettings } from "../../lib/plan/device.ts";
+import { noMac } from "../../lib/net/mac.ts";
+import type { VfSettings } from "../../lib/plan/device.ts";
 import * as pci from "../../lib/sysfs/pci.ts";
 import { capacityOf, virtualFunction } from "../../lib/sysfs/sriov.ts";
 import { attribute, type Tree } from "../../lib/sysfs/tree.ts";

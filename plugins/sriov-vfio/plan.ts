@@ -1,6 +1,7 @@
 // What sriov-vfio does to a VF, as a list of changes: settings at the physical function, driver, device information.
 import { deviceInfo } from "../../lib/kubevirt/device-info.ts";
-import { type Binding, type DeviceChange, noMac, type VfSettings } from "../../lib/plan/device.ts";
+import { noMac } from "../../lib/net/mac.ts";
+import type { Binding, DeviceChange, VfSettings } from "../../lib/plan/device.ts";
 import type { VirtualFunction } from "../../lib/sysfs/sriov.ts";
 import { isVfioDriver, type Offender } from "../../lib/sysfs/vfio.ts";
 import type { Netconf } from "./netconf.ts";

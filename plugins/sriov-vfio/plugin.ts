@@ -1,18 +1,19 @@
 // The verbs of sriov-vfio.
-import { isPciAddress } from "../../lib/cni/address.ts";
 import { CniError, code } from "../../lib/cni/errors.ts";
 import { isObject, type JsonObject } from "../../lib/cni/json.ts";
 import { requestedMac } from "../../lib/cni/mac.ts";
 import type { Attachment, Collection, Detachment, Inquiry, Plugin } from "../../lib/cni/plugin.ts";
 import type { Result } from "../../lib/cni/results.ts";
+import { throwAll } from "../../lib/failures.ts";
 import type { NodeDevices } from "../../lib/kernel/devices.ts";
 import { entranceFault } from "../../lib/kernel/namespaces.ts";
 import { sha256 } from "../../lib/kernel/node.ts";
 import { allocationsIn, tree } from "../../lib/kernel/pci.ts";
 import { deviceInfoFile } from "../../lib/kubevirt/device-info.ts";
+import { macFromHex } from "../../lib/net/mac.ts";
 import type { DeviceChange } from "../../lib/plan/device.ts";
 import type { Prospect } from "../../lib/plugin/operator.ts";
-import { isDevice } from "../../lib/sysfs/pci.ts";
+import { isDevice, isPciAddress } from "../../lib/sysfs/pci.ts";
 import { text } from "../../lib/sysfs/tree.ts";
 import * as vfio from "../../lib/sysfs/vfio.ts";
 import { look } from "./look.ts";
@@ -72,8 +73,7 @@ export const sriovVfio: Plugin<Netconf, Salvaged> = {
 
   gc(call: Collection<Salvaged>): void {
     const valid = call.valid.map(({ containerID, ifname }) => ({ containerId: containerID, ifname }));
-    const failures = allocationsIn(call.conf.dataDir).collect(call.network, valid);
-    if (failures.length > 0) throw new AggregateError(failures, "some devices could not be given back");
+    throwAll(allocationsIn(call.conf.dataDir).collect(call.network, valid));
   },
 
   status({ conf }: Inquiry<Netconf>): void {
@@ -148,7 +148,7 @@ function situationOf(
     ...(use !== undefined && { use }),
     ...(mac !== undefined && { mac }),
     // The pod's, not the container's: the same one where the pod's sandbox is made anew.
-    generatedMac: macOf([args.K8S_POD_UID ?? containerId, network, ifname].join("/")),
+    generatedMac: macFromHex(sha256([args.K8S_POD_UID ?? containerId, network, ifname].join("/"))),
     ...(path !== undefined && { info: { path, ...(present !== undefined && { present }) } }),
   };
 }
@@ -165,9 +165,4 @@ function inspect(kernel: NodeDevices, device: string): string[] {
       ({ address, driver }) => `${device}: its IOMMU group ${group} is not viable: ${address} is on ${driver}`,
     ),
   ];
-}
-
-/** A unicast MAC address of the locally administered kind that is the text's alone. */
-function macOf(text: string): string {
-  return `02:${sha256(text).slice(0, 10).match(/../g)!.join(":")}`;
 }

@@ -1,6 +1,7 @@
 import t from "tap";
 import { CniError, code } from "../../../lib/cni/errors.ts";
-import { errorDocument, explain, failuresOf, joined, withFailures } from "../../../lib/cni/failure.ts";
+import { errorDocument, explain } from "../../../lib/cni/failure.ts";
+import { asOne, failuresOf, withUndoFailures } from "../../../lib/failures.ts";
 import { hostError } from "./machine.ts";
 
 const netlinkError = (errno: string, message: string) =>
@@ -71,18 +72,18 @@ t.test("an AggregateError tells all that it holds, and has the first one's code"
     msg: "the plan failed, and so did undoing it",
     details: "ioctl tap0: failed (EBUSY); eth0: is gone (why)",
   });
-  t.same(explain(joined([failures[0], failures[1]])), {
+  t.same(explain(asOne([failures[0], failures[1]])), {
     code: 100,
     msg: "ioctl tap0: failed (EBUSY)",
     details: "also: eth0: is gone (why)",
   });
-  t.equal(joined([failures[0]]), failures[0]);
-  t.same(explain(withFailures(failures[0], [failures[1]])), {
+  t.equal(asOne([failures[0]]), failures[0]);
+  t.same(explain(withUndoFailures(failures[0], [failures[1]])), {
     code: 100,
     msg: "ioctl tap0: failed (EBUSY)",
     details: "undoing it failed too: eth0: is gone (why)",
   });
-  t.equal(withFailures(failures[0], []), failures[0]);
+  t.equal(withUndoFailures(failures[0], []), failures[0]);
   t.equal(typeof explain(new AggregateError([], "none")).code, "number");
 });
 

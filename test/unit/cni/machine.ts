@@ -1,9 +1,11 @@
 // A process on a node, in memory: what the edge of a plugin asks of the system, and what it did.
+
+import type { RunOptions, RunResult } from "host";
 import { answer } from "../../../lib/cni/answer.ts";
 import { defaulted, defineNetconf, journalDirectory, optional, required } from "../../../lib/cni/netconf.ts";
 import type { Plugin } from "../../../lib/cni/plugin.ts";
 import { flag, integer } from "../../../lib/cni/schemas.ts";
-import type { RunOptions, RunResult, System } from "../../../lib/cni/system.ts";
+import type { System } from "../../../lib/cni/system.ts";
 
 /** A HostError, as the host throws it. */
 export function hostError(code: string, syscall: string, path?: string): Error {

@@ -1,4 +1,5 @@
 // `install` on a node in memory: what time and kernels would be needed for otherwise.
+import type { Stat } from "host";
 import t from "tap";
 import { read } from "../../../lib/command/arguments.ts";
 import { type Terminal, UsageError } from "../../../lib/command/command.ts";
@@ -60,8 +61,8 @@ class Node implements NodeFiles {
   sameContent(one: string, other: string): boolean {
     return this.files.get(one) === this.files.get(other);
   }
-  stat(path: string): { kind: string; mode: number } {
-    return path === "/cni" ? { kind: "directory", mode: 0o755 } : { kind: "file", mode: 0o755 };
+  stat(path: string): Stat {
+    return { device: 1, inode: 1, uid: 0, mode: 0o755, kind: path === "/cni" ? "directory" : "file" };
   }
   sync(): void {
     t.equal(this.busy, true, "within the lock");

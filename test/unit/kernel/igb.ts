@@ -1,5 +1,5 @@
 // A node with igb VFs in memory, its devices, and the changes that tests make to VF 1.
-import { joined } from "../../../lib/cni/failure.ts";
+import { asOne } from "../../../lib/failures.ts";
 import { NodeDevices } from "../../../lib/kernel/devices.ts";
 import { Rtnetlink } from "../../../lib/netlink/client.ts";
 import type { BindDriver, ConfigureVf, DeviceChange, VfSettings } from "../../../lib/plan/device.ts";
@@ -64,5 +64,5 @@ export const toVfio: BindDriver = {
 /** Takes changes of VF 1 back, and throws what fails. */
 export function revert(devices: NodeDevices, ...changes: readonly DeviceChange[]): void {
   const [failure, ...others] = devices.revert(vf, changes);
-  if (failure !== undefined) throw joined([failure, ...others]);
+  if (failure !== undefined) throw asOne([failure, ...others]);
 }

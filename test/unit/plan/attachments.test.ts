@@ -1,3 +1,4 @@
+import type { Stat } from "host";
 import t from "tap";
 import { Attachments, type Namespaces, type Planned } from "../../../lib/plan/attachments.ts";
 import type { Change } from "../../../lib/plan/change.ts";
@@ -12,7 +13,7 @@ function failure(code: string, path: string): Error {
 /** A directory tree in memory, and a way to make its calls fail. */
 class MemoryFiles implements Files {
   readonly contents = new Map<string, string>();
-  readonly directories = new Map<string, { kind: string; uid: number; mode: number }>([
+  readonly directories = new Map<string, Pick<Stat, "kind" | "uid" | "mode">>([
     ["/run", { kind: "directory", uid: 0, mode: 0o755 }],
   ]);
   failing: string | undefined;
@@ -46,10 +47,10 @@ class MemoryFiles implements Files {
     this.contents.set(to, this.readFile(from));
     this.contents.delete(from);
   }
-  stat(path: string): { kind: string; uid: number; mode: number } {
+  stat(path: string): Stat {
     const found = this.directories.get(path);
     if (found === undefined) throw failure("ENOENT", path);
-    return found;
+    return { device: 1, inode: 1, ...found };
   }
   unlink(path: string): void {
     if (!this.contents.delete(path)) throw failure("ENOENT", path);

@@ -16,7 +16,7 @@ function filesOf(memory: MemoryFiles): Files {
     readDirectory: (path) => memory.names(path),
     readFile: (path, options) => memory.read(path, options),
     rename: (from, to) => memory.move(from, to),
-    stat: (path, options) => ({ kind: memory.find(path, options).entry.kind, uid: 0, mode: 0o700 }),
+    stat: (path, options) => ({ ...memory.find(path, options).entry, device: 1, uid: 0, mode: 0o700 }),
     unlink: (path) => {
       memory.find(path, { follow: false });
       memory.remove(path);
