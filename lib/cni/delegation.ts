@@ -1,5 +1,4 @@
 // Runs other plugins: found on CNI_PATH, given our environment and the configuration's very text (SPEC.md, section 4).
-
 import { codeOf } from "../errno.ts";
 import { asOne, failuresOf } from "../failures.ts";
 import { isPluginName } from "./configuration.ts";

@@ -1,6 +1,4 @@
 // What a plugin is: a name, a configuration, and a function for each verb. lib/command/serve.ts makes an executable of it.
-
-import type { Operator } from "../plugin/operator.ts";
 import type { Args } from "./environment.ts";
 import type { JsonObject } from "./json.ts";
 import type { Result } from "./results.ts";
@@ -21,8 +19,6 @@ export interface Plugin<C, D = Partial<C>> {
    * to the IPAM plugin after this one's own. Otherwise a configuration that names one is refused.
    */
   readonly ipam?: boolean;
-  /** Its part in the verbs for people; a plugin without one keeps no records, and has no plan that could be told beforehand. */
-  readonly operator?: Operator<C>;
   /** Attaches. Gives the result in the newest version's shape; it is converted. Must have undone its own changes when it throws. */
   add(call: Attachment<C>): Result;
   /**

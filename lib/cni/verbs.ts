@@ -1,5 +1,4 @@
 // The verbs: what each of them demands of a call that is well formed, and what it does around the plugin's own part.
-
 import { asOne, failuresOf, throwAll } from "../failures.ts";
 import { ipamType, validAttachments } from "./configuration.ts";
 import { nowhere, readResult, writeResult } from "./conversion.ts";

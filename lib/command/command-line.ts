@@ -1,8 +1,8 @@
 // From arguments to a verb for people, and to an exit status.
 import { explain } from "../cni/failure.ts";
 import { nearest } from "../cni/spelling.ts";
-import { read } from "./arguments.ts";
-import { type AnyPlugin, type Command, exit, type Terminal, UsageError } from "./command.ts";
+import { read, UsageError } from "./arguments.ts";
+import { type AnyPlugin, type Command, exit, type Terminal } from "./command.ts";
 import { commands } from "./commands.ts";
 import { paintFor, printable } from "./paint.ts";
 

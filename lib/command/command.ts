@@ -1,13 +1,14 @@
 // What a verb for people is: `bridge-binding status`, where no runtime has set CNI_COMMAND.
 import type { Plugin } from "../cni/plugin.ts";
 import type { Sight } from "../diagnosis/survey.ts";
+import type { OperablePlugin } from "../plugin/operator.ts";
 import type { Given, Option } from "./arguments.ts";
 import type { NodeFiles } from "./installation.ts";
 import type { Paint } from "./paint.ts";
 
-/** A plugin of any configuration. */
+/** A plugin of any configuration. One without `operator` keeps no records and has no plan to explain. */
 // biome-ignore lint/suspicious/noExplicitAny: a type that stands for every other
-export type AnyPlugin = Plugin<any, any>;
+export type AnyPlugin = Plugin<any, any> & Partial<Pick<OperablePlugin<any, any>, "operator">>;
 
 /** One verb for people. A file of this folder each; commands.ts lists them. */
 export interface Command {
@@ -47,9 +48,6 @@ export type Terminal = NodeFiles &
     /** Surveys the pod at a namespace's path, with the records in the directories. Changes nothing. */
     lookAt(path: string, directories: readonly string[]): Sight;
   };
-
-/** The command line is not one that the command takes: what is wrong with it, and what is expected. Exit status 2. */
-export class UsageError extends Error {}
 
 /** The exit statuses of all verbs for people. */
 export const exit = { healthy: 0, findings: 1, usage: 2, impossible: 3 } as const;

@@ -2,8 +2,8 @@
 import { diagnosisOf } from "../diagnosis/diagnosis.ts";
 import { documentOf } from "../diagnosis/document.ts";
 import { linesOf } from "../diagnosis/picture.ts";
-import { json } from "./arguments.ts";
-import { type Command, exit, UsageError } from "./command.ts";
+import { json, UsageError } from "./arguments.ts";
+import { type Command, exit } from "./command.ts";
 import { printable } from "./paint.ts";
 import { askedDirectory } from "./subject.ts";
 

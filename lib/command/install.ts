@@ -1,5 +1,6 @@
 // `install`: puts this executable and those beside it into a node's CNI directory, or takes them away.
-import { type Command, exit, type Invocation, UsageError } from "./command.ts";
+import { UsageError } from "./arguments.ts";
+import { type Command, exit, type Invocation } from "./command.ts";
 import { Installation, type Outcome } from "./installation.ts";
 
 /** How often what is there is looked at, in milliseconds, by one that stays. */

@@ -1,5 +1,4 @@
 // Colours, where somebody sees them.
-import type { Terminal } from "./command.ts";
 
 /** Puts text in a colour, or leaves it as it is. */
 export interface Paint {
@@ -24,7 +23,7 @@ const same = (text: string): string => text;
 export const plain: Paint = { good: same, doubtful: same, bad: same, strong: same, faint: same };
 
 /** Coloured where standard output is a terminal that can, and nobody set NO_COLOR (no-color.org: to anything but nothing). */
-export function paintFor(terminal: Terminal): Paint {
+export function paintFor(terminal: Pick<typeof import("host"), "env" | "isTerminal">): Paint {
   const { NO_COLOR, TERM } = terminal.env();
   return !NO_COLOR && TERM !== "dumb" && terminal.isTerminal(1) ? coloured : plain;
 }

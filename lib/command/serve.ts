@@ -1,12 +1,12 @@
 // The edge: a process serves one verb of one plugin, a runtime's or a person's.
 import * as host from "host";
 import { answer } from "../cni/answer.ts";
-import type { Plugin } from "../cni/plugin.ts";
 import { lookAt } from "../diagnosis/survey-pod.ts";
+import type { AnyPlugin } from "./command.ts";
 import { commandLine } from "./command-line.ts";
 
 /** Serves the verb that the environment asks for, or without one the arguments, and ends the process. All of `plugins/<name>/main.ts` is `serve(plugin)`. */
-export function serve<C, D>(plugin: Plugin<C, D>): void {
+export function serve(plugin: AnyPlugin): void {
   host.main(() => {
     let status = 1;
     try {

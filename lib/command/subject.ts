@@ -1,7 +1,9 @@
 // What `check` and `gc` have in common: where records are, and how an attachment on record is called.
+
 import type { Operator, Subject } from "../plugin/operator.ts";
 import type { Option } from "./arguments.ts";
-import { type Invocation, UsageError } from "./command.ts";
+import { UsageError } from "./arguments.ts";
+import type { Invocation } from "./command.ts";
 
 export const dataDir: Option = {
   name: "data-dir",

@@ -1,5 +1,4 @@
 // Looks at a pod, and changes nothing: its namespace, the records of ADDs there, the VFs that they gave it, and who has its taps open.
-
 import * as host from "host";
 import { isNodes } from "../cni/netns.ts";
 import { codeOf, ignoring, isErrno } from "../errno.ts";

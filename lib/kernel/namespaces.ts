@@ -1,5 +1,4 @@
 // The way into pods' network namespaces: one call at a time in each, everything that the kernel is asked there by way of one NetnsKernel.
-
 import * as host from "host";
 import { CniError, code } from "../cni/errors.ts";
 import { isNodes } from "../cni/netns.ts";

@@ -1,5 +1,4 @@
 // One network namespace of the real kernel: what a plan is performed on.
-
 import * as host from "host";
 import { ignoring, isErrno } from "../errno.ts";
 import { networkOf } from "../net/ip.ts";

@@ -1,5 +1,4 @@
 // What a network namespace shows: its links with their addresses, routes and neighbours, as plans speak of them.
-
 import { networkOf } from "../net/ip.ts";
 import type { Rtnetlink } from "../netlink/client.ts";
 import { families } from "../netlink/message.ts";

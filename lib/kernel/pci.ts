@@ -1,35 +1,26 @@
 // The node's own PCI devices: how plans come to the real ones.
-
 import * as host from "host";
 import { ignoring } from "../errno.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
-import { type Allocation, Allocations, type Devices } from "../plan/allocations.ts";
-import { isSameNetns, Journal } from "../plan/journal.ts";
-import { faultOfChange } from "../plan/recordable.ts";
+import type { Devices } from "../plan/allocations.ts";
+import { isSameNetns } from "../plan/journal.ts";
 import { directoryOf, identityOf, isDevice } from "../sysfs/pci.ts";
 import { isThere, type Tree } from "../sysfs/tree.ts";
 import { type Node, NodeDevices } from "./devices.ts";
 import { identifyNetns } from "./find-netns.ts";
 
-/** How long a call waits for another one that is busy with the same device, in milliseconds. */
-const patience = 30_000;
-
 /** sysfs and /dev of this node. */
 export const tree: Tree = host;
 
-/** The devices whose journal is in `directory`; `wait` is how many milliseconds a call waits for another one at the same device. */
-export function allocationsIn(directory: string, wait = patience): Allocations<NodeDevices> {
-  return new Allocations(new Journal<Allocation>(directory, host, faultOfChange), devicesIn(wait));
-}
-
-const devicesIn = (wait: number): Devices<NodeDevices> => ({
+/** The devices; `lockTimeoutMs` is how long a call waits for another call that holds the same device. */
+export const devicesIn = (lockTimeoutMs: number): Devices<NodeDevices> => ({
   time: () => host.monotonic(),
 
   identify: (address) => (isDevice(tree, address) ? identityOf(tree, address) : undefined),
 
   /** The lock is a flock on the device's own directory, which goes with its holder. */
   enter<T>(address: string, work: (kernel: NodeDevices) => T): T {
-    const lock = host.lock(directoryOf(address), wait);
+    const lock = host.lock(directoryOf(address), lockTimeoutMs);
     try {
       return outside(work);
     } finally {

@@ -1,5 +1,4 @@
 // Sysctls of the network namespace that this thread is in: /proc/sys/net follows it (kernel: net/sysctl_net.c).
-
 import * as host from "host";
 import { codeOf, ignoring } from "../errno.ts";
 

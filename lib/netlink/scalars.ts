@@ -1,6 +1,5 @@
 // Values that are no attributes themselves: numbers, structures of them, text, addresses, bytes.
 // biome-ignore-all lint/suspicious/noExplicitAny: the fields of a structure are known to its type, not to the code that follows it.
-
 import { formatIp, parseIp } from "../net/ip.ts";
 import { malformed, unwritable } from "./errors.ts";
 import { bytesOfText, readText } from "./text.ts";

@@ -1,5 +1,4 @@
 // An rtnetlink client on a real socket.
-
 import * as host from "host";
 import { ignoring } from "../errno.ts";
 import { Rtnetlink } from "./client.ts";

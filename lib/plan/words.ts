@@ -1,13 +1,18 @@
 // A plan in words: what each change does, and the steps that it takes, each as `ip` and its like would have it.
-import type { Described } from "../plugin/operator.ts";
 import { addressText } from "./address.ts";
 import type { Change } from "./change.ts";
 import { type ConfigureVf, type DeviceChange, settingNames, settingText, vfSettings } from "./device.ts";
 import type { Address, Link, Neighbor, PortSettings, Route, State } from "./state.ts";
 import { type Configuration, type Step, stepsOf } from "./step.ts";
 
+/** One change in words, with the steps that it takes. */
+export interface ChangeText {
+  readonly what: string;
+  readonly steps: readonly string[];
+}
+
 /** Describes the changes in order, as they would be made of that state. */
-export function describe(changes: readonly Change[], state: State): Described[] {
+export function describe(changes: readonly Change[], state: State): ChangeText[] {
   return changes.map((change) => ({ what: whatOf(change), steps: stepsOf(change, state).map(stepText) }));
 }
 
@@ -107,11 +112,11 @@ function neighborText({ destination, mac }: Neighbor): string {
 }
 
 /** The same of changes of a node's devices. */
-export function describeDevice(changes: readonly DeviceChange[]): Described[] {
+export function describeDevice(changes: readonly DeviceChange[]): ChangeText[] {
   return changes.map(deviceChange);
 }
 
-function deviceChange(change: DeviceChange): Described {
+function deviceChange(change: DeviceChange): ChangeText {
   switch (change.do) {
     case "configureVf":
       return { what: `set VF ${change.index} of ${change.pf}`, steps: settingsText(change) };

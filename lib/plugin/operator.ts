@@ -1,6 +1,12 @@
 // A plugin's part in the verbs for people: what is on record, what of it has vanished, what the node lacks, what ADD would do.
-import type { Attachment } from "../cni/plugin.ts";
+import type { Attachment, Plugin } from "../cni/plugin.ts";
 import type { Result } from "../cni/results.ts";
+import type { ChangeText } from "../plan/words.ts";
+
+/** A plugin whose records and plans the operator commands can read. */
+export interface OperablePlugin<C, D> extends Plugin<C, D> {
+  readonly operator: Operator<C>;
+}
 
 /** What a plugin gives to the verbs for people. Nothing of it changes anything, but for `collect` without `dryRun`. */
 export interface Operator<C> {
@@ -85,12 +91,7 @@ export interface Preview {
   /** In order. */
   readonly changes: readonly unknown[];
   /** The same in words: each change, and the steps that it takes. */
-  readonly words: readonly Described[];
+  readonly words: readonly ChangeText[];
   /** What the runtime would be told, as far as it is known. */
   readonly result?: Result;
-}
-
-export interface Described {
-  readonly what: string;
-  readonly steps: readonly string[];
 }

@@ -1,16 +1,15 @@
 // The part in the verbs for people of a plugin whose whole work is a plan for the pod's namespace.
-
 import type { Netns } from "../cni/plugin.ts";
 import { entranceFault } from "../kernel/namespaces.ts";
 import type { NetnsKernel } from "../kernel/netns.ts";
-import { attachmentsIn, shortPatience } from "../kernel/node.ts";
 import type { Planned } from "../plan/attachments.ts";
 import { type Change, expectation, scope } from "../plan/change.ts";
 import { type Difference, repairable } from "../plan/differences.ts";
 import type { Entry } from "../plan/journal.ts";
 import { describe } from "../plan/words.ts";
+import { attachmentsIn, commandLockTimeoutMs } from "./node.ts";
 import type { Finding, Look, Operator, Preview, Prospect } from "./operator.ts";
-import type { Journaled, PodPlugin } from "./pod-plugin.ts";
+import type { Journaled, PodPlugin } from "./pod.ts";
 import { inspect, type Keeper, sweep } from "./records.ts";
 
 /** What `check`, `gc`, `status` and `explain` are made from. */
@@ -53,7 +52,7 @@ function keeperOf<C extends Journaled, D extends Journaled, P extends Planned>(
   plugin: PodPlugin<C, D, P>,
   directory: string,
 ): Keeper<Entry> {
-  const attachments = attachmentsIn(directory, shortPatience);
+  const attachments = attachmentsIn(directory, commandLockTimeoutMs);
   const compare = plugin.recorded ?? compareWithPlan;
   return {
     name: plugin.name,
@@ -97,7 +96,7 @@ function preview<C extends Journaled, D extends Journaled, P extends Planned>(
   call: Prospect<C> & { readonly netns: Netns },
 ): Preview {
   const { containerId, ifname, netns, conf } = call;
-  const attachments = attachmentsIn(conf.dataDir, shortPatience);
+  const attachments = attachmentsIn(conf.dataDir, commandLockTimeoutMs);
   const { planned, changes, leftover } = attachments.preview(
     { containerId, ifname, netns: entranceOf(netns) },
     (kernel) => plugin.plan(kernel, call),

@@ -1,7 +1,7 @@
 // The verbs of bridge-binding.
 import { CniError, code } from "../../lib/cni/errors.ts";
 import { requestedMac } from "../../lib/cni/mac.ts";
-import type { Attachment, Plugin } from "../../lib/cni/plugin.ts";
+import type { Attachment } from "../../lib/cni/plugin.ts";
 import type { Result } from "../../lib/cni/results.ts";
 import { NetnsKernel } from "../../lib/kernel/netns.ts";
 import { isPresent, sha256 } from "../../lib/kernel/node.ts";
@@ -9,13 +9,14 @@ import { logicNetworkName } from "../../lib/kubevirt/cni-args.ts";
 import { linkNames } from "../../lib/kubevirt/names.ts";
 import { macFromHex } from "../../lib/net/mac.ts";
 import type { Planned } from "../../lib/plan/attachments.ts";
+import type { OperablePlugin } from "../../lib/plugin/operator.ts";
 import { podPlugin } from "../../lib/plugin/pod-plugin.ts";
 import { type Netconf, netconf, type Salvaged } from "./netconf.ts";
 import { obstacles, plan, type Situation, sysctls } from "./plan.ts";
 import { choosePodLink } from "./podlink.ts";
 import { report } from "./report.ts";
 
-export const bridgeBinding: Plugin<Netconf, Salvaged> = podPlugin({
+export const bridgeBinding: OperablePlugin<Netconf, Salvaged> = podPlugin({
   name: "bridge-binding",
   about: "hangs a VM's NIC on a pod's network by way of an in-pod bridge and a tap",
   netconf,

@@ -1,6 +1,6 @@
 // The verbs of passt-binding.
 import { CniError, code } from "../../lib/cni/errors.ts";
-import type { Attachment, Plugin } from "../../lib/cni/plugin.ts";
+import type { Attachment } from "../../lib/cni/plugin.ts";
 import type { Result } from "../../lib/cni/results.ts";
 import type { NetnsKernel } from "../../lib/kernel/netns.ts";
 import { sysctlFault } from "../../lib/kernel/sysctl.ts";
@@ -8,11 +8,12 @@ import { logicNetworkName } from "../../lib/kubevirt/cni-args.ts";
 import type { Planned } from "../../lib/plan/attachments.ts";
 import type { Change } from "../../lib/plan/change.ts";
 import type { Difference } from "../../lib/plan/differences.ts";
+import type { OperablePlugin } from "../../lib/plugin/operator.ts";
 import { podPlugin } from "../../lib/plugin/pod-plugin.ts";
 import { type Netconf, netconf, type Salvaged } from "./netconf.ts";
 import { narrowed, plan, shortfalls, sysctls } from "./plan.ts";
 
-export const passtBinding: Plugin<Netconf, Salvaged> = podPlugin({
+export const passtBinding: OperablePlugin<Netconf, Salvaged> = podPlugin({
   name: "passt-binding",
   about: "lets passt serve a VM's NIC, as user 107 without capabilities",
   netconf,

@@ -3,12 +3,12 @@ import type { JsonObject } from "../../lib/cni/json.ts";
 import type { NodeDevices } from "../../lib/kernel/devices.ts";
 import { locator } from "../../lib/kernel/find-netns.ts";
 import { entranceFault } from "../../lib/kernel/namespaces.ts";
-import { shortPatience } from "../../lib/kernel/node.ts";
-import { allocationsIn, tree } from "../../lib/kernel/pci.ts";
+import { tree } from "../../lib/kernel/pci.ts";
 import { type Allocation, heldBy } from "../../lib/plan/allocations.ts";
 import { attachedAlready } from "../../lib/plan/attachments.ts";
 import type { DeviceChange } from "../../lib/plan/device.ts";
 import { describeDevice } from "../../lib/plan/words.ts";
+import { allocationsIn, commandLockTimeoutMs } from "../../lib/plugin/node.ts";
 import type { Finding, Look, Operator, Preview, Prospect } from "../../lib/plugin/operator.ts";
 import { inspect, type Keeper, sweep } from "../../lib/plugin/records.ts";
 import { hasDriver, isDevice } from "../../lib/sysfs/pci.ts";
@@ -59,7 +59,7 @@ function looks(conf: Netconf): Look[] {
 }
 
 function keeperOf({ inspectionOf }: Parts, directory: string): Keeper<Allocation> {
-  const allocations = allocationsIn(directory, shortPatience);
+  const allocations = allocationsIn(directory, commandLockTimeoutMs);
   return {
     name: "sriov-vfio",
     records: () => allocations.records(),
@@ -98,7 +98,7 @@ function preview(parts: Parts, call: Prospect<Netconf>): Preview | undefined {
     return undefined;
   }
   parts.requireDevice(device);
-  const allocations = allocationsIn(conf.dataDir, shortPatience);
+  const allocations = allocationsIn(conf.dataDir, commandLockTimeoutMs);
   return allocations.see(device, (kernel): Preview => {
     refuseTaken(allocations.recordOf(device), call);
     const situation = parts.situationOf(kernel, call, device);

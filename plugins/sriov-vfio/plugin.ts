@@ -2,17 +2,18 @@
 import { CniError, code } from "../../lib/cni/errors.ts";
 import { isObject, type JsonObject } from "../../lib/cni/json.ts";
 import { requestedMac } from "../../lib/cni/mac.ts";
-import type { Attachment, Collection, Detachment, Inquiry, Plugin } from "../../lib/cni/plugin.ts";
+import type { Attachment, Collection, Detachment, Inquiry } from "../../lib/cni/plugin.ts";
 import type { Result } from "../../lib/cni/results.ts";
 import { throwAll } from "../../lib/failures.ts";
 import type { NodeDevices } from "../../lib/kernel/devices.ts";
 import { entranceFault } from "../../lib/kernel/namespaces.ts";
 import { sha256 } from "../../lib/kernel/node.ts";
-import { allocationsIn, tree } from "../../lib/kernel/pci.ts";
+import { tree } from "../../lib/kernel/pci.ts";
 import { deviceInfoFile } from "../../lib/kubevirt/device-info.ts";
 import { macFromHex } from "../../lib/net/mac.ts";
 import type { DeviceChange } from "../../lib/plan/device.ts";
-import type { Prospect } from "../../lib/plugin/operator.ts";
+import { allocationsIn } from "../../lib/plugin/node.ts";
+import type { OperablePlugin, Prospect } from "../../lib/plugin/operator.ts";
 import { isDevice, isPciAddress } from "../../lib/sysfs/pci.ts";
 import { text } from "../../lib/sysfs/tree.ts";
 import * as vfio from "../../lib/sysfs/vfio.ts";
@@ -23,7 +24,7 @@ import { guestMac, isPrebound, obstacles, plan, type Situation } from "./plan.ts
 import { report } from "./report.ts";
 import { unavailable } from "./status.ts";
 
-export const sriovVfio: Plugin<Netconf, Salvaged> = {
+export const sriovVfio: OperablePlugin<Netconf, Salvaged> = {
   name: "sriov-vfio",
   about: "configures an SR-IOV virtual function and hands it to a VM by VFIO",
   netconf,

@@ -1,7 +1,6 @@
 // How a verb's arguments are read, and what is said of those that make no sense.
 import t from "tap";
-import { json, type Option, read } from "../../../lib/command/arguments.ts";
-import { UsageError } from "../../../lib/command/command.ts";
+import { json, type Option, read, UsageError } from "../../../lib/command/arguments.ts";
 
 const options: readonly Option[] = [json, { name: "data-dir", value: "DIR", about: "where records are" }];
 

@@ -1,8 +1,8 @@
 // `install` on a node in memory: what time and kernels would be needed for otherwise.
 import type { Stat } from "host";
 import t from "tap";
-import { read } from "../../../lib/command/arguments.ts";
-import { type Terminal, UsageError } from "../../../lib/command/command.ts";
+import { read, UsageError } from "../../../lib/command/arguments.ts";
+import type { Terminal } from "../../../lib/command/command.ts";
 import { install } from "../../../lib/command/install.ts";
 import type { NodeFiles } from "../../../lib/command/installation.ts";
 import { plain } from "../../../lib/command/paint.ts";

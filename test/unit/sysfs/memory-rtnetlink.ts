@@ -1,8 +1,7 @@
 // The rtnetlink of a node in memory: links by name, a PF's VFs and their settings, with igb's answers.
 import { vfLink } from "../../../lib/netlink/route/vf.ts";
 import { reader, writer } from "../../../lib/netlink/wire.ts";
-import type { MemoryNode } from "./memory-node.ts";
-import { type NetLink, noMac, type VfTable } from "./memory-pci.ts";
+import { type MemoryPci, type NetLink, noMac, type VfTable } from "./memory-pci.ts";
 
 /** Errnos. */
 const errnos = { noDevice: 19, exists: 17, busy: 16, invalid: 22, noProtocol: 93, notSupported: 95 } as const;
@@ -14,8 +13,18 @@ const speed = 1000;
 type Body = ReturnType<typeof vfLink.decode>;
 type Setting = NonNullable<NonNullable<Body["vfList"]>["list"]>[number];
 
+/** The part of a node that answers. */
+interface Answering {
+  readonly pci: MemoryPci;
+  /** Links that are down although they are set up. */
+  readonly down: ReadonlySet<string>;
+  /** The errno for each IFLA_VF_* that is refused. */
+  readonly refusals: ReadonlyMap<number, number>;
+  readonly isMacForEver: boolean;
+}
+
 /** The kernel's answer to a request. `deed` is told of each that would change something, and may throw. */
-export function answerTo(node: MemoryNode, datagram: Uint8Array, deed: (words: string) => void): Uint8Array {
+export function answerTo(node: Answering, datagram: Uint8Array, deed: (words: string) => void): Uint8Array {
   const request = Buffer.from(datagram);
   const type = request.readUInt16LE(4);
   const body = vfLink.decode(reader(datagram.slice()), 16, datagram.length);
@@ -28,7 +37,7 @@ export function answerTo(node: MemoryNode, datagram: Uint8Array, deed: (words: s
 }
 
 /** RTM_GETLINK: gives what makes the answer; undefined where there is no such link. */
-function told(node: MemoryNode, { name, extMask = 0 }: Body): ((request: Buffer) => Uint8Array) | undefined {
+function told(node: Answering, { name, extMask = 0 }: Body): ((request: Buffer) => Uint8Array) | undefined {
   const link = node.pci.links.find((one) => one.name === name && one.netns === undefined);
   if (link === undefined) return undefined;
   const rows = node.pci.vfs.get(link.device);
@@ -49,7 +58,7 @@ function told(node: MemoryNode, { name, extMask = 0 }: Body): ((request: Buffer)
   };
 }
 
-function isUp(node: MemoryNode, { name, up }: NetLink): boolean {
+function isUp(node: Answering, { name, up }: NetLink): boolean {
   return up && !node.down.has(name);
 }
 
@@ -66,7 +75,7 @@ function infoOf(vf: number, row: VfTable): Setting {
 }
 
 /** RTM_SETLINK: the errno, or 0. */
-function changed(node: MemoryNode, { index, name, flags, change, vfList }: Body): number {
+function changed(node: Answering, { index, name, flags, change, vfList }: Body): number {
   const link = node.pci.links.find((one) => one.index === index);
   if (link === undefined) return errnos.noDevice;
   if ((change & 1) !== 0) link.up = (flags & 1) !== 0;
@@ -83,7 +92,7 @@ function changed(node: MemoryNode, { index, name, flags, change, vfList }: Body)
 }
 
 function configured(
-  node: MemoryNode,
+  node: Answering,
   link: NetLink,
   { mac, vlans, rate, spoofCheck, trust, linkState }: Setting,
 ): number {
