@@ -1,5 +1,7 @@
 // What may be wrong with what the guest is told: its MAC address, its MTU, its addresses.
+
 import { addressText, isIpv4, isIpv6, isIpv6LinkLocal } from "../plan/address.ts";
+import { linkChanges } from "../plan/change.ts";
 import type { Address } from "../plan/state.ts";
 import { type Look, remake } from "./bridge-findings.ts";
 import { recordedLink } from "./topology.ts";
@@ -94,7 +96,7 @@ export function addressFindings({ wire, sight, report, inPod }: Look): void {
     );
   }
   // Where the record tells of some that were not kept, that was asked for (keepPodAddresses).
-  const had = record?.entry.changes.some((change) => change.do === "set" && change.from.addresses.some(isGlobal));
+  const had = linkChanges(record?.entry.changes ?? []).some(({ from }) => from.addresses.some(isGlobal));
   if (own.length === 0 && primary && !had && !planned?.addresses.some(isGlobal))
     report("address-none", names.podLink, "has no address: KubeVirt has none to give to the guest", remake);
   const guests = own.map((one) => addressText(one).split("/")[0]);

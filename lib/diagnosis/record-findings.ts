@@ -1,5 +1,5 @@
 // What may be wrong with the records of ADDs, and with what they speak of.
-import { expectation } from "../plan/change.ts";
+import { createdLinks, expectation, sysctlChanges } from "../plan/change.ts";
 import { differences } from "../plan/differences.ts";
 import { attachmentName } from "../plan/journal.ts";
 import { isMark } from "../plan/mark.ts";
@@ -44,11 +44,7 @@ export function recordFindings({ records, allocations, unreadable, busy, links, 
       );
   }
   // By the mark: a link that is recorded may have been given another name since.
-  const recorded = new Set(
-    records.flatMap(({ entry }) =>
-      entry.changes.flatMap((change) => (change.do === "create" ? [change.link.mark] : [])),
-    ),
-  );
+  const recorded = new Set(records.flatMap(({ entry }) => createdLinks(entry.changes).map(({ mark }) => mark)));
   const left = links.filter(({ mark }) => isMark(mark) && !recorded.has(mark));
   for (const mark of new Set(left.map((link) => link.mark)))
     report(
@@ -80,9 +76,8 @@ export function differenceFindings(
 
 /** Whether the sysctls are still as wide as the ADDs for passt made them. */
 export function passtFindings({ records, sysctls, netns }: Sight, report: Report): void {
-  for (const change of records.filter((one) => one.here && isPassts(one)).flatMap(({ entry }) => entry.changes)) {
-    if (change.do !== "sysctl") continue;
-    const { key, to } = change;
+  const passts = records.filter((one) => one.here && isPassts(one));
+  for (const { key, to } of passts.flatMap(({ entry }) => sysctlChanges(entry.changes))) {
     const found = sysctls[key] ?? "absent";
     const remedy = commandsIn(netns.path)`sysctl -w ${`${key}=${to}`}`;
     const [first, last] = found.split(" ").map(Number);

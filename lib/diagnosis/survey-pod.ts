@@ -12,7 +12,7 @@ import { linkExtras, linkFlags } from "../netlink/route/link-header.ts";
 import { forwarding, neighborStates } from "../netlink/route/neighbor.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
 import type { Allocation } from "../plan/allocations.ts";
-import type { Change } from "../plan/change.ts";
+import { type Change, sysctlChanges } from "../plan/change.ts";
 import type { DeviceChange } from "../plan/device.ts";
 import { type Entry, isSameNetns, Journal } from "../plan/journal.ts";
 import type { SeenLink, SeenRecord, Sight } from "./survey.ts";
@@ -146,7 +146,7 @@ function isAllocation(record: AnyRecord): record is SeenRecord<DeviceChange> {
 }
 
 function sysctlsOf({ entry, here }: SeenRecord): string[] {
-  return here ? entry.changes.flatMap((change) => (change.do === "sysctl" ? [change.key] : [])) : [];
+  return here ? sysctlChanges(entry.changes).map(({ key }) => key) : [];
 }
 
 function seenSysctls(keys: readonly string[]): Record<string, string> {

@@ -6,7 +6,7 @@ import { linkExtras } from "../netlink/route/link-header.ts";
 import { vfLink } from "../netlink/route/vf.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
 import type { Allocation } from "../plan/allocations.ts";
-import { type DeviceChange, settingNames, settingText, type VfSetting } from "../plan/device.ts";
+import { type DeviceChange, settingNames, settingText, type VfSetting, vfChanges } from "../plan/device.ts";
 import { driverOf, identityOf, isDevice } from "../sysfs/pci.ts";
 import { virtualFunction } from "../sysfs/sriov.ts";
 import { attribute, type Tree } from "../sysfs/tree.ts";
@@ -64,7 +64,7 @@ function seenPf(device: string, changes: readonly DeviceChange[]): Pick<SeenVf, 
         settings: Object.entries(settings).map(
           ([name, value]) => `${settingNames[name as VfSetting]} ${settingText(value)}`,
         ),
-        differences: changes.flatMap((change) => (change.do === "configureVf" ? vfs.differences(change) : [])),
+        differences: vfChanges(changes).flatMap((change) => vfs.differences(change)),
         twins,
       },
     };

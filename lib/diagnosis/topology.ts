@@ -1,5 +1,7 @@
 // From a pod's links to the ways in which VMs' NICs hang on its networks: by KubeVirt's names, by who is whose port, and by what is recorded.
+
 import { type LinkNames, linkNames, type Sha256 } from "../kubevirt/names.ts";
+import { createdLinks, sysctlChanges } from "../plan/change.ts";
 import { isMark } from "../plan/mark.ts";
 import type { SeenLink, SeenRecord, Sight } from "./survey.ts";
 
@@ -72,21 +74,18 @@ export function wiresOf({ links, records }: Pick<Sight, "links" | "records">, sh
 
 /** Whether the record is one of passt-binding: it changes sysctls alone. */
 export function isPassts({ entry: { changes } }: SeenRecord): boolean {
-  return changes.length > 0 && changes.every((change) => change.do === "sysctl");
+  return changes.length > 0 && sysctlChanges(changes).length === changes.length;
 }
 
 /** The link of the name in what a record made. */
 export function recordedLink({ entry: { changes } }: SeenRecord, name: string) {
-  return changes.flatMap((change) => (change.do === "create" && change.link.name === name ? [change.link] : []))[0];
+  return createdLinks(changes).find((link) => link.name === name);
 }
 
 /** The bridge that the record is about; undefined where it is about none. */
 function bridgeOf({ entry: { changes } }: SeenRecord): string | undefined {
   // A placeholder may be a bridge, too: it is made last.
-  const made = changes.flatMap((change) =>
-    change.do === "create" && change.link.kind === "bridge" ? [change.link] : [],
-  );
-  return made[0]?.name;
+  return createdLinks(changes).find(({ kind }) => kind === "bridge")?.name;
 }
 
 /** Whether a default route goes by the link. */

@@ -2,7 +2,8 @@
 import { failuresOf } from "../failures.ts";
 import type { Rtnetlink } from "../netlink/client.ts";
 import type { DeviceKernel } from "../plan/allocations.ts";
-import type { DeviceChange, WriteFile } from "../plan/device.ts";
+import { bindings, type DeviceChange, type WriteFile } from "../plan/device.ts";
+import { byKind } from "../plan/kinds.ts";
 import { type Tree, text } from "../sysfs/tree.ts";
 import { Drivers } from "./drivers.ts";
 import { LinkNames } from "./link-names.ts";
@@ -34,18 +35,15 @@ export class NodeDevices implements DeviceKernel {
   }
 
   perform(change: DeviceChange): void {
-    switch (change.do) {
-      case "configureVf":
-        return this.vfs.configure(change);
-      case "bindDriver":
-        return this.drivers.bind(change);
-      case "file":
-        return this.#node.replaceFile(change.path, change.to);
-    }
+    byKind(change, {
+      configureVf: (one) => this.vfs.configure(one),
+      bindDriver: (one) => this.drivers.bind(one),
+      file: ({ path, to }) => this.#node.replaceFile(path, to),
+    });
   }
 
   revert(device: string, changes: readonly DeviceChange[]): unknown[] {
-    const bound = changes.find((change) => change.do === "bindDriver");
+    const [bound] = bindings(changes);
     try {
       // Whoever has the device open keeps its settings, and nobody opens it before all of them are as they were.
       if (bound === undefined) return this.drivers.whileUnused(device, () => this.#revertEach(changes));
@@ -62,25 +60,19 @@ export class NodeDevices implements DeviceKernel {
   }
 
   #revert(change: DeviceChange): void {
-    switch (change.do) {
-      case "configureVf":
-        return this.vfs.restore(change);
-      case "bindDriver":
-        return this.drivers.giveBack(change);
-      case "file":
-        return this.#restoreFile(change);
-    }
+    byKind(change, {
+      configureVf: (one) => this.vfs.restore(one),
+      bindDriver: (one) => this.drivers.giveBack(one),
+      file: (one) => this.#restoreFile(one),
+    });
   }
 
   differences(change: DeviceChange): string[] {
-    switch (change.do) {
-      case "configureVf":
-        return this.vfs.differences(change);
-      case "bindDriver":
-        return this.drivers.differences(change);
-      case "file":
-        return text(this.tree, change.path) === change.to ? [] : [`${change.path}: is not as ADD wrote it`];
-    }
+    return byKind(change, {
+      configureVf: (one) => this.vfs.differences(one),
+      bindDriver: (one) => this.drivers.differences(one),
+      file: ({ path, to }) => (text(this.tree, path) === to ? [] : [`${path}: is not as ADD wrote it`]),
+    });
   }
 
   #restoreFile({ path, from, to }: WriteFile): void {

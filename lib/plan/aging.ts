@@ -1,5 +1,6 @@
 // What passes while a pod's link is bound: the lifetimes of its addresses and routes.
 import type { Change } from "./change.ts";
+import { byKind, same } from "./kinds.ts";
 import type { Address, LinkSettings, Route } from "./state.ts";
 
 /** INFINITY_LIFE_TIME of <linux/if_addr.h>. */
@@ -7,7 +8,13 @@ const forever = 0xffffffff;
 
 /** The changes as they are to be undone `seconds` after they were planned: what was to be given back has aged, and what has expired is not given back. */
 export function aged(changes: readonly Change[], seconds: number): Change[] {
-  return changes.map((change) => (change.do === "set" ? { ...change, from: agedLink(change.from, seconds) } : change));
+  return changes.map((change) =>
+    byKind<Change, Change>(change, {
+      create: same,
+      set: (one) => ({ ...one, from: agedLink(one.from, seconds) }),
+      sysctl: same,
+    }),
+  );
 }
 
 function agedLink(link: LinkSettings, seconds: number): LinkSettings {

@@ -1,7 +1,7 @@
 // The life of a device that an attachment has for itself: taken, checked, given back from what was written down, however far it came.
 import { asOne, throwAll, withUndoFailures } from "../failures.ts";
 import { type Attachment, attachedAlready } from "./attachments.ts";
-import type { DeviceChange } from "./device.ts";
+import { type DeviceChange, withoutDevice } from "./device.ts";
 import { type Entry, type Identity, isSameNetns, type Journal, type Recorded } from "./journal.ts";
 
 /** What a change is made on: a node's devices. */
@@ -199,7 +199,7 @@ export class Allocations<K extends DeviceKernel> {
 
   #giveBack(entry: Allocation, kernel: K): void {
     // What was changed about a device that is gone went with it.
-    const left = this.#isThere(entry) ? entry.changes : entry.changes.filter((change) => change.do === "file");
+    const left = this.#isThere(entry) ? entry.changes : withoutDevice(entry.changes);
     throwAll(kernel.revert(entry.device.address, left));
     this.#journal.remove(entry.device.address);
   }

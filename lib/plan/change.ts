@@ -1,11 +1,11 @@
 // A plan: a list of changes, each of which says what was and what is to be, so that it can be undone and checked.
+import { byKind, none } from "./kinds.ts";
 import type { Link, LinkSettings, State } from "./state.ts";
 
-/** One change. What it takes to get there is computed from what the kernel shows at that moment (transition.ts). */
+/** One change. Its steps are computed from what the kernel shows at that moment: {@link stepsOf} in step.ts. */
 export type Change = CreateLink | SetLink | SetSysctl;
 
-/** All kinds of them. */
-export const changeKinds: readonly Change["do"][] = ["create", "set", "sysctl"];
+export const changeKinds = Object.keys({ create: true, set: true, sysctl: true } satisfies Record<Change["do"], true>);
 
 /** A link is made, complete with master and addresses. It is ours: undoing deletes it. */
 export interface CreateLink {
@@ -39,30 +39,43 @@ export interface Scope {
 /** What must be observed to perform, check or undo these changes. */
 export function scope(changes: readonly Change[]): Scope {
   return {
-    links: changes.some((change) => change.do !== "sysctl"),
-    sysctls: changes.flatMap((change) => (change.do === "sysctl" ? [change.key] : [])),
+    links: changes.some((change) => byKind(change, { create: () => true, set: () => true, sysctl: () => false })),
+    sysctls: sysctlChanges(changes).map(({ key }) => key),
   };
 }
 
-/** A link that a plan leaves behind: `index` is absent for one that it makes. */
+/** The links that the changes create. */
+export function createdLinks(changes: readonly Change[]): Link[] {
+  return changes.flatMap((change) => byKind(change, { create: ({ link }) => [link], set: none, sysctl: none }));
+}
+
+/** The changes to links that were there before. */
+export function linkChanges(changes: readonly Change[]): SetLink[] {
+  return changes.flatMap((change) => byKind(change, { create: none, set: (one) => [one], sysctl: none }));
+}
+
+export function sysctlChanges(changes: readonly Change[]): SetSysctl[] {
+  return changes.flatMap((change) => byKind(change, { create: none, set: none, sysctl: (one) => [one] }));
+}
+
+/** A link that a plan leaves behind. `index` is absent for a link that the plan creates. */
 export type ExpectedLink = Partial<Link> & LinkSettings;
 
-/** The state that the changes ought to have produced, and nothing else. */
-export function expectation(changes: readonly Change[]): { links: ExpectedLink[]; sysctls: State["sysctls"] } {
-  const links: ExpectedLink[] = [];
-  const sysctls: Record<string, string> = {};
-  for (const change of changes) {
-    switch (change.do) {
-      case "create":
-        links.push(change.link);
-        break;
-      case "set":
-        links.push({ ...change.to, index: change.index });
-        break;
-      case "sysctl":
-        sysctls[change.key] = change.to;
-        break;
-    }
-  }
-  return { links, sysctls };
+/** The state that the changes should have produced, and nothing else. */
+export interface Expectation {
+  readonly links: readonly ExpectedLink[];
+  readonly sysctls: State["sysctls"];
+}
+
+export function expectation(changes: readonly Change[]): Expectation {
+  return {
+    links: changes.flatMap((change) =>
+      byKind<Change, ExpectedLink[]>(change, {
+        create: ({ link }) => [link],
+        set: ({ to, index }) => [{ ...to, index }],
+        sysctl: none,
+      }),
+    ),
+    sysctls: Object.fromEntries(sysctlChanges(changes).map(({ key, to }) => [key, to])),
+  };
 }

@@ -1,11 +1,31 @@
 // What is changed about a device that is handed to a guest whole: its settings at the physical function, its driver, and a file that tells of it.
 import type { VirtualFunction } from "../sysfs/sriov.ts";
+import { byKind, none } from "./kinds.ts";
 
 /** One change: what was and what is to be. All of them are of the node, not of a pod's namespace. */
 export type DeviceChange = ConfigureVf | BindDriver | WriteFile;
 
-/** All kinds of them. */
-export const deviceChangeKinds: readonly DeviceChange["do"][] = ["configureVf", "bindDriver", "file"];
+export const deviceChangeKinds = Object.keys({
+  configureVf: true,
+  bindDriver: true,
+  file: true,
+} satisfies Record<DeviceChange["do"], true>);
+
+/** The drivers that the changes bind. */
+export function bindings(changes: readonly DeviceChange[]): BindDriver[] {
+  return changes.flatMap((change) => byKind(change, { configureVf: none, bindDriver: (one) => [one], file: none }));
+}
+
+/** The changes that outlive their device: what was changed about the device itself went with it. */
+export function withoutDevice(changes: readonly DeviceChange[]): DeviceChange[] {
+  return changes.flatMap((change) =>
+    byKind<DeviceChange, DeviceChange[]>(change, { configureVf: none, bindDriver: none, file: (one) => [one] }),
+  );
+}
+
+export function vfChanges(changes: readonly DeviceChange[]): ConfigureVf[] {
+  return changes.flatMap((change) => byKind(change, { configureVf: (one) => [one], bindDriver: none, file: none }));
+}
 
 /** Settings of a VF, by its PF's link. `from` and `to` have the same ones: those that were asked for. */
 export interface ConfigureVf extends VirtualFunction {

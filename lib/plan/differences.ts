@@ -1,7 +1,7 @@
 // What CHECK compares: the state that a plan ought to have produced with the one that the kernel shows.
 import { shellWord } from "../shell.ts";
 import { addressText } from "./address.ts";
-import type { ExpectedLink } from "./change.ts";
+import type { Expectation, ExpectedLink } from "./change.ts";
 import type { Address, Link, PortVlan, State } from "./state.ts";
 
 /** One difference. */
@@ -11,9 +11,6 @@ export interface Difference {
   /** The command that puts it right, in the namespace; absent where only ADD could. */
   readonly repair?: string;
 }
-
-/** What to compare, with the state that a plan ought to have produced. */
-type Expectation = { readonly links: readonly ExpectedLink[]; readonly sysctls: State["sysctls"] };
 
 /** Names each difference; nothing where all is as expected. */
 export function differences(expected: Expectation, observed: State): string[] {

@@ -1,6 +1,7 @@
 // Sysctls that several attachments of one pod need: the first one's ADD changes them, the last one's DEL changes them back.
-import type { Change, SetSysctl } from "./change.ts";
+import { type Change, type SetSysctl, sysctlChanges } from "./change.ts";
 import type { Entry } from "./journal.ts";
+import { byKind, same } from "./kinds.ts";
 import type { State } from "./state.ts";
 
 /**
@@ -8,8 +9,7 @@ import type { State } from "./state.ts";
  * attachments did, that is what was there. `siblings` are the entries of the pod's other attachments.
  */
 export function withOriginals(changes: readonly Change[], siblings: readonly Entry[]): Change[] {
-  return changes.map((change) => {
-    if (change.do !== "sysctl") return change;
+  return mapSysctls(changes, (change) => {
     // Of several that left it so the last one knows: before it somebody else may have set it.
     const other = holders(change.key, latestFirst(siblings)).find(({ to }) => to === change.from);
     return other === undefined ? change : { ...change, from: other.from };
@@ -18,13 +18,13 @@ export function withOriginals(changes: readonly Change[], siblings: readonly Ent
 
 /** The recorded changes that may be undone while the siblings stay: all but the sysctls that one of them still needs. */
 export function withoutShared(changes: readonly Change[], siblings: readonly Entry[]): Change[] {
-  return changes.filter((change) => change.do !== "sysctl" || holders(change.key, siblings).length === 0);
+  const isNeeded = ({ key }: SetSysctl): boolean => holders(key, siblings).length > 0;
+  return changes.filter((change) => !byKind(change, { create: () => false, set: () => false, sysctl: isNeeded }));
 }
 
 /** The changes as CHECK expects them: a sysctl that a sibling has set since is as it ought to be. */
 export function withShared(changes: readonly Change[], siblings: readonly Entry[], { sysctls }: State): Change[] {
-  return changes.map((change) => {
-    if (change.do !== "sysctl") return change;
+  return mapSysctls(changes, (change) => {
     const other = holders(change.key, siblings).find(({ to }) => to === sysctls[change.key]);
     return other === undefined ? change : { ...change, to: other.to };
   });
@@ -35,13 +35,11 @@ export function withShared(changes: readonly Change[], siblings: readonly Entry[
  * somebody else's, and what was there before. A sibling that gave it the same value later knows better.
  */
 export function outdated({ changes, time }: Entry, siblings: readonly Entry[], { sysctls }: State): Entry[] {
-  const lasting = changes.filter(
-    (change): change is SetSysctl => change.do === "sysctl" && change.to === sysctls[change.key],
-  );
+  const stillSet = sysctlChanges(changes).filter(({ key, to }) => to === sysctls[key]);
   return siblings.flatMap((sibling) => {
-    const current = sibling.changes.map((change) => {
-      const left = change.do === "sysctl" ? lasting.find(({ key }) => key === change.key) : undefined;
-      if (change.do !== "sysctl" || left === undefined) return change;
+    const current = mapSysctls(sibling.changes, (change) => {
+      const left = stillSet.find(({ key }) => key === change.key);
+      if (left === undefined) return change;
       const isKnown = change.to === left.to && (change.from === left.from || sibling.time > time);
       return isKnown ? change : { ...change, from: left.from, to: left.to };
     });
@@ -56,7 +54,9 @@ function latestFirst(entries: readonly Entry[]): Entry[] {
 }
 
 function holders(key: string, siblings: readonly Entry[]): SetSysctl[] {
-  return siblings.flatMap(({ changes }) =>
-    changes.filter((change): change is SetSysctl => change.do === "sysctl" && change.key === key),
-  );
+  return siblings.flatMap(({ changes }) => sysctlChanges(changes).filter((change) => change.key === key));
+}
+
+function mapSysctls(changes: readonly Change[], map: (change: SetSysctl) => SetSysctl): Change[] {
+  return changes.map((change) => byKind<Change, Change>(change, { create: same, set: same, sysctl: map }));
 }

@@ -1,5 +1,14 @@
 // What a change comes down to: single steps, each about one message or file, in an order that the kernel takes.
-import type { Change, CreateLink, SetLink, SetSysctl } from "./change.ts";
+import {
+  type Change,
+  type CreateLink,
+  createdLinks,
+  linkChanges,
+  type SetLink,
+  type SetSysctl,
+  sysctlChanges,
+} from "./change.ts";
+import { byKind } from "./kinds.ts";
 import type { Address, Link, LinkSettings, Neighbor, PortSettings, Route, State } from "./state.ts";
 
 /** One thing for the kernel to do. Links go by the name that they have when the step's turn comes. */
@@ -35,14 +44,11 @@ export interface Configuration {
 
 /** The steps that perform one change, starting from the observed state. */
 export function stepsOf(change: Change, state: State): Step[] {
-  switch (change.do) {
-    case "create":
-      return creation(change);
-    case "set":
-      return setting(change, linkOf(change, state));
-    case "sysctl":
-      return state.sysctls[change.key] === change.to ? [] : [{ do: "sysctl", key: change.key, value: change.to }];
-  }
+  return byKind(change, {
+    create: creation,
+    set: (one) => setting(one, linkOf(one, state)),
+    sysctl: ({ key, to }) => (state.sysctls[key] === to ? [] : [{ do: "sysctl", key, value: to }]),
+  });
 }
 
 /**
@@ -53,11 +59,13 @@ export function stepsOf(change: Change, state: State): Step[] {
 export function undoing(changes: readonly Change[], state: State): Step[][] {
   const backwards = [...changes].reverse();
   const deletion = deletionOf(changes, state);
-  return [
-    ...backwards.map((change) => (change.do === "sysctl" ? resetting(change, state) : [])),
-    deletion === undefined ? [] : [deletion],
-    ...backwards.map((change) => (change.do === "set" ? returning(change, state, deletion?.links ?? []) : [])),
-  ];
+  // In this order: a bridge that is deleted releases its ports.
+  const undone = {
+    sysctl: sysctlChanges(backwards).map((change) => resetting(change, state)),
+    create: deletion === undefined ? [] : [[deletion]],
+    set: linkChanges(backwards).map((change) => returning(change, state, deletion?.links ?? [])),
+  } satisfies Record<Change["do"], Step[][]>;
+  return Object.values(undone).flat();
 }
 
 function resetting({ key, from, to }: SetSysctl, { sysctls }: State): Step[] {
@@ -73,7 +81,7 @@ function returning(change: SetLink, { links }: State, deleted: readonly string[]
 
 /** Deletes what is left of the links that the changes made: those that have their name and their mark. */
 function deletionOf(changes: readonly Change[], state: State): (Step & { do: "delete" }) | undefined {
-  const made = changes.flatMap((change) => (change.do === "create" ? [change.link] : []));
+  const made = createdLinks(changes);
   const mark = made[0]?.mark;
   const left = made.filter((link) => state.links.some((other) => other.name === link.name && other.mark === mark));
   if (left.length === 0) return undefined;

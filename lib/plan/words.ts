@@ -2,6 +2,7 @@
 import { addressText } from "./address.ts";
 import type { Change } from "./change.ts";
 import { type ConfigureVf, type DeviceChange, settingNames, settingText, vfSettings } from "./device.ts";
+import { byKind } from "./kinds.ts";
 import type { Address, Link, Neighbor, PortSettings, Route, State } from "./state.ts";
 import { type Configuration, type Step, stepsOf } from "./step.ts";
 
@@ -17,18 +18,12 @@ export function describe(changes: readonly Change[], state: State): ChangeText[]
 }
 
 function whatOf(change: Change): string {
-  switch (change.do) {
-    case "create":
-      return `make ${change.link.name}, a ${change.link.kind}`;
-    case "set":
-      return change.from.name === change.to.name
-        ? `change ${change.from.name}`
-        : `change ${change.from.name}, and call it ${change.to.name}`;
-    case "sysctl":
-      return change.from === change.to
-        ? `keep ${change.key} at ${change.to}`
-        : `set ${change.key} from ${change.from} to ${change.to}`;
-  }
+  return byKind(change, {
+    create: ({ link }) => `make ${link.name}, a ${link.kind}`,
+    set: ({ from, to }) =>
+      from.name === to.name ? `change ${from.name}` : `change ${from.name}, and call it ${to.name}`,
+    sysctl: ({ key, from, to }) => (from === to ? `keep ${key} at ${to}` : `set ${key} from ${from} to ${to}`),
+  });
 }
 
 function stepText(step: Step): string {
@@ -117,17 +112,14 @@ export function describeDevice(changes: readonly DeviceChange[]): ChangeText[] {
 }
 
 function deviceChange(change: DeviceChange): ChangeText {
-  switch (change.do) {
-    case "configureVf":
-      return { what: `set VF ${change.index} of ${change.pf}`, steps: settingsText(change) };
-    case "bindDriver":
-      return {
-        what: `hand ${change.device} from ${change.from.driver ?? "no driver"} to ${change.to.driver}`,
-        steps: change.links.map((link) => `its link ${link} goes from the node until DEL`),
-      };
-    case "file":
-      return { what: `${change.from === undefined ? "write" : "replace"} ${change.path}`, steps: [] };
-  }
+  return byKind(change, {
+    configureVf: (one) => ({ what: `set VF ${one.index} of ${one.pf}`, steps: settingsText(one) }),
+    bindDriver: ({ device, from, to, links }) => ({
+      what: `hand ${device} from ${from.driver ?? "no driver"} to ${to.driver}`,
+      steps: links.map((link) => `its link ${link} goes from the node until DEL`),
+    }),
+    file: ({ path, from }) => ({ what: `${from === undefined ? "write" : "replace"} ${path}`, steps: [] }),
+  });
 }
 
 function settingsText({ from, to }: ConfigureVf): string[] {

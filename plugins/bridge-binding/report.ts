@@ -1,7 +1,7 @@
 // What ADD tells the runtime.
 import type { Interface, Result } from "../../lib/cni/results.ts";
 import type { LinkNames } from "../../lib/kubevirt/names.ts";
-import type { Change } from "../../lib/plan/change.ts";
+import { type Change, expectation } from "../../lib/plan/change.ts";
 
 /**
  * As a binding nothing but the version: an interface with a sandbox would be taken for the network's own, and an empty list of them makes Multus look for a default gateway to delete.
@@ -12,9 +12,7 @@ export function report(
   { names, sandbox, prevResult }: { names: LinkNames; sandbox: string; prevResult?: Result },
 ): Result {
   if (prevResult === undefined) return {};
-  const links = changes.flatMap((change) =>
-    change.do === "create" ? [change.link] : change.do === "set" ? [change.to] : [],
-  );
+  const { links } = expectation(changes);
   const reported = links.map(
     ({ name, mac, mtu }): Interface => ({ name, ...(mac !== undefined && { mac }), mtu, sandbox }),
   );

@@ -1,5 +1,5 @@
 // What passt-binding does to a pod: two sysctls become as wide as passt needs them, and never narrower than they were.
-import type { Change, SetSysctl } from "../../lib/plan/change.ts";
+import { type Change, type SetSysctl, sysctlChanges } from "../../lib/plan/change.ts";
 import type { Difference } from "../../lib/plan/differences.ts";
 import type { State } from "../../lib/plan/state.ts";
 import type { Netconf } from "./netconf.ts";
@@ -36,9 +36,7 @@ export function shortfalls(wishes: Wishes, state: State): string[] {
 
 /** The same by what is on record in the wishes' place, each with what gives it back. */
 export function narrowed(due: readonly Change[], state: State): Difference[] {
-  return due.flatMap((change): Difference[] => {
-    if (change.do !== "sysctl") return [];
-    const { key, to } = change;
+  return sysctlChanges(due).flatMap(({ key, to }): Difference[] => {
     const found = state.sysctls[key];
     if (found === undefined) return [{ fact: `${key}: is absent, not ${to}` }];
     const wanted = key === portStart ? `${Math.min(Number(found), Number(to))}` : widened(found, rangeOf(to));

@@ -11,7 +11,7 @@ import { sha256 } from "../../lib/kernel/node.ts";
 import { tree } from "../../lib/kernel/pci.ts";
 import { deviceInfoFile } from "../../lib/kubevirt/device-info.ts";
 import { macFromHex } from "../../lib/net/mac.ts";
-import type { DeviceChange } from "../../lib/plan/device.ts";
+import { bindings, type DeviceChange } from "../../lib/plan/device.ts";
 import { allocationsIn } from "../../lib/plugin/node.ts";
 import type { OperablePlugin, Prospect } from "../../lib/plugin/operator.ts";
 import { isDevice, isPciAddress } from "../../lib/sysfs/pci.ts";
@@ -51,7 +51,7 @@ export const sriovVfio: OperablePlugin<Netconf, Salvaged> = {
         const situation = situationOf(kernel, call, { device, isAsking: true });
         const changes = planOf(situation);
         // Before anything is changed: of what can fail, this is the likeliest.
-        for (const change of changes) if (change.do === "bindDriver") kernel.drivers.ensure(change.to.driver);
+        for (const { to } of bindings(changes)) kernel.drivers.ensure(to.driver);
         return { situation, changes };
       },
     );
