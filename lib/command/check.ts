@@ -1,9 +1,9 @@
 // `check`: every attachment on record compared with its record. Multus never sends CHECK.
 import type { Checked, Condition, Inspection, Selection } from "../plugin/operator.ts";
 import { json } from "./arguments.ts";
-import { type Command, exit, type Invocation } from "./command.ts";
+import { type AnyPlugin, type Command, exit, type Invocation } from "./command.ts";
+import { dataDir, directoryOf, netnsPath, operatorOf, subjectText } from "./records.ts";
 import { counted, type Grade, type Item, lines } from "./report.ts";
-import { dataDir, directoryOf, netnsPath, operatorOf, subjectText } from "./subject.ts";
 
 const grades: Readonly<Record<Condition, readonly [Grade, word: string]>> = {
   healthy: ["good", "ok"],
@@ -14,7 +14,7 @@ const grades: Readonly<Record<Condition, readonly [Grade, word: string]>> = {
   unclear: ["bad", "unclear"],
 };
 
-export const check: Command = {
+export const check: Command<AnyPlugin> = {
   name: "check",
   usage: "[--json] [--data-dir DIR] [netns path | pid | container ID]",
   about: "compares what is there with what ADD made and wrote down, and names every difference",
@@ -36,7 +36,7 @@ export const check: Command = {
       !missing &&
       inspection.unreadable.length === 0 &&
       inspection.attachments.every(({ condition }) => condition === "healthy");
-    const { plugin, given, print } = invocation;
+    const { program: plugin, given, print } = invocation;
     if (given.flags.has("json"))
       print(JSON.stringify({ plugin: plugin.name, dataDir: directory, healthy, ...inspection }));
     else for (const line of told(invocation, { directory, about, inspection })) print(line);
@@ -44,13 +44,13 @@ export const check: Command = {
   },
 };
 
-function selectionOf(about: string, invocation: Invocation): Selection {
+function selectionOf(about: string, invocation: Invocation<AnyPlugin>): Selection {
   const netns = netnsPath(about, invocation);
   return netns === undefined ? { containerId: about } : { netns };
 }
 
 function told(
-  { plugin, paint }: Invocation,
+  { program: plugin, paint }: Invocation<AnyPlugin>,
   { directory, about, inspection }: { directory: string; about: string | undefined; inspection: Inspection },
 ): string[] {
   const { attachments, unreadable } = inspection;

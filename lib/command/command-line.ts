@@ -1,44 +1,59 @@
-// From arguments to a verb for people, and to an exit status.
+// From arguments to an operator command, and to an exit status.
 import { explain } from "../cni/failure.ts";
 import { nearest } from "../cni/spelling.ts";
 import { read, UsageError } from "./arguments.ts";
-import { type AnyPlugin, type Command, exit, type Terminal } from "./command.ts";
-import { commands } from "./commands.ts";
+import { type Command, type CommandSet, exit, type Program, type Terminal } from "./command.ts";
 import { paintFor, printable } from "./paint.ts";
 
 /**
- * Runs the verb that the arguments name and gives the exit status: the verb's own (0 where all is well, 1 where it found something), 2 where the arguments make no sense, 3 where what they ask
- * for could not be done.
+ * Runs the command that the arguments name. Returns the exit status: the command's own (0 no problems, 1 problems found), 2 if the
+ * command line is wrong, 3 if the command failed.
  */
-export function commandLine(plugin: AnyPlugin, [name = "", ...args]: readonly string[], terminal: Terminal): number {
-  const command = commands.find((one) => one.name === (name === "--version" ? "version" : name));
+export function commandLine<P extends Program>(
+  program: P,
+  set: CommandSet<P>,
+  [name = "", ...args]: readonly string[],
+  terminal: Terminal,
+): number {
+  const command = commandOf(set, name === "--version" ? "version" : name);
   try {
     if (name === "--help" || name === "-h" || name === "help") {
-      const about = commands.find((one) => one.name === args[0]);
-      if (args[0] !== undefined && about === undefined) throw new UsageError(noVerb(args[0]));
-      terminal.writeStdout(about === undefined ? help(plugin) : helpOn(plugin.name, about));
+      const [about] = args;
+      terminal.writeStdout(about === undefined ? help(program, set) : helpOn(program, required(set, about)));
       return exit.healthy;
     }
-    if (command === undefined) throw new UsageError(noVerb(name));
+    if (command === undefined) throw new UsageError(unknownCommand(set, name));
     if (asksForHelp(args)) {
-      terminal.writeStdout(helpOn(plugin.name, command));
+      terminal.writeStdout(helpOn(program, command));
       return exit.healthy;
     }
     const given = read(args, command.options, command.operands);
     const print = (text: string): void => terminal.writeStdout(`${text}\n`);
-    return command.run({ plugin, given, print, paint: paintFor(terminal), terminal });
+    return command.run({ program, given, print, paint: paintFor(terminal), terminal });
   } catch (failure) {
-    const wrong = failure instanceof UsageError;
-    const usage = command === undefined ? `${plugin.name} --help` : usageOf(plugin.name, command);
-    const { msg, details } = wrong ? { msg: failure.message, details: `usage: ${usage}` } : explain(failure);
-    terminal.writeStderr(`${plugin.name}: ${printable(details === "" ? msg : `${msg}; ${details}`)}\n`);
-    return wrong ? exit.usage : exit.impossible;
+    const isUsage = failure instanceof UsageError;
+    const usage = command === undefined ? `${program.name} --help` : usageOf(program, command);
+    const { msg, details } = isUsage ? { msg: failure.message, details: `usage: ${usage}` } : explain(failure);
+    terminal.writeStderr(`${program.name}: ${printable(details === "" ? msg : `${msg}; ${details}`)}\n`);
+    return isUsage ? exit.usage : exit.failed;
   }
 }
 
-function noVerb(name: string): string {
-  const meant = nearest(name, [...commands.map((one) => one.name), "--help", "--version"]);
-  return `${name}: is no verb of this plugin's${meant === undefined ? "" : `, did you mean ${meant}?`}`;
+function commandOf<P extends Program>({ commands }: CommandSet<P>, name: string): Command<P> | undefined {
+  return commands.find((one) => one.name === name);
+}
+
+function required<P extends Program>(set: CommandSet<P>, name: string): Command<P> {
+  const command = commandOf(set, name);
+  if (command === undefined) throw new UsageError(unknownCommand(set, name));
+  return command;
+}
+
+function unknownCommand<P extends Program>({ commands, moved = {} }: CommandSet<P>, name: string): string {
+  const program = Object.hasOwn(moved, name) ? moved[name] : undefined;
+  if (program !== undefined) return `${name}: moved to ${program}, in the same directory; run ${program} ${name}`;
+  const suggestion = nearest(name, [...commands.map((one) => one.name), "--help", "--version"]);
+  return `${name}: unknown command${suggestion === undefined ? "" : `; did you mean ${suggestion}?`}`;
 }
 
 function asksForHelp(args: readonly string[]): boolean {
@@ -47,24 +62,23 @@ function asksForHelp(args: readonly string[]): boolean {
 }
 
 /** What `--help` prints. */
-function help({ name, about }: { readonly name: string; readonly about: string }): string {
+function help<P extends Program>({ name, about }: P, { commands, intro }: CommandSet<P>): string {
   return text(
     `${name}: ${about}`,
     "",
-    "A container runtime calls it by CNI_COMMAND and a configuration on standard input. For people:",
-    "",
+    ...(intro === undefined ? [] : [intro, ""]),
     ...columns(commands.map((command) => [`${name} ${command.name}`, command.about])),
     "",
-    `What a verb takes, says ${name} VERB --help.`,
-    ...statuses,
+    `${name} COMMAND --help prints the options of a command.`,
+    statuses,
   );
 }
 
-/** What `VERB --help` prints. */
-function helpOn(plugin: string, command: Command): string {
+/** What `COMMAND --help` prints. */
+function helpOn<P extends Program>(program: P, command: Command<P>): string {
   const { about, options, more = [] } = command;
   return text(
-    `${usageOf(plugin, command)}`,
+    usageOf(program, command),
     "",
     `${about[0]!.toUpperCase()}${about.slice(1)}.`,
     ...(more.length === 0 ? [] : ["", ...more]),
@@ -77,13 +91,11 @@ function helpOn(plugin: string, command: Command): string {
       ["--help", "print this"],
     ]),
     "",
-    ...statuses,
+    statuses,
   );
 }
 
-const statuses = [
-  "Exit status: 0 all is well, 1 something was found, 2 the command line makes no sense, 3 it could not be done.",
-];
+const statuses = "Exit status: 0 no problems, 1 problems found, 2 usage error, 3 failed.";
 
 function columns(rows: readonly (readonly [string, string])[]): string[] {
   const width = Math.max(...rows.map(([left]) => left.length));
@@ -94,6 +106,6 @@ function text(...lines: readonly string[]): string {
   return `${lines.join("\n")}\n`;
 }
 
-function usageOf(plugin: string, { name, usage }: Command): string {
-  return `${plugin} ${name} ${usage}`.trimEnd();
+function usageOf<P extends Program>({ name }: P, command: Command<P>): string {
+  return `${name} ${command.name} ${command.usage}`.trimEnd();
 }

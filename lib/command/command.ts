@@ -1,40 +1,58 @@
-// What a verb for people is: `bridge-binding status`, where no runtime has set CNI_COMMAND.
+// The interface of an operator command, such as `bridge-binding status`, which runs if no runtime has set CNI_COMMAND.
 import type { Plugin } from "../cni/plugin.ts";
-import type { Sight } from "../diagnosis/survey.ts";
 import type { OperablePlugin } from "../plugin/operator.ts";
 import type { Given, Option } from "./arguments.ts";
 import type { NodeFiles } from "./installation.ts";
 import type { Paint } from "./paint.ts";
 
+/** An executable with operator commands. */
+export interface Program {
+  readonly name: string;
+  /** What it is for, in one line. */
+  readonly about: string;
+}
+
 /** A plugin of any configuration. One without `operator` keeps no records and has no plan to explain. */
 // biome-ignore lint/suspicious/noExplicitAny: a type that stands for every other
 export type AnyPlugin = Plugin<any, any> & Partial<Pick<OperablePlugin<any, any>, "operator">>;
 
-/** One verb for people. A file of this folder each; commands.ts lists them. */
-export interface Command {
+/** One operator command of the programs `P`. Each is a file of its own. */
+export interface Command<P extends Program = Program> {
   readonly name: string;
-  /** What may follow the name, such as `[--json] <netns path | pid>`; empty where nothing may. */
+  /** What may follow the name, such as `[--json] <netns path | pid>`; empty if nothing may. */
   readonly usage: string;
-  /** What it does, in one line. */
+  /** What it does, in one line that begins with a verb. */
   readonly about: string;
-  /** What it takes beside `--help`, which every verb has. */
+  /** Its options, without `--help`, which every command has. */
   readonly options: readonly Option[];
-  /** How many arguments may follow that are no options; none unless told. */
+  /** How many operands may follow. Default: none. */
   readonly operands?: number;
-  /** More to know, in lines, for the verb's own `--help`. */
+  /** More lines for the command's own `--help`. */
   readonly more?: readonly string[];
-  /** Gives the exit status. Throws a {@link UsageError} where it was called wrongly, anything else where it could not be done. */
-  run(invocation: Invocation): number;
+  /**
+   * Returns the exit status.
+   * @throws UsageError if the command line is wrong, any other error if the work failed
+   */
+  run(invocation: Invocation<P>): number;
+}
+
+/** The commands of a program. */
+export interface CommandSet<P extends Program> {
+  readonly commands: readonly Command<P>[];
+  /** A line for `--help` about what else calls the program. */
+  readonly intro?: string;
+  /** Commands that another program has now, by name. */
+  readonly moved?: Readonly<Record<string, string>>;
 }
 
 /** One call of a command. */
-export interface Invocation {
-  readonly plugin: AnyPlugin;
+export interface Invocation<P extends Program = Program> {
+  readonly program: P;
   /** What followed the command's name. */
   readonly given: Given;
-  /** Prints to standard output, a line feed added. */
+  /** Prints to standard output, with a line feed. */
   readonly print: (text: string) => void;
-  /** Colours what is printed, where that is a terminal. */
+  /** Colours what is printed if standard output is a terminal. */
   readonly paint: Paint;
   readonly terminal: Terminal;
 }
@@ -44,10 +62,7 @@ export type Terminal = NodeFiles &
   Pick<
     typeof import("host"),
     "awaitEnd" | "env" | "isTerminal" | "openNetns" | "readStdin" | "sha256" | "writeStderr" | "writeStdout"
-  > & {
-    /** Surveys the pod at a namespace's path, with the records in the directories. Changes nothing. */
-    lookAt(path: string, directories: readonly string[]): Sight;
-  };
+  >;
 
-/** The exit statuses of all verbs for people. */
-export const exit = { healthy: 0, findings: 1, usage: 2, impossible: 3 } as const;
+/** The exit statuses of all operator commands. */
+export const exit = { healthy: 0, findings: 1, usage: 2, failed: 3 } as const;

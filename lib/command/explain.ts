@@ -10,10 +10,10 @@ import { ipamTypeFor, previousOf } from "../cni/verbs.ts";
 import { configVersion } from "../cni/versions.ts";
 import type { Preview, Prospect } from "../plugin/operator.ts";
 import { json, type Option, UsageError } from "./arguments.ts";
-import { type Command, exit, type Invocation } from "./command.ts";
+import { type AnyPlugin, type Command, exit, type Invocation } from "./command.ts";
 import { type Found, netconfIn } from "./netconf-file.ts";
 import { type Paint, printable } from "./paint.ts";
-import { netnsPath } from "./subject.ts";
+import { netnsPath } from "./records.ts";
 
 const options: readonly Option[] = [
   json,
@@ -34,7 +34,7 @@ interface Explained {
   readonly notes: readonly string[];
 }
 
-export const explain: Command = {
+export const explain: Command<AnyPlugin> = {
   name: "explain",
   usage: `[--json] ${options
     .slice(1)
@@ -50,7 +50,7 @@ export const explain: Command = {
   ],
 
   run(invocation) {
-    const { plugin, given, print, terminal } = invocation;
+    const { program: plugin, given, print, terminal } = invocation;
     const [file] = given.operands;
     // Nobody who sits before a terminal knows that it is their turn.
     if (file === undefined && terminal.isTerminal(0))
@@ -65,8 +65,12 @@ export const explain: Command = {
   },
 };
 
-function explanation(invocation: Invocation, { object, chained }: Found, netns: Netns | undefined): Explained {
-  const { plugin, given } = invocation;
+function explanation(
+  invocation: Invocation<AnyPlugin>,
+  { object, chained }: Found,
+  netns: Netns | undefined,
+): Explained {
+  const { program: plugin, given } = invocation;
   const { ifname = chained ? "eth0" : "net1", "container-id": containerId = "explain", args } = given.values;
   if (!isIdentifier(containerId))
     throw new UsageError(`--container-id: must begin with a letter or digit, and have only those, "_", "." and "-"`);
@@ -114,7 +118,7 @@ function withDevice(found: Found, device: string | undefined): Found {
 }
 
 /** The namespace that was asked for, open. Throws an Error where it is none, or the one that we are in. */
-function netnsOf(invocation: Invocation): Netns | undefined {
+function netnsOf(invocation: Invocation<AnyPlugin>): Netns | undefined {
   const { given, terminal } = invocation;
   const { netns } = given.values;
   if (netns === undefined) return undefined;
@@ -138,7 +142,7 @@ function documentOf({ conf, preview, result, refused, notes }: Explained): objec
 }
 
 function linesOf(
-  { plugin, paint, given }: Invocation,
+  { program: plugin, paint, given }: Invocation<AnyPlugin>,
   { conf, preview, result, refused, notes }: Explained,
   { object }: Found,
 ): string[] {

@@ -1,9 +1,9 @@
 // `gc`: removes what belongs to attachments whose namespace is gone. Multus never sends GC.
 import type { Collection, Outcome } from "../plugin/operator.ts";
 import { json, type Option } from "./arguments.ts";
-import { type Command, exit, type Invocation } from "./command.ts";
+import { type AnyPlugin, type Command, exit, type Invocation } from "./command.ts";
+import { dataDir, directoryOf, operatorOf, subjectText } from "./records.ts";
 import { counted, type Grade, type Item, lines } from "./report.ts";
-import { dataDir, directoryOf, operatorOf, subjectText } from "./subject.ts";
 
 const dryRun: Option = { name: "dry-run", about: "only say what would be removed" };
 
@@ -15,7 +15,7 @@ const grades: Readonly<Record<Outcome, readonly [Grade, word: string]>> = {
   failed: ["bad", "failed"],
 };
 
-export const gc: Command = {
+export const gc: Command<AnyPlugin> = {
   name: "gc",
   usage: "[--json] [--dry-run] [--data-dir DIR]",
   about: "removes what is left of attachments whose network namespace is gone, and of no others",
@@ -29,7 +29,7 @@ export const gc: Command = {
   run(invocation) {
     const operator = operatorOf(invocation, "gc");
     const directory = directoryOf(invocation, operator);
-    const { plugin, given, print } = invocation;
+    const { program: plugin, given, print } = invocation;
     const collection = operator.collect(directory, given.flags.has("dry-run"));
     const clean =
       collection.unreadable.length === 0 &&
@@ -43,7 +43,7 @@ export const gc: Command = {
   },
 };
 
-function told({ paint }: Invocation, directory: string, { attachments, unreadable }: Collection): string[] {
+function told({ paint }: Invocation<AnyPlugin>, directory: string, { attachments, unreadable }: Collection): string[] {
   const items: Item[] = [
     ...attachments.map((one): Item => {
       const [grade, word] = grades[one.outcome];

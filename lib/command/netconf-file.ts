@@ -1,7 +1,7 @@
 // A configuration as a person has it: of one plugin, in a list, or in a NetworkAttachmentDefinition; a file, or standard input.
 import { decodeConfiguration, maxConfiguration } from "../cni/configuration.ts";
 import { decodeObject, isObject, type JsonObject } from "../cni/json.ts";
-import type { Invocation } from "./command.ts";
+import type { AnyPlugin, Invocation } from "./command.ts";
 
 /** A plugin's configuration as a runtime would give it, and where it was. */
 export interface Found {
@@ -11,7 +11,10 @@ export interface Found {
 }
 
 /** The plugin's own configuration in a file; `-` for standard input. Throws a CniError or a HostError where there is none. */
-export function netconfIn(path: string, { plugin, terminal }: Pick<Invocation, "plugin" | "terminal">): Found {
+export function netconfIn(
+  path: string,
+  { program: plugin, terminal }: Pick<Invocation<AnyPlugin>, "program" | "terminal">,
+): Found {
   const isInput = path === "-";
   const text = isInput ? terminal.readStdin(maxConfiguration) : terminal.readFile(path, { limit: maxConfiguration });
   const object = isInput ? decodeConfiguration(text) : decodeObject(text, path);

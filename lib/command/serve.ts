@@ -1,20 +1,46 @@
-// The edge: a process serves one verb of one plugin, a runtime's or a person's.
+// The edge of a process: it serves one call of a plugin, or one command of a program.
 import * as host from "host";
 import { answer } from "../cni/answer.ts";
-import { lookAt } from "../diagnosis/survey-pod.ts";
-import type { AnyPlugin } from "./command.ts";
+import { CniError, code } from "../cni/errors.ts";
+import { errorDocument } from "../cni/failure.ts";
+import { newest } from "../cni/versions.ts";
+import type { AnyPlugin, CommandSet, Program } from "./command.ts";
 import { commandLine } from "./command-line.ts";
+import { pluginCommands } from "./commands.ts";
 
-/** Serves the verb that the environment asks for, or without one the arguments, and ends the process. All of `plugins/<name>/main.ts` is `serve(plugin)`. */
+/**
+ * Serves the verb that CNI_COMMAND names, or without one the command that the arguments name, and ends the process.
+ * All of `plugins/<name>/main.ts` is `serve(plugin)`.
+ */
 export function serve(plugin: AnyPlugin): void {
+  main(plugin.name, () => {
+    const args = host.env().CNI_COMMAND ? [] : host.args();
+    return args.length > 0 ? commandLine(plugin, pluginCommands, args, host) : answer(plugin, host);
+  });
+}
+
+/** Serves the command that the arguments name, and ends the process. All of `commands/<name>/main.ts` is a call of it. */
+export function serveCommands(program: Program, set: CommandSet<Program>): void {
+  main(program.name, () => {
+    if (host.env().CNI_COMMAND === undefined) {
+      const args = host.args();
+      return commandLine(program, set, args.length === 0 ? ["--help"] : args, host);
+    }
+    // A netconf may name any executable of the CNI directory.
+    const failure = new CniError(code.badConfiguration, `type: ${program.name} is not a CNI plugin`);
+    host.writeStdout(`${errorDocument(failure, newest, undefined)}\n`);
+    return 1;
+  });
+}
+
+function main(name: string, run: () => number): void {
   host.main(() => {
     let status = 1;
     try {
-      const args = host.env().CNI_COMMAND ? [] : host.args();
-      status = args.length > 0 ? commandLine(plugin, args, { ...host, lookAt }) : answer(plugin, host);
+      status = run();
     } catch (failure) {
-      // Not even an error could be printed, and standard output may have half of one.
-      host.writeStderr(`${plugin.name}: ${failure instanceof Error ? failure.message : String(failure)}\n`);
+      // Not even an error could be printed, and standard output may hold half of one.
+      host.writeStderr(`${name}: ${failure instanceof Error ? failure.message : String(failure)}\n`);
     }
     host.exit(status);
   });

@@ -8,7 +8,7 @@ import { type AnyPlugin, type Command, exit } from "./command.ts";
 import { type Found, netconfIn } from "./netconf-file.ts";
 import { counted, type Item, lines } from "./report.ts";
 
-export const status: Command = {
+export const status: Command<AnyPlugin> = {
   name: "status",
   usage: "[--json] [NETCONF | -]",
   about: "looks whether an ADD could be served on this node: at everything that STATUS looks at",
@@ -20,7 +20,7 @@ export const status: Command = {
   ],
 
   run(invocation) {
-    const { plugin, given, print, paint } = invocation;
+    const { program: plugin, given, print, paint } = invocation;
     const [file] = given.operands;
     const { object }: Found = file === undefined ? { object: {}, chained: false } : netconfIn(file, invocation);
     const looks = looksOf(plugin, object);

@@ -1,20 +1,35 @@
-// `version`: which release this is, and what it speaks.
+// `version`: the release, and which versions of CNI a plugin supports.
 import { versions } from "../cni/versions.ts";
 import { json } from "./arguments.ts";
-import { type Command, exit } from "./command.ts";
+import { type AnyPlugin, type Command, exit } from "./command.ts";
 
 /** The package's version; the build puts it here. */
 declare const __VERSION__: string;
 
+const options = [json];
+
 export const version: Command = {
   name: "version",
   usage: "[--json]",
-  about: "says which release this is, and which versions of CNI it speaks",
-  options: [json],
+  about: "prints the release",
+  options,
 
-  run({ plugin, given, print }) {
-    if (given.flags.has("json")) print(JSON.stringify({ plugin: plugin.name, version: __VERSION__, cni: versions }));
-    else print(`${plugin.name} ${__VERSION__}, CNI ${versions.join(", ")}`);
+  run({ program: { name }, given, print }) {
+    print(given.flags.has("json") ? JSON.stringify({ program: name, version: __VERSION__ }) : `${name} ${__VERSION__}`);
+    return exit.healthy;
+  },
+};
+
+export const pluginVersion: Command<AnyPlugin> = {
+  ...version,
+  about: "prints the release, and which versions of CNI it supports",
+
+  run({ program: { name }, given, print }) {
+    print(
+      given.flags.has("json")
+        ? JSON.stringify({ plugin: name, version: __VERSION__, cni: versions })
+        : `${name} ${__VERSION__}, CNI ${versions.join(", ")}`,
+    );
     return exit.healthy;
   },
 };

@@ -1,8 +1,8 @@
-// What may be wrong with a wire that has a bridge: network, NIC, bridge, tap, guest.
+// What may be wrong with a NIC's path that has a bridge: network, NIC, bridge, tap, guest.
 import { isIpv4, isIpv6, isIpv6LinkLocal } from "../plan/address.ts";
 import type { InPod, Report } from "./finding.ts";
-import type { Sight } from "./survey.ts";
-import { recordedLink, type Wire } from "./topology.ts";
+import type { PodSurvey } from "./survey.ts";
+import { type NicPath, recordedLink } from "./topology.ts";
 
 /** The user and the group that KubeVirt runs QEMU as. */
 const launcher = 107;
@@ -13,17 +13,17 @@ const forwardingState = 3;
 /** What there is to do where there is nothing else. */
 export const remake = "delete the pod, so that it is made anew";
 
-/** What a look at one wire takes. */
+/** What the checks of one NIC's path read. */
 export interface Look {
-  readonly wire: Wire;
-  readonly sight: Sight;
+  readonly nicPath: NicPath;
+  readonly survey: PodSurvey;
   readonly report: Report;
   readonly inPod: InPod;
 }
 
 /** Whether the parts are there, called what KubeVirt calls them, and hang together. */
-export function partsFindings({ wire, sight, report, inPod }: Look): void {
-  const { names, bridge, nic, tap, podLink, kind, record } = wire;
+export function partsFindings({ nicPath, survey, report, inPod }: Look): void {
+  const { names, bridge, nic, tap, podLink, kind, record } = nicPath;
   const isReady = kind === "prepared";
   const made = (name: string): boolean => record === undefined || recordedLink(record, name) !== undefined;
   if (!bridge) report("bridge-missing", names.bridge, "is not there: NIC and tap are cut off from each other", remake);
@@ -102,11 +102,11 @@ export function partsFindings({ wire, sight, report, inPod }: Look): void {
       "has learning on: the bridge takes the guest for being outside as soon as the network sends a frame of its back",
       inPod`bridge link set dev ${nic.name} learning off`,
     );
-  vlanFindings({ wire, sight, report, inPod });
+  vlanFindings({ nicPath, survey, report, inPod });
 }
 
-/** Whether the links of a wire of any kind let frames through. */
-export function stateFindings({ wire: { bridge, nic, tap, podLink, kind, names }, report, inPod }: Look): void {
+/** Whether the links of a path of any kind let frames through. */
+export function stateFindings({ nicPath: { bridge, nic, tap, podLink, kind, names }, report, inPod }: Look): void {
   for (const link of [bridge, nic, tap, kind === "bridge" ? undefined : podLink]) {
     // What nobody uses may well be down.
     if (link === undefined || (kind === "link" && link.addresses.length === 0)) continue;
@@ -128,7 +128,7 @@ export function stateFindings({ wire: { bridge, nic, tap, podLink, kind, names }
   }
 }
 
-function vlanFindings({ wire: { bridge, nic, tap, names }, report, inPod }: Look): void {
+function vlanFindings({ nicPath: { bridge, nic, tap, names }, report, inPod }: Look): void {
   if (!bridge?.bridge?.vlanFiltering || !nic?.port || !tap?.port) return;
   const upstream = nic.port.vlans;
   const gaps = tap.port.vlans.filter(
@@ -144,7 +144,7 @@ function vlanFindings({ wire: { bridge, nic, tap, names }, report, inPod }: Look
 }
 
 /** Whether the tap is one that libvirt can open as KubeVirt has it do: tun_set_iff and tun_not_capable of the kernel's drivers/net/tun.c. */
-export function tapFindings({ wire: { tap, names, bridge }, sight, report }: Look): void {
+export function tapFindings({ nicPath: { tap, names, bridge }, survey, report }: Look): void {
   if (tap === undefined) return;
   if (tap.kind !== "tap") {
     report(
@@ -170,7 +170,7 @@ export function tapFindings({ wire: { tap, names, bridge }, sight, report }: Loo
   if (tap.persist === false)
     report("tap-persist", tap.name, "goes with the process that has it open: a VM cannot be started again", remake);
   const isOpen = tap.carrier || (tap.queues ?? 0) > 0;
-  const others = sight.holders.filter((holder) => holder.tap !== tap.name);
+  const others = survey.holders.filter((holder) => holder.tap !== tap.name);
   if (!isOpen && tap.up && others.length > 0 && bridge)
     report(
       "tap-unused",
@@ -190,18 +190,18 @@ export function tapFindings({ wire: { tap, names, bridge }, sight, report }: Loo
 }
 
 /** Whether the kernel forwards between the pod's link and KubeVirt's bridge. */
-export function masqueradeFindings({ wire: { kind, podLink }, sight, report, inPod }: Look): void {
+export function masqueradeFindings({ nicPath: { kind, podLink }, survey, report, inPod }: Look): void {
   if (kind !== "masquerade") return;
   for (const [key, is] of [
     ["net.ipv4.ip_forward", isIpv4],
     ["net.ipv6.conf.all.forwarding", isIpv6],
   ] as const)
-    if (sight.sysctls[key] === "0" && podLink?.addresses.some((one) => !isIpv6LinkLocal(one) && is(one)))
+    if (survey.sysctls[key] === "0" && podLink?.addresses.some((one) => !isIpv6LinkLocal(one) && is(one)))
       report("forwarding-off", key, "is 0: nothing passes between guest and network", inPod`sysctl -w ${key}=1`);
 }
 
 /** Every link, whatever hangs on it. */
-export function linkFindings({ links }: Sight, report: Report): void {
+export function linkFindings({ links }: PodSurvey, report: Report): void {
   for (const { name, duplicates } of links)
     for (const address of duplicates)
       report(

@@ -1,29 +1,29 @@
 // What is worth telling of each link, in a few words each: for the picture, and for machines.
 import { addressText, isIpv6LinkLocal } from "../plan/address.ts";
 import type { PortVlan } from "../plan/state.ts";
-import type { SeenLink, SeenVf, Sight } from "./survey.ts";
-import { recordedLink, type Wire } from "./topology.ts";
+import type { PodSurvey, SurveyedLink, SurveyedVf } from "./survey.ts";
+import { type NicPath, recordedLink } from "./topology.ts";
 
-/** The links of a wire, from the network to the guest. */
-export function partsOf({ nic, bridge, tap, podLink }: Wire): SeenLink[] {
+/** The links of a NIC's path, from the network to the guest. */
+export function partsOf({ nic, bridge, tap, podLink }: NicPath): SurveyedLink[] {
   const parts = [nic, bridge, tap, podLink].filter((link) => link !== undefined);
   return [...new Set(parts)];
 }
 
 /** What a link is, beside kind, state, MAC address and MTU. */
-export function detailsOf(link: SeenLink, wire: Wire, sight: Sight): string[] {
+export function detailsOf(link: SurveyedLink, nicPath: NicPath, survey: PodSurvey): string[] {
   return [
     ...link.addresses.filter((address) => !isIpv6LinkLocal(address)).map(addressText),
-    ...(link.up && !link.carrier && link !== wire.tap && link !== wire.bridge ? ["no carrier"] : []),
+    ...(link.up && !link.carrier && link !== nicPath.tap && link !== nicPath.bridge ? ["no carrier"] : []),
     ...(link.bridge?.vlanFiltering ? ["filters VLANs"] : []),
     ...(link.stp ? ["STP on"] : []),
     ...portDetails(link),
-    ...tapDetails(link, wire, sight),
-    ...(wire.kind === "bridge" && link === wire.podLink ? guestDetails(link, wire, sight) : []),
+    ...tapDetails(link, nicPath, survey),
+    ...(nicPath.kind === "bridge" && link === nicPath.podLink ? guestDetails(link, nicPath, survey) : []),
   ];
 }
 
-function portDetails({ master, port }: SeenLink): string[] {
+function portDetails({ master, port }: SurveyedLink): string[] {
   if (master === undefined) return [];
   return [
     `port of ${master}`,
@@ -38,7 +38,11 @@ function vlanText({ first, last, pvid, untagged }: PortVlan): string {
   return `${first === last ? first : `${first}-${last}`}${untagged ? " untagged" : ""}${pvid && !untagged ? " PVID" : ""}`;
 }
 
-function tapDetails({ name, tap, carrier, queues }: SeenLink, { record }: Wire, { holders }: Sight): string[] {
+function tapDetails(
+  { name, tap, carrier, queues }: SurveyedLink,
+  { record }: NicPath,
+  { holders }: PodSurvey,
+): string[] {
   if (tap === undefined) return [];
   const open = holders.filter((holder) => holder.tap === name);
   // Nobody tells a tap's label but who made it.
@@ -56,14 +60,14 @@ function tapDetails({ name, tap, carrier, queues }: SeenLink, { record }: Wire, 
   ];
 }
 
-function guestDetails({ mac }: SeenLink, { tap }: Wire, { stations }: Sight): string[] {
+function guestDetails({ mac }: SurveyedLink, { tap }: NicPath, { stations }: PodSurvey): string[] {
   return stations.some((station) => station.mac === mac && station.port === tap?.name)
     ? ["tells of the guest", `seen at ${tap!.name}`]
     : ["tells of the guest"];
 }
 
 /** The same of a VF. */
-export function vfDetails({ driver, group, users, pf }: SeenVf): string[] {
+export function vfDetails({ driver, group, users, pf }: SurveyedVf): string[] {
   return [
     driver ?? "no driver",
     ...(group === undefined ? [] : [`IOMMU group ${group}`]),
@@ -73,7 +77,7 @@ export function vfDetails({ driver, group, users, pf }: SeenVf): string[] {
 }
 
 /** How wide passt's sysctls are. */
-export function passtDetails({ sysctls }: Sight): string {
+export function passtDetails({ sysctls }: PodSurvey): string {
   const ports = sysctls["net.ipv4.ip_unprivileged_port_start"];
   const groups = sysctls["net.ipv4.ping_group_range"];
   return `unprivileged ports from ${ports ?? "?"}, pings for groups ${groups?.replace(" ", " to ") ?? "?"}`;

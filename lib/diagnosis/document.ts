@@ -3,8 +3,8 @@ import { addressText } from "../plan/address.ts";
 import { detailsOf, partsOf } from "./details.ts";
 import type { Diagnosis } from "./diagnosis.ts";
 import type { Finding } from "./finding.ts";
-import type { SeenVf } from "./survey.ts";
-import type { Wire } from "./topology.ts";
+import type { SurveyedVf } from "./survey.ts";
+import type { NicPath } from "./topology.ts";
 
 /** What `diagnose --json` prints. */
 export interface Document {
@@ -14,7 +14,7 @@ export interface Document {
   /** Whether there are no findings: exit status 0. */
   readonly healthy: boolean;
   readonly wires: readonly DocumentWire[];
-  readonly vfs: readonly SeenVf[];
+  readonly vfs: readonly SurveyedVf[];
   /** By name, as the kernel shows them. */
   readonly sysctls: Readonly<Record<string, string>>;
   /** Errors before warnings; `code` is one of those that docs/diagnose.md lists. */
@@ -23,20 +23,20 @@ export interface Document {
 
 /** One way in which a VM's NIC hangs, or may come to hang, on a network. */
 export interface DocumentWire {
-  readonly kind: Wire["kind"];
+  readonly kind: NicPath["kind"];
   /** `bridge-binding`, `passt-binding`, `KubeVirt`, `KubeVirt on bridge-binding's bridge`, or nothing. */
-  readonly maker: Wire["maker"];
+  readonly maker: NicPath["maker"];
   /** The attachment that the record is of; absent without one. */
   readonly attachment?: { readonly containerId: string; readonly ifname: string; readonly pending: boolean };
   /** What KubeVirt expects the links to be called. */
-  readonly names: Wire["names"];
+  readonly names: NicPath["names"];
   /** From the network to the guest; last what has the pod link's name. */
   readonly links: readonly DocumentLink[];
 }
 
 export interface DocumentLink {
   readonly name: string;
-  /** What it is in the wire. */
+  /** Its role in the path. */
   readonly role: "nic" | "bridge" | "tap" | "podLink";
   /** `veth`, `bridge`, `tap`, `dummy`, ...; empty for a device that has no kind. */
   readonly kind: string;
@@ -55,15 +55,15 @@ export interface DocumentLink {
 }
 
 /** The document of a diagnosis. */
-export function documentOf({ sight, wires, findings }: Diagnosis): Document {
-  const { netns, vfs, sysctls } = sight;
+export function documentOf({ survey, nicPaths, findings }: Diagnosis): Document {
+  const { netns, vfs, sysctls } = survey;
   return {
     version: 1,
     netns,
     healthy: findings.length === 0,
-    wires: wires.map((wire) => {
-      const { kind, maker, names, record } = wire;
-      const roles = (["nic", "bridge", "tap", "podLink"] as const).map((role) => [role, wire[role]] as const);
+    wires: nicPaths.map((nicPath) => {
+      const { kind, maker, names, record } = nicPath;
+      const roles = (["nic", "bridge", "tap", "podLink"] as const).map((role) => [role, nicPath[role]] as const);
       return {
         kind,
         maker,
@@ -75,7 +75,7 @@ export function documentOf({ sight, wires, findings }: Diagnosis): Document {
           },
         }),
         names,
-        links: partsOf(wire).map((link): DocumentLink => {
+        links: partsOf(nicPath).map((link): DocumentLink => {
           const { name, up, carrier, mac, mtu, master, tap } = link;
           const role = roles.find(([, one]) => one === link)![0];
           return {
@@ -89,7 +89,7 @@ export function documentOf({ sight, wires, findings }: Diagnosis): Document {
             ...(master !== undefined && { master }),
             addresses: link.addresses.map(addressText),
             ...(tap && { tap: { owner: tap.owner, group: tap.group, multiQueue: tap.multiQueue } }),
-            details: detailsOf(link, wire, sight),
+            details: detailsOf(link, nicPath, survey),
           };
         }),
       };

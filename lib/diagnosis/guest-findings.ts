@@ -7,8 +7,8 @@ import { type Look, remake } from "./bridge-findings.ts";
 import { recordedLink } from "./topology.ts";
 
 /** Whether the guest's MAC address is the guest's alone, and seen where it should be. */
-export function macFindings({ wire, sight, report, inPod }: Look): void {
-  const { bridge, nic, tap, podLink, kind } = wire;
+export function macFindings({ nicPath, survey, report, inPod }: Look): void {
+  const { bridge, nic, tap, podLink, kind } = nicPath;
   const guest = podLink?.mac;
   if (kind !== "bridge" || guest === undefined) return;
   const isMacvlan = nic?.kind === "macvlan";
@@ -35,8 +35,8 @@ export function macFindings({ wire, sight, report, inPod }: Look): void {
       inPod`bridge fdb replace ${guest} dev ${tap.name} master static`,
     );
   if (tap === undefined) return;
-  const seen = sight.stations.filter(({ port }) => port === tap.name).map(({ mac }) => mac);
-  const outside = sight.stations.some(({ mac, port }) => mac === guest && port === nic?.name);
+  const seen = survey.stations.filter(({ port }) => port === tap.name).map(({ mac }) => mac);
+  const outside = survey.stations.some(({ mac, port }) => mac === guest && port === nic?.name);
   if (outside)
     report(
       "mac-doubled",
@@ -59,7 +59,7 @@ function freeMac(mac: string): string {
 }
 
 /** Whether frames as long as the guest is told it may send pass all links. */
-export function mtuFindings({ wire: { nic, bridge, tap, podLink, kind }, report, inPod }: Look): void {
+export function mtuFindings({ nicPath: { nic, bridge, tap, podLink, kind }, report, inPod }: Look): void {
   if (kind !== "bridge" || podLink === undefined) return;
   const ports = [nic, tap].filter((link) => link !== undefined);
   // A bridge follows the least of its ports, unless it was told otherwise.
@@ -77,8 +77,8 @@ export function mtuFindings({ wire: { nic, bridge, tap, podLink, kind }, report,
 }
 
 /** Whether the pod's addresses are where KubeVirt looks for them, and nowhere else. */
-export function addressFindings({ wire, sight, report, inPod }: Look): void {
-  const { bridge, nic, tap, podLink, kind, record, primary, names } = wire;
+export function addressFindings({ nicPath, survey, report, inPod }: Look): void {
+  const { bridge, nic, tap, podLink, kind, record, primary, names } = nicPath;
   if (kind !== "bridge" || podLink === undefined) return;
   const planned = record && recordedLink(record, podLink.name);
   const own = podLink.addresses.filter(isGlobal);
@@ -114,7 +114,7 @@ export function addressFindings({ wire, sight, report, inPod }: Look): void {
           : inPod`sysctl -w net.ipv6.conf.${link!.name}.disable_ipv6=1`,
       );
     }
-  const ignored = sight.sysctls[arpIgnore];
+  const ignored = survey.sysctls[arpIgnore];
   if (own.some(isIpv4) && ignored === "0")
     report(
       "arp-ignore",

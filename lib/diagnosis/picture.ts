@@ -2,60 +2,60 @@
 import { detailsOf, partsOf, passtDetails, vfDetails } from "./details.ts";
 import type { Diagnosis } from "./diagnosis.ts";
 import type { Finding } from "./finding.ts";
-import type { SeenLink, SeenVf, Sight } from "./survey.ts";
-import type { Wire } from "./topology.ts";
+import type { PodSurvey, SurveyedLink, SurveyedVf } from "./survey.ts";
+import type { NicPath } from "./topology.ts";
 
 /** Puts text in a colour, or leaves it as it is. */
 export type Brush = Readonly<Record<"good" | "doubtful" | "bad" | "strong" | "faint", (text: string) => string>>;
 
 /** The picture and the findings, as lines. */
 export function linesOf(diagnosis: Diagnosis, brush: Brush): string[] {
-  const { sight, wires, findings } = diagnosis;
+  const { survey, nicPaths, findings } = diagnosis;
   const said = findings.flatMap((finding) => findingLines(finding, brush));
   return [
-    ...wires.flatMap((wire) => [...wireLines(wire, sight, brush), ""]),
-    ...sight.vfs.flatMap((vf) => [...vfLines(vf, brush), ""]),
-    ...(wires.length + sight.vfs.length === 0 ? ["The pod has no links but its loopback.", ""] : []),
+    ...nicPaths.flatMap((nicPath) => [...wireLines(nicPath, survey, brush), ""]),
+    ...survey.vfs.flatMap((vf) => [...vfLines(vf, brush), ""]),
+    ...(nicPaths.length + survey.vfs.length === 0 ? ["The pod has no links but its loopback.", ""] : []),
     ...(said.length === 0 ? [brush.good("Nothing is wrong, as far as can be seen.")] : said),
   ];
 }
 
-function wireLines(wire: Wire, sight: Sight, brush: Brush): string[] {
-  const links = partsOf(wire);
+function wireLines(nicPath: NicPath, survey: PodSurvey, brush: Brush): string[] {
+  const links = partsOf(nicPath);
   const rows = links.map((link) => [
     link.name,
     link.kind || "device",
     link.up ? "up" : "down",
     link.mac ?? "",
     `mtu ${link.mtu}`,
-    detailsOf(link, wire, sight).join(", "),
+    detailsOf(link, nicPath, survey).join(", "),
   ]);
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]!.length))) ?? [];
-  const maker = wire.maker === "" ? "" : `    ${brush.faint(makerText(wire))}`;
+  const maker = nicPath.maker === "" ? "" : `    ${brush.faint(makerText(nicPath))}`;
   return [
-    `${chain(wire, brush)}${maker}`,
+    `${chain(nicPath, brush)}${maker}`,
     "",
     ...rows.map((row, position) => {
       const text = row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ");
       return (links[position]!.up ? brush.strong : brush.faint)(text.trimEnd());
     }),
-    ...(wire.kind === "passt" ? [passtDetails(sight)] : []),
+    ...(nicPath.kind === "passt" ? [passtDetails(survey)] : []),
   ];
 }
 
-function makerText({ maker, record }: Wire): string {
+function makerText({ maker, record }: NicPath): string {
   return record === undefined ? maker : `${maker}, ${record.entry.ifname} of ${record.entry.containerId}`;
 }
 
 /** `network ─── eth0-nic ─── k6t-eth0 ─── tap0 ─── guest`; a joint that lets nothing pass is ` ╳ `, one that nobody has taken up yet is dotted. */
-function chain(wire: Wire, brush: Brush): string {
-  const { kind, names, nic, bridge, tap, podLink } = wire;
+function chain(nicPath: NicPath, brush: Brush): string {
+  const { kind, names, nic, bridge, tap, podLink } = nicPath;
   const whole = " ─── ";
   const cut = ` ${brush.bad("─╳─")} `;
-  const passes = (link: SeenLink | undefined): boolean => link?.up === true && link.carrier;
-  const hangs = (link: SeenLink | undefined): string =>
+  const passes = (link: SurveyedLink | undefined): boolean => link?.up === true && link.carrier;
+  const hangs = (link: SurveyedLink | undefined): string =>
     link?.up && bridge?.up && link.master === bridge.name ? whole : cut;
-  const called = (link: SeenLink | undefined, due: string): string => link?.name ?? brush.bad(`(${due})`);
+  const called = (link: SurveyedLink | undefined, due: string): string => link?.name ?? brush.bad(`(${due})`);
   const end = `${tap?.carrier ? whole : " ┄┄┄ "}guest`;
   const first = `network${passes(kind === "bridge" ? nic : podLink) ? whole : cut}`;
   switch (kind) {
@@ -74,7 +74,7 @@ function chain(wire: Wire, brush: Brush): string {
   }
 }
 
-function vfLines(vf: SeenVf, brush: Brush): string[] {
+function vfLines(vf: SurveyedVf, brush: Brush): string[] {
   const { device, driver, pf, handedOver } = vf;
   const [whole, cut] = [" ─── ", ` ${brush.bad("─╳─")} `];
   const join = (isWhole: boolean | undefined): string => (isWhole ? whole : cut);

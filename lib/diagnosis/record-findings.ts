@@ -5,11 +5,14 @@ import { attachmentName } from "../plan/journal.ts";
 import { isMark } from "../plan/mark.ts";
 import { withShared } from "../plan/shared.ts";
 import { commandsIn, type Finding, type Report } from "./finding.ts";
-import type { Sight } from "./survey.ts";
+import type { PodSurvey } from "./survey.ts";
 import { isPassts } from "./topology.ts";
 
 /** Whether every record is whole, and this pod's; and whether all that is ours is recorded. */
-export function recordFindings({ records, allocations, unreadable, busy, links, netns }: Sight, report: Report): void {
+export function recordFindings(
+  { records, allocations, unreadable, busy, links, netns }: PodSurvey,
+  report: Report,
+): void {
   if (busy)
     report(
       "another-call",
@@ -57,7 +60,7 @@ export function recordFindings({ records, allocations, unreadable, busy, links, 
 
 /** What is not as recorded, in CHECK's words, but for what there is a finding about already. */
 export function differenceFindings(
-  { records, links, sysctls }: Sight,
+  { records, links, sysctls }: PodSurvey,
   found: readonly Finding[],
   report: Report,
 ): void {
@@ -75,7 +78,7 @@ export function differenceFindings(
 }
 
 /** Whether the sysctls are still as wide as the ADDs for passt made them. */
-export function passtFindings({ records, sysctls, netns }: Sight, report: Report): void {
+export function passtFindings({ records, sysctls, netns }: PodSurvey, report: Report): void {
   const passts = records.filter((one) => one.here && isPassts(one));
   for (const { key, to } of passts.flatMap(({ entry }) => sysctlChanges(entry.changes))) {
     const found = sysctls[key] ?? "absent";

@@ -15,8 +15,8 @@ import type { Allocation } from "../plan/allocations.ts";
 import { type Change, sysctlChanges } from "../plan/change.ts";
 import type { DeviceChange } from "../plan/device.ts";
 import { type Entry, isSameNetns, Journal } from "../plan/journal.ts";
-import type { SeenLink, SeenRecord, Sight } from "./survey.ts";
-import { lookAtVf } from "./survey-vf.ts";
+import type { PodSurvey, SurveyedLink, SurveyedRecord } from "./survey.ts";
+import { surveyVf } from "./survey-vf.ts";
 
 /** How long a call that is at work in the pod is waited for, in milliseconds: it had better be looked at whole. */
 const patience = 1_000;
@@ -30,23 +30,23 @@ const sysctls = [
   "net.ipv4.ping_group_range",
 ];
 
-type AnyRecord = SeenRecord<Change | DeviceChange>;
+type AnyRecord = SurveyedRecord<Change | DeviceChange>;
 
 /**
  * Looks at the pod whose network namespace is at the path. `directories` are those with records of ADDs; one that is not there has none.
  * Throws an Error that says why the pod cannot be looked at: no namespace there, the node's own one, no right to enter it.
  */
-export function lookAt(path: string, directories: readonly string[]): Sight {
-  const sight = lookInside(path, directories);
+export function surveyPod(path: string, directories: readonly string[]): PodSurvey {
+  const survey = lookInside(path, directories);
   // The node's namespace knows of VFs, not the pod's.
   return {
-    ...sight,
-    vfs: sight.allocations.flatMap(({ here, entry }) => (here ? [lookAtVf(entry as Allocation)] : [])),
+    ...survey,
+    vfs: survey.allocations.flatMap(({ here, entry }) => (here ? [surveyVf(entry as Allocation)] : [])),
   };
 }
 
 /** The namespace itself, and the records of what was done in it. */
-function lookInside(path: string, directories: readonly string[]): Sight {
+function lookInside(path: string, directories: readonly string[]): PodSurvey {
   const netns = opened(path);
   const lock = lockIfFree(path);
   try {
@@ -59,7 +59,7 @@ function lookInside(path: string, directories: readonly string[]): Sight {
         const mine = records
           .map((record): AnyRecord => ({ ...record, here: isSameNetns(record.entry.netns, here) }))
           .filter(({ entry, here }) => here || entry.netns.path === path);
-        const ofPod = mine.filter((record): record is SeenRecord => !isAllocation(record));
+        const ofPod = mine.filter((record): record is SurveyedRecord => !isAllocation(record));
         const links = seenLinks(rtnl);
         const names = new Map(links.map(({ index, name }) => [index, name]));
         return {
@@ -141,11 +141,11 @@ function recordsIn(directories: readonly string[]): { records: AnyRecord[]; unre
   return { records, unreadable };
 }
 
-function isAllocation(record: AnyRecord): record is SeenRecord<DeviceChange> {
+function isAllocation(record: AnyRecord): record is SurveyedRecord<DeviceChange> {
   return "device" in record.entry;
 }
 
-function sysctlsOf({ entry, here }: SeenRecord): string[] {
+function sysctlsOf({ entry, here }: SurveyedRecord): string[] {
   return here ? sysctlChanges(entry.changes).map(({ key }) => key) : [];
 }
 
@@ -158,10 +158,10 @@ function seenSysctls(keys: readonly string[]): Record<string, string> {
   );
 }
 
-function seenLinks(rtnl: Rtnetlink): SeenLink[] {
+function seenLinks(rtnl: Rtnetlink): SurveyedLink[] {
   const messages = new Map(rtnl.dump(link, { extMask: linkExtras.skipStatistics }).map((one) => [one.index, one]));
   const duplicates = rtnl.dump(address).filter(({ flags }) => (flags & addressFlags.dadFailed) !== 0);
-  return observeLinks(rtnl).map((seen): SeenLink => {
+  return observeLinks(rtnl).map((seen): SurveyedLink => {
     const { flags = 0, carrier = false, info } = messages.get(seen.index!) ?? {};
     const tap = info?.kind === "tun" ? info.data : undefined;
     const port = info?.slaveKind === "bridge" ? info.slaveData : undefined;
@@ -178,7 +178,7 @@ function seenLinks(rtnl: Rtnetlink): SeenLink[] {
 }
 
 /** Those of the namespace's processes that have a tap open: `iff` of their descriptors' fdinfo (drivers/net/tun.c, tun_chr_show_fdinfo). */
-function tapHolders(device: number, inode: number): Sight["holders"] {
+function tapHolders(device: number, inode: number): PodSurvey["holders"] {
   return host
     .readDirectory("/proc")
     .filter((pid) => /^\d+$/.test(pid))

@@ -11,13 +11,13 @@ import { driverOf, identityOf, isDevice } from "../sysfs/pci.ts";
 import { virtualFunction } from "../sysfs/sriov.ts";
 import { attribute, type Tree } from "../sysfs/tree.ts";
 import * as vfio from "../sysfs/vfio.ts";
-import type { SeenVf } from "./survey.ts";
+import type { SurveyedVf } from "./survey.ts";
 
 /** sysfs and /dev of this node. */
 const tree: Tree = host;
 
 /** The VF that was given. */
-export function lookAtVf({ device: given, changes }: Allocation): SeenVf {
+export function surveyVf({ device: given, changes }: Allocation): SurveyedVf {
   const device = given.address;
   if (!isDevice(tree, device)) return { ...nothing, device };
   const { inode } = identityOf(tree, device);
@@ -43,7 +43,7 @@ export function lookAtVf({ device: given, changes }: Allocation): SeenVf {
 
 const nothing = { there: false, handedOver: false, offenders: [], file: "/dev/vfio", openable: false, users: [] };
 
-function seenPf(device: string, changes: readonly DeviceChange[]): Pick<SeenVf, "pf" | "fault"> {
+function seenPf(device: string, changes: readonly DeviceChange[]): Pick<SurveyedVf, "pf" | "fault"> {
   const { rtnl } = openRtnetlink();
   try {
     const where = virtualFunction(tree, device);

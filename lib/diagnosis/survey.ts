@@ -5,29 +5,29 @@ import type { Entry, Recorded } from "../plan/journal.ts";
 import type { Link } from "../plan/state.ts";
 
 /** One look at one pod. */
-export interface Sight {
+export interface PodSurvey {
   readonly netns: { readonly path: string; readonly inode: number };
   /** Whether another call of these plugins was at work in the namespace all the while: what was seen may be half done. */
   readonly busy: boolean;
-  readonly links: readonly SeenLink[];
+  readonly links: readonly SurveyedLink[];
   /** Those that a diagnosis looks at, by name; one that the kernel lacks is absent. */
   readonly sysctls: Readonly<Record<string, string>>;
   /** The MAC addresses that bridges have learnt, and at which port. */
   readonly stations: readonly { readonly mac: string; readonly port: string }[];
   /** Those of ADDs that changed the namespace itself. */
-  readonly records: readonly SeenRecord[];
+  readonly records: readonly SurveyedRecord[];
   /** Those of ADDs that gave it a device. */
-  readonly allocations: readonly SeenRecord<DeviceChange>[];
+  readonly allocations: readonly SurveyedRecord<DeviceChange>[];
   /** What could not be read of records, in words. */
   readonly unreadable: readonly string[];
   /** The VFs that the records say the pod has. */
-  readonly vfs: readonly SeenVf[];
+  readonly vfs: readonly SurveyedVf[];
   /** The processes of the namespace that have a tap open. */
   readonly holders: readonly { readonly name: string; readonly pid: number; readonly tap: string }[];
 }
 
 /** A link, with what plans do not care about. */
-export interface SeenLink extends Link {
+export interface SurveyedLink extends Link {
   /** Of a tap: whether somebody has it open; of others: whether the other end is there and up. Always false while the link is down. */
   readonly carrier: boolean;
   /** Addresses that somebody else on the network has too, as duplicate address detection found. */
@@ -43,7 +43,7 @@ export interface SeenLink extends Link {
 }
 
 /** A record of an ADD, of whichever plugin, that names the pod's namespace. */
-export interface SeenRecord<C = Change> extends Recorded<Entry<C>> {
+export interface SurveyedRecord<C = Change> extends Recorded<Entry<C>> {
   /** Where it is. */
   readonly directory: string;
   /** Whether it is of this namespace, and not of one that had its path before. */
@@ -51,7 +51,7 @@ export interface SeenRecord<C = Change> extends Recorded<Entry<C>> {
 }
 
 /** A VF that a record gives to the pod. */
-export interface SeenVf {
+export interface SurveyedVf {
   readonly device: string;
   /** Whether it is still the one that was given, and not gone or made anew. */
   readonly there: boolean;

@@ -1,9 +1,9 @@
 // What may be wrong with a VF that a pod was given.
 import type { Report } from "./finding.ts";
-import type { SeenVf } from "./survey.ts";
+import type { SurveyedVf } from "./survey.ts";
 
 /** From the VF to its PF: whether a hypervisor can open it, and whether frames come through. */
-export function vfFindings(vf: SeenVf, report: Report): void {
+export function vfFindings(vf: SurveyedVf, report: Report): void {
   const { device, there, driver, group, offenders, file, pf, fault } = vf;
   if (!there) {
     const fact = "is gone, or made anew since ADD: sriov_numvfs was written, or the PF's driver reloaded";

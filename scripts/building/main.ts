@@ -1,4 +1,4 @@
-// scripts/build: plugins/<name>/main.ts → one bundle → bytecode → dist/<name>, all of it static, small and the same from any directory.
+// scripts/build: plugins/<name>/main.ts and commands/<name>/main.ts → one bundle → bytecode → dist/<name>, all of it static, small and the same from any directory.
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
@@ -22,7 +22,7 @@ try {
   const architecture = options.architecture ?? nativeArchitecture;
   if (!isArchitecture(architecture)) throw new Error(`--architecture ${architecture}: is not amd64 or arm64`);
   await main(
-    options.plugins === undefined ? join(root, "plugins") : resolve(from, options.plugins),
+    options.plugins === undefined ? [join(root, "plugins"), join(root, "commands")] : [resolve(from, options.plugins)],
     options.out === undefined ? join(root, "dist") : resolve(from, options.out),
     architecture,
   );
@@ -31,15 +31,14 @@ try {
   process.exitCode = 1;
 }
 
-async function main(plugins: string, out: string, architecture: Architecture): Promise<void> {
-  const entries = existsSync(plugins) ? (await readdir(plugins)).sort() : [];
-  const names = entries.filter((name) => existsSync(join(plugins, name, "main.ts")));
-  if (names.length === 0) throw new Error(`${plugins}: no folder in it has a main.ts`);
+/** Builds every program in the folders. */
+async function main(folders: readonly string[], out: string, architecture: Architecture): Promise<void> {
+  const programs = (await Promise.all(folders.map(programsIn))).flat();
   const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
   const host = await buildHost(architecture);
   await mkdir(join(out, "maps"), { recursive: true });
-  for (const name of names) {
-    const { code, map } = await bundle(join(plugins, name, "main.ts"), plugins, version);
+  for (const { name, folder } of programs) {
+    const { code, map } = await bundle(join(folder, name, "main.ts"), folder, version);
     const maps = join(out, "maps");
     await writeFile(join(maps, `${name}.js.map`), map);
     const executable = join(out, name);
@@ -58,6 +57,14 @@ async function main(plugins: string, out: string, architecture: Architecture): P
       throw error;
     });
   }
+}
+
+/** The programs of a folder: each is a folder with a main.ts. Throws if there is none. */
+async function programsIn(folder: string): Promise<{ name: string; folder: string }[]> {
+  const entries = existsSync(folder) ? (await readdir(folder)).sort() : [];
+  const names = entries.filter((name) => existsSync(join(folder, name, "main.ts")));
+  if (names.length === 0) throw new Error(`${folder}: no folder in it has a main.ts`);
+  return names.map((name) => ({ name, folder }));
 }
 
 /** Says how large an executable is; throws where it is larger than it may be, or not statically linked. */

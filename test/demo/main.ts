@@ -71,7 +71,7 @@ function answer({ status, error }: Awaited<ReturnType<typeof callPlugin>>): stri
 /** As an operator has it drawn. */
 async function draw({ namespace }: Pod): Promise<void> {
   say("");
-  const { exitCode } = await execa(`${dist}/bridge-binding`, ["diagnose", namespace.path], {
+  const { exitCode } = await execa(`${dist}/vmnet`, ["diagnose", namespace.path], {
     stdio: "inherit",
     reject: false,
   });

@@ -13,8 +13,9 @@ const entries = (directory: string, kind: "isFile" | "isDirectory"): string[] =>
     .map(({ name }) => name)
     .sort();
 
-t.test("each executable in dist has a subject, and each subject an executable", async (t) => {
-  t.same(Object.keys(plugins).sort(), entries(dist, "isFile"));
+t.test("each plugin in dist has a subject, and each subject an executable", async (t) => {
+  const commands = entries(`${root}/commands`, "isDirectory");
+  t.same([...Object.keys(plugins), ...commands].sort(), entries(dist, "isFile"));
   t.same(Object.keys(plugins).sort(), entries(`${root}/plugins`, "isDirectory"), "of a plugin");
   t.same(Object.keys(examples).sort(), entries(`${root}/examples`, "isDirectory"), "and the examples too");
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import t from "tap";
 import { failingAt, killedBefore, meddled, type SystemCall, watch } from "../../harness/faults.ts";
-import { contents, emptyDirectory, install, otherRelease, plugins, release, version } from "./node.ts";
+import { contents, emptyDirectory, executables, install, otherRelease, release, version } from "./node.ts";
 
 const ours = await release();
 const theirs = await otherRelease(t, "0.0.9");
@@ -47,7 +47,7 @@ t.test("a directory that has no room for all of them is as it was", async (t) =>
   const shown = `"$@" || echo "status $?"; cd ${to}; ls -A; sha256sum * | cut -c 1-64; exit 0; true`;
   const { lines, stderr } = await install([to], { under: mounted(`${script}; ${shown}`) });
   t.equal(stderr.split(" (")[0], `bridge-binding: ${to}: is full, and is as it was; free space on the node`);
-  t.same(lines, ["status 3", ...plugins, ...Object.values(before).map((entry) => entry.slice(4))]);
+  t.same(lines, ["status 3", ...executables, ...Object.values(before).map((entry) => entry.slice(4))]);
 });
 
 t.test("a user who may not write there is told", async (t) => {
@@ -93,13 +93,13 @@ async function points(t: Parameters<typeof watch>[0]): Promise<SystemCall[]> {
 t.test("killed before any call it leaves each plugin whole, and the next one clears up after it", async (t) => {
   const all = await points(t);
   // A copy each: made, given its mode, on the disk, renamed; a write, and the directory.
-  t.equal(all.length, 3 * 4 + 2, all.map(({ text }) => text).join("\n"));
+  t.equal(all.length, executables.length * 4 + 2, all.map(({ text }) => text).join("\n"));
   for (const call of all) {
     const to = await emptyDirectory(t);
     await install([to], { from: theirs });
     t.equal((await install([to], { under: killedBefore(call) })).signal, "SIGKILL", call.text);
     const left = await contents(to);
-    for (const name of plugins)
+    for (const name of executables)
       t.ok([before[name], ours[name]].includes(left[name]!), `${name} is whole: ${call.text}`);
     t.match(await install([to]), { status: 0, stderr: "" });
     t.same(await contents(to), ours, call.text);
@@ -114,8 +114,8 @@ t.test("a call that fails leaves no copy behind, and what was there before", asy
       const { status, stderr } = await install([to], { under: failingAt(call, errno) });
       t.same({ status, named: stderr.includes(errno) }, { status: 3, named: true }, `${errno} ${call.text}`);
       const left = await contents(to);
-      t.same(Object.keys(left), plugins, call.text);
-      for (const name of plugins)
+      t.same(Object.keys(left), executables, call.text);
+      for (const name of executables)
         t.ok([before[name], ours[name]].includes(left[name]!), `${name} is whole: ${call.text}`);
     }
 });
@@ -125,7 +125,7 @@ t.test("the copies are on the disk before the first of them is seen, and the dir
   const watched = await watch(t, ["fsync", "rename", "renameat", "renameat2"]);
   await install([to], { under: watched.under });
   const order = (await watched.calls()).map(({ name }) => name.replace(/at.*/, ""));
-  t.same(order, ["fsync", "fsync", "fsync", "rename", "rename", "rename", "fsync"]);
+  t.same(order, [...executables.map(() => "fsync"), ...executables.map(() => "rename"), "fsync"]);
 });
 
 t.test("another install is waited for", async (t) => {

@@ -4,7 +4,17 @@ import { join } from "node:path";
 import { execa } from "execa";
 import t from "tap";
 import { dist } from "../../harness/plugin.ts";
-import { contents, emptyDirectory, install, otherRelease, plugins, release, version, writeExecutable } from "./node.ts";
+import {
+  contents,
+  emptyDirectory,
+  executables,
+  install,
+  otherRelease,
+  plugins,
+  release,
+  version,
+  writeExecutable,
+} from "./node.ts";
 
 const ours = await release();
 
@@ -13,7 +23,7 @@ t.test("puts every plugin beside it there, to be run at once, and says which rel
   t.same(await install([to]), {
     status: 0,
     signal: undefined,
-    lines: plugins.map((name) => `${name}: ${version} installed`),
+    lines: executables.map((name) => `${name}: ${version} installed`),
     stderr: "",
   });
   t.same(await contents(to), ours);
@@ -25,10 +35,11 @@ t.test("puts every plugin beside it there, to be run at once, and says which rel
     });
     t.match(JSON.parse(stdout), { cniVersion: /./, supportedVersions: ["0.1.0"] }, name);
   }
+  t.match(await execa(join(to, "vmnet"), ["version"]), { stdout: `vmnet ${version}` });
 });
 
-t.test("any of the plugins installs all of them", async (t) => {
-  for (const name of plugins) {
+t.test("any of the executables installs all of them", async (t) => {
+  for (const name of executables) {
     const to = await emptyDirectory(t);
     await execa(join(dist, name), ["install", `--to=${to}/`]);
     t.same(await contents(to), ours, name);
@@ -40,7 +51,7 @@ t.test("what is the same already is left alone", async (t) => {
   await install([to]);
   const before = await stat(join(to, "bridge-binding"));
   const { status, lines } = await install([to]);
-  t.same({ status, lines }, { status: 0, lines: plugins.map((name) => `${name}: ${version} already there`) });
+  t.same({ status, lines }, { status: 0, lines: executables.map((name) => `${name}: ${version} already there`) });
   const { ino, ctimeMs } = await stat(join(to, "bridge-binding"));
   t.same({ ino, ctimeMs }, { ino: before.ino, ctimeMs: before.ctimeMs });
 });
@@ -54,7 +65,7 @@ t.test("another release is replaced, an older one or a newer one, and named", as
     const { lines } = await install([to]);
     t.same(
       lines,
-      plugins.map((name) => `${name}: ${version} installed, in place of ${other}`),
+      executables.map((name) => `${name}: ${version} installed, in place of ${other}`),
     );
     t.same(await contents(to), ours);
   }
@@ -71,6 +82,7 @@ t.test("what has the same version and another content or mode is replaced", asyn
     `bridge-binding: ${version} already there`,
     `passt-binding: ${version} installed, in place of another ${version}`,
     `sriov-vfio: ${version} installed, in place of another ${version}`,
+    `vmnet: ${version} already there`,
   ]);
   t.same(await contents(to), ours);
 });
@@ -120,16 +132,17 @@ t.test(
     await rename(path, join(aside, "before"));
     for (const [kind, [make, words]] of Object.entries(inTheWay)) {
       await make(path);
-      const before = await contents(to, ["bridge-binding", "sriov-vfio"]);
+      const before = await contents(to, ["bridge-binding", "sriov-vfio", "vmnet"]);
       const { status, lines, stderr } = await install([to]);
       t.same({ status, lines }, { status: 3, lines: [] }, kind);
       t.equal(stderr, `bridge-binding: ${path}: ${words}, and is not replaced; move it away; nothing was installed`);
-      t.same(await contents(to, ["bridge-binding", "sriov-vfio"]), before, kind);
+      t.same(await contents(to, ["bridge-binding", "sriov-vfio", "vmnet"]), before, kind);
       if (kind === "renamed") {
         t.same((await install([to, "--uninstall"])).lines, [
           "bridge-binding: 0.0.9 removed",
           `passt-binding: is sriov-vfio ${version}, and is left as it is`,
           "sriov-vfio: 0.0.9 removed",
+          "vmnet: 0.0.9 removed",
         ]);
         t.same(Object.keys(await contents(to)), ["passt-binding"]);
       }
@@ -143,11 +156,11 @@ t.test("--uninstall removes every plugin, of whichever release, and does so twic
   await install([to]);
   t.same(
     (await install([to, "--uninstall"])).lines,
-    plugins.map((name) => `${name}: ${version} removed`),
+    executables.map((name) => `${name}: ${version} removed`),
   );
   t.same(await contents(to), {});
   const again = await install([to, "--uninstall"]);
-  t.same([again.status, again.lines], [0, plugins.map((name) => `${name}: not there`)]);
+  t.same([again.status, again.lines], [0, executables.map((name) => `${name}: not there`)]);
 });
 
 t.test("a plugin uninstalls what it is itself among", async (t) => {
@@ -155,7 +168,7 @@ t.test("a plugin uninstalls what it is itself among", async (t) => {
   await install([to]);
   t.same(
     (await install([to], { from: to })).lines,
-    plugins.map((name) => `${name}: ${version} already there`),
+    executables.map((name) => `${name}: ${version} already there`),
   );
   t.equal((await install([to, "--uninstall"], { from: to })).status, 0);
   t.same(await contents(to), {});

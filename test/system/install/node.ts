@@ -7,8 +7,10 @@ import { execa } from "execa";
 import { dist } from "../../harness/plugin.ts";
 import type { Scope } from "../../harness/scope.ts";
 
-/** The plugins that the build makes. */
 export const plugins = ["bridge-binding", "passt-binding", "sriov-vfio"] as const;
+
+/** The executables that the build makes. */
+export const executables = [...plugins, "vmnet"] as const;
 
 /** The release that dist/ has. */
 export const { version }: { readonly version: string } = JSON.parse(
@@ -26,7 +28,7 @@ export async function emptyDirectory(scope: Scope): Promise<string> {
 /** A directory with this release's executables, as another one: its version is what they say, and their content differs. */
 export async function otherRelease(scope: Scope, other: string): Promise<string> {
   const directory = await emptyDirectory(scope);
-  for (const name of plugins) {
+  for (const name of executables) {
     const content = await readFile(`${dist}/${name}`);
     // The label is filled up with NUL bytes.
     content.fill(0, content.length - 96, content.length - 32).write(`${name} ${other}`, content.length - 96);
@@ -74,5 +76,5 @@ export async function contents(directory: string, names?: readonly string[]): Pr
 
 /** What a directory has into which the release in `from` was installed, and nothing else. */
 export function release(from: string = dist): Promise<Record<string, string>> {
-  return contents(from, plugins);
+  return contents(from, executables);
 }

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import t, { type Test } from "tap";
 import { crossTo, nativeArchitecture } from "../../../scripts/building/cross.ts";
-import { contents, emptyDirectory, plugins, release, version } from "./node.ts";
+import { contents, emptyDirectory, executables, release, version } from "./node.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 t.setTimeout(240_000);
@@ -19,7 +19,7 @@ t.test("a release has what dist/ has, its source maps, checksums, and what it is
   t.same((await readdir(published)).sort(), [folder, "maps", "SHA256SUMS", "sbom.cdx.json"].sort());
   t.same(await contents(native), await release());
   const { stdout } = await execa("sha256sum", ["--check", "--strict", "SHA256SUMS"], { cwd: published });
-  t.equal(stdout.split("\n").length, 3 + 3 + 1);
+  t.equal(stdout.split("\n").length, executables.length + executables.length + 1);
   await writeFile(join(published, "maps/bridge-binding.js.map"), "{}");
   await t.rejects(execa("sha256sum", ["--check", "SHA256SUMS"], { cwd: published }));
 });
@@ -63,14 +63,14 @@ t.test("another architecture's executables run there, whatever its pages' size i
   const out = await emptyDirectory(t);
   if (typeof cross === "string") return;
   await execa(join(root, "scripts/build"), ["--architecture", other, "--out", out]);
-  for (const name of plugins)
+  for (const name of executables)
     for (const page of other === "arm64" ? [4096, 65536] : [4096]) {
       const env = { CNI_COMMAND: "VERSION" };
       const input = '{"cniVersion":"1.0.0"}';
       const { stdout } = await execa(cross.runner, ["-p", `${page}`, join(out, name)], { env, input });
       t.match(JSON.parse(stdout), { supportedVersions: ["0.1.0"] }, `${name}, pages of ${page}`);
     }
-  const { exitCode, stderr } = await execa(cross.runner, [join(out, plugins[0]), "install", "--to", out], {
+  const { exitCode, stderr } = await execa(cross.runner, [join(out, executables[0]), "install", "--to", out], {
     reject: false,
   });
   t.equal(exitCode, 3);
@@ -94,9 +94,9 @@ t.test("the image has nothing but the executables, and installs and uninstalls w
   const inside = (await execa("find", [rootfs, "-type", "f", "-printf", "%m %u %P\\n"])).stdout.split("\n").sort();
   t.same(
     inside,
-    plugins.map((name) => `755 root bin/${name}`),
+    executables.map((name) => `755 root bin/${name}`),
   );
-  const sizes = await Promise.all(plugins.map(async (name) => (await stat(join(rootfs, "bin", name))).size));
+  const sizes = await Promise.all(executables.map(async (name) => (await stat(join(rootfs, "bin", name))).size));
   const size = sizes.reduce((sum, one) => sum + one, 0);
   t.ok(size <= 10_000_000, `${size} bytes`);
 
@@ -128,16 +128,16 @@ t.test("the image has nothing but the executables, and installs and uninstalls w
   };
   t.same(
     await run(),
-    plugins.map((name) => `${name}: ${version} installed`),
+    executables.map((name) => `${name}: ${version} installed`),
   );
   t.same(await contents(to), await release(native));
   t.same(
     await run(),
-    plugins.map((name) => `${name}: ${version} already there`),
+    executables.map((name) => `${name}: ${version} already there`),
   );
   t.same(
     await run("--uninstall"),
-    plugins.map((name) => `${name}: ${version} removed`),
+    executables.map((name) => `${name}: ${version} removed`),
   );
   t.same(await contents(to), {});
 });

@@ -1,7 +1,9 @@
 // What becomes of a command line: which verb, what is printed where, which exit status.
 import t from "tap";
-import { commands } from "../../../lib/command/commands.ts";
+import { pluginCommands } from "../../../lib/command/commands.ts";
 import { binding, run } from "./terminal.ts";
+
+const { commands } = pluginCommands;
 
 for (const name of ["--help", "-h", "help"])
   t.test(`${name} says what it is and which verbs there are`, async (t) => {
@@ -29,17 +31,17 @@ for (const { name, usage, options } of commands)
     }
   });
 
-t.test("a verb that there is not is named, with the one that was meant, and the exit status is 2", async (t) => {
+t.test("an unknown command is named with the nearest known one, and ends with status 2", async (t) => {
   t.same(run(binding, ["vesrion"]), {
     status: 2,
     stdout: "",
-    stderr: "a-binding: vesrion: is no verb of this plugin's, did you mean version?; usage: a-binding --help\n",
+    stderr: "a-binding: vesrion: unknown command; did you mean version?; usage: a-binding --help\n",
   });
   t.match(run(binding, ["help", "frobnicate"]), {
     status: 2,
-    stderr: /frobnicate: is no verb of this plugin's; usage/,
+    stderr: /frobnicate: unknown command; usage/,
   });
-  t.match(run(binding, [""]), { status: 2, stderr: /is no verb/ });
+  t.match(run(binding, [""]), { status: 2, stderr: /unknown command/ });
 });
 
 t.test("an argument that a verb does not take is named, with how it is used", async (t) => {

@@ -75,7 +75,7 @@ class Node implements NodeFiles {
     const print = (text: string): unknown => this.printed.push(text);
     const terminal = this as NodeFiles as Terminal;
     return install.run({
-      plugin: {} as never,
+      program: { name: "a-binding", about: "binds" },
       given: read(args, install.options),
       print,
       paint: plain,

@@ -1,8 +1,8 @@
-// A terminal in memory: what a command line asks of the system, and what it printed.
-import type { AnyPlugin, Terminal } from "../../../lib/command/command.ts";
+// A terminal in memory: what a command line asks of the host, and what it printed.
+import type { AnyPlugin, CommandSet, Program, Terminal } from "../../../lib/command/command.ts";
 import { commandLine } from "../../../lib/command/command-line.ts";
+import { pluginCommands } from "../../../lib/command/commands.ts";
 import type { NodeFiles } from "../../../lib/command/installation.ts";
-import type { Sight } from "../../../lib/diagnosis/survey.ts";
 import { sha256 } from "../diagnosis/surveys.ts";
 
 /** What a command line came to. */
@@ -10,8 +10,6 @@ export interface Ended {
   readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
-  /** The paths and directories that were looked at. */
-  readonly looked?: readonly (readonly string[])[];
 }
 
 /** What there is besides the arguments. */
@@ -19,22 +17,26 @@ export interface Surroundings {
   readonly env?: Record<string, string>;
   readonly stdin?: string;
   readonly files?: Readonly<Record<string, string>>;
+  /** Whether standard output is a terminal. */
   readonly terminal?: boolean;
-  /** The pod that there is to look at. */
-  readonly sight?: Sight;
 }
 
-/** A plugin with nothing to it. */
+/** A plugin without any work. */
 export const binding: AnyPlugin = { name: "a-binding", about: "binds" } as never;
 
 /** Runs a command line of the plugin. */
-export function run(plugin: AnyPlugin, args: readonly string[], surroundings: Surroundings = {}): Ended {
-  const { env = {}, stdin = "", files = {}, terminal: shown = false, sight } = surroundings;
-  const looked: string[][] = [];
+export function run(plugin: AnyPlugin, args: readonly string[], surroundings?: Surroundings): Ended {
+  return runCommand(plugin, pluginCommands, args, surroundings);
+}
+
+/** Runs a command line of any program. */
+export function runCommand<P extends Program>(
+  program: P,
+  set: CommandSet<P>,
+  args: readonly string[],
+  { env = {}, stdin = "", files = {}, terminal: shown = false }: Surroundings = {},
+): Ended {
   const out = { stdout: "", stderr: "" };
-  const missing = (path: string): never => {
-    throw Object.assign(new Error(`open ${path}: No such file or directory (ENOENT)`), { code: "ENOENT" });
-  };
   const terminal: Omit<Terminal, keyof NodeFiles | "awaitEnd"> & Pick<Terminal, "stat" | "close" | "readFile"> = {
     env: () => env,
     readStdin: () => stdin,
@@ -50,11 +52,11 @@ export function run(plugin: AnyPlugin, args: readonly string[], surroundings: Su
     openNetns: missing,
     close: () => undefined,
     sha256,
-    lookAt: (path, directories) => {
-      looked.push([path, ...directories]);
-      return sight ?? missing(path);
-    },
   };
-  const status = commandLine(plugin, args, terminal as Terminal);
-  return { status, ...out, ...(looked.length > 0 && { looked }) };
+  return { status: commandLine(program, set, args, terminal as Terminal), ...out };
+}
+
+/** Throws as the host does for a file that is missing. */
+export function missing(path: string): never {
+  throw Object.assign(new Error(`open ${path}: No such file or directory (ENOENT)`), { code: "ENOENT" });
 }

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import t from "tap";
 import { diagnosisOf } from "../../../lib/diagnosis/diagnosis.ts";
 import { type Code, severities } from "../../../lib/diagnosis/finding.ts";
-import type { SeenVf, Sight } from "../../../lib/diagnosis/survey.ts";
+import type { PodSurvey, SurveyedVf } from "../../../lib/diagnosis/survey.ts";
 import { address } from "../plan/pods.ts";
 import {
   bridge,
@@ -21,16 +21,16 @@ import {
   withLink,
 } from "./surveys.ts";
 
-function findings(sight: Sight) {
-  return diagnosisOf(sight, sha256).findings;
+function findings(survey: PodSurvey) {
+  return diagnosisOf(survey, sha256).findings;
 }
 
 /** Without what a record would say besides: for changes that nobody but KubeVirt made. */
-function unrecorded(sight: Sight): Sight {
-  return { ...sight, records: [], links: sight.links.map((link) => ({ ...link, mark: 0 })) };
+function unrecorded(survey: PodSurvey): PodSurvey {
+  return { ...survey, records: [], links: survey.links.map((link) => ({ ...link, mark: 0 })) };
 }
 
-function withVf(more: Partial<SeenVf>): Sight {
+function withVf(more: Partial<SurveyedVf>): PodSurvey {
   return { ...healthy, vfs: [{ ...vf, ...more }] };
 }
 
@@ -44,7 +44,7 @@ const { group: __, ...groupless } = vf;
 const { pf: ___, ...pfless } = vf;
 
 /** What is changed, and all that is found: code, subject, and something of what is said. */
-const cases: readonly (readonly [what: string, sight: Sight, ...found: (readonly [Code, string, RegExp])[]])[] = [
+const cases: readonly (readonly [what: string, survey: PodSurvey, ...found: (readonly [Code, string, RegExp])[]])[] = [
   ["another call at work", { ...healthy, busy: true }, ["another-call", "/run/netns/blue", /half done/]],
   [
     "a record that cannot be read",
@@ -264,9 +264,9 @@ const cases: readonly (readonly [what: string, sight: Sight, ...found: (readonly
   ["a PF without carrier", withVf({ pf: { ...vf.pf!, carrier: false } }), ["pf-no-carrier", "ens1f0", /no carrier/]],
 ];
 
-for (const [what, sight, ...found] of cases)
+for (const [what, survey, ...found] of cases)
   t.test(`${what} is found, and nothing else`, async (t) => {
-    const all = findings(sight).filter(({ code }) => !isConsequence(code, found));
+    const all = findings(survey).filter(({ code }) => !isConsequence(code, found));
     t.match(
       all,
       found.map(([code, subject, fact]) => ({ code, subject, fact, severity: severities[code] })),
@@ -281,7 +281,7 @@ function isConsequence(code: Code, found: readonly (readonly [Code, ...unknown[]
 }
 
 t.test("healthy pods have no findings", async (t) => {
-  for (const sight of [
+  for (const survey of [
     healthy,
     unrecorded(healthy),
     masquerade,
@@ -292,7 +292,7 @@ t.test("healthy pods have no findings", async (t) => {
     withLink("k6t-eth0", { mtu: 1400 }, withLink("eth0", { mtu: 1400 }, unrecorded(healthy))),
     { ...healthy, links: [placeholder, tap, bridge, nic] },
   ])
-    t.same(findings(sight), []);
+    t.same(findings(survey), []);
 });
 
 t.test("every finding has a case here, and a row of its severity in docs/diagnose.md", async (t) => {

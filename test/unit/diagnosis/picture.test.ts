@@ -4,13 +4,13 @@ import { coloured, plain } from "../../../lib/command/paint.ts";
 import { diagnosisOf } from "../../../lib/diagnosis/diagnosis.ts";
 import { documentOf } from "../../../lib/diagnosis/document.ts";
 import { linesOf } from "../../../lib/diagnosis/picture.ts";
-import type { SeenLink, Sight } from "../../../lib/diagnosis/survey.ts";
+import type { PodSurvey, SurveyedLink } from "../../../lib/diagnosis/survey.ts";
 import { recordedLink } from "../../../lib/diagnosis/topology.ts";
 import { address, route } from "../plan/pods.ts";
 import { healthy, masquerade, passtRecord, record, seen, sha256, tap, vf, withLink } from "./surveys.ts";
 
-function drawn(sight: Sight): string[] {
-  return linesOf(diagnosisOf(sight, sha256), plain);
+function drawn(survey: PodSurvey): string[] {
+  return linesOf(diagnosisOf(survey, sha256), plain);
 }
 
 t.test("a pod that bridge-binding wired, and a VF, are drawn from the network to the guest", async (t) => {
@@ -32,7 +32,7 @@ t.test("a pod that bridge-binding wired, and a VF, are drawn from the network to
 });
 
 t.test("joints that let nothing pass are cut, and what is missing is in brackets", async (t) => {
-  const chain = (sight: Sight): string => drawn(sight)[0]!.replace(/ {4}.*/, "");
+  const chain = (survey: PodSurvey): string => drawn(survey)[0]!.replace(/ {4}.*/, "");
   t.equal(
     chain(withLink("tap0", { up: false, carrier: false })),
     "network ─── eth0-nic ─── k6t-eth0 ─╳─ tap0 ┄┄┄ guest",
@@ -49,7 +49,7 @@ t.test("joints that let nothing pass are cut, and what is missing is in brackets
 t.test("passt serves the link that the default route goes by, else the primary one", async (t) => {
   const [infra, secondary] = [seen({ name: "eth0" }), seen({ name: "pod16477688c0e" })];
   const primary = seen({ name: "ovn-udn1", routes: [route("0.0.0.0/0", "10.0.0.1")] });
-  const served = (...links: SeenLink[]): string[] =>
+  const served = (...links: SurveyedLink[]): string[] =>
     drawn({ ...healthy, records: [passtRecord], links }).flatMap((line) => /─ (\S+) ─── passt/.exec(line)?.[1] ?? []);
   t.strictSame(served(infra, secondary, primary), ["ovn-udn1"]);
   t.strictSame(served(secondary, infra), ["eth0"]);
@@ -58,12 +58,12 @@ t.test("passt serves the link that the default route goes by, else the primary o
 
 t.test("what is special about a tap and its port is told", async (t) => {
   const port = { learning: true, isolated: true, vlans: [{ first: 100, last: 200, pvid: false, untagged: false }] };
-  const sight = withLink("tap0", {
+  const survey = withLink("tap0", {
     tap: { owner: 107, group: -1, multiQueue: true },
     queues: 4,
     port: { ...port, stations: ["0a:58:0a:f4:00:07"] },
   });
-  const row = drawn(sight).find((line) => line.startsWith("tap0 "))!;
+  const row = drawn(survey).find((line) => line.startsWith("tap0 "))!;
   t.match(row, "isolated, VLANs 100-200, leads to 0a:58:0a:f4:00:07, owner 107, multi-queue, 4 open, open in qemu-kvm");
 });
 
@@ -100,8 +100,8 @@ t.test("for machines there is one shape, which stays", async (t) => {
       remedy: "nsenter --net=/run/netns/blue ip link set tap0 up",
     },
   ]);
-  const [wire] = document.wires;
-  const { links, ...rest } = wire!;
+  const [nicPath] = document.wires;
+  const { links, ...rest } = nicPath!;
   t.strictSame(rest, {
     kind: "bridge",
     maker: "bridge-binding",

@@ -1,21 +1,21 @@
 // What is seen of a VF that sriov-vfio gave to a pod, on a node in memory that is like one with igb's VFs, and what a diagnosis makes of it.
 import t from "tap";
 import { diagnosisOf } from "../../../lib/diagnosis/diagnosis.ts";
-import type { Sight } from "../../../lib/diagnosis/survey.ts";
+import type { PodSurvey } from "../../../lib/diagnosis/survey.ts";
 import type { Allocation } from "../../../lib/plan/allocations.ts";
 import { journal, PluginOnNode, pf, vf } from "../sriov-vfio/node.ts";
 
 // After the node's module, which puts its calls in the place of the host's.
-const { lookAtVf } = await import("../../../lib/diagnosis/survey-vf.ts");
+const { surveyVf } = await import("../../../lib/diagnosis/survey-vf.ts");
 
 /** A node with the VF in a pod, and a look at it. */
 function given() {
   const plugin = new PluginOnNode();
   plugin.add({ conf: { mac: "02:00:00:00:00:01", vlan: 100, spoofchk: "off" } });
   const entry: Allocation = JSON.parse(plugin.node.pci.files.read(`${journal}/${plugin.records[0]}`));
-  const look = () => lookAtVf(entry);
+  const look = () => surveyVf(entry);
   const findings = (): string[] => {
-    const sight: Sight = {
+    const survey: PodSurvey = {
       netns: { path: "/run/netns/pod", inode: 4026532001 },
       busy: false,
       links: [],
@@ -27,7 +27,7 @@ function given() {
       vfs: [look()],
       holders: [],
     };
-    return diagnosisOf(sight, plugin.node.sha256).findings.map(({ code, subject }) => `${code} ${subject}`);
+    return diagnosisOf(survey, plugin.node.sha256).findings.map(({ code, subject }) => `${code} ${subject}`);
   };
   const deeds = plugin.node.deeds.length;
   return { plugin, node: plugin.node, look, findings, changed: () => plugin.node.deeds.length > deeds };

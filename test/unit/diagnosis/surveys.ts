@@ -1,6 +1,6 @@
 // Pods as they are seen, healthy ones: what tests break.
 import { createHash } from "node:crypto";
-import type { SeenLink, SeenRecord, SeenVf, Sight } from "../../../lib/diagnosis/survey.ts";
+import type { PodSurvey, SurveyedLink, SurveyedRecord, SurveyedVf } from "../../../lib/diagnosis/survey.ts";
 import { address, link } from "../plan/pods.ts";
 
 export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
@@ -9,16 +9,16 @@ export const guestMac = "0a:58:0a:f4:00:07";
 /** "kt", and the pod link's index. */
 const mark = 0x6b740002;
 
-type Change = SeenRecord["entry"]["changes"][number];
+type Change = SurveyedRecord["entry"]["changes"][number];
 
 /** A link of a pod's. */
-export function seen(more: Partial<SeenLink> & Pick<SeenLink, "name">): SeenLink {
+export function seen(more: Partial<SurveyedLink> & Pick<SurveyedLink, "name">): SurveyedLink {
   return { ...link(more), carrier: true, duplicates: [], ...more };
 }
 
 const port = { learning: true, isolated: false, vlans: [], stations: [] };
 
-export const nic: SeenLink = seen({
+export const nic: SurveyedLink = seen({
   name: "eth0-nic",
   index: 2,
   mac: "02:00:00:00:00:0b",
@@ -28,7 +28,7 @@ export const nic: SeenLink = seen({
   portState: 3,
 });
 
-export const bridge: SeenLink = seen({
+export const bridge: SurveyedLink = seen({
   name: "k6t-eth0",
   index: 3,
   kind: "bridge",
@@ -40,7 +40,7 @@ export const bridge: SeenLink = seen({
   addresses: [address("169.254.75.10/32")],
 });
 
-export const tap: SeenLink = seen({
+export const tap: SurveyedLink = seen({
   name: "tap0",
   index: 4,
   kind: "tap",
@@ -55,7 +55,7 @@ export const tap: SeenLink = seen({
   vnetHeader: true,
 });
 
-export const placeholder: SeenLink = seen({
+export const placeholder: SurveyedLink = seen({
   name: "eth0",
   index: 5,
   kind: "dummy",
@@ -66,7 +66,7 @@ export const placeholder: SeenLink = seen({
   addresses: [address("10.244.0.7/24"), address("fd00::7/64")],
 });
 
-const entry: SeenRecord["entry"] = {
+const entry: SurveyedRecord["entry"] = {
   network: "bridge-binding",
   containerId: "c1",
   ifname: "net1",
@@ -86,14 +86,14 @@ function bare({
   carrier: __,
   duplicates: ___,
   ...planned
-}: SeenLink): Extract<Change, { do: "create" }>["link"] {
+}: SurveyedLink): Extract<Change, { do: "create" }>["link"] {
   return planned;
 }
 
-export const record: SeenRecord = { directory: "/run/bridge-binding", entry, pending: false, here: true };
+export const record: SurveyedRecord = { directory: "/run/bridge-binding", entry, pending: false, here: true };
 
 /** A record of passt-binding's. */
-export const passtRecord: SeenRecord = {
+export const passtRecord: SurveyedRecord = {
   directory: "/run/passt-binding",
   pending: false,
   here: true,
@@ -108,7 +108,7 @@ export const passtRecord: SeenRecord = {
 };
 
 /** A pod that bridge-binding wired. */
-export const healthy: Sight = {
+export const healthy: PodSurvey = {
   netns: { path: "/run/netns/blue", inode: 4026532001 },
   busy: false,
   links: [seen({ name: "lo", kind: "", index: 1, mac: "00:00:00:00:00:00" }), nic, bridge, tap, placeholder],
@@ -128,7 +128,7 @@ export const healthy: Sight = {
 };
 
 /** A VF that a hypervisor has open. */
-export const vf: SeenVf = {
+export const vf: SurveyedVf = {
   device: "0000:01:10.1",
   there: true,
   driver: "vfio-pci",
@@ -151,17 +151,21 @@ export const vf: SeenVf = {
 };
 
 /** The pod with one of its links changed, or taken away. */
-export function withLink(name: string, more: Partial<SeenLink> | undefined, sight: Sight = healthy): Sight {
+export function withLink(
+  name: string,
+  more: Partial<SurveyedLink> | undefined,
+  survey: PodSurvey = healthy,
+): PodSurvey {
   return {
-    ...sight,
-    links: sight.links.flatMap((one) =>
-      one.name !== name ? [one] : more === undefined ? [] : [{ ...one, ...more } as SeenLink],
+    ...survey,
+    links: survey.links.flatMap((one) =>
+      one.name !== name ? [one] : more === undefined ? [] : [{ ...one, ...more } as SurveyedLink],
     ),
   };
 }
 
 /** KubeVirt's own masquerade binding. */
-export const masquerade: Sight = {
+export const masquerade: PodSurvey = {
   ...healthy,
   links: [
     seen({ name: "eth0", index: 2, addresses: [address("10.244.0.7/24")] }),

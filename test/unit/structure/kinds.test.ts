@@ -13,7 +13,7 @@ async function undecided(t: Test, file: string, from: string, to: string): Promi
   // Not below .tap: the compiler passes over folders whose name begins with a dot.
   const copy = mkdtempSync(join(tmpdir(), "kinds-"));
   t.teardown(() => rmSync(copy, { recursive: true }));
-  for (const name of ["lib", "plugins", "examples", "tsconfig.json"])
+  for (const name of ["lib", "plugins", "commands", "examples", "tsconfig.json"])
     cpSync(join(root, name), join(copy, name), { recursive: true });
   symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
   const before = readFileSync(join(copy, file), "utf8");

@@ -15,10 +15,10 @@ const layers: readonly (readonly string[])[] = [
   ["lib/plugin"],
   ["lib/diagnosis"],
   ["lib/command"],
-  ["plugins", "examples"],
+  ["plugins", "commands", "examples"],
 ];
 
-/** The folder that makes a unit: of plugins and examples each one, of lib its folders. */
+/** The folder that makes a unit: of plugins, commands and examples each one, of lib its folders. */
 function unitOf(file: string): string {
   const [top, folder = ""] = file.split("/");
   return `${top}/${folder}`;
@@ -36,7 +36,7 @@ function faultOf(from: string, to: string): string | undefined {
 }
 
 t.test("no file of the executables imports from a higher layer", async (t) => {
-  const imports = await importsOf(root, "lib", "plugins", "examples");
+  const imports = await importsOf(root, "lib", "plugins", "commands", "examples");
 
   const faults = [...imports].flatMap(([from, targets]) => targets.flatMap((to) => faultOf(from, to) ?? []));
 

@@ -12,7 +12,7 @@ t.test("a VF that was given is drawn and healthy, and what is done to it at its 
   const { run, path, journal } = await podWith(t, vf, { ...asked, mac: "02:00:00:00:00:01" });
   t.match(await run("ADD"), { status: 0 });
   const group = groupOf(vf.address)!;
-  const look = (...flags: string[]) => diagnose([...flags, "--data-dir", journal, path], "bridge-binding");
+  const look = (...flags: string[]) => diagnose([...flags, "--data-dir", journal, path]);
   const findings = async (): Promise<string[]> =>
     JSON.parse((await look("--json")).stdout).findings.map(
       ({ code, subject }: { code: string; subject: string }) => `${code} ${subject}`,

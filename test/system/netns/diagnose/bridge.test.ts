@@ -7,6 +7,7 @@ import { attachmentOf } from "../../../harness/attachment.ts";
 import { startGuest } from "../../../harness/guest.ts";
 import { ip, links, writeSysctls } from "../../../harness/ip.ts";
 import type { Namespace } from "../../../harness/namespaces.ts";
+import { callPlugin, dist } from "../../../harness/plugin.ts";
 import { createPod } from "../../../harness/pod.ts";
 import { differences, snapshot } from "../../../harness/snapshot.ts";
 import { blue } from "../bridge-binding/binding.ts";
@@ -141,18 +142,35 @@ const breakages: Record<string, Breakage> = {
   },
 };
 
-t.test("a pod that is wired is healthy, by each of the executables and in words", async (t) => {
+t.test("diagnose draws a healthy pod, in words and as a document", async (t) => {
   const { pod, dataDir, document } = await patientOf(t);
-  for (const plugin of ["bridge-binding", "passt-binding", "sriov-vfio"]) {
-    const { status, stdout, stderr } = await diagnose(["--data-dir", dataDir, pod.namespace.name], plugin);
-    t.match({ status, stderr }, { status: 0, stderr: "" }, plugin);
-    t.match(stdout, /^network ─── eth0-nic ─── k6t-eth0 ─── tap0 ┄┄┄ guest {4}bridge-binding, net1 of container-/);
-    t.match(stdout, /^tap0 +tap +up .* port of k6t-eth0, owner 107, group 107, single queue, not open$/m);
-    t.match(stdout, /^eth0 .* down .* 10\.1\.0\.2\/24, fd00:1::2\/64, tells of the guest$/m);
-    t.match(stdout, /Nothing is wrong/);
-    t.notMatch(stdout, "\x1b", "plain in a pipe");
-  }
+
+  const { status, stdout, stderr } = await diagnose(["--data-dir", dataDir, pod.namespace.name]);
+
+  t.match({ status, stderr }, { status: 0, stderr: "" });
+  t.match(stdout, /^network ─── eth0-nic ─── k6t-eth0 ─── tap0 ┄┄┄ guest {4}bridge-binding, net1 of container-/);
+  t.match(stdout, /^tap0 +tap +up .* port of k6t-eth0, owner 107, group 107, single queue, not open$/m);
+  t.match(stdout, /^eth0 .* down .* 10\.1\.0\.2\/24, fd00:1::2\/64, tells of the guest$/m);
+  t.match(stdout, /Nothing is wrong/);
+  t.notMatch(stdout, "\x1b", "plain in a pipe");
   t.match(await document(), { status: 0, healthy: true, findings: [] });
+});
+
+t.test("diagnose of a plugin names the program that it moved to", async (t) => {
+  for (const plugin of ["bridge-binding", "passt-binding", "sriov-vfio"]) {
+    const { exitCode, stdout, stderr } = await execa(`${dist}/${plugin}`, ["diagnose", "4711"], { reject: false });
+
+    t.same([exitCode, stdout], [2, ""]);
+    t.match(stderr, `${plugin}: diagnose: moved to vmnet, in the same directory; run vmnet diagnose`);
+  }
+});
+
+t.test("vmnet refuses to be a netconf's plugin", async (t) => {
+  for (const verb of ["ADD", "DEL", "VERSION"]) {
+    const { status, error } = await callPlugin("vmnet", verb, { containerId: "c", netns: "/nowhere", ifname: "eth0" });
+
+    t.match({ status, error }, { status: 1, error: { code: 7, msg: "type: vmnet is not a CNI plugin" } }, verb);
+  }
 });
 
 t.test("a pod stays as it is, healthy or broken, and so do its records", async (t) => {

@@ -13,9 +13,9 @@ export interface Diagnosed {
   readonly stderr: string;
 }
 
-/** Calls the verb of one of the executables, without CNI_COMMAND. */
-export async function diagnose(args: readonly string[], plugin = "passt-binding"): Promise<Diagnosed> {
-  const { exitCode, stdout, stderr } = await execa(`${dist}/${plugin}`, ["diagnose", ...args], {
+/** Calls the command as an operator does. */
+export async function diagnose(args: readonly string[]): Promise<Diagnosed> {
+  const { exitCode, stdout, stderr } = await execa(`${dist}/vmnet`, ["diagnose", ...args], {
     reject: false,
     extendEnv: false,
     env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
@@ -24,7 +24,7 @@ export async function diagnose(args: readonly string[], plugin = "passt-binding"
   return { status: exitCode, stdout, stderr };
 }
 
-/** A pod, and how it is diagnosed: by an executable that did not wire it. */
+/** A pod, and how it is diagnosed. */
 export interface Patient {
   readonly pod: Pod;
   readonly network: Network;

@@ -11,7 +11,7 @@ import { diagnose, patientOf } from "./diagnosing.ts";
 t.test("a pod that is prepared for passt is healthy, and stays as it is", async (t) => {
   const { pod, dataDir } = await patientOf(t, "passt-binding", { families: "ipv4" });
   const before = await snapshot(pod.namespace);
-  const { status, stdout } = await diagnose(["--data-dir", dataDir, pod.namespace.path], "bridge-binding");
+  const { status, stdout } = await diagnose(["--data-dir", dataDir, pod.namespace.path]);
   t.equal(status, 0);
   t.match(stdout, /^network ─── eth0 ─── passt ─── guest {4}passt-binding, net1 of container-/);
   t.match(stdout, /^unprivileged ports from 0, pings for groups 107 to 107$/m);
@@ -64,15 +64,15 @@ t.test("a pod is named by its path, by its name below /run/netns, or by a proces
 
 t.test("what cannot be looked at ends with 3, and says why; what makes no sense with 2", async (t) => {
   for (const [args, status, stderr] of [
-    [["no-such-pod"], 3, "passt-binding: /run/netns/no-such-pod: is not there: no such network namespace or process"],
-    [["4194305"], 3, "passt-binding: /proc/4194305/ns/net: is not there: no such network namespace or process"],
-    [["/etc/passwd"], 3, "passt-binding: /etc/passwd: is no network namespace"],
-    [["/etc"], 3, "passt-binding: /etc: is no network namespace"],
-    [["/proc/self/ns/net"], 3, "passt-binding: /proc/self/ns/net: is the node's own network namespace, not a pod's"],
+    [["no-such-pod"], 3, "vmnet: /run/netns/no-such-pod: is not there: no such network namespace or process"],
+    [["4194305"], 3, "vmnet: /proc/4194305/ns/net: is not there: no such network namespace or process"],
+    [["/etc/passwd"], 3, "vmnet: /etc/passwd: is no network namespace"],
+    [["/etc"], 3, "vmnet: /etc: is no network namespace"],
+    [["/proc/self/ns/net"], 3, "vmnet: /proc/self/ns/net: is the node's own network namespace, not a pod's"],
     [["--data-dir", "/run/no-such-journal", "blue"], 3, /no-such-journal/],
     [["--data-dir", "journal", "blue"], 2, /must be an absolute path/],
-    [[], 2, /^passt-binding: a network namespace or a process is missing; usage: /],
-    [["blue", "red"], 2, /^passt-binding: red: is not expected; usage: /],
+    [[], 2, /^vmnet: a network namespace or a process is missing; usage: /],
+    [["blue", "red"], 2, /^vmnet: red: is not expected; usage: /],
     [["--jsn", "blue"], 2, /did you mean --json/],
   ] as const)
     t.match(await diagnose(args), { status, stdout: "", stderr }, args.join(" "));
@@ -84,8 +84,8 @@ t.test("who is not root is told to be", async (t) => {
   const directory = await mkdtemp("/tmp/diagnose-");
   t.teardown(() => rm(directory, { recursive: true }));
   await chmod(directory, 0o755);
-  await copyFile(`${dist}/bridge-binding`, `${directory}/bridge-binding`);
-  const command = ["--reuid=1000", "--regid=1000", "--clear-groups", `${directory}/bridge-binding`, "diagnose"];
+  await copyFile(`${dist}/vmnet`, `${directory}/vmnet`);
+  const command = ["--reuid=1000", "--regid=1000", "--clear-groups", `${directory}/vmnet`, "diagnose"];
   const { exitCode, stderr } = await execa("setpriv", [...command, pod.namespace.path], { reject: false });
   t.equal(exitCode, 3, stderr);
   t.match(stderr, /cannot be entered without root's rights \(CAP_SYS_ADMIN\); use sudo/);

@@ -1,9 +1,8 @@
 // What `check` and `gc` have in common: where records are, and how an attachment on record is called.
 
 import type { Operator, Subject } from "../plugin/operator.ts";
-import type { Option } from "./arguments.ts";
-import { UsageError } from "./arguments.ts";
-import type { Invocation } from "./command.ts";
+import { type Option, UsageError } from "./arguments.ts";
+import type { AnyPlugin, Invocation } from "./command.ts";
 
 export const dataDir: Option = {
   name: "data-dir",
@@ -12,19 +11,22 @@ export const dataDir: Option = {
 };
 
 /** The plugin's part. Throws an Error where it has none. */
-export function operatorOf({ plugin }: Invocation, verb: string): Operator<unknown> {
+export function operatorOf({ program: plugin }: Invocation<AnyPlugin>, verb: string): Operator<unknown> {
   if (plugin.operator === undefined)
     throw new Error(`${verb}: ${plugin.name} has no such verb, because it keeps no records of what it did`);
   return plugin.operator;
 }
 
 /** The records' directory. Throws as {@link askedDirectory} does. */
-export function directoryOf(invocation: Invocation, operator: Operator<unknown>): string {
+export function directoryOf(invocation: Invocation<AnyPlugin>, operator: Operator<unknown>): string {
   return askedDirectory(invocation) ?? operator.dataDir;
 }
 
 /** What `--data-dir` names. Throws a UsageError for what is no absolute path, and an Error where there is no such directory. */
-export function askedDirectory({ given, terminal }: Pick<Invocation, "given" | "terminal">): string | undefined {
+export function askedDirectory({
+  given,
+  terminal,
+}: Pick<Invocation<AnyPlugin>, "given" | "terminal">): string | undefined {
   const asked = given.values["data-dir"];
   if (asked === undefined) return undefined;
   if (!asked.startsWith("/"))
@@ -40,7 +42,7 @@ export function subjectText({ ifname, containerId, network, netns, device }: Sub
 }
 
 /** A process's network namespace, one by its name below /run/netns, a path, or `undefined` for what is none of these. */
-export function netnsPath(text: string, { terminal }: Pick<Invocation, "terminal">): string | undefined {
+export function netnsPath(text: string, { terminal }: Pick<Invocation<AnyPlugin>, "terminal">): string | undefined {
   if (text.includes("/")) return text;
   const isThere = (path: string): boolean => {
     try {

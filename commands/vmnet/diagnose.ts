@@ -1,11 +1,13 @@
-// `diagnose`: draws the wiring of a pod, whoever made it, and walks the list that operators walk by hand.
-import { diagnosisOf } from "../diagnosis/diagnosis.ts";
-import { documentOf } from "../diagnosis/document.ts";
-import { linesOf } from "../diagnosis/picture.ts";
-import { json, UsageError } from "./arguments.ts";
-import { type Command, exit } from "./command.ts";
-import { printable } from "./paint.ts";
-import { askedDirectory } from "./subject.ts";
+// `diagnose`: draws how a pod's NICs are connected, whichever plugin did it, and runs the checks that an operator would run by hand.
+
+import { json, UsageError } from "../../lib/command/arguments.ts";
+import { type Command, exit } from "../../lib/command/command.ts";
+import { printable } from "../../lib/command/paint.ts";
+import { askedDirectory } from "../../lib/command/records.ts";
+import { diagnosisOf } from "../../lib/diagnosis/diagnosis.ts";
+import { documentOf } from "../../lib/diagnosis/document.ts";
+import { linesOf } from "../../lib/diagnosis/picture.ts";
+import type { PodSurvey } from "../../lib/diagnosis/survey.ts";
 
 /** Where the plugins' records are unless their configurations say otherwise (dataDir). */
 const directories = ["/run/bridge-binding", "/run/passt-binding", "/run/sriov-vfio"];
@@ -14,18 +16,22 @@ const directories = ["/run/bridge-binding", "/run/passt-binding", "/run/sriov-vf
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it is about
 const coloured = /(\x1b\[\d+m)/;
 
-export const diagnose: Command = {
+/** Surveys the pod at a namespace's path, with the records in the directories. Changes nothing. */
+type Survey = (path: string, directories: readonly string[]) => PodSurvey;
+
+/** The command, with the survey that it reads. */
+export const diagnoseWith = (survey: Survey): Command => ({
   name: "diagnose",
   usage: "[--json] [--data-dir DIR] <netns path | pid>",
-  about: "draws the wiring of a pod, whichever plugin made it, and says what is wrong with it and what to do",
+  about: "draws how a pod's NICs are connected, and names each problem with its remedy",
   options: [
     json,
-    { name: "data-dir", value: "DIR", about: `look for records here too, beside ${directories.join(", ")}` },
+    { name: "data-dir", value: "DIR", about: `read records here too, in addition to ${directories.join(", ")}` },
   ],
   operands: 1,
   more: [
     "The pod is named by its network namespace (a path, or a name below /run/netns), or by the ID of one of its",
-    "processes, such as the one that `crictl inspectp` tells. Nothing is changed.",
+    "processes, such as the one that `crictl inspectp` prints. Nothing is changed.",
   ],
 
   run({ given, print, paint, terminal }) {
@@ -33,16 +39,13 @@ export const diagnose: Command = {
     const [operand] = operands;
     if (operand === undefined || operand === "") throw new UsageError("a network namespace or a process is missing");
     const own = askedDirectory({ given, terminal });
-    const sight = terminal.lookAt(
-      pathOf(operand),
-      own === undefined ? directories : [...new Set([...directories, own])],
-    );
-    const diagnosis = diagnosisOf(sight, terminal.sha256);
+    const all = own === undefined ? directories : [...new Set([...directories, own])];
+    const diagnosis = diagnosisOf(survey(pathOf(operand), all), terminal.sha256);
     if (flags.has("json")) print(JSON.stringify(documentOf(diagnosis)));
     else print(linesOf(diagnosis, paint).map(shown).join("\n"));
     return diagnosis.findings.length === 0 ? exit.healthy : exit.findings;
   },
-};
+});
 
 /** `4711` is a process, `blue` is a namespace that `ip netns` knows, everything else is a path. */
 function pathOf(operand: string): string {
