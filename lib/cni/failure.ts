@@ -32,11 +32,11 @@ export function explain(failure: unknown): Explanation {
   return { code: cniCodeOf(failure), msg, details: details.join("; ") };
 }
 
-/** What a look finds wrong, which it gives, or why it could not look. */
-export function fault(look: () => unknown): string[] {
+/** Runs the check. Returns its message if it throws, otherwise nothing. */
+export function faultsOf(check: () => void): string[] {
   try {
-    const found = look();
-    return typeof found === "string" ? [found] : [];
+    check();
+    return [];
   } catch (failure) {
     return [(failure as Error).message];
   }

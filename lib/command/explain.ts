@@ -8,7 +8,7 @@ import { openNetns } from "../cni/netns.ts";
 import type { Netns } from "../cni/plugin.ts";
 import { ipamTypeFor, previousOf } from "../cni/verbs.ts";
 import { configVersion } from "../cni/versions.ts";
-import type { Preview, Prospect } from "../plugin/operator.ts";
+import type { DryRun, DryRunCall } from "../plugin/operator.ts";
 import { json, type Option, UsageError } from "./arguments.ts";
 import { type AnyPlugin, type Command, exit, type Invocation } from "./command.ts";
 import { type Found, netconfIn } from "./netconf-file.ts";
@@ -27,7 +27,7 @@ const options: readonly Option[] = [
 /** What is known of an ADD. */
 interface Explained {
   readonly conf?: Readonly<Record<string, unknown>>;
-  readonly preview?: Preview;
+  readonly dryRun?: DryRun;
   /** The document that the runtime would be given. */
   readonly result?: JsonObject;
   readonly refused?: Explanation;
@@ -88,7 +88,7 @@ function explanation(
       notes.push("what the plugins before it in the list would have given is not known, and taken for nothing");
     if (type !== undefined)
       notes.push(`the IPAM plugin ${type} would be asked for addresses first, which is not done here`);
-    const call: Prospect<unknown> = {
+    const call: DryRunCall<unknown> = {
       network,
       cniVersion,
       object,
@@ -100,14 +100,14 @@ function explanation(
       ...(prevResult !== undefined && { prevResult }),
       ...(netns !== undefined && { netns }),
     };
-    const preview = plugin.operator?.preview(call);
+    const dryRun = plugin.operator?.dryRun(call);
     if (plugin.operator === undefined) notes.push(`${plugin.name} has no plan that could be told beforehand`);
-    else if (preview !== undefined && given.values["container-id"] === undefined)
+    else if (dryRun !== undefined && given.values["container-id"] === undefined)
       notes.push(
         `the container's ID is not known: what is made of it, such as MAC addresses, is that of one called ${containerId}`,
       );
-    const result = preview?.result && writeResult(preview.result, cniVersion, prevResult);
-    return { ...(conf && { conf }), ...(preview && { preview }), ...(result && { result }), notes };
+    const result = dryRun?.result && writeResult(dryRun.result, cniVersion, prevResult);
+    return { ...(conf && { conf }), ...(dryRun && { dryRun }), ...(result && { result }), notes };
   } catch (failure) {
     return { ...(conf && { conf }), refused: explained(failure), notes };
   }
@@ -131,10 +131,10 @@ function netnsOf(invocation: Invocation<AnyPlugin>): Netns | undefined {
   }
 }
 
-function documentOf({ conf, preview, result, refused, notes }: Explained): object {
+function documentOf({ conf, dryRun, result, refused, notes }: Explained): object {
   return {
     ...(conf && { conf }),
-    ...(preview && { changes: preview.changes, words: preview.words }),
+    ...(dryRun && { changes: dryRun.changes, words: dryRun.words }),
     ...(result && { result }),
     ...(refused && { refused }),
     notes,
@@ -143,7 +143,7 @@ function documentOf({ conf, preview, result, refused, notes }: Explained): objec
 
 function linesOf(
   { program: plugin, paint, given }: Invocation<AnyPlugin>,
-  { conf, preview, result, refused, notes }: Explained,
+  { conf, dryRun, result, refused, notes }: Explained,
   { object }: Found,
 ): string[] {
   const told: string[] = [];
@@ -152,8 +152,8 @@ function linesOf(
     told.push(paint.bad("ADD would refuse this"));
     for (const fact of refused.msg.split("; ")) told.push(`  ${printable(fact)}`);
     if (refused.details !== "") told.push(`  ${paint.faint("do:")} ${printable(refused.details)}`);
-  } else if (preview !== undefined) {
-    told.push(paint.strong(`${plugin.name} ADD would do this, in order`), ...planLines(preview));
+  } else if (dryRun !== undefined) {
+    told.push(paint.strong(`${plugin.name} ADD would do this, in order`), ...planLines(dryRun));
     if (result !== undefined) told.push("", paint.strong("It would report"), `  ${printable(JSON.stringify(result))}`);
   } else
     told.push(
@@ -174,7 +174,7 @@ function fieldLines(conf: NonNullable<Explained["conf"]>, object: JsonObject, pa
   });
 }
 
-function planLines({ words }: Preview): string[] {
+function planLines({ words }: DryRun): string[] {
   if (words.length === 0) return ["  nothing"];
   return words.flatMap(({ what, steps }, position) => [
     `  ${position + 1}. ${printable(what)}`,

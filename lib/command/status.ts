@@ -1,8 +1,8 @@
 // `status`: whether an ADD could be served on this node. Multus never sends STATUS.
-import { explain, fault } from "../cni/failure.ts";
+import { explain, faultsOf } from "../cni/failure.ts";
 import { ipamTypeFor } from "../cni/verbs.ts";
 import { newest } from "../cni/versions.ts";
-import type { Look } from "../plugin/operator.ts";
+import type { Requirement } from "../plugin/operator.ts";
 import { json } from "./arguments.ts";
 import { type AnyPlugin, type Command, exit } from "./command.ts";
 import { type Found, netconfIn } from "./netconf-file.ts";
@@ -23,8 +23,7 @@ export const status: Command<AnyPlugin> = {
     const { program: plugin, given, print, paint } = invocation;
     const [file] = given.operands;
     const { object }: Found = file === undefined ? { object: {}, chained: false } : netconfIn(file, invocation);
-    const looks = looksOf(plugin, object);
-    const outcomes = looks.map(({ what, fault: look }) => ({ what, faults: fault(look) }));
+    const outcomes = requirementsOf(plugin, object).map(({ what, check }) => ({ what, faults: faultsOf(check) }));
     const healthy = outcomes.every(({ faults }) => faults.length === 0);
     if (given.flags.has("json")) {
       print(JSON.stringify({ plugin: plugin.name, healthy, looks: outcomes }));
@@ -43,41 +42,38 @@ export const status: Command<AnyPlugin> = {
   },
 };
 
-/** What there is to look at. A faulty configuration is one of the faults, and then the node is looked at for what is valid of it. */
-function looksOf(plugin: AnyPlugin, object: Found["object"]): Look[] {
+/** What to check. An invalid netconf is one of the faults; then what is valid of it counts. */
+function requirementsOf(plugin: AnyPlugin, object: Found["object"]): Requirement[] {
   let conf: unknown;
-  let invalid: string | undefined;
+  let invalid: unknown;
   try {
     conf = plugin.netconf.parse(object);
   } catch (failure) {
-    invalid = explain(failure).msg;
+    invalid = failure;
     conf = plugin.netconf.salvage(object);
   }
   const call = { network: "status", cniVersion: newest, object, warn: () => undefined, conf };
+  const own = { what: `${plugin.name}: what it needs of the node`, check: () => plugin.status(call) };
   return [
-    { what: "configuration", fault: () => invalid },
-    ...(plugin.operator?.looks(conf) ?? [
-      {
-        what: `${plugin.name}: what it needs of the node`,
-        fault: () => {
-          plugin.status(call);
-          return;
-        },
+    {
+      what: "configuration",
+      check() {
+        if (invalid !== undefined) throw new Error(explain(invalid).msg, { cause: invalid });
       },
-    ]),
-    ...ipamLooks(plugin, object),
+    },
+    ...(plugin.operator?.requirements(conf) ?? [own]),
+    ...ipamRequirements(plugin, object),
   ];
 }
 
-/** The IPAM plugin has a STATUS of its own, which only a runtime can ask: it knows where the plugin is. */
-function ipamLooks(plugin: AnyPlugin, object: Found["object"]): Look[] {
+/** The IPAM plugin has a STATUS of its own, which only a runtime can call: it knows where the plugin is. */
+function ipamRequirements(plugin: AnyPlugin, object: Found["object"]): Requirement[] {
   if (object.ipam === undefined || object.ipam === null) return [];
   return [
     {
-      what: "ipam: what it names is not asked for its own STATUS, which takes a runtime",
-      fault: () => {
+      what: "ipam: the STATUS of its plugin is not called, which takes a runtime",
+      check() {
         ipamTypeFor(plugin, object);
-        return;
       },
     },
   ];

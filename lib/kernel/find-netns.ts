@@ -5,7 +5,7 @@ import { openRtnetlink } from "../netlink/socket.ts";
 import { type Entry, type Identity, isSameNetns } from "../plan/journal.ts";
 
 /** `there`: at `path`, which is another one than before where it has `moved`. */
-export type Whereabouts =
+export type NetnsLocation =
   | { readonly is: "there"; readonly path: string; readonly moved: boolean }
   | { readonly is: "gone" }
   | { readonly is: "unclear"; readonly why: string };
@@ -31,7 +31,7 @@ export function identityHere(cookie: string | undefined): Identity {
 }
 
 /** Gives what finds namespaces: it looks through the node once, when the first one is not where it was. */
-export function locator(): (netns: Entry["netns"]) => Whereabouts {
+export function netnsFinder(): (netns: Entry["netns"]) => NetnsLocation {
   let places: ReadonlyMap<number, readonly string[]> | undefined;
   return (netns) => {
     if (isNodes(netns, {}, host))

@@ -75,14 +75,15 @@ function locked(path: string, patience: number): number {
   }
 }
 
-/** Why no namespace can be entered; undefined where one can: setns(2) asks for the rights to our own, too. */
-export function entranceFault(): string | undefined {
+/** Throws an Error if this process may not enter namespaces. setns(2) demands the same rights for the own one. */
+export function checkCanEnterNetns(): void {
   const own = host.openNetns("/proc/thread-self/ns/net");
   try {
     host.inNetns(own, () => undefined);
-    return undefined;
   } catch (failure) {
-    return `network namespaces cannot be entered, which takes CAP_SYS_ADMIN: ${(failure as Error).message}`;
+    throw new Error(`network namespaces cannot be entered without CAP_SYS_ADMIN: ${(failure as Error).message}`, {
+      cause: failure,
+    });
   } finally {
     host.close(own);
   }

@@ -14,16 +14,15 @@ export function writeSysctl(key: string, value: string): void {
   host.writeFile(pathOf(key), value);
 }
 
-/** Why the sysctl could not be written; undefined where it can. */
-export function sysctlFault(key: string): string | undefined {
+/** Throws an Error if the sysctl does not exist or cannot be written. Changes nothing. */
+export function checkSysctl(key: string): void {
   try {
     host.checkWritable(pathOf(key));
-    return undefined;
   } catch (failure) {
     const code = codeOf(failure);
-    if (code === "ENOENT") return `${key}: the kernel has no such sysctl`;
-    const cause = code === "EROFS" ? "/proc/sys is read-only here, which it is not in a privileged container" : code;
-    return `${key}: cannot be written: ${cause}`;
+    if (code === "ENOENT") throw new Error(`${key}: the kernel has no such sysctl`, { cause: failure });
+    const reason = code === "EROFS" ? "/proc/sys is read-only here, which it is not in a privileged container" : code;
+    throw new Error(`${key}: cannot be written: ${reason}`, { cause: failure });
   }
 }
 

@@ -16,10 +16,10 @@ export interface Operator<C> {
   check(dataDir: string, only?: Selection): Inspection;
   /** Removes what belongs to attachments whose namespace is certainly gone; with `dryRun`, only says what would be. Goes on past failures. */
   collect(dataDir: string, dryRun: boolean): Collection;
-  /** What STATUS looks at. */
-  looks(conf: C): readonly Look[];
+  /** What STATUS checks. */
+  requirements(conf: C): readonly Requirement[];
   /** What ADD would do; undefined where that takes a namespace, or a device, that the call does not name. Throws what ADD would refuse it with. */
-  preview(call: Prospect<C>): Preview | undefined;
+  dryRun(call: DryRunCall<C>): DryRun | undefined;
 }
 
 /** Which attachments are meant. */
@@ -75,19 +75,19 @@ export interface Collection {
   readonly unreadable: readonly Finding[];
 }
 
-/** One thing that STATUS looks at. */
-export interface Look {
-  /** What is looked at, such as `/dev/net/tun`. */
+/** One thing that STATUS checks. */
+export interface Requirement {
+  /** Such as `/dev/net/tun`. */
   readonly what: string;
-  /** What is wrong with it; may also throw it. */
-  readonly fault: () => string | undefined;
+  /** @throws Error that says what is missing and what to do */
+  readonly check: () => void;
 }
 
 /** An ADD that nobody calls. */
-export type Prospect<C> = Omit<Attachment<C>, "netns" | "ipam"> & Partial<Pick<Attachment<C>, "netns">>;
+export type DryRunCall<C> = Omit<Attachment<C>, "netns" | "ipam"> & Partial<Pick<Attachment<C>, "netns">>;
 
 /** What an ADD would do. */
-export interface Preview {
+export interface DryRun {
   /** In order. */
   readonly changes: readonly unknown[];
   /** The same in words: each change, and the steps that it takes. */

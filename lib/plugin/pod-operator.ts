@@ -1,6 +1,5 @@
 // The part in the verbs for people of a plugin whose whole work is a plan for the pod's namespace.
 import type { Netns } from "../cni/plugin.ts";
-import { entranceFault } from "../kernel/namespaces.ts";
 import type { NetnsKernel } from "../kernel/netns.ts";
 import type { Planned } from "../plan/attachments.ts";
 import { type Change, expectation, scope } from "../plan/change.ts";
@@ -8,9 +7,10 @@ import { type Difference, repairable } from "../plan/differences.ts";
 import type { Entry } from "../plan/journal.ts";
 import { describe } from "../plan/words.ts";
 import { attachmentsIn, commandLockTimeoutMs } from "./node.ts";
-import type { Finding, Look, Operator, Preview, Prospect } from "./operator.ts";
+import type { DryRun, DryRunCall, Finding, Operator, Requirement } from "./operator.ts";
 import type { Journaled, PodPlugin } from "./pod.ts";
-import { inspect, type Keeper, sweep } from "./records.ts";
+import { checkRecords, collectRecords, type RecordKeeper } from "./records.ts";
+import { canEnterNetns, roomForRecord } from "./requirements.ts";
 
 /** What `check`, `gc`, `status` and `explain` are made from. */
 export function podOperator<C extends Journaled, D extends Journaled, P extends Planned>(
@@ -21,37 +21,30 @@ export function podOperator<C extends Journaled, D extends Journaled, P extends 
     get dataDir(): string {
       return plugin.netconf.salvage({}).dataDir;
     },
-    check: (directory, only) => inspect(keeperOf(plugin, directory), only),
-    collect: (directory, dryRun) => sweep(keeperOf(plugin, directory), dryRun),
-    looks: (conf) => looksOf(plugin, conf),
-    preview: ({ netns, ...call }) => (netns === undefined ? undefined : preview(plugin, { ...call, netns })),
+    check: (directory, only) => checkRecords(keeperOf(plugin, directory), only),
+    collect: (directory, isDryRun) => collectRecords(keeperOf(plugin, directory), isDryRun),
+    requirements: (conf) => podRequirements(plugin, conf),
+    dryRun: ({ netns, ...call }) => (netns === undefined ? undefined : dryRun(plugin, { ...call, netns })),
   };
 }
 
-/** What STATUS looks at: what the plugin needs, and what all of these plugins do. */
-export function looksOf({ needs }: { readonly needs: readonly Look[] }, { dataDir }: Journaled): Look[] {
-  return [
-    { what: "network namespaces can be entered", fault: entranceFault },
-    ...needs,
-    {
-      what: `${dataDir}: has room for a record`,
-      fault: () => {
-        attachmentsIn(dataDir).probe();
-        return;
-      },
-    },
-  ];
+/** What STATUS checks. */
+export function podRequirements(
+  { requirements }: { readonly requirements: readonly Requirement[] },
+  { dataDir }: Journaled,
+): Requirement[] {
+  return [canEnterNetns, ...requirements, roomForRecord(dataDir, () => attachmentsIn(dataDir).probe())];
 }
 
 /** The way into the namespace that was opened, also where its path is another one's by now. */
-export function entranceOf({ fd }: Netns): string {
+export function procFdPath({ fd }: Netns): string {
   return `/proc/self/fd/${fd}`;
 }
 
 function keeperOf<C extends Journaled, D extends Journaled, P extends Planned>(
   plugin: PodPlugin<C, D, P>,
   directory: string,
-): Keeper<Entry> {
+): RecordKeeper<Entry> {
   const attachments = attachmentsIn(directory, commandLockTimeoutMs);
   const compare = plugin.recorded ?? compareWithPlan;
   return {
@@ -91,14 +84,14 @@ function findingOf({ fact, repair }: Difference, path: string): Finding {
   };
 }
 
-function preview<C extends Journaled, D extends Journaled, P extends Planned>(
+function dryRun<C extends Journaled, D extends Journaled, P extends Planned>(
   plugin: PodPlugin<C, D, P>,
-  call: Prospect<C> & { readonly netns: Netns },
-): Preview {
+  call: DryRunCall<C> & { readonly netns: Netns },
+): DryRun {
   const { containerId, ifname, netns, conf } = call;
   const attachments = attachmentsIn(conf.dataDir, commandLockTimeoutMs);
   const { planned, changes, leftover } = attachments.preview(
-    { containerId, ifname, netns: entranceOf(netns) },
+    { containerId, ifname, netns: procFdPath(netns) },
     (kernel) => plugin.plan(kernel, call),
   );
   if (leftover)

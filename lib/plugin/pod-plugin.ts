@@ -1,6 +1,5 @@
 // Plugins whose whole work is a plan for the pod's network namespace: what ADD plans and reports is theirs, all other verbs come from the journal.
 import { CniError, code } from "../cni/errors.ts";
-import { fault } from "../cni/failure.ts";
 import type { Attachment, Collection, Detachment, Inquiry } from "../cni/plugin.ts";
 import type { Result } from "../cni/results.ts";
 import { throwAll } from "../failures.ts";
@@ -9,7 +8,8 @@ import type { Planned } from "../plan/attachments.ts";
 import { attachmentsIn } from "./node.ts";
 import type { OperablePlugin } from "./operator.ts";
 import type { Journaled, PodPlugin } from "./pod.ts";
-import { entranceOf, looksOf, podOperator } from "./pod-operator.ts";
+import { podOperator, podRequirements, procFdPath } from "./pod-operator.ts";
+import { requireAll } from "./requirements.ts";
 
 /** Makes a plugin of it: all or nothing in ADD, exactly back in DEL, in GC and where ADD fails. */
 export function podPlugin<C extends Journaled, D extends Journaled, P extends Planned>(
@@ -24,13 +24,13 @@ export function podPlugin<C extends Journaled, D extends Journaled, P extends Pl
 
     add(call: Attachment<C>): Result {
       const { containerId, ifname, network, netns, conf } = call;
-      const target = { containerId, ifname, network, netns: netns.path, entrance: entranceOf(netns) };
+      const target = { containerId, ifname, network, netns: netns.path, entrance: procFdPath(netns) };
       const planned = attachmentsIn(conf.dataDir).add(target, (kernel) => plugin.plan(kernel, call));
       return plugin.report(planned, call);
     },
 
     del(call: Detachment<D>): void {
-      attachmentsIn(call.conf.dataDir).remove(call, call.netns && entranceOf(call.netns));
+      attachmentsIn(call.conf.dataDir).remove(call, call.netns && procFdPath(call.netns));
     },
 
     check(call: Attachment<C>): void {
@@ -45,8 +45,7 @@ export function podPlugin<C extends Journaled, D extends Journaled, P extends Pl
     },
 
     status({ conf }: Inquiry<C>): void {
-      const faults = looksOf(plugin, conf).flatMap((look) => fault(look.fault));
-      if (faults.length > 0) throw new CniError(code.unavailable, faults.join("; "));
+      requireAll(podRequirements(plugin, conf));
     },
   };
 }

@@ -5,7 +5,7 @@ import type { NetnsKernel } from "../kernel/netns.ts";
 import type { Planned } from "../plan/attachments.ts";
 import type { Change } from "../plan/change.ts";
 import type { Difference } from "../plan/differences.ts";
-import type { Look } from "./operator.ts";
+import type { Requirement } from "./operator.ts";
 
 /** What such a plugin's configuration must have: the directory of its journal. */
 export interface Journaled {
@@ -25,6 +25,6 @@ export interface PodPlugin<C extends Journaled, D extends Journaled, P extends P
   differences?(kernel: NetnsKernel, call: Attachment<C>): string[];
   /** The same where only the record is known: every difference from what it describes, unless told. */
   recorded?(kernel: NetnsKernel, due: readonly Change[]): Difference[];
-  /** What STATUS looks at. Whether namespaces can be entered, and the journal's directory, is looked at anyway. */
-  readonly needs: readonly Look[];
+  /** What STATUS checks, in addition to the journal's directory and the right to enter namespaces. */
+  readonly requirements: readonly Requirement[];
 }

@@ -1,12 +1,12 @@
 // What the verbs for people do with a plugin's records, whatever they are of: each is examined, or removed where its namespace is gone.
 import { code } from "../cni/errors.ts";
 import { explain } from "../cni/failure.ts";
-import { identifyNetns, locator, type Whereabouts } from "../kernel/find-netns.ts";
+import { identifyNetns, type NetnsLocation, netnsFinder } from "../kernel/find-netns.ts";
 import { type Entry, isSameNetns, type Recorded } from "../plan/journal.ts";
 import type { Checked, Collected, Collection, Condition, Finding, Inspection, Selection, Subject } from "./operator.ts";
 
 /** One kind of records. */
-export interface Keeper<E extends Entry<unknown>> {
+export interface RecordKeeper<E extends Entry<unknown>> {
   /** The plugin's name. */
   readonly name: string;
   records(): { readonly entries: readonly Recorded<E>[]; readonly failures: readonly unknown[] };
@@ -21,9 +21,9 @@ export interface Keeper<E extends Entry<unknown>> {
 }
 
 /** The attachments that are meant, each compared with its record. Throws where the records' directory cannot be read. */
-export function inspect<E extends Entry<unknown>>(keeper: Keeper<E>, only?: Selection): Inspection {
+export function checkRecords<E extends Entry<unknown>>(keeper: RecordKeeper<E>, only?: Selection): Inspection {
   const { entries, failures } = keeper.records();
-  const locate = locator();
+  const locate = netnsFinder();
   const isMeant = meant(only);
   return {
     attachments: entries
@@ -37,9 +37,9 @@ export function inspect<E extends Entry<unknown>>(keeper: Keeper<E>, only?: Sele
 }
 
 /** Removes what belongs to attachments whose namespace is gone, or says what would be removed. Throws where the records' directory cannot be read. */
-export function sweep<E extends Entry<unknown>>(keeper: Keeper<E>, dryRun: boolean): Collection {
+export function collectRecords<E extends Entry<unknown>>(keeper: RecordKeeper<E>, dryRun: boolean): Collection {
   const { entries, failures } = keeper.records();
-  const locate = locator();
+  const locate = netnsFinder();
   return {
     attachments: entries.map(({ entry }) => ({
       ...subjectOf(keeper, entry),
@@ -50,9 +50,9 @@ export function sweep<E extends Entry<unknown>>(keeper: Keeper<E>, dryRun: boole
 }
 
 function examination<E extends Entry<unknown>>(
-  keeper: Keeper<E>,
+  keeper: RecordKeeper<E>,
   entry: E,
-  where: Whereabouts,
+  where: NetnsLocation,
 ): Pick<Checked, "condition" | "findings"> | undefined {
   if (where.is === "unclear") return found("unclear", { fact: where.why });
   if (where.is === "gone")
@@ -82,9 +82,9 @@ function found(condition: Condition, finding: Finding): Pick<Checked, "condition
 }
 
 function collection<E extends Entry<unknown>>(
-  keeper: Keeper<E>,
+  keeper: RecordKeeper<E>,
   entry: E,
-  { where, dryRun }: { readonly where: Whereabouts; readonly dryRun: boolean },
+  { where, dryRun }: { readonly where: NetnsLocation; readonly dryRun: boolean },
 ): Pick<Collected, "outcome" | "why" | "hint"> {
   if (where.is === "there")
     return {
@@ -131,7 +131,7 @@ function meant(only: Selection | undefined): (entry: Entry<unknown>) => boolean 
   return ({ netns }) => isSameNetns(netns, identity);
 }
 
-function subjectOf<E extends Entry<unknown>>(keeper: Keeper<E>, entry: E): Subject {
+function subjectOf<E extends Entry<unknown>>(keeper: RecordKeeper<E>, entry: E): Subject {
   const { network, containerId, ifname, netns } = entry;
   const device = keeper.deviceOf?.(entry);
   return { network, containerId, ifname, netns: netns.path, ...(device !== undefined && { device }) };

@@ -35,20 +35,20 @@ export const bridgeBinding: OperablePlugin<Netconf, Salvaged> = podPlugin({
   report: ({ changes, names }: Situation & Planned, { netns, prevResult }: Attachment<Netconf>): Result =>
     report(changes, { names, sandbox: netns.path, ...(prevResult && { prevResult }) }),
 
-  needs: [
+  requirements: [
     {
       what: "/dev/net/tun",
-      fault: () =>
-        isPresent("/dev/net/tun")
-          ? undefined
-          : "/dev/net/tun: is missing, so that no tap can be made; load the module tun",
+      check() {
+        if (!isPresent("/dev/net/tun"))
+          throw new Error("/dev/net/tun: is missing, and no tap can be created; load the module tun");
+      },
     },
     {
       what: "kernel: bridge links",
-      fault: () =>
-        new NetnsKernel().has("bridge")
-          ? undefined
-          : "kernel: has no bridge links; load the module bridge (CONFIG_BRIDGE)",
+      check() {
+        if (!new NetnsKernel().has("bridge"))
+          throw new Error("kernel: has no bridge links; load the module bridge (CONFIG_BRIDGE)");
+      },
     },
   ],
 });

@@ -1,9 +1,10 @@
 // The verbs of passt-binding.
 import { CniError, code } from "../../lib/cni/errors.ts";
+import { faultsOf } from "../../lib/cni/failure.ts";
 import type { Attachment } from "../../lib/cni/plugin.ts";
 import type { Result } from "../../lib/cni/results.ts";
 import type { NetnsKernel } from "../../lib/kernel/netns.ts";
-import { sysctlFault } from "../../lib/kernel/sysctl.ts";
+import { checkSysctl } from "../../lib/kernel/sysctl.ts";
 import { logicNetworkName } from "../../lib/kubevirt/cni-args.ts";
 import type { Planned } from "../../lib/plan/attachments.ts";
 import type { Change } from "../../lib/plan/change.ts";
@@ -24,7 +25,7 @@ export const passtBinding: OperablePlugin<Netconf, Salvaged> = podPlugin({
     const state = kernel.observe({ links: false, sysctls });
     const changes = plan(call.conf, state);
     const needed = changes.filter(({ key, to }) => state.sysctls[key] !== to);
-    const faults = [...needed.flatMap(({ key }) => sysctlFault(key) ?? []), ...missing(kernel, call)];
+    const faults = [...needed.flatMap(({ key }) => faultsOf(() => checkSysctl(key))), ...missing(kernel, call)];
     if (faults.length > 0) throw new CniError(code.obstructed, faults.join("; "));
     return { state, changes };
   },
@@ -40,7 +41,7 @@ export const passtBinding: OperablePlugin<Netconf, Salvaged> = podPlugin({
   recorded: (kernel: NetnsKernel, due: readonly Change[]): Difference[] =>
     narrowed(due, kernel.observe({ links: false, sysctls })),
 
-  needs: sysctls.map((key) => ({ what: `${key}: can be written`, fault: () => sysctlFault(key) })),
+  requirements: sysctls.map((key) => ({ what: `${key}: can be written`, check: () => checkSysctl(key) })),
 });
 
 /** Says so where the link that passt is to serve the guest with is not there. */

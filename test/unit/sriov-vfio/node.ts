@@ -2,7 +2,7 @@
 import { register } from "node:module";
 import type { Attachment } from "../../../lib/cni/plugin.ts";
 import type { Result } from "../../../lib/cni/results.ts";
-import type { Operator, Preview } from "../../../lib/plugin/operator.ts";
+import type { DryRun, Operator } from "../../../lib/plugin/operator.ts";
 import type { Netconf } from "../../../plugins/sriov-vfio/netconf.ts";
 import { netconf } from "../../../plugins/sriov-vfio/netconf.ts";
 import { capture } from "../sysfs/captures.ts";
@@ -114,9 +114,9 @@ export class PluginOnNode {
     return sriovVfio.operator!;
   }
 
-  preview(wish: Wish = {}, netns?: string): Preview | undefined {
+  dryRun(wish: Wish = {}, netns?: string): DryRun | undefined {
     const { netns: there, ...attachment } = this.#attachment(netns === undefined ? wish : { ...wish, netns });
-    return this.operator.preview({ ...attachment, ...(netns !== undefined && { netns: there }) });
+    return this.operator.dryRun({ ...attachment, ...(netns !== undefined && { netns: there }) });
   }
 
   /** A pod and its namespace go. */

@@ -1,5 +1,7 @@
 // The verbs for people, on a node in memory that is like one with igb's VFs: what is on record, what has vanished, what ADD would do.
+
 import t from "tap";
+import { faultsOf } from "../../../lib/cni/failure.ts";
 import { everything, infoPath, journal, PluginOnNode, vf } from "./node.ts";
 
 const subject = { network: "fast", containerId: "c1", ifname: "net1", netns: "/run/netns/pod", device: vf };
@@ -29,7 +31,7 @@ t.test("check names every difference, and what to do", async (t) => {
   const [checked] = plugin.operator.check(journal).attachments;
   t.match(checked, {
     condition: "differs",
-    findings: [{ fact: `${infoPath}: is not as ADD wrote it`, hint: /start it anew/ }],
+    findings: [{ fact: `${infoPath}: is not as ADD wrote it`, hint: /start it again/ }],
   });
 });
 
@@ -37,12 +39,16 @@ t.test("check tells of a vanished namespace, and gc gives the VF back; with --dr
   const plugin = withVm();
   plugin.end();
   t.match(plugin.operator.check(journal).attachments, [
-    { ...subject, condition: "vanished", findings: [{ hint: `sriov-vfio gc  # gives ${vf} back` }] },
+    {
+      ...subject,
+      condition: "vanished",
+      findings: [{ hint: `sriov-vfio gc  # restores the driver and the settings of ${vf}` }],
+    },
   ]);
   t.match(plugin.operator.collect(journal, true).attachments, [{ ...subject, outcome: "removable" }]);
   t.same([plugin.driver, plugin.records], ["vfio-pci", [`${vf}.json`]]);
   t.match(plugin.operator.collect(journal, false).attachments, [
-    { ...subject, outcome: "removed", why: `its namespace is gone: gave ${vf} back` },
+    { ...subject, outcome: "removed", why: `its namespace is gone: restored the driver and the settings of ${vf}` },
   ]);
   t.same([plugin.driver, plugin.records], ["igbvf", []]);
   t.same(plugin.operator.collect(journal, false).attachments, []);
@@ -63,8 +69,8 @@ t.test("gc leaves a VF whose namespace is there, and one where nobody can tell",
 t.test("explain gives the changes in order and in words, without asking whether the VF is in use", async (t) => {
   const plugin = new PluginOnNode();
   const before = plugin.node.snapshot();
-  const preview = plugin.preview({ conf: everything });
-  t.match(preview, {
+  const dryRun = plugin.dryRun({ conf: everything });
+  t.match(dryRun, {
     changes: [{ do: "configureVf" }, { do: "bindDriver" }, { do: "file" }],
     words: [
       {
@@ -81,42 +87,44 @@ t.test("explain gives the changes in order and in words, without asking whether 
       { what: `write ${infoPath}` },
     ],
   });
-  t.equal(preview!.result, undefined, "not known without a namespace");
-  t.match(plugin.preview({}, "/run/netns/pod")?.result, {
+  t.equal(dryRun!.result, undefined, "not known without a namespace");
+  t.match(plugin.dryRun({}, "/run/netns/pod")?.result, {
     interfaces: [{ name: "net1", sandbox: "/run/netns/pod", pciID: vf }],
   });
   t.same([plugin.node.snapshot(), plugin.records, plugin.node.open], [before, [], 0]);
-  t.match(plugin.said, [/open is not looked at/]);
+  t.match(plugin.said, [/not checked: whether a process has the device open/]);
 });
 
 t.test("explain without a device says where it comes from", async (t) => {
   const plugin = new PluginOnNode();
-  t.equal(plugin.preview({ conf: { deviceID: null } }), undefined);
-  t.match(plugin.said, [/^deviceID: is missing, .*--device/]);
+  t.equal(plugin.dryRun({ conf: { deviceID: null } }), undefined);
+  t.match(plugin.said, [/^deviceID: is missing .*--device/]);
 });
 
 t.test("explain refuses what ADD refuses", async (t) => {
   const plugin = withVm();
-  t.throws(() => plugin.preview({}), { message: /has this attachment already/ });
-  t.throws(() => plugin.preview({ containerId: "c2" }), { message: /container c1 has it as net1/ });
+  t.throws(() => plugin.dryRun({}), { message: /has this attachment already/ });
+  t.throws(() => plugin.dryRun({ containerId: "c2" }), { message: /container c1 has it as net1/ });
   plugin.end();
-  t.ok(plugin.preview({ containerId: "c2" }, "/run/netns/other"));
-  t.match(plugin.said.at(-2), /what container c1 left of it is undone first/);
-  t.throws(() => new PluginOnNode().preview({ conf: { deviceID: "0000:77:00.0" } }), { message: /is no PCI device/ });
+  t.ok(plugin.dryRun({ containerId: "c2" }, "/run/netns/other"));
+  t.match(plugin.said.at(-2), /ADD first undoes what container c1 left/);
+  t.throws(() => new PluginOnNode().dryRun({ conf: { deviceID: "0000:77:00.0" } }), { message: /no such PCI device/ });
   const fresh = new PluginOnNode();
   fresh.node.pci.files.remove(`${fresh.node.pci.directoryOf(vf)}/iommu_group`);
-  t.throws(() => fresh.preview({}), { message: /is in no IOMMU group/, details: /VT-d/ });
+  t.throws(() => fresh.dryRun({}), { message: /is in no IOMMU group/, details: /VT-d/ });
 });
 
-t.test("status has a look for each thing that STATUS looks at", async (t) => {
+t.test("status has a requirement for each thing that STATUS checks", async (t) => {
   const plugin = new PluginOnNode();
-  const looks = plugin.operator.looks({ driver: "vfio-pci", dataDir: journal, binding: "auto" });
+
+  const requirements = plugin.operator.requirements({ driver: "vfio-pci", dataDir: journal, binding: "auto" });
+
   t.same(
-    looks.map(({ fault }) => fault()),
-    looks.map(() => undefined),
+    requirements.flatMap(({ check }) => faultsOf(check)),
+    [],
   );
   t.match(
-    looks.map(({ what }) => what),
+    requirements.map(({ what }) => what),
     [/IOMMU/, /vfio-pci/, /SR-IOV/, /entered/, /record/],
   );
 });

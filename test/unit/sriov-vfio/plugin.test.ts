@@ -58,7 +58,7 @@ t.test("what is no VF is refused, with what to do about it", async (t) => {
     t,
     plugin,
     { conf: { deviceID: "0000:77:00.0" } },
-    { code: 102, message: "0000:77:00.0: is no PCI device of this node" },
+    { code: 102, message: "0000:77:00.0: no such PCI device on this node" },
   );
   refused(t, plugin, { conf: { deviceID: port } }, { code: 102, message: `${port}: is no virtual function` });
   refused(
@@ -367,7 +367,7 @@ t.test("STATUS is 50, with all that is missing", async (t) => {
   plugin.status();
   plugin.node.pci.files.remove("/sys/bus/pci/drivers/vfio-pci");
   plugin.node.writeFile(`/sys/bus/pci/devices/${pf}/sriov_numvfs`, "0");
-  t.throws(() => plugin.status(), { code: 50, message: /^vfio-pci: is no driver.*; node: has no SR-IOV VF/ });
+  t.throws(() => plugin.status(), { code: 50, message: /^vfio-pci: neither a driver.*; node: has no SR-IOV VF/ });
 });
 
 t.test("a PF that is renamed in between, or has representors, is found all the same", async (t) => {

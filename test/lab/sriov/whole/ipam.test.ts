@@ -79,7 +79,7 @@ t.test("where ADD fails the addresses are released", async (t) => {
     [{ link_state: "enable" }, { code: 100, msg: /EOPNOTSUPP/ }],
     [{ binding: "require-prebound" }, { code: 102, msg: /is on igbvf/ }],
     [{ vlan: 4095 }, { code: 7, msg: /^vlan: / }],
-    [{ deviceID: "0000:ff:00.0" }, { code: 102, msg: /is no PCI device/ }],
+    [{ deviceID: "0000:ff:00.0" }, { code: 102, msg: /no such PCI device/ }],
   ] as const) {
     const pod = await podWithAddress(t, fields);
     t.match(await pod.run("ADD"), { status: 1, error });

@@ -35,7 +35,7 @@ t.test("without a VF STATUS says so, and how to make some", async (t) => {
   const { status, error } = await callPlugin("sriov-vfio", "STATUS", {}, netconf);
   t.match(
     { status, error },
-    { status: 1, error: { code: 50, msg: "node: has no SR-IOV VF; make some by a PF's sriov_numvfs" } },
+    { status: 1, error: { code: 50, msg: "node: has no SR-IOV VF; create some through a PF's sriov_numvfs" } },
   );
 });
 
@@ -57,7 +57,7 @@ t.test("where VFIO's driver is not loaded", async (t) => {
     }
     t.match(await callPlugin("sriov-vfio", "STATUS", withoutModules, netconf), {
       status: 1,
-      error: { code: 50, msg: "vfio-pci: is no driver of this kernel, nor a module that it could load" },
+      error: { code: 50, msg: "vfio-pci: neither a driver of this kernel nor a module that it can load" },
     });
   });
 
@@ -140,7 +140,7 @@ t.test("where the PF is taken from its driver the VF is gone, and nobody's any m
   t.teardown(() => writeFileSync("/sys/bus/pci/drivers/igb/bind", pf));
   t.match(await check(), { status: 1, error: { code: 101, msg: `${vf.address}: is gone, or made anew since ADD` } });
   t.match(await run("ADD", {}, { containerId: "another" }), {
-    error: { code: 102, msg: `${vf.address}: is no PCI device of this node` },
+    error: { code: 102, msg: `${vf.address}: no such PCI device on this node` },
   });
   t.match(await run("DEL"), done);
   t.same(records(), []);

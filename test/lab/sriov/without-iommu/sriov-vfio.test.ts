@@ -5,10 +5,10 @@ import { asked, done, podWith, stateOf, vfsOf } from "../pod.ts";
 
 const netconf = { cniVersion: "1.1.0", name: "fast", type: "sriov-vfio" };
 const noIommu =
-  "node: has no IOMMU that is switched on; switch on VT-d or AMD-Vi, and set intel_iommu=on for an Intel one";
+  "node: the IOMMU is off; enable VT-d or AMD-Vi in the firmware, and intel_iommu=on on an Intel kernel's command line";
 
 t.test("STATUS says all that is missing at once", async (t) => {
-  const msg = `${noIommu}; no-vfio-pci: is no driver of this kernel, nor a module that it could load; node: has no SR-IOV VF; make some by a PF's sriov_numvfs`;
+  const msg = `${noIommu}; no-vfio-pci: neither a driver of this kernel nor a module that it can load; node: has no SR-IOV VF; create some through a PF's sriov_numvfs`;
   const { error } = await callPlugin("sriov-vfio", "STATUS", {}, { ...netconf, driver: "no-vfio-pci" });
   t.same(error, { cniVersion: "1.1.0", code: 50, msg });
 });

@@ -207,7 +207,7 @@ t.test("sriov-vfio explains what it can without a VF", async (t) => {
   const valid = await explain("sriov-vfio", netconf);
   t.match(valid, { status: 0, told: { conf: { vlan: 100, driver: "vfio-pci" }, notes: [/^deviceID: is missing/] } });
   const absent = await explain("sriov-vfio", netconf, "--device", "ffff:ff:1f.7");
-  t.match(absent, { status: 1, told: { refused: { code: 102, msg: /ffff:ff:1f\.7: is no PCI device/ } } });
+  t.match(absent, { status: 1, told: { refused: { code: 102, msg: /ffff:ff:1f\.7: no such PCI device/ } } });
   const wrong = await explain("sriov-vfio", netconf, "--device", "eth0");
   t.match(wrong, { status: 1, told: { refused: { code: 7, msg: /^deviceID: must be a PCI address/ } } });
 });

@@ -59,7 +59,7 @@ t.test("sriov-vfio's status says what a node needs for VFs", async (t) => {
     told.looks.map(({ what }) => what),
     ["configuration", "node: IOMMU", /^nosuch_vfio_pci/, "node: SR-IOV VFs", /entered/, /room for a record/],
   );
-  t.match(told.looks[2]!.faults, [/nosuch_vfio_pci: is no driver of this kernel/]);
+  t.match(told.looks[2]!.faults, [/nosuch_vfio_pci: neither a driver of this kernel/]);
 });
 
 t.test(

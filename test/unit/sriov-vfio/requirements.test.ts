@@ -1,12 +1,17 @@
 import t from "tap";
-import { unavailable } from "../../../plugins/sriov-vfio/status.ts";
+import { faultsOf } from "../../../lib/cni/failure.ts";
+import { requirements } from "../../../plugins/sriov-vfio/requirements.ts";
 import { igbNode } from "../sysfs/memory-node.ts";
 
 const conf = { driver: "vfio-pci" };
-const nothing = (): void => undefined;
+
+/** What the node lacks, in words. */
+function unavailable(conf: { readonly driver: string }, node: ReturnType<typeof igbNode>): string[] {
+  return requirements(conf, node).flatMap(({ check }) => faultsOf(check));
+}
 
 t.test("a node that has all that it takes is available", async (t) => {
-  t.strictSame(unavailable(conf, igbNode(), nothing), []);
+  t.strictSame(unavailable(conf, igbNode()), []);
 });
 
 t.test("what is missing is named, all of it, each with what to do", async (t) => {
@@ -15,17 +20,13 @@ t.test("what is missing is named, all of it, each with what to do", async (t) =>
   node.writeFile("/sys/class/net/eth0/device/sriov_numvfs", "0");
   for (const group of files.names("/sys/kernel/iommu_groups")) files.remove(`/sys/kernel/iommu_groups/${group}`);
   files.remove("/sys/bus/pci/drivers/vfio-pci");
-  const probe = (): never => {
-    throw new Error("dataDir: /run/sriov-vfio belongs to user 1000, not to root");
-  };
-  t.strictSame(unavailable(conf, node, probe), [
-    "node: has no IOMMU that is switched on; switch on VT-d or AMD-Vi, and set intel_iommu=on for an Intel one",
-    "vfio-pci: is no driver of this kernel, nor a module that it could load",
-    "node: has no SR-IOV VF; make some by a PF's sriov_numvfs",
-    "dataDir: /run/sriov-vfio belongs to user 1000, not to root",
+  t.strictSame(unavailable(conf, node), [
+    "node: the IOMMU is off; enable VT-d or AMD-Vi in the firmware, and intel_iommu=on on an Intel kernel's command line",
+    "vfio-pci: neither a driver of this kernel nor a module that it can load",
+    "node: has no SR-IOV VF; create some through a PF's sriov_numvfs",
   ]);
   files.remove("/sys/kernel/iommu_groups");
-  t.equal(unavailable(conf, node, nothing).length, 3, "also where the kernel knows no groups at all");
+  t.equal(unavailable(conf, node).length, 3, "also where the kernel knows no groups at all");
 });
 
 t.test("a driver whose module could be loaded is no fault, however its name is written", async (t) => {
@@ -36,10 +37,10 @@ t.test("a driver whose module could be loaded is no fault, however its name is w
   ] as const) {
     const node = igbNode();
     node.pci.files.remove("/sys/bus/pci/drivers/vfio-pci");
-    t.equal(unavailable({ driver }, node, nothing).length, 1);
+    t.equal(unavailable({ driver }, node).length, 1);
     node.pci.files.file(`${directory}/6.1.0-56-amd64/modules.dep`, `kernel/lib/other.ko:\n${line}\n`);
-    t.strictSame(unavailable({ driver }, node, nothing), [], line);
-    t.equal(unavailable({ driver: "hisi_acc_vfio_pci" }, node, nothing).length, 1);
+    t.strictSame(unavailable({ driver }, node), [], line);
+    t.equal(unavailable({ driver: "hisi_acc_vfio_pci" }, node).length, 1);
   }
 });
 
@@ -50,5 +51,5 @@ t.test("a module that only ends like the driver's, or that is only another one's
     "/lib/modules/6.1.0-56-amd64/modules.dep",
     "kernel/mlx5-vfio-pci.ko: kernel/vfio-pci-core.ko kernel/vfio-pci.ko\n",
   );
-  t.equal(unavailable(conf, node, nothing).length, 1);
+  t.equal(unavailable(conf, node).length, 1);
 });

@@ -1,0 +1,76 @@
+// Makes a plugin from a plan for a device of the node: ADD performs the plan, all other verbs work from the journal.
+import { CniError, code } from "../cni/errors.ts";
+import type { JsonObject } from "../cni/json.ts";
+import type { Attachment, Collection, Detachment, Inquiry } from "../cni/plugin.ts";
+import type { Result } from "../cni/results.ts";
+import { throwAll } from "../failures.ts";
+import { bindings } from "../plan/device.ts";
+import type { DevicePlugin, PlannedDevice } from "./device.ts";
+import { deviceOperator, deviceRequirements, requirePresent } from "./device-operator.ts";
+import { allocationsIn } from "./node.ts";
+import type { OperablePlugin } from "./operator.ts";
+import type { Journaled } from "./pod.ts";
+import { requireAll } from "./requirements.ts";
+
+/** Returns the plugin. ADD is all or nothing; DEL, GC and a failed ADD restore the device exactly. */
+export function devicePlugin<C extends Journaled, D extends Journaled, P extends PlannedDevice>(
+  plugin: DevicePlugin<C, D, P>,
+): OperablePlugin<C, D> {
+  const { name, about, netconf } = plugin;
+  return {
+    name,
+    about,
+    netconf,
+    ipam: true,
+    operator: deviceOperator(plugin),
+
+    add(call: Attachment<C>): Result {
+      const { containerId, ifname, network, netns, conf, prevResult } = call;
+      const address = requiredDevice(plugin, call.object, conf);
+      requirePresent(plugin.hints.absent, address);
+      // First: the caller releases the addresses if anything fails later.
+      const assigned = call.ipam?.add();
+      const planned = allocationsIn(conf.dataDir).add(
+        { containerId, ifname, network, netns: netns.path, device: address },
+        (kernel) => {
+          const planned = plugin.plan(kernel, call, { address, mayOpen: true });
+          // Before anything is changed: a missing module is the likeliest failure.
+          for (const { to } of bindings(planned.changes)) kernel.drivers.ensure(to.driver);
+          return planned;
+        },
+      );
+      return plugin.report(planned, {
+        netns: netns.path,
+        ifname,
+        ...(assigned && { assigned }),
+        ...(prevResult && { prevResult }),
+      });
+    },
+
+    del(call: Detachment<D>): void {
+      allocationsIn(call.conf.dataDir).remove(call);
+    },
+
+    check(call: Attachment<C>): void {
+      const found = allocationsIn(call.conf.dataDir).differences({ ...call, netns: call.netns.path }, plugin.inspect);
+      if (found.length > 0) throw new CniError(code.differs, found.join("; "));
+    },
+
+    gc({ conf, network, valid }: Collection<D>): void {
+      const kept = valid.map(({ containerID, ifname }) => ({ containerId: containerID, ifname }));
+      throwAll(allocationsIn(conf.dataDir).collect(network, kept));
+    },
+
+    status({ conf }: Inquiry<C>): void {
+      requireAll(deviceRequirements(plugin, conf));
+    },
+  };
+}
+
+type Named<C extends Journaled> = Pick<DevicePlugin<C, Journaled, PlannedDevice>, "deviceOf" | "hints">;
+
+function requiredDevice<C extends Journaled>(plugin: Named<C>, object: JsonObject, conf: C): string {
+  const address = plugin.deviceOf(object, conf);
+  if (address === undefined) throw new CniError(code.badConfiguration, "deviceID: is missing", plugin.hints.unnamed);
+  return address;
+}
