@@ -85,8 +85,9 @@ export async function callPlugin(
   });
   const { exitCode, signal, stdout, stderr } = ended;
   if (ended.timedOut || (exitCode === undefined && signal === undefined)) throw ended;
+  const { node: _, under: __, ...asked } = call;
   recording.end(
-    [verb, basename(executable), call.ifname ?? "", typeof netconf === "string" ? netconf : JSON.stringify(netconf)],
+    [verb, basename(executable), JSON.stringify(asked), typeof netconf === "string" ? netconf : JSON.stringify(netconf)],
     {
       status: exitCode,
       stdout,

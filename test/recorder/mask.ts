@@ -24,7 +24,9 @@ const patterns: readonly (readonly [RegExp, string])[] = [
     '"$1":"<$1>"',
   ],
   [/\/proc\/\d+\//g, "/proc/<pid>/"],
-  [/net:\[\d+\]/g, "net:[<inode>]"],
+  [/\b(net|socket|pipe):\[\d+\]/g, "$1:[<inode>]"],
+  [/\btest-(\w{6}|[0-9a-f-]{36})\b/g, "<test>"],
+  [/\bveth[0-9a-f]{8}\b/g, "<veth>"],
 ];
 
 /** Text without what varies. */
