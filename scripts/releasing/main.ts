@@ -1,14 +1,18 @@
-// scripts/release: release/linux-<architecture>/<plugin>, release/maps, release/SHA256SUMS and release/sbom.cdx.json.
+// scripts/release: release/linux-<architecture>/<plugin>, release/maps, release/SHA256SUMS, the licence texts, and release/sbom.cdx.json.
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { execa } from "execa";
 import { root } from "../building/bundle.ts";
 import { type Architecture, isArchitecture, nativeArchitecture } from "../building/cross.ts";
 import { ingredients } from "./ingredients.ts";
+import { notices } from "./notices.ts";
 import { sbom } from "./sbom.ts";
+
+/** The files of a release that are not executables. */
+const documents: readonly string[] = ["LICENSE", "THIRD-PARTY-NOTICES", "sbom.cdx.json"];
 
 const [from, ...args] = process.argv.slice(2) as [string, ...string[]];
 try {
@@ -34,9 +38,12 @@ async function release(out: string, architectures: readonly Architecture[]): Pro
     for (const architecture of architectures) await build(architecture, unfinished);
     const folders = architectures.map(folder);
     const executables = await digests(unfinished, folders);
-    const document = sbom(await ingredients(join(unfinished, "maps"), architectures), executables);
+    const components = await ingredients(join(unfinished, "maps"), architectures);
+    const document = sbom(components, executables);
+    await copyFile(join(root, "LICENSE"), join(unfinished, "LICENSE"));
+    await writeFile(join(unfinished, "THIRD-PARTY-NOTICES"), await notices(components));
     await writeFile(join(unfinished, "sbom.cdx.json"), `${JSON.stringify(document, undefined, 2)}\n`);
-    const all = await digests(unfinished, [...folders, "maps", "sbom.cdx.json"]);
+    const all = await digests(unfinished, [...folders, "maps", ...documents]);
     const sums = [...all].map(([file, digest]) => `${digest}  ${file}\n`);
     await writeFile(join(unfinished, "SHA256SUMS"), sums.join(""));
     await rm(out, { recursive: true, force: true });
@@ -66,7 +73,7 @@ async function build(architecture: Architecture, directory: string): Promise<voi
 async function digests(directory: string, entries: readonly string[]): Promise<Map<string, string>> {
   const files = await Promise.all(
     entries.map(async (entry) =>
-      entry.includes(".") ? [entry] : (await readdir(join(directory, entry))).map((name) => `${entry}/${name}`),
+      documents.includes(entry) ? [entry] : (await readdir(join(directory, entry))).map((name) => `${entry}/${name}`),
     ),
   );
   const pairs = files

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import t, { type Test } from "tap";
 import { crossTo, nativeArchitecture } from "../../../scripts/building/cross.ts";
+import { heading } from "../../../scripts/releasing/notices.ts";
 import { contents, emptyDirectory, executables, release, version } from "./node.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -16,10 +17,13 @@ const folder = `linux-${nativeArchitecture}`;
 const native = join(published, folder);
 
 t.test("a release has what dist/ has, its source maps, checksums, and what it is made of", async (t) => {
-  t.same((await readdir(published)).sort(), [folder, "maps", "SHA256SUMS", "sbom.cdx.json"].sort());
+  t.same(
+    (await readdir(published)).sort(),
+    [folder, "LICENSE", "maps", "SHA256SUMS", "sbom.cdx.json", "THIRD-PARTY-NOTICES"].sort(),
+  );
   t.same(await contents(native), await release());
   const { stdout } = await execa("sha256sum", ["--check", "--strict", "SHA256SUMS"], { cwd: published });
-  t.equal(stdout.split("\n").length, executables.length + executables.length + 1);
+  t.equal(stdout.split("\n").length, 2 * executables.length + 3);
   await writeFile(join(published, "maps/bridge-binding.js.map"), "{}");
   await t.rejects(execa("sha256sum", ["--check", "SHA256SUMS"], { cwd: published }));
 });
@@ -53,6 +57,21 @@ t.test("what it is made of has npm's, cargo's, and what comes with the compiler"
   for (const name of ["npm/tap", "npm/esbuild", "cargo/cc", "cargo/host"]) t.notOk(names.includes(`pkg:${name}`), name);
   t.ok(names.includes("pkg:github/quickjs-ng/quickjs") && names.includes("pkg:github/rust-lang/rust"));
   for (const { name, version, licenses } of components) t.ok(name && version && licenses.length === 1, name);
+});
+
+t.test("the licence of everything that is linked in goes with a release, and is in the repository", async (t) => {
+  const { components } = JSON.parse(await readFile(join(published, "sbom.cdx.json"), "utf8"));
+  const released = await readFile(join(published, "THIRD-PARTY-NOTICES"), "utf8");
+  const committed = await readFile(join(root, "THIRD-PARTY-NOTICES"), "utf8");
+
+  for (const { name, version, licenses } of components) {
+    const line = heading({ name, version, license: licenses[0].expression ?? licenses[0].license.id });
+    t.ok(released.includes(`${line}\n\n`), line);
+    // Which compiler's library is linked is the machine's choice.
+    if (name !== "rust-std" && name !== "musl") t.ok(committed.includes(`${line}\n\n`), `in the repository: ${line}`);
+  }
+  for (const holder of ["Fabrice Bellard", "Rich Felker", "Colin McDonnell"]) t.match(released, holder);
+  t.equal(await readFile(join(published, "LICENSE"), "utf8"), await readFile(join(root, "LICENSE"), "utf8"));
 });
 
 const other = nativeArchitecture === "amd64" ? "arm64" : "amd64";
