@@ -1,4 +1,5 @@
-// Measures ADDs of twenty pods at once within what Multus's thick plugin has for all of its plugins together.
+// Measures ADDs of twenty pods at once within what Multus's thick plugin has for all of its plugins
+// together.
 import { execa } from "execa";
 import { limitedGroup, multusThick } from "../test/harness/limits.ts";
 import { createNamespaces, type Namespace, removeNamespaces, within } from "../test/harness/namespaces.ts";
@@ -16,7 +17,10 @@ interface Rounds {
 
 const pods = 20;
 
-/** The table in Markdown: a row for each of the subjects that have an ADD; ratios to the first one's. */
+/**
+ * The table in Markdown: a row for each of the subjects that have an ADD; ratios to the first
+ * one's.
+ */
 export async function limitsTable(node: Namespace, subjects: readonly Subject[], rounds: number): Promise<string> {
   const all = subjects
     .filter(({ verbs }) => verbs.includes("ADD"))

@@ -1,4 +1,5 @@
-// Measures our plugins beside others', interleaved in random order, each life of a pod in namespaces of its own, and says which targets are met.
+// Measures our plugins beside others', interleaved in random order, each life of a pod in
+// namespaces of its own, and says which targets are met.
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { ip } from "../test/harness/ip.ts";
@@ -20,7 +21,10 @@ if (!(Number.isInteger(runs) && runs > 0)) {
   process.stderr.write(`--runs: ${options.runs}, expected a positive number\n`);
   process.exit(2);
 }
-/** So many rounds' namespaces are made at once, and removed at once: making and removing them must not disturb what is measured. */
+/**
+ * So many rounds' namespaces are made at once, and removed at once: making and removing them must
+ * not disturb what is measured.
+ */
 const batch = 10;
 
 await withScope(async (scope) => {
@@ -38,7 +42,8 @@ await withScope(async (scope) => {
     const row = measured.get(`${verb} ${subject}`) ?? { subject, verb, measurements: [] };
     row.measurements.push(measurement);
     measured.set(`${verb} ${subject}`, row);
-    // Without what differs from call to call, each is said once: the time that Go's log begins a line with, and all of our log's line but its warning.
+    // Without what differs from call to call, each is said once: the time that Go's log begins a
+    // line with, and all of our log's line but its warning.
     for (const line of stderr.split("\n"))
       remarks.add(line.replace(/^[\d/]+ [\d:]+ /, "").replace(/^time=.* plugin=(\S+) .* warning="(.*)"$/, "$1: $2"));
   };
@@ -85,7 +90,10 @@ interface Bench {
   readonly record: (subject: Subject, verb: string, outcome: Outcome) => void;
 }
 
-/** Lets every subject live through a pod's life, `count` times each, in an order that is random anew for each round. */
+/**
+ * Lets every subject live through a pod's life, `count` times each, in an order that is random anew
+ * for each round.
+ */
 async function rounds({ scope, node, subjects, record }: Bench, count: number): Promise<void> {
   const pods = await createNamespaces(scope, count * subjects.length);
   const lives = subjects.map((subject, index) => ({ subject, pods: pods.slice(index * count, (index + 1) * count) }));

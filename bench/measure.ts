@@ -1,4 +1,5 @@
-// Measures one run of a CNI plugin as a whole process: time from fork to exit, CPU time, peak memory.
+// Measures one run of a CNI plugin as a whole process: time from fork to exit, CPU time, peak
+// memory.
 import { mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";

@@ -2,7 +2,10 @@
 import { median, quantile } from "./statistics.ts";
 import { peak, type Results } from "./targets.ts";
 
-/** The table in Markdown, one row for each verb of each of the subjects; `ratio` is that of its median to the first one's of the same verb. */
+/**
+ * The table in Markdown, one row for each verb of each of the subjects; `ratio` is that of its
+ * median to the first one's of the same verb.
+ */
 export function table({ rows, sizes }: Results, subjects: readonly string[], verbs: readonly string[]): string {
   const head = ["Work", "Program", "median ms", "ratio", "p95", "CPU ms", "peak memory KB", "size"];
   const shown = verbs.flatMap((verb) =>

@@ -7,7 +7,9 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** The smallest value that at least `share` of all are not above (the nearest rank): 0.95 for p95. */
+/**
+ * The smallest value that at least `share` of all are not above (the nearest rank): 0.95 for p95.
+ */
 export function quantile(values: readonly number[], share: number): number {
   return ascending(values)[Math.max(0, Math.ceil(share * values.length) - 1)]!;
 }

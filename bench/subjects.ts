@@ -41,7 +41,9 @@ const wholeLife = ["ADD", "CHECK", "DEL"];
 const nothing = async (): Promise<void> => undefined;
 let links = 0;
 
-/** A pod link such as a network's plugin leaves: eth0, a veth, with an address and a default route. */
+/**
+ * A pod link such as a network's plugin leaves: eth0, a veth, with an address and a default route.
+ */
 async function podLink(node: Namespace, pods: readonly Namespace[]): Promise<void> {
   for (const { name } of pods) {
     links += 1;
@@ -69,7 +71,10 @@ export interface Contest {
   readonly targets: readonly Target[];
 }
 
-/** All there are. `state` is a directory for what plugins remember, on a file system in memory as /run is. A peer that is not there is left out. */
+/**
+ * All there are. `state` is a directory for what plugins remember, on a file system in memory as
+ * /run is. A peer that is not there is left out.
+ */
 export function contests(state: string): Contest[] {
   const all = [bridgeBinding(state), passtBinding(state), sriovVfio(state)];
   return all.map((contest) => ({
@@ -160,7 +165,9 @@ function passtBinding(state: string): Contest {
   };
 }
 
-/** What takes no VF. For the rest, beside sriov-cni in the lab: test/lab/sriov/beside-sriov-cni.ts. */
+/**
+ * What takes no VF. For the rest, beside sriov-cni in the lab: test/lab/sriov/beside-sriov-cni.ts.
+ */
 function sriovVfio(state: string): Contest {
   return { ours: { ...ours("sriov-vfio", state), verbs: [], prepare: nothing }, peers: [], targets: budgets };
 }

@@ -21,7 +21,10 @@ export interface Results {
   readonly sizes: readonly Size[];
 }
 
-/** An upper bound: on what a verb takes in medians or the plugin as a whole, as a share of the peer's, or in bytes. */
+/**
+ * An upper bound: on what a verb takes in medians or the plugin as a whole, as a share of the
+ * peer's, or in bytes.
+ */
 export type Target =
   | { readonly verb: string; readonly of: "time" | "CPU time"; readonly share: Share }
   | { readonly of: "peak memory" | "size"; readonly share: Share }
@@ -29,17 +32,26 @@ export type Target =
 
 type Share = "1" | "1/2" | "1/3" | "1/5";
 
-/** Whether a target is met, and by how much: `target: bridge-binding: ADD time ≤ 1/3 of bridge + host-local's: met (0.27)`. */
+/**
+ * Whether a target is met, and by how much: `target: bridge-binding: ADD time ≤ 1/3 of bridge +
+ * host-local's: met (0.27)`.
+ */
 export interface Verdict {
   readonly line: string;
   readonly met: boolean;
-  /** A bound in bytes depends on the executable alone, a share on the machine, too: only the former fails a check. */
+  /**
+   * A bound in bytes depends on the executable alone, a share on the machine, too: only the former
+   * fails a check.
+   */
   readonly budget: boolean;
 }
 
 const megabyte = 1_000_000;
 
-/** Judges `ours` by a target that speaks of `peer`; undefined where it does and the peer was not measured. */
+/**
+ * Judges `ours` by a target that speaks of `peer`; undefined where it does and the peer was not
+ * measured.
+ */
 export function verdict(target: Target, results: Results, ours: string, peer: string | undefined): Verdict | undefined {
   if ("megabytes" in target) {
     const found = bytes(target.of, results, ours) / megabyte;

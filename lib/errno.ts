@@ -11,7 +11,10 @@ export function isErrno(failure: unknown, ...codes: readonly string[]): boolean 
   return codes.includes(codeOf(failure) ?? "");
 }
 
-/** Returns what `work` returns, or undefined if it fails with one of these errnos. Throws any other failure. */
+/**
+ * Returns what `work` returns, or undefined if it fails with one of these errnos. Throws any other
+ * failure.
+ */
 export function ignoring<T>(codes: readonly string[], work: () => T): T | undefined {
   try {
     return work();

@@ -1,4 +1,5 @@
-// Writes what is made from the plugins' schemas: the tables of fields in their READMEs, between `<!-- fields -->` and `<!-- /fields -->`, and JSON Schemas for editors.
+// Writes what is made from the plugins' schemas: the tables of fields in their READMEs, between
+// `<!-- fields -->` and `<!-- /fields -->`, and JSON Schemas for editors.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -1,4 +1,5 @@
-// `diagnose`: draws how a pod's NICs are connected, whichever plugin did it, and runs the checks that an operator would run by hand.
+// `diagnose`: draws how a pod's NICs are connected, whichever plugin did it, and runs the checks
+// that an operator would run by hand.
 
 import { json, UsageError } from "../../lib/command/arguments.ts";
 import { type Command, exit } from "../../lib/command/command.ts";

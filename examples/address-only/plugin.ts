@@ -1,4 +1,5 @@
-// The smallest whole plugin: an address from the IPAM plugin, reported. A start for a plugin of your own.
+// The smallest whole plugin: an address from the IPAM plugin, reported. A start for a plugin of
+// your own.
 import { CniError, code } from "../../lib/cni/errors.ts";
 import { type ConfOf, defaulted, defineNetconf } from "../../lib/cni/netconf.ts";
 import type { Attachment, Plugin } from "../../lib/cni/plugin.ts";
@@ -11,7 +12,10 @@ export const netconf = defineNetconf(() => ({
   routes: defaulted(true, flag),
 }));
 
-/** Its IPAM plugin's DEL, CHECK, GC and STATUS are run for it, so that it has nothing of its own to do for them. */
+/**
+ * Its IPAM plugin's DEL, CHECK, GC and STATUS are run for it, so that it has nothing of its own to
+ * do for them.
+ */
 export const addressOnly: Plugin<ConfOf<typeof netconf>> = {
   name: "address-only",
   about: "reserves an address for a guest that configures itself, and touches no link",
@@ -22,7 +26,8 @@ export const addressOnly: Plugin<ConfOf<typeof netconf>> = {
     if (ipam === undefined)
       throw new CniError(code.badConfiguration, "ipam.type: is missing, expected an IPAM plugin's name");
     const { ips = [], routes = [], dns } = ipam.add();
-    // In a chain the address belongs to the link that the plugins before made; without one to no link at all.
+    // In a chain the address belongs to the link that the plugins before made; without one to no
+    // link at all.
     const position =
       prevResult?.interfaces?.findIndex(({ name, sandbox }) => name === ifname && sandbox === netns.path) ?? -1;
     const own = position < 0 ? ips : ips.map((ip) => ({ ...ip, interface: position }));

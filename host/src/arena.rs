@@ -1,7 +1,10 @@
-//! The engine's memory: one mapping of fixed size, so that a run-away plugin ends in an exception and not in a swap storm.
+//! The engine's memory: one mapping of fixed size, so that a run-away plugin ends in an exception
+//! and not in a swap storm.
 //!
-//! New blocks come off the top; freed ones wait in lists by size and are never merged, because a plugin ends before
-//! that would pay. QuickJS carves its small objects out of 4 KiB blocks itself: what it asks for here is those, and
+//! New blocks come off the top; freed ones wait in lists by size and are never merged, because a
+//! plugin ends before
+//! that would pay. QuickJS carves its small objects out of 4 KiB blocks itself: what it asks for
+//! here is those, and
 //! whatever is larger.
 
 use std::{
@@ -29,7 +32,8 @@ const STATE: usize = 4096;
 /// How much of it is only given out once the rest has run out: room for the error that says so.
 const RESERVE: usize = 256 * 1024;
 
-/// How much of it a plugin uses anyway: mapped in one go, because a page fault costs more than its page.
+/// How much of it a plugin uses anyway: mapped in one go, because a page fault costs more than its
+/// page.
 const POPULATED: usize = 768 * 1024;
 
 /// Blocks are as many units long, from one header to the next.
@@ -53,7 +57,8 @@ pub struct Arena {
     clean: usize,
     /// Where new blocks must end.
     limit: usize,
-    /// The place of each list's first free block, 0 for none. A free block begins with the next one's place.
+    /// The place of each list's first free block, 0 for none. A free block begins with the next
+    /// one's place.
     free: [usize; LISTS],
     /// Which lists have blocks, by bit.
     occupied: u128,
@@ -71,7 +76,8 @@ impl Arena {
                 MapFlags::PRIVATE | MapFlags::NORESERVE,
             )
         }?;
-        // SAFETY: it stays as it is, all zeros. Before Linux 5.14 this fails, and the pages come one by one.
+        // SAFETY: it stays as it is, all zeros. Before Linux 5.14 this fails, and the pages come
+        // one by one.
         let _ = unsafe { madvise(base, POPULATED, Advice::LinuxPopulateWrite) };
         Ok(Self {
             base: NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?,
@@ -83,7 +89,8 @@ impl Arena {
         })
     }
 
-    /// One in memory that is mapped already and all zeros, whose first page is left alone. Must not be dropped.
+    /// One in memory that is mapped already and all zeros, whose first page is left alone. Must not
+    /// be dropped.
     pub(crate) fn within(address: usize) -> Self {
         Self {
             base: NonNull::new(address as *mut u8).expect("no null pointer"),
@@ -100,7 +107,8 @@ impl Arena {
         self.clean
     }
 
-    /// A block of at least so many units: a free one of about that size, else a new one, else a larger free one's part.
+    /// A block of at least so many units: a free one of about that size, else a new one, else a
+    /// larger free one's part.
     fn take(&mut self, units: usize) -> Option<usize> {
         let list = list_of(units);
         if self.free[list] != 0 && self.units(self.free[list]) >= units {
@@ -203,12 +211,14 @@ impl Arena {
 
 impl Drop for Arena {
     fn drop(&mut self) {
-        // SAFETY: the mapping is this arena's, and so ends all that was allocated in it. A failure leaves it mapped.
+        // SAFETY: the mapping is this arena's, and so ends all that was allocated in it. A failure
+        // leaves it mapped.
         let _ = unsafe { munmap(self.base.as_ptr().cast(), SIZE) };
     }
 }
 
-// SAFETY: blocks are aligned to a unit of 16 bytes, do not overlap, and hold at least what was asked for; their size is
+// SAFETY: blocks are aligned to a unit of 16 bytes, do not overlap, and hold at least what was
+// asked for; their size is
 // in front of them.
 unsafe impl Allocator for Arena {
     fn alloc(&mut self, size: usize) -> *mut u8 {

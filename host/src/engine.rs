@@ -1,4 +1,5 @@
-//! The JavaScript engine: set up for one short run within fixed bounds, and what becomes of an error nobody caught.
+//! The JavaScript engine: set up for one short run within fixed bounds, and what becomes of an
+//! error nobody caught.
 
 use std::{cell::RefCell, fmt::Write, rc::Rc, result};
 
@@ -17,21 +18,25 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::{arena::Arena, module::HostModule};
 
-/// What a plugin has of JavaScript beyond the base objects: no `eval`, no `Date`, no `Proxy`, no `WeakRef`.
+/// What a plugin has of JavaScript beyond the base objects: no `eval`, no `Date`, no `Proxy`, no
+/// `WeakRef`.
 ///
 /// Each of them costs microseconds at every start. Modules need promises.
 pub type Intrinsics = (Json, MapSet, Promise, RegExp, TypedArrays);
 
-/// What it takes to compile source: the parser, and what it needs for regular expressions' literals.
+/// What it takes to compile source: the parser, and what it needs for regular expressions'
+/// literals.
 pub type Parser = (Intrinsics, Eval, RegExpCompiler);
 
 /// Where what the module gave to `main` is kept.
 pub(crate) const MAIN: &str = "main";
 
-/// The engine's stack, or half of the process's own if that is less. JSON nested too deep for it ends in a RangeError.
+/// The engine's stack, or half of the process's own if that is less. JSON nested too deep for it
+/// ends in a RangeError.
 const STACK: u64 = 1024 * 1024;
 
-/// Garbage in cycles is not looked for before there is this much of everything: a plugin ends long before.
+/// Garbage in cycles is not looked for before there is this much of everything: a plugin ends long
+/// before.
 const COLLECTION_THRESHOLD: usize = 8 * 1024 * 1024;
 
 /// The engine, with the module "host" ready to be imported.
@@ -57,7 +62,8 @@ impl Engine {
         runtime.set_host_promise_rejection_tracker(Some(Box::new(move |ctx, _, reason, handled| {
             let mut rejections = tracked.borrow_mut();
             if handled {
-                // Perhaps another's text: that there are as many as unhandled promises is what counts.
+                // Perhaps another's text: that there are as many as unhandled promises is what
+                // counts.
                 rejections.pop();
             } else {
                 rejections.push(describe(&ctx, reason));
@@ -72,7 +78,8 @@ impl Engine {
     ///
     /// # Safety
     ///
-    /// The bytecode must be what `compile` gave in this same version: the engine does not verify it.
+    /// The bytecode must be what `compile` gave in this same version: the engine does not verify
+    /// it.
     pub unsafe fn run(&self, bytecode: &[u8]) -> result::Result<(), String> {
         // SAFETY: as for this function.
         self.finish(|ctx| unsafe { Module::load(ctx, bytecode) })
@@ -83,7 +90,8 @@ impl Engine {
         self.finish(|ctx| Module::declare(ctx, name, source))
     }
 
-    /// Compiles a module to bytecode, without its source but with the line and column of everything in it; needs the
+    /// Compiles a module to bytecode, without its source but with the line and column of everything
+    /// in it; needs the
     /// `Parser`.
     pub fn compile(&self, name: &str, source: &str) -> result::Result<Vec<u8>, String> {
         let options = || WriteOptions {
@@ -98,7 +106,8 @@ impl Engine {
     /// The engine may have been started in another process, and its memory restored in this one.
     pub fn run_main(&self) -> result::Result<(), String> {
         self.context.runtime().set_max_stack_size(stack_size());
-        // SAFETY: the runtime is this engine's. It remembers where the stack was when it was started.
+        // SAFETY: the runtime is this engine's. It remembers where the stack was when it was
+        // started.
         unsafe { qjs::JS_UpdateStackTop(qjs::JS_GetRuntime(self.context.as_raw().as_ptr())) };
         self.attempt(|ctx| {
             let main = ctx.globals().get::<_, Option<Function<'_>>>(MAIN)?;

@@ -85,7 +85,8 @@ impl From<Errno> for Cause {
 }
 
 impl From<io::Error> for Cause {
-    /// The standard library's own refusals (a NUL byte in an argument) have no errno: they are EINVAL.
+    /// The standard library's own refusals (a NUL byte in an argument) have no errno: they are
+    /// EINVAL.
     fn from(error: io::Error) -> Self {
         Self(Errno::from_io_error(&error).unwrap_or(Errno::INVAL))
     }
@@ -103,7 +104,8 @@ macro_rules! names {
     };
 }
 
-// asm-generic/errno-base.h and asm-generic/errno.h, in their order; EAGAIN is also EWOULDBLOCK, EOPNOTSUPP also ENOTSUP.
+// asm-generic/errno-base.h and asm-generic/errno.h, in their order; EAGAIN is also EWOULDBLOCK,
+// EOPNOTSUPP also ENOTSUP.
 names! {
     EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT ENOTBLK EBUSY EEXIST EXDEV
     ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM ERANGE

@@ -1,5 +1,7 @@
-//! Freezing: a plugin's module is evaluated when its executable is built, and what the heap then holds is what every
-//! process starts from. Two builds freeze the same bytes: meanwhile there is neither time nor chance.
+//! Freezing: a plugin's module is evaluated when its executable is built, and what the heap then
+//! holds is what every
+//! process starts from. Two builds freeze the same bytes: meanwhile there is neither time nor
+//! chance.
 
 use std::{
     ptr, slice,

@@ -1,5 +1,7 @@
-//! The host's one heap, Rust's as well as the engine's, at an address that is the same in every process: so that a
-//! plugin can be evaluated when its executable is built, and started from the memory that this left.
+//! The host's one heap, Rust's as well as the engine's, at an address that is the same in every
+//! process: so that a
+//! plugin can be evaluated when its executable is built, and started from the memory that this
+//! left.
 //!
 //! ```text
 //! ADDRESS | the arena's own state | blocks ...
@@ -24,10 +26,12 @@ use rustix::{
 
 use crate::arena::{Arena, PAGE, SIZE};
 
-/// Far from where the kernel puts anything by itself, and below 2^38 for the sake of 39-bit address spaces.
+/// Far from where the kernel puts anything by itself, and below 2^38 for the sake of 39-bit address
+/// spaces.
 const ADDRESS: usize = 0x20_0000_0000;
 
-/// What the kernel needs to put a mapping there or not at all (from Linux 4.17 on; before, it is a mere hint).
+/// What the kernel needs to put a mapping there or not at all (from Linux 4.17 on; before, it is a
+/// mere hint).
 const THERE: MapFlags = MapFlags::PRIVATE.union(MapFlags::FIXED_NOREPLACE);
 
 static MAPPED: AtomicBool = AtomicBool::new(false);
@@ -78,12 +82,14 @@ pub unsafe fn contents() -> &'static mut [usize] {
     unsafe { slice::from_raw_parts_mut(ADDRESS as *mut usize, length / size_of::<usize>()) }
 }
 
-/// Takes what a file has from `offset` on, a multiple of the page size, for the heap. Each page is read when it is first
+/// Takes what a file has from `offset` on, a multiple of the page size, for the heap. Each page is
+/// read when it is first
 /// looked at, and copied when it is first written.
 ///
 /// # Safety
 ///
-/// Nothing may have been allocated yet, and the file must have the `contents` of the same executable's heap.
+/// Nothing may have been allocated yet, and the file must have the `contents` of the same
+/// executable's heap.
 pub unsafe fn restore(file: impl AsFd, offset: u64, length: usize) -> rustix::io::Result<()> {
     // SAFETY: a new mapping, where none is.
     let there = unsafe {

@@ -1,6 +1,7 @@
 //! Runs a plugin's bytecode and offers it system calls.
 //!
-//! The host knows nothing of CNI, KubeVirt or what a netlink message means: all of that is TypeScript. What TypeScript
+//! The host knows nothing of CNI, KubeVirt or what a netlink message means: all of that is
+//! TypeScript. What TypeScript
 //! sees of it is declared in `lib/host.d.ts`, the contract that [`module`] keeps.
 
 pub mod arena;

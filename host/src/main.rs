@@ -1,6 +1,7 @@
 //! A plugin's executable: this host with the plugin appended.
 //!
-//! There is no `fn main`: before that, Rust's start-up code would look for the stack's guard page, which takes a fifth
+//! There is no `fn main`: before that, Rust's start-up code would look for the stack's guard page,
+//! which takes a fifth
 //! of an empty program's time. What else it does, and is needed, is done here.
 #![no_main]
 
@@ -44,7 +45,8 @@ pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int 
     let program = words.next().unwrap_or_default();
     let args: Vec<_> = words.collect();
     open_standard_streams();
-    // A write to a closed pipe is to fail with EPIPE instead of ending the process, and a child's exit status is lost
+    // A write to a closed pipe is to fail with EPIPE instead of ending the process, and a child's
+    // exit status is lost
     // where whoever started us ignores SIGCHLD.
     for (signal, handler) in [(libc::SIGPIPE, libc::SIG_IGN), (libc::SIGCHLD, libc::SIG_DFL)] {
         // SAFETY: both handlers are the kernel's own.
@@ -84,7 +86,8 @@ fn run(plugin: Result<Plugin, Fault>, freeze: bool) -> Result<(), String> {
     }
 }
 
-/// Opens /dev/null for each standard stream that is closed, lest a file opened later take its number.
+/// Opens /dev/null for each standard stream that is closed, lest a file opened later take its
+/// number.
 fn open_standard_streams() {
     for stream in [stdin(), stdout(), stderr()] {
         if fcntl_getfd(stream).is_err() {

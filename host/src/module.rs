@@ -1,4 +1,5 @@
-//! The module "host" as TypeScript imports it: each call's face in JavaScript, as `lib/host.d.ts` declares it.
+//! The module "host" as TypeScript imports it: each call's face in JavaScript, as `lib/host.d.ts`
+//! declares it.
 
 use std::{
     ffi::CStr,
@@ -206,7 +207,8 @@ fn named<'js>((name, value): (rquickjs::String<'js>, Text)) -> Result<(Text, Tex
     Ok((Text::from_js(&name.ctx().clone(), name.into_value())?, value))
 }
 
-/// A call that is refused while a plugin is frozen: its effect would be on the machine that builds, and what it gave would
+/// A call that is refused while a plugin is frozen: its effect would be on the machine that builds,
+/// and what it gave would
 /// be the same in every process.
 struct Effect<F> {
     name: &'static CStr,
@@ -262,7 +264,8 @@ fn thrown(ctx: &Ctx<'_>, failure: &HostError) -> Result<Error> {
 impl<'js> FromJs<'js> for Text {
     fn from_js(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Self> {
         let text = rquickjs::String::from_js(ctx, value)?.to_cstring()?;
-        // SAFETY: the engine keeps that many bytes there for as long as `text` lives. They need not be UTF-8, whatever
+        // SAFETY: the engine keeps that many bytes there for as long as `text` lives. They need not
+        // be UTF-8, whatever
         // `CString::as_str` says: a lone surrogate is three bytes that UTF-8 has no place for.
         Ok(unsafe { slice::from_raw_parts(text.as_ptr().cast::<u8>(), text.len()) }.into())
     }
@@ -272,12 +275,14 @@ impl<'js> FromJs<'js> for Text {
 struct Descriptor(RawFd);
 
 impl Descriptor {
-    /// The descriptor for a system call, which finds out whether it is open; EBADF for a number that none has.
+    /// The descriptor for a system call, which finds out whether it is open; EBADF for a number
+    /// that none has.
     fn borrow(&self, syscall: &'static str) -> error::Result<BorrowedFd<'_>> {
         if self.0 < 0 {
             return Err(HostError::new(Errno::BADF, syscall));
         }
-        // SAFETY: it is not -1. If it is not open, the one system call that it is for fails with EBADF.
+        // SAFETY: it is not -1. If it is not open, the one system call that it is for fails with
+        // EBADF.
         Ok(unsafe { BorrowedFd::borrow_raw(self.0) })
     }
 }

@@ -1,9 +1,11 @@
 //! The plugin within its executable: appended to the host, found by a trailer at the very end.
 //!
 //! ```text
-//! host's ELF file | filling | bytecode or heap | label | its length | the engine's address | format | magic
+//! host's ELF file | filling | bytecode or heap | label | its length | the engine's address |
+//! format | magic
 //! ```
-//! It begins at a multiple of the architecture's largest page size. The label is what the builder calls the plugin, UTF-8 filled up with NUL
+//! It begins at a multiple of the architecture's largest page size. The label is what the builder
+//! calls the plugin, UTF-8 filled up with NUL
 //! bytes; the last four have 8 bytes each, little endian.
 
 use std::{fmt, io, os::fd::AsFd, ptr, slice};
@@ -73,7 +75,8 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Appends bytecode, or a heap with an engine at that address, to a host; of the label, as many bytes as there is room for.
+/// Appends bytecode, or a heap with an engine at that address, to a host; of the label, as many
+/// bytes as there is room for.
 pub fn append(executable: &mut Vec<u8>, label: &str, payload: &[u8], engine: usize) {
     // `e_machine` of its ELF header; the host may be another architecture's than this process.
     let aarch64 = executable.get(18..20) == Some(&183u16.to_le_bytes());
@@ -90,7 +93,8 @@ pub fn append(executable: &mut Vec<u8>, label: &str, payload: &[u8], engine: usi
     }
 }
 
-/// The plugin within this process's own executable. Allocates nothing, and nothing may have been allocated before.
+/// The plugin within this process's own executable. Allocates nothing, and nothing may have been
+/// allocated before.
 pub fn find_own() -> Result<Plugin, Fault> {
     let executable = open(c"/proc/self/exe", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let Trailer {
@@ -128,7 +132,8 @@ pub fn find_own() -> Result<Plugin, Fault> {
     Ok(Plugin::Frozen(unsafe { &*(engine as usize as *const Engine) }))
 }
 
-/// What a plugin's executable says of itself, to whoever does not run it; nothing where the file has no plugin in it.
+/// What a plugin's executable says of itself, to whoever does not run it; nothing where the file
+/// has no plugin in it.
 /// The label is empty where the plugin is of another format.
 pub fn label(file: impl AsFd) -> rustix::io::Result<Option<String>> {
     match Trailer::of(file) {

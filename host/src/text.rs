@@ -11,9 +11,11 @@ use rustix::{
     path::Arg,
 };
 
-/// A JavaScript string: bytes that are UTF-8 unless it had a lone surrogate, and that may have a NUL among them.
+/// A JavaScript string: bytes that are UTF-8 unless it had a lone surrogate, and that may have a
+/// NUL among them.
 ///
-/// Given to rustix as a path it is refused there with EILSEQ or EINVAL, so that the error names the system call.
+/// Given to rustix as a path it is refused there with EILSEQ or EINVAL, so that the error names the
+/// system call.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Text(Vec<u8>);
 
@@ -23,7 +25,8 @@ impl Text {
         str::from_utf8(&self.0).map_err(|_| Errno::ILSEQ)
     }
 
-    /// The text as a C string; EILSEQ where it is not UTF-8, EINVAL where there is a NUL byte in it.
+    /// The text as a C string; EILSEQ where it is not UTF-8, EINVAL where there is a NUL byte in
+    /// it.
     pub fn c_string(&self) -> Result<CString> {
         CString::new(self.utf8()?).map_err(|_| Errno::INVAL)
     }

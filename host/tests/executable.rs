@@ -261,7 +261,8 @@ fn an_executable_without_a_whole_plugin_says_so_with_status_70() {
         ("flipped", flipped, "checksum error"),
     ] {
         let program = scratch.path(name);
-        // By another process: were the file open for writing here, a child of another test's might have it open still.
+        // By another process: were the file open for writing here, a child of another test's might
+        // have it open still.
         output(
             Command::new("install")
                 .args(["-m", "755"])

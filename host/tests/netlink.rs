@@ -47,7 +47,8 @@ fn a_socket_stays_in_the_namespace_it_was_made_in() {
                return [links(there), links(host.netlinkSocket(0))]; }})()",
             netns.as_raw_fd()
         );
-        // A new namespace has a loopback and, with some modules, fallback tunnels: the same everywhere.
+        // A new namespace has a loopback and, with some modules, fallback tunnels: the same
+        // everywhere.
         let [there, here]: [u32; 2] = in_new_netns(|| {
             let text = value(&call);
             let numbers: Vec<_> = text
@@ -109,7 +110,8 @@ fn a_socket_has_all_its_options() {
 
 #[test]
 fn a_refused_request_comes_with_the_kernels_own_words() {
-    // RTM_GETLINK of an index that no link has, with a wrong family: strict checking explains itself.
+    // RTM_GETLINK of an index that no link has, with a wrong family: strict checking explains
+    // itself.
     let call = "(() => { const socket = host.netlinkSocket(0);
       host.send(socket, new Uint8Array([36,0,0,0, 18,0, 1,3, 1,0,0,0, 0,0,0,0, ...new Array(20).fill(1)]));
       return String.fromCharCode(...host.receive(socket)).replace(/[^ -~]+/g, ' '); })()";

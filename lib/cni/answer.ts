@@ -1,4 +1,5 @@
-// Answers a runtime's call: from the environment and standard input to one JSON document, or none, and an exit status.
+// Answers a runtime's call: from the environment and standard input to one JSON document, or none,
+// and an exit status.
 import { isErrno } from "../errno.ts";
 import { decodeConfiguration, maxConfiguration, networkName } from "./configuration.ts";
 import { requireEnvironment, type Variables, verbOf } from "./environment.ts";
@@ -12,7 +13,8 @@ import { type Progress, type Request, verbs } from "./verbs.ts";
 import { configVersion, newest, requireVerb, type Verb, versions } from "./versions.ts";
 
 /**
- * Serves the verb of CNI_COMMAND and gives the exit status: 0, or 1 after an error was printed. VERSION reads nothing and calls nobody.
+ * Serves the verb of CNI_COMMAND and gives the exit status: 0, or 1 after an error was printed.
+ * VERSION reads nothing and calls nobody.
  * Without a CNI_COMMAND somebody tries the plugin by hand: what it is goes to standard error.
  */
 export function answer<C, D>(plugin: Plugin<C, D>, system: System): number {

@@ -1,4 +1,5 @@
-// The configuration as every plugin gets it: the keys that the specification names (SPEC.md, section 1), read before the plugin's own.
+// The configuration as every plugin gets it: the keys that the specification names (SPEC.md,
+// section 1), read before the plugin's own.
 import { isIdentifier } from "./environment.ts";
 import { CniError, code } from "./errors.ts";
 import { decodeObject, isObject, type JsonObject } from "./json.ts";
@@ -48,8 +49,10 @@ export function isPluginName(text: string): boolean {
 }
 
 /**
- * The attachments that GC must leave: undefined where the runtime gave none, not even an empty list, so that nothing may be removed.
- * `cni.dev/attachments` is what runtimes wrote before 1.1.0 was final. Throws a CniError 7 for anything else but a list of attachments.
+ * The attachments that GC must leave: undefined where the runtime gave none, not even an empty
+ * list, so that nothing may be removed.
+ * `cni.dev/attachments` is what runtimes wrote before 1.1.0 was final. Throws a CniError 7 for
+ * anything else but a list of attachments.
  */
 export function validAttachments(object: JsonObject): ValidAttachment[] | undefined {
   const key = Object.hasOwn(object, "cni.dev/valid-attachments") ? "cni.dev/valid-attachments" : "cni.dev/attachments";

@@ -5,7 +5,8 @@ import type { Interface, IpConfig, Result, Route } from "./results.ts";
 import { configVersion, isAtLeast, type Version } from "./versions.ts";
 
 /**
- * Reads the result of another plugin. Keys that nobody knows are kept; so is every entry of `interfaces`, `ips` and `routes` itself, by which {@link writeResult} knows it again.
+ * Reads the result of another plugin. Keys that nobody knows are kept; so is every entry of
+ * `interfaces`, `ips` and `routes` itself, by which {@link writeResult} knows it again.
  * @param version the version that it is in where it does not say so itself
  * @param subject what a fault begins with, such as `prevResult`
  * Throws a CniError 7 that lists all faults of its shape, or a CniError 1.
@@ -55,8 +56,10 @@ function fromFamilies({ ip4, ip6, ...rest }: JsonObject): JsonObject {
 }
 
 /**
- * Writes a result in a version, complete with `cniVersion`: to 0.2.0 and below the first address of each family with the routes of that family; to 0.3 and 0.4 each address's family;
- * below 1.1.0 without what came with it. What `previous`, in the same version, already had is passed on as it came, whatever is in it.
+ * Writes a result in a version, complete with `cniVersion`: to 0.2.0 and below the first address of
+ * each family with the routes of that family; to 0.3 and 0.4 each address's family;
+ * below 1.1.0 without what came with it. What `previous`, in the same version, already had is
+ * passed on as it came, whatever is in it.
  */
 export function writeResult(result: Result, version: Version, previous: Result | undefined): JsonObject {
   const { interfaces, ips, routes } = result;
@@ -76,13 +79,18 @@ export function writeResult(result: Result, version: Version, previous: Result |
   };
 }
 
-/** Throws a RangeError for an address on an interface that there is not: a fault of the plugin's own. */
+/**
+ * Throws a RangeError for an address on an interface that there is not: a fault of the plugin's
+ * own.
+ */
 function requireInterfaces(ips: readonly IpConfig[] | undefined, interfaces: readonly Interface[] | undefined): void {
   const [fault] = nowhere({ ...(ips && { ips }), ...(interfaces && { interfaces }) });
   if (fault !== undefined) throw new RangeError(fault);
 }
 
-/** Names the addresses on interfaces that there are not: `ips: 10.0.0.7/24 is on interface 1 of 1`. */
+/**
+ * Names the addresses on interfaces that there are not: `ips: 10.0.0.7/24 is on interface 1 of 1`.
+ */
 export function nowhere({ ips = [], interfaces: { length } = [] }: Result): string[] {
   return ips
     .filter(({ interface: position }) => position !== undefined && (position < 0 || position >= length))

@@ -1,4 +1,5 @@
-// Runs other plugins: found on CNI_PATH, given our environment and the configuration's very text (SPEC.md, section 4).
+// Runs other plugins: found on CNI_PATH, given our environment and the configuration's very text
+// (SPEC.md, section 4).
 import { codeOf } from "../errno.ts";
 import { asOne, failuresOf } from "../failures.ts";
 import { isPluginName } from "./configuration.ts";
@@ -25,14 +26,21 @@ export interface Delegation {
   readonly cniVersion: Version;
 }
 
-/** Longer than the slowest IPAM plugin gives itself (whereabouts, 2 minutes), shorter than kubelet's limit for a pod (4 minutes). */
+/**
+ * Longer than the slowest IPAM plugin gives itself (whereabouts, 2 minutes), shorter than kubelet's
+ * limit for a pod (4 minutes).
+ */
 const timeout = 180_000;
 
-/** The executable may be open for writing while it is replaced: libcni tries as often and waits as long. */
+/**
+ * The executable may be open for writing while it is replaced: libcni tries as often and waits as
+ * long.
+ */
 const busy = { retries: 5, pause: 1000 } as const;
 
 /**
- * Runs a delegate's ADD and gives its result. If it was run and failed, or gave no result that can be read, its DEL is run before the failure is thrown:
+ * Runs a delegate's ADD and gives its result. If it was run and failed, or gave no result that can
+ * be read, its DEL is run before the failure is thrown:
  * an AggregateError, the failure first, where DEL failed too.
  */
 export function delegateAdd(delegation: Delegation, system: Running): Result {
@@ -45,7 +53,10 @@ export function delegateAdd(delegation: Delegation, system: Running): Result {
   }
 }
 
-/** Runs a delegate's DEL, CHECK, GC or STATUS. Throws its own error, or a CniError 103 where it has none to tell. */
+/**
+ * Runs a delegate's DEL, CHECK, GC or STATUS. Throws its own error, or a CniError 103 where it has
+ * none to tell.
+ */
 export function delegate(verb: Exclude<Verb, "ADD" | "VERSION">, delegation: Delegation, system: Running): void {
   run(find(delegation, system), verb, delegation, system);
 }
@@ -85,7 +96,9 @@ function modeOf(path: string, system: Running): number | undefined {
   }
 }
 
-/** Gives what the delegate printed. Throws the error that it printed where it did not exit with 0. */
+/**
+ * Gives what the delegate printed. Throws the error that it printed where it did not exit with 0.
+ */
 function run(path: string, verb: Verb, delegation: Delegation, system: Running): string {
   const { status, signal, stdout } = start(path, verb, delegation, system);
   if (status === 0) return stdout;

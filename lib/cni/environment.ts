@@ -17,13 +17,19 @@ const needed = {
   STATUS: [],
 } as const;
 
-/** The verb that is asked for. Throws a CniError 4 for one that there is not: the specification's words, in capitals. */
+/**
+ * The verb that is asked for. Throws a CniError 4 for one that there is not: the specification's
+ * words, in capitals.
+ */
 export function verbOf(command: string): keyof typeof needed {
   if (Object.hasOwn(needed, command)) return command as keyof typeof needed;
   throw new CniError(code.badEnvironment, `unknown CNI_COMMAND: ${command}`);
 }
 
-/** Throws a CniError 4 that names every variable that the verb needs and has not, or says which is malformed. Those that the verb does not need are not looked at. */
+/**
+ * Throws a CniError 4 that names every variable that the verb needs and has not, or says which is
+ * malformed. Those that the verb does not need are not looked at.
+ */
 export function requireEnvironment(verb: Exclude<Verb, "VERSION">, env: Variables): void {
   const missing = needed[verb].filter((name) => !env[name]);
   if (missing.length > 0)
@@ -51,7 +57,10 @@ export function isIdentifier(text: string): boolean {
   return /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(text);
 }
 
-/** Why the text cannot be a link's name (SPEC.md, section 2; `dev_valid_name` of net/core/dev.c), undefined if it can. */
+/**
+ * Why the text cannot be a link's name (SPEC.md, section 2; `dev_valid_name` of net/core/dev.c),
+ * undefined if it can.
+ */
 export function linkNameFault(name: string): string | undefined {
   if (name === "") return "is empty";
   if (utf8Length(name) > 15) return "is too long";
@@ -72,7 +81,8 @@ function utf8Length(text: string): number {
 }
 
 /**
- * Decodes CNI_ARGS, `KEY=VALUE;KEY=VALUE`. A value may hold "="; of a key that is there twice the last one wins, as Multus in its thin mode relies on.
+ * Decodes CNI_ARGS, `KEY=VALUE;KEY=VALUE`. A value may hold "="; of a key that is there twice the
+ * last one wins, as Multus in its thin mode relies on.
  * Throws a CniError 4 for a pair without "=".
  */
 export function parseArgs(text: string | undefined): Args {
@@ -86,7 +96,9 @@ export function parseArgs(text: string | undefined): Args {
   return args;
 }
 
-/** The directories of CNI_PATH. Empty ones are left out: they would stand for the working directory. */
+/**
+ * The directories of CNI_PATH. Empty ones are left out: they would stand for the working directory.
+ */
 export function parsePath(text: string | undefined): string[] {
   return (text ?? "").split(":").filter((directory) => directory !== "");
 }

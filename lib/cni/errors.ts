@@ -1,6 +1,9 @@
 // What goes wrong, as the runtime is told: made here, and nowhere else.
 
-/** Error codes: below 100 the specification's (SPEC.md, section 5, "Error"; 8 and 50 as in its Go library), from 100 on ours. */
+/**
+ * Error codes: below 100 the specification's (SPEC.md, section 5, "Error"; 8 and 50 as in its Go
+ * library), from 100 on ours.
+ */
 export const code = {
   incompatibleVersion: 1,
   /** The message must hold the field's key and value. */
@@ -31,7 +34,10 @@ export const code = {
   internal: 199,
 } as const;
 
-/** A failure as the runtime is told: a code, what failed in one line, and details such as causes and hints. */
+/**
+ * A failure as the runtime is told: a code, what failed in one line, and details such as causes and
+ * hints.
+ */
 export class CniError extends Error {
   override readonly name = "CniError";
   /** One of {@link code}, or a delegate's own. */

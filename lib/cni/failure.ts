@@ -11,7 +11,10 @@ export interface Explanation {
   readonly details: string;
 }
 
-/** The JSON document that tells a runtime of a failure. `verb` is undefined where it is not known yet. */
+/**
+ * The JSON document that tells a runtime of a failure. `verb` is undefined where it is not known
+ * yet.
+ */
 export function errorDocument(failure: unknown, version: Version, verb: Verb | undefined): string {
   const { code, msg, details } = explain(failure);
   const told = verb === "DEL" ? worthARetry : (text: string): string => text;
@@ -24,8 +27,10 @@ export function errorDocument(failure: unknown, version: Version, verb: Verb | u
 }
 
 /**
- * Says what failed. The message is the error's own; details are a CniError's own, all that an AggregateError holds, and the causes.
- * The code is a CniError's own; else that of the system call or the kernel's refusal behind it, of an AggregateError that of its first.
+ * Says what failed. The message is the error's own; details are a CniError's own, all that an
+ * AggregateError holds, and the causes.
+ * The code is a CniError's own; else that of the system call or the kernel's refusal behind it, of
+ * an AggregateError that of its first.
  */
 export function explain(failure: unknown): Explanation {
   const [msg, ...details] = facts(failure) as [string, ...string[]];
@@ -67,7 +72,10 @@ function inOne([msg = "", ...details]: readonly string[]): string {
   return details.length === 0 ? msg : `${msg} (${details.join("; ")})`;
 }
 
-/** The message; that of an error of the language itself, which nobody threw on purpose, with its name. */
+/**
+ * The message; that of an error of the language itself, which nobody threw on purpose, with its
+ * name.
+ */
 function messageOf(failure: Error): string {
   const name = cniCodeOf(failure) === code.internal ? `${failure.name}: ` : "";
   return name + (failure.message === "" ? "failed without a message" : failure.message);
@@ -90,14 +98,18 @@ function cniCodeOf(failure: unknown): number {
   return failure.name === "Error" || failure instanceof AggregateError ? code.obstructed : code.internal;
 }
 
-/** The kernel's refusal of a change comes by netlink, which is no system call of its own, or by ioctl. */
+/**
+ * The kernel's refusal of a change comes by netlink, which is no system call of its own, or by
+ * ioctl.
+ */
 function codeOfErrno(errno: string, syscall: string | undefined): number {
   if (errno === "EAGAIN" || errno === "EINTR" || errno === "ETIMEDOUT") return code.tryAgain;
   return syscall === undefined || syscall.startsWith("ioctl") ? code.refused : code.io;
 }
 
 /**
- * containerd takes a failed DEL for done where the message holds "not found", or, without a namespace, "no such file or directory" (go-cni, cni.go, Remove),
+ * containerd takes a failed DEL for done where the message holds "not found", or, without a
+ * namespace, "no such file or directory" (go-cni, cni.go, Remove),
  * and never calls again: so a failure that is worth a retry must use other words.
  */
 function worthARetry(text: string): string {

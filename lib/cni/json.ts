@@ -1,17 +1,22 @@
-// Reads JSON that others wrote, and says where it is broken: the engine's own messages differ from one to the next.
+// Reads JSON that others wrote, and says where it is broken: the engine's own messages differ from
+// one to the next.
 import { CniError, code } from "./errors.ts";
 
 /** What JSON.parse makes of an object. Any key may be there, and any value. */
 export type JsonObject = { readonly [key: string]: unknown };
 
-/** Decodes one JSON object. Throws a CniError 6 that begins with `subject` and says where the fault is. */
+/**
+ * Decodes one JSON object. Throws a CniError 6 that begins with `subject` and says where the fault
+ * is.
+ */
 export function decodeObject(text: string, subject: string): JsonObject {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     const fault = faultIn(text);
-    // What is well formed and was refused all the same was too much for the engine's stack or memory.
+    // What is well formed and was refused all the same was too much for the engine's stack or
+    // memory.
     const fact = fault === undefined ? "is too deeply nested or too large" : `is not JSON: ${fault}`;
     throw new CniError(code.decoding, `${subject}: ${fact}`);
   }
@@ -48,7 +53,8 @@ type Expected =
   | "nothing more";
 
 /**
- * Says where the text stops being JSON (RFC 8259), and why: `line 3, column 7: unexpected "}", expected a value`. Undefined if it is JSON.
+ * Says where the text stops being JSON (RFC 8259), and why: `line 3, column 7: unexpected "}",
+ * expected a value`. Undefined if it is JSON.
  * Columns count UTF-16 units. Takes time in proportion to the text, and no stack.
  */
 export function syntaxFault(text: string): string | undefined {
@@ -94,7 +100,10 @@ export function syntaxFault(text: string): string | undefined {
   }
 }
 
-/** Where the string, number or word that begins at `start` ends; `start` itself where none begins; or what is wrong with it. */
+/**
+ * Where the string, number or word that begins at `start` ends; `start` itself where none begins;
+ * or what is wrong with it.
+ */
 function scalarEnd(text: string, start: number): number | string {
   if (text[start] === '"') return stringEnd(text, start);
   const scalar = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;

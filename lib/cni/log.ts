@@ -1,4 +1,5 @@
-// What an operator is told of a call beside the runtime: one line of logfmt on standard error, and in a file if the configuration names one.
+// What an operator is told of a call beside the runtime: one line of logfmt on standard error, and
+// in a file if the configuration names one.
 import { isErrno } from "../errno.ts";
 import { parseArgs, type Variables } from "./environment.ts";
 import { explain } from "./failure.ts";
@@ -25,8 +26,10 @@ export interface Account {
 const ranks = { error: 0, warn: 1, info: 2 } as const;
 
 /**
- * Writes the line that tells of a call, where its level is one that is asked for: `error` of a failure, `warn` of a success with something to say, else `info`. It has nothing of the
- * configuration but the network's name, and of CNI_ARGS only the pod's. That it cannot be written makes no call fail.
+ * Writes the line that tells of a call, where its level is one that is asked for: `error` of a
+ * failure, `warn` of a success with something to say, else `info`. It has nothing of the
+ * configuration but the network's name, and of CNI_ARGS only the pod's. That it cannot be written
+ * makes no call fail.
  */
 export function log(account: Account, { logLevel, logFile }: Logging, system: System): void {
   const level = account.failure !== undefined ? "error" : account.warnings.length > 0 ? "warn" : "info";
@@ -42,7 +45,10 @@ export function log(account: Account, { logLevel, logFile }: Logging, system: Sy
   }
 }
 
-/** Creates the directory if it is missing. Throws an Error if others than root could put something in its place. */
+/**
+ * Creates the directory if it is missing. Throws an Error if others than root could put something
+ * in its place.
+ */
 function ensureLogDirectory(system: System): void {
   try {
     const { kind, uid, mode } = system.stat(logDirectory, { follow: false });
@@ -103,7 +109,8 @@ function worded(value: string): string {
 export function timestamp(milliseconds: number): string {
   const days = Math.floor(milliseconds / 86_400_000);
   const rest = Math.floor(milliseconds - days * 86_400_000);
-  // Counted from 0000-03-01, so that a leap day is a year's last: eras of 400 years, years, months of 30.6 days.
+  // Counted from 0000-03-01, so that a leap day is a year's last: eras of 400 years, years, months
+  // of 30.6 days.
   const shifted = days + 719_468;
   const era = Math.floor(shifted / 146_097);
   const ofEra = shifted - era * 146_097;

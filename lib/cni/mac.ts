@@ -5,9 +5,12 @@ import { isObject } from "./json.ts";
 import type { Call, Target } from "./plugin.ts";
 
 /**
- * The MAC address that is asked for, in the kernel's spelling: that of `runtimeConfig.mac`, else of `args.cni.mac`, else of `MAC` in CNI_ARGS, else `configured`
- * (CONVENTIONS.md, "Dynamic Plugin specific fields"; there `args` supersedes CNI_ARGS). Undefined where none is.
- * Throws a CniError that names the place where the winner is no address that a link can have: 4 for CNI_ARGS, else 7.
+ * The MAC address that is asked for, in the kernel's spelling: that of `runtimeConfig.mac`, else of
+ * `args.cni.mac`, else of `MAC` in CNI_ARGS, else `configured`
+ * (CONVENTIONS.md, "Dynamic Plugin specific fields"; there `args` supersedes CNI_ARGS). Undefined
+ * where none is.
+ * Throws a CniError that names the place where the winner is no address that a link can have: 4 for
+ * CNI_ARGS, else 7.
  */
 export function requestedMac(
   { object, args }: Pick<Call & Target, "object" | "args">,

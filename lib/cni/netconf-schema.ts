@@ -1,4 +1,5 @@
-// What editors and the documentation make of a netconf: a JSON Schema, and a table of its fields. Not part of any executable.
+// What editors and the documentation make of a netconf: a JSON Schema, and a table of its fields.
+// Not part of any executable.
 import * as z from "zod/mini";
 import { type Field, type FieldNetconf, standard } from "./netconf.ts";
 import { versions } from "./versions.ts";
@@ -7,7 +8,8 @@ import { versions } from "./versions.ts";
 export type Descriptions = Readonly<Record<string, string>>;
 
 /**
- * The JSON Schema (draft 2020-12) of a plugin's configurations, the fields that any plugin may be given included. It refuses nothing that the plugin takes, `null` for an absent field
+ * The JSON Schema (draft 2020-12) of a plugin's configurations, the fields that any plugin may be
+ * given included. It refuses nothing that the plugin takes, `null` for an absent field
  * apart; what is between two fields, and some addresses and names, the plugin alone refuses.
  * @param type the executable's name
  * Throws where a field has no description, or a description no field.
@@ -17,7 +19,10 @@ export function jsonSchema(type: string, netconf: FieldNetconf<unknown, unknown>
   return { $schema: dialect, title: type, ...schema, required: ["cniVersion", "name", ...required] };
 }
 
-/** The JSON Schema of lists (.conflist): those plugins are checked in them, others not. In a list the runtime gives each plugin the list's version and name. */
+/**
+ * The JSON Schema of lists (.conflist): those plugins are checked in them, others not. In a list
+ * the runtime gives each plugin the list's version and name.
+ */
 export function listSchema(plugins: Readonly<Record<string, object>>): object {
   const { cniVersion, name, disableCheck, type } = standardSchemas;
   return {
@@ -72,7 +77,10 @@ export function pluginSchema(type: string, netconf: FieldNetconf<unknown, unknow
   };
 }
 
-/** The table of a plugin's own fields, in Markdown: name, what it may be, what it is where it is left out, what it does. Throws like {@link jsonSchema}. */
+/**
+ * The table of a plugin's own fields, in Markdown: name, what it may be, what it is where it is
+ * left out, what it does. Throws like {@link jsonSchema}.
+ */
 export function fieldTable(netconf: FieldNetconf<unknown, unknown>, descriptions: Descriptions): string {
   const rows = described(netconf, descriptions).map(
     ({ name, field, description }) =>
@@ -170,7 +178,10 @@ const octet = String.raw`(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)`;
 const ipv4 = String.raw`${octet}(?:\.${octet}){3}`;
 const ipv6 = "(?=[^:/]*:)[0-9a-fA-F:.]{2,45}";
 
-/** A format of schemas.ts: what the documentation calls it, and a regular expression (ECMA-262, with the u flag) that refuses nothing of it. */
+/**
+ * A format of schemas.ts: what the documentation calls it, and a regular expression (ECMA-262, with
+ * the u flag) that refuses nothing of it.
+ */
 interface Format {
   readonly words: string;
   readonly pattern: string;

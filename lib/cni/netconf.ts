@@ -1,4 +1,5 @@
-// How a plugin's configuration is described: a table of fields, each with a schema that is built only where the configuration has the field.
+// How a plugin's configuration is described: a table of fields, each with a schema that is built
+// only where the configuration has the field.
 import { CniError, code } from "./errors.ts";
 import type { JsonObject } from "./json.ts";
 import type { Netconf } from "./plugin.ts";
@@ -32,7 +33,10 @@ type Plain<T> = { readonly [K in keyof T]: T[K] };
 type Valid<T extends Table> = Plain<Values<T, "required" | "defaulted">>;
 type Salvaged<T extends Table> = Plain<Values<T, "defaulted">>;
 
-/** A netconf whose fields can be looked at: for the documentation, and for editors (netconf-schema.ts). */
+/**
+ * A netconf whose fields can be looked at: for the documentation, and for editors
+ * (netconf-schema.ts).
+ */
 export interface FieldNetconf<C, D> extends Netconf<C, D> {
   readonly fields: () => Readonly<Record<string, Field<unknown>>>;
 }
@@ -66,10 +70,13 @@ export function journalDirectory(plugin: string): Field<string, "defaulted"> {
 }
 
 /**
- * Makes a netconf of a table of fields, beside which there may be those that any plugin is given ({@link standard}). `null` is the same as absent, as it is to Go.
- * All faults are reported at once: `mtu: must be at least 68 bytes, not 42; netconf: unknown field "vln", did you mean "vlan"?`.
+ * Makes a netconf of a table of fields, beside which there may be those that any plugin is given
+ * ({@link standard}). `null` is the same as absent, as it is to Go.
+ * All faults are reported at once: `mtu: must be at least 68 bytes, not 42; netconf: unknown field
+ * "vln", did you mean "vlan"?`.
  * @param fields the fields by name; one that is standard too is validated as it is here
- * @param rules the faults of a configuration whose fields are valid each by itself, such as `maxID: is below minID`
+ * @param rules the faults of a configuration whose fields are valid each by itself, such as `maxID:
+ *   is below minID`
  */
 export function defineNetconf<const T extends Table>(
   fields: () => T,
@@ -97,7 +104,10 @@ export function defineNetconf<const T extends Table>(
 /** The only directory that a netconf may choose a log file in. */
 export const logDirectory = "/var/log/kubevirt-cni-bindings";
 
-/** The fields of every plugin that are not the plugin's business: what is logged, and where (log.ts). */
+/**
+ * The fields of every plugin that are not the plugin's business: what is logged, and where
+ * (log.ts).
+ */
 const logging = {
   logLevel: defaulted("warn", () => oneOf("error", "warn", "info")),
   logFile: { ...optional(() => fileIn(logDirectory)), ignored: "nothing is written to it" },
@@ -148,7 +158,10 @@ function readFields(object: JsonObject, table: Table): { conf: Record<string, un
   return { conf, faults };
 }
 
-/** The fields that any plugin may be given, by the runtime, Multus or the author of a list, and the kind of each (SPEC.md, section 1; CONVENTIONS.md). */
+/**
+ * The fields that any plugin may be given, by the runtime, Multus or the author of a list, and the
+ * kind of each (SPEC.md, section 1; CONVENTIONS.md).
+ */
 export const standard = {
   cniVersion: "text",
   name: "text",
@@ -165,7 +178,10 @@ export const standard = {
   pciBusID: "text",
 } as const;
 
-/** What is wrong with a field that is not the plugin's own; `cni.dev/` begins what only runtimes write. */
+/**
+ * What is wrong with a field that is not the plugin's own; `cni.dev/` begins what only runtimes
+ * write.
+ */
 function faultOfOther(name: string, value: unknown, known: readonly string[]): string | undefined {
   if (value === null || name.startsWith("cni.dev/")) return undefined;
   if (!Object.hasOwn(standard, name)) return `netconf: ${unknownField(name, known)}`;

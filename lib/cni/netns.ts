@@ -9,8 +9,10 @@ import type { System } from "./system.ts";
 type Opening = Pick<System, "openNetns" | "stat" | "close">;
 
 /**
- * Opens CNI_NETNS. Throws a CniError 8 that says what is there instead, also where it is this process's own namespace, in which any change would be one to the node itself:
- * nothing has been changed by then. CNI_NETNS_OVERRIDE=1 or true lets our own namespace pass, as in the Go library.
+ * Opens CNI_NETNS. Throws a CniError 8 that says what is there instead, also where it is this
+ * process's own namespace, in which any change would be one to the node itself:
+ * nothing has been changed by then. CNI_NETNS_OVERRIDE=1 or true lets our own namespace pass, as in
+ * the Go library.
  */
 export function openNetns(env: Variables, system: Opening): Netns {
   const path = env.CNI_NETNS!;
@@ -26,7 +28,8 @@ export function openNetns(env: Variables, system: Opening): Netns {
 }
 
 /**
- * Opens CNI_NETNS for DEL, if it is there: what is empty, gone, only the mount point that it was, or our own because its number was given away again, holds nothing of the container's.
+ * Opens CNI_NETNS for DEL, if it is there: what is empty, gone, only the mount point that it was,
+ * or our own because its number was given away again, holds nothing of the container's.
  * Throws a CniError 8 where the system refused to say.
  */
 export function openNetnsIfThere(env: Variables, system: Opening): Netns | undefined {
@@ -52,7 +55,8 @@ function identified(path: string, fd: number, system: Opening): Netns {
 }
 
 /**
- * Whether the namespace is the node's: the one that this process runs in, or that of the node's first process. No pod has it, and any change in it
+ * Whether the namespace is the node's: the one that this process runs in, or that of the node's
+ * first process. No pod has it, and any change in it
  * would be one to the node. CNI_NETNS_OVERRIDE=1 or true lets it pass, as in the Go library.
  */
 export function isNodes(netns: Identity, env: Variables, system: Pick<System, "stat">): boolean {
@@ -64,7 +68,10 @@ export function isNodes(netns: Identity, env: Variables, system: Pick<System, "s
 
 type Identity = Pick<Netns, "device" | "inode">;
 
-/** The namespace of the node's first process. Undefined if the kernel hides it: EACCES without CAP_SYS_PTRACE. */
+/**
+ * The namespace of the node's first process. Undefined if the kernel hides it: EACCES without
+ * CAP_SYS_PTRACE.
+ */
 function firstProcess(system: Pick<System, "stat">): Identity | undefined {
   try {
     return system.stat("/proc/1/ns/net");
@@ -73,7 +80,11 @@ function firstProcess(system: Pick<System, "stat">): Identity | undefined {
   }
 }
 
-/** Whether opening a namespace failed because none is there. ENOENT and ENOTDIR: no such path, nor can there be one with ENAMETOOLONG. EINVAL and ENXIO: something else. ESRCH: the process of a path in /proc has ended. ELOOP: links in a circle. */
+/**
+ * Whether opening a namespace failed because none is there. ENOENT and ENOTDIR: no such path, nor
+ * can there be one with ENAMETOOLONG. EINVAL and ENXIO: something else. ESRCH: the process of a
+ * path in /proc has ended. ELOOP: links in a circle.
+ */
 export function isGone(failure: unknown): boolean {
   return isErrno(failure, "ENOENT", "ENOTDIR", "ENAMETOOLONG", "EINVAL", "ENXIO", "ESRCH", "ELOOP");
 }

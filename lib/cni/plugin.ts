@@ -1,11 +1,13 @@
-// What a plugin is: a name, a configuration, and a function for each verb. lib/command/serve.ts makes an executable of it.
+// What a plugin is: a name, a configuration, and a function for each verb. lib/command/serve.ts
+// makes an executable of it.
 import type { Args } from "./environment.ts";
 import type { JsonObject } from "./json.ts";
 import type { Result } from "./results.ts";
 import type { Version } from "./versions.ts";
 
 /**
- * A CNI plugin. `C` is its configuration, validated; `D` is what is left of one that is faulty, for the verbs that clean up.
+ * A CNI plugin. `C` is its configuration, validated; `D` is what is left of one that is faulty, for
+ * the verbs that clean up.
  * Every verb may throw anything: it becomes a CNI error on standard output (failure.ts).
  */
 export interface Plugin<C, D = Partial<C>> {
@@ -15,20 +17,28 @@ export interface Plugin<C, D = Partial<C>> {
   readonly about: string;
   readonly netconf: Netconf<C, D>;
   /**
-   * Whether it takes addresses from the IPAM plugin that the configuration names. Then `ipam` is there in ADD, and DEL, CHECK, GC and STATUS are passed on
+   * Whether it takes addresses from the IPAM plugin that the configuration names. Then `ipam` is
+   * there in ADD, and DEL, CHECK, GC and STATUS are passed on
    * to the IPAM plugin after this one's own. Otherwise a configuration that names one is refused.
    */
   readonly ipam?: boolean;
-  /** Attaches. Gives the result in the newest version's shape; it is converted. Must have undone its own changes when it throws. */
+  /**
+   * Attaches. Gives the result in the newest version's shape; it is converted. Must have undone its
+   * own changes when it throws.
+   */
   add(call: Attachment<C>): Result;
   /**
-   * Detaches: succeeds when there is nothing (left) to do, without a namespace, without prevResult, without most of the configuration.
+   * Detaches: succeeds when there is nothing (left) to do, without a namespace, without prevResult,
+   * without most of the configuration.
    * Also called to roll back where ADD succeeded and its result could not be handed over.
    */
   del(call: Detachment<D>): void;
   /** Throws where something is not as ADD left it. */
   check(call: Attachment<C> & { readonly prevResult: Result }): void;
-  /** Removes what is there for attachments of this network that are not `valid`. Goes on past failures, and throws them all. */
+  /**
+   * Removes what is there for attachments of this network that are not `valid`. Goes on past
+   * failures, and throws them all.
+   */
   gc(call: Collection<D>): void;
   /** Throws a CniError 50 or 51 where an ADD could not be served. */
   status(call: Inquiry<C>): void;
@@ -38,7 +48,11 @@ export interface Plugin<C, D = Partial<C>> {
 export interface Netconf<C, D = Partial<C>> {
   /** Validates. Throws a CniError 7 that lists all faults. */
   parse(object: JsonObject): C;
-  /** Takes what is valid and leaves out the rest: for DEL and GC, which must clean up whatever has become of the configuration. Never throws; `warn` is called where ignoring a value has consequences. */
+  /**
+   * Takes what is valid and leaves out the rest: for DEL and GC, which must clean up whatever has
+   * become of the configuration. Never throws; `warn` is called where ignoring a value has
+   * consequences.
+   */
   salvage(object: JsonObject, warn?: (text: string) => void): D;
 }
 
@@ -69,7 +83,10 @@ export interface Target {
 export interface Attachment<C> extends Call, Target {
   readonly conf: C;
   readonly netns: Netns;
-  /** The IPAM plugin, where the configuration names one. Its DEL, CHECK, GC and STATUS are run without the plugin's doing, its DEL also where ADD fails later. */
+  /**
+   * The IPAM plugin, where the configuration names one. Its DEL, CHECK, GC and STATUS are run
+   * without the plugin's doing, its DEL also where ADD fails later.
+   */
   readonly ipam?: Ipam;
 }
 
@@ -83,7 +100,10 @@ export interface Detachment<D> extends Call, Target {
 /** GC. */
 export interface Collection<D> extends Call {
   readonly conf: D;
-  /** The attachments that shall stay. Where the runtime named none, not even an empty list, `gc` is not called. */
+  /**
+   * The attachments that shall stay. Where the runtime named none, not even an empty list, `gc` is
+   * not called.
+   */
   readonly valid: readonly ValidAttachment[];
 }
 
@@ -105,7 +125,10 @@ export interface Netns {
 
 /** The IPAM plugin. */
 export interface Ipam {
-  /** Runs its ADD. If that fails its DEL is run, and the failure thrown. Gives addresses, routes and DNS; `interface` is for the caller to fill in. */
+  /**
+   * Runs its ADD. If that fails its DEL is run, and the failure thrown. Gives addresses, routes and
+   * DNS; `interface` is for the caller to fill in.
+   */
   add(): Result;
 }
 

@@ -1,8 +1,14 @@
-// Results: their shape in the newest version, which is the one used inside, and what the others make of it.
+// Results: their shape in the newest version, which is the one used inside, and what the others
+// make of it.
 
-/** What ADD gives: the shape of version 1.1.0 (SPEC.md, section 5, "ADD Success"). `cniVersion` is added when it is printed. */
+/**
+ * What ADD gives: the shape of version 1.1.0 (SPEC.md, section 5, "ADD Success"). `cniVersion` is
+ * added when it is printed.
+ */
 export interface Result {
-  /** Left out where nothing is reported: an empty list makes Multus treat the result as having some. */
+  /**
+   * Left out where nothing is reported: an empty list makes Multus treat the result as having some.
+   */
   readonly interfaces?: readonly Interface[];
   readonly ips?: readonly IpConfig[];
   readonly routes?: readonly Route[];

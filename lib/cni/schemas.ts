@@ -1,4 +1,5 @@
-// The kinds of values that configurations are made of, each with the words that explain a refusal. The only file that knows zod.
+// The kinds of values that configurations are made of, each with the words that explain a refusal.
+// The only file that knows zod.
 import * as z from "zod/mini";
 import { isCidr, isIp } from "../net/ip.ts";
 import { normalMac } from "../net/mac.ts";
@@ -7,13 +8,17 @@ import { isVfioDriver } from "../sysfs/vfio.ts";
 import { linkNameFault } from "./environment.ts";
 import { unknownField } from "./spelling.ts";
 
-// Otherwise zod would compile source text at run time, which takes this engine longer than validating does.
+// Otherwise zod would compile source text at run time, which takes this engine longer than
+// validating does.
 z.config({ jitless: true });
 
 /** What a value has to be. */
 export type Schema<T> = z.ZodMiniType<T>;
 
-/** Gives the value, or what is wrong with it, each fault beginning with `name` or the path of what is below it: `vlanTrunk[2].id: must be at most 4094, not 5000`. */
+/**
+ * Gives the value, or what is wrong with it, each fault beginning with `name` or the path of what
+ * is below it: `vlanTrunk[2].id: must be at most 4094, not 5000`.
+ */
 export function validate<T>(
   schema: Schema<T>,
   value: unknown,

@@ -1,7 +1,8 @@
 // What somebody meant who wrote something else.
 
 /**
- * The word of `known` that was most likely meant: the one that differs in case alone, else the nearest with at most one edit per three characters.
+ * The word of `known` that was most likely meant: the one that differs in case alone, else the
+ * nearest with at most one edit per three characters.
  * Undefined where none is near.
  */
 export function nearest(written: string, known: readonly string[]): string | undefined {
@@ -10,7 +11,8 @@ export function nearest(written: string, known: readonly string[]): string | und
   let best: string | undefined;
   let least = limit + 1;
   for (const word of known) {
-    // Words of very different lengths are far apart, and the table below is as large as their product.
+    // Words of very different lengths are far apart, and the table below is as large as their
+    // product.
     if (Math.abs(word.length - written.length) > limit) continue;
     const away = distance(lower, word.toLowerCase());
     if (away < least) {
@@ -21,7 +23,10 @@ export function nearest(written: string, known: readonly string[]): string | und
   return best;
 }
 
-/** Edits (insert, delete, replace, swap of neighbours) between two words: Damerau-Levenshtein, restricted. */
+/**
+ * Edits (insert, delete, replace, swap of neighbours) between two words: Damerau-Levenshtein,
+ * restricted.
+ */
 function distance(one: string, other: string): number {
   let earlier: number[] = [];
   let above = Array.from({ length: other.length + 1 }, (_, column) => column);

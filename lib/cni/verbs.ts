@@ -1,4 +1,5 @@
-// The verbs: what each of them demands of a call that is well formed, and what it does around the plugin's own part.
+// The verbs: what each of them demands of a call that is well formed, and what it does around the
+// plugin's own part.
 import { asOne, failuresOf, throwAll } from "../failures.ts";
 import { ipamType, validAttachments } from "./configuration.ts";
 import { nowhere, readResult, writeResult } from "./conversion.ts";
@@ -84,7 +85,8 @@ function add<C, D>(request: Request<C, D>): void {
 }
 
 /**
- * Whatever has become of the configuration since ADD, of prevResult and of CNI_ARGS must not keep DEL from cleaning up: of the configuration only the name and the version are demanded,
+ * Whatever has become of the configuration since ADD, of prevResult and of CNI_ARGS must not keep
+ * DEL from cleaning up: of the configuration only the name and the version are demanded,
  * the plugin is given what else of it is valid, and the rest is passed over.
  */
 function del<C, D>(request: Request<C, D>): void {
@@ -114,7 +116,10 @@ function check<C, D>(request: Request<C, D>): void {
   );
 }
 
-/** As lenient as DEL, for the same reason; but what is not a list of attachments is no reason to remove any. */
+/**
+ * As lenient as DEL, for the same reason; but what is not a list of attachments is no reason to
+ * remove any.
+ */
 function gc<C, D>(request: Request<C, D>): void {
   const { plugin, system, call } = request;
   const valid = validAttachments(call.object);
@@ -140,7 +145,10 @@ function status<C, D>(request: Request<C, D>): void {
 
 // ---- what several of them need
 
-/** The IPAM plugin that the configuration names. Throws a CniError 2 where the plugin has no use for one. */
+/**
+ * The IPAM plugin that the configuration names. Throws a CniError 2 where the plugin has no use for
+ * one.
+ */
 export function ipamTypeFor({ name, ipam }: { readonly name: string; readonly ipam?: boolean }, object: JsonObject) {
   const type = ipamType(object);
   if (type === undefined || ipam === true) return type;
@@ -172,7 +180,10 @@ function attachmentOf(env: Variables): Pick<Target, "containerId" | "ifname"> {
   return { containerId: env.CNI_CONTAINERID!, ifname: env.CNI_IFNAME! };
 }
 
-/** Throws a CniError 7 where prevResult is there, and is no result, or one that cannot be put into the version that is asked for. */
+/**
+ * Throws a CniError 7 where prevResult is there, and is no result, or one that cannot be put into
+ * the version that is asked for.
+ */
 export function previousOf({
   object: { prevResult },
   cniVersion,
@@ -196,7 +207,10 @@ function documentOf(result: Result, { object, cniVersion }: Call, previous: Resu
   return writeResult(result, cniVersion, same ? previous : undefined);
 }
 
-/** For the verbs that clean up: what cannot be read is as if it were not there, and the operator is told. */
+/**
+ * For the verbs that clean up: what cannot be read is as if it were not there, and the operator is
+ * told.
+ */
 function orNothing<T>({ warn }: Call, read: () => T | undefined): T | undefined {
   try {
     return read();

@@ -1,4 +1,5 @@
-// Reads a verb's arguments: `--flag`, `--option VALUE`, `--option=VALUE`, operands, and `--`, behind which everything is an operand.
+// Reads a verb's arguments: `--flag`, `--option VALUE`, `--option=VALUE`, operands, and `--`,
+// behind which everything is an operand.
 import { nearest } from "../cni/spelling.ts";
 
 /** One option, by its name without the dashes. */
@@ -20,10 +21,16 @@ export interface Given {
 /** What every verb that prints findings takes. */
 export const json: Option = { name: "json", about: "print JSON, for machines" };
 
-/** A command line that the command does not accept. The message says what is wrong and what is expected. */
+/**
+ * A command line that the command does not accept. The message says what is wrong and what is
+ * expected.
+ */
 export class UsageError extends Error {}
 
-/** Reads the arguments by the options. Throws a UsageError that names the first one that makes no sense. `most`: how many operands there may be. */
+/**
+ * Reads the arguments by the options. Throws a UsageError that names the first one that makes no
+ * sense. `most`: how many operands there may be.
+ */
 export function read(args: readonly string[], options: readonly Option[], most = 0): Given {
   const flags = new Set<string>();
   const values: Record<string, string> = Object.create(null);

@@ -6,7 +6,8 @@ import { type Command, type CommandSet, exit, type Program, type Terminal } from
 import { paintFor, printable } from "./paint.ts";
 
 /**
- * Runs the command that the arguments name. Returns the exit status: the command's own (0 no problems, 1 problems found), 2 if the
+ * Runs the command that the arguments name. Returns the exit status: the command's own (0 no
+ * problems, 1 problems found), 2 if the
  * command line is wrong, 3 if the command failed.
  */
 export function commandLine<P extends Program>(

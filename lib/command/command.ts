@@ -1,4 +1,5 @@
-// The interface of an operator command, such as `bridge-binding status`, which runs if no runtime has set CNI_COMMAND.
+// The interface of an operator command, such as `bridge-binding status`, which runs if no runtime
+// has set CNI_COMMAND.
 import type { Plugin } from "../cni/plugin.ts";
 import type { OperablePlugin } from "../plugin/operator.ts";
 import type { Given, Option } from "./arguments.ts";
@@ -12,7 +13,10 @@ export interface Program {
   readonly about: string;
 }
 
-/** A plugin of any configuration. One without `operator` keeps no records and has no plan to explain. */
+/**
+ * A plugin of any configuration. One without `operator` keeps no records and has no plan to
+ * explain.
+ */
 // biome-ignore lint/suspicious/noExplicitAny: a type that stands for every other
 export type AnyPlugin = Plugin<any, any> & Partial<Pick<OperablePlugin<any, any>, "operator">>;
 

@@ -117,7 +117,10 @@ function withDevice(found: Found, device: string | undefined): Found {
   return device === undefined ? found : { ...found, object: { ...found.object, deviceID: device } };
 }
 
-/** The namespace that was asked for, open. Throws an Error where it is none, or the one that we are in. */
+/**
+ * The namespace that was asked for, open. Throws an Error where it is none, or the one that we are
+ * in.
+ */
 function netnsOf(invocation: Invocation<AnyPlugin>): Netns | undefined {
   const { given, terminal } = invocation;
   const { netns } = given.values;

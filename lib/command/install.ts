@@ -1,4 +1,5 @@
-// `install`: puts this executable and those beside it into a node's CNI directory, or takes them away.
+// `install`: puts this executable and those beside it into a node's CNI directory, or takes them
+// away.
 import { UsageError } from "./arguments.ts";
 import { type Command, exit, type Invocation } from "./command.ts";
 import { Installation, type Outcome } from "./installation.ts";
@@ -28,7 +29,8 @@ export const install: Command = {
     const tell = (outcomes: readonly Outcome[]): void => {
       for (const { name, what } of outcomes) print(`${name}: ${what}`);
     };
-    // A container's first process is never sent a signal that it does not ask for: not even while it copies.
+    // A container's first process is never sent a signal that it does not ask for: not even while
+    // it copies.
     if (stay) terminal.awaitEnd(0);
     tell(pass());
     while (stay && !terminal.awaitEnd(interval)) tell(pass().filter(({ changed }) => changed));

@@ -1,4 +1,5 @@
-// Executables in a node's CNI directory: each there whole or not at all, at every moment and after every crash; and nobody else's touched.
+// Executables in a node's CNI directory: each there whole or not at all, at every moment and after
+// every crash; and nobody else's touched.
 import { codeOf, ignoring, isErrno } from "../errno.ts";
 
 /** What installing needs from the host. Tests pass a node of their own. */
@@ -50,7 +51,10 @@ const patience = 30_000;
 const unfinished = (name: string): string => `.${name}.kubevirt-cni-bindings-unfinished`;
 const isUnfinished = (name: string): boolean => /^\..+\.kubevirt-cni-bindings-unfinished$/.test(name);
 
-/** The plugins of this process's executable and of those beside it, and a directory. Paths are absolute. */
+/**
+ * The plugins of this process's executable and of those beside it, and a directory. Paths are
+ * absolute.
+ */
 export class Installation {
   readonly #files: NodeFiles;
   readonly #to: string;
@@ -60,7 +64,10 @@ export class Installation {
     this.#to = to.replace(/(?<=.)\/+$/, "");
   }
 
-  /** Installs all that are not there already. Where one cannot be, none is, and what was there before is as it was. */
+  /**
+   * Installs all that are not there already. Where one cannot be, none is, and what was there
+   * before is as it was.
+   */
   put(): Outcome[] {
     const { from, releases } = this.#carried();
     const node = this.#nodeMachine();
@@ -163,14 +170,20 @@ export class Installation {
     return this.#files.stat(this.#path(name)).mode === 0o755 && this.#files.sameContent(source, this.#path(name));
   }
 
-  /** Not what uname(2) says where there is better: under emulation (binfmt_misc and QEMU) that is the emulated one. */
+  /**
+   * Not what uname(2) says where there is better: under emulation (binfmt_misc and QEMU) that is
+   * the emulated one.
+   */
   #nodeMachine(): string {
     const arch = ignoring(["ENOENT"], () => this.#files.readFile("/proc/sys/kernel/arch"));
     // Linux has that file from 6.1 on.
     return arch?.trim() ?? this.#files.machine();
   }
 
-  /** Does it while no other install is at work on the directory, and after what a killed one left there has been removed. */
+  /**
+   * Does it while no other install is at work on the directory, and after what a killed one left
+   * there has been removed.
+   */
   #alone<T>(work: () => T): T {
     try {
       const { kind } = this.#files.stat(this.#to);

@@ -1,4 +1,5 @@
-// A configuration as a person has it: of one plugin, in a list, or in a NetworkAttachmentDefinition; a file, or standard input.
+// A configuration as a person has it: of one plugin, in a list, or in a
+// NetworkAttachmentDefinition; a file, or standard input.
 import { decodeConfiguration, maxConfiguration } from "../cni/configuration.ts";
 import { decodeObject, isObject, type JsonObject } from "../cni/json.ts";
 import type { AnyPlugin, Invocation } from "./command.ts";
@@ -10,7 +11,10 @@ export interface Found {
   readonly chained: boolean;
 }
 
-/** The plugin's own configuration in a file; `-` for standard input. Throws a CniError or a HostError where there is none. */
+/**
+ * The plugin's own configuration in a file; `-` for standard input. Throws a CniError or a
+ * HostError where there is none.
+ */
 export function netconfIn(
   path: string,
   { program: plugin, terminal }: Pick<Invocation<AnyPlugin>, "program" | "terminal">,

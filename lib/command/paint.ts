@@ -22,13 +22,19 @@ const same = (text: string): string => text;
 
 export const plain: Paint = { good: same, doubtful: same, bad: same, strong: same, faint: same };
 
-/** Coloured where standard output is a terminal that can, and nobody set NO_COLOR (no-color.org: to anything but nothing). */
+/**
+ * Coloured where standard output is a terminal that can, and nobody set NO_COLOR (no-color.org: to
+ * anything but nothing).
+ */
 export function paintFor(terminal: Pick<typeof import("host"), "env" | "isTerminal">): Paint {
   const { NO_COLOR, TERM } = terminal.env();
   return !NO_COLOR && TERM !== "dumb" && terminal.isTerminal(1) ? coloured : plain;
 }
 
-/** The text with what could steer a terminal made visible: names of files and of links are anybody's to choose. */
+/**
+ * The text with what could steer a terminal made visible: names of files and of links are anybody's
+ * to choose.
+ */
 export function printable(text: string): string {
   return text.replaceAll(/[^\P{Cc}\n]/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }

@@ -1,4 +1,5 @@
-// What `check` and `gc` have in common: where records are, and how an attachment on record is called.
+// What `check` and `gc` have in common: where records are, and how an attachment on record is
+// called.
 
 import type { Operator, Subject } from "../plugin/operator.ts";
 import { type Option, UsageError } from "./arguments.ts";
@@ -22,7 +23,10 @@ export function directoryOf(invocation: Invocation<AnyPlugin>, operator: Operato
   return askedDirectory(invocation) ?? operator.dataDir;
 }
 
-/** What `--data-dir` names. Throws a UsageError for what is no absolute path, and an Error where there is no such directory. */
+/**
+ * What `--data-dir` names. Throws a UsageError for what is no absolute path, and an Error where
+ * there is no such directory.
+ */
 export function askedDirectory({
   given,
   terminal,
@@ -41,7 +45,10 @@ export function subjectText({ ifname, containerId, network, netns, device }: Sub
   return `${ifname} of container ${containerId} (network ${network}), ${device === undefined ? "" : `${device}, `}${netns}`;
 }
 
-/** A process's network namespace, one by its name below /run/netns, a path, or `undefined` for what is none of these. */
+/**
+ * A process's network namespace, one by its name below /run/netns, a path, or `undefined` for what
+ * is none of these.
+ */
 export function netnsPath(text: string, { terminal }: Pick<Invocation<AnyPlugin>, "terminal">): string | undefined {
   if (text.includes("/")) return text;
   const isThere = (path: string): boolean => {

@@ -1,4 +1,5 @@
-// How findings are printed: a line for each thing that was looked at, and below it what is wrong with it and what to do.
+// How findings are printed: a line for each thing that was looked at, and below it what is wrong
+// with it and what to do.
 import type { Finding } from "../plugin/operator.ts";
 import type { Paint } from "./paint.ts";
 import { printable } from "./paint.ts";
@@ -15,7 +16,10 @@ export interface Item {
   readonly findings?: readonly Finding[];
 }
 
-/** The lines of an item, the words in a column as wide as the longest of all: `differs  net1 of container 0a1b (network blue)`. */
+/**
+ * The lines of an item, the words in a column as wide as the longest of all: `differs  net1 of
+ * container 0a1b (network blue)`.
+ */
 export function lines(items: readonly Item[], paint: Paint): string[] {
   const width = Math.max(0, ...items.map(({ word }) => word.length));
   return items.flatMap(({ grade, word, text, findings = [] }) => {

@@ -9,7 +9,8 @@ import { commandLine } from "./command-line.ts";
 import { pluginCommands } from "./commands.ts";
 
 /**
- * Serves the verb that CNI_COMMAND names, or without one the command that the arguments name, and ends the process.
+ * Serves the verb that CNI_COMMAND names, or without one the command that the arguments name, and
+ * ends the process.
  * All of `plugins/<name>/main.ts` is `serve(plugin)`.
  */
 export function serve(plugin: AnyPlugin): void {
@@ -19,7 +20,10 @@ export function serve(plugin: AnyPlugin): void {
   });
 }
 
-/** Serves the command that the arguments name, and ends the process. All of `commands/<name>/main.ts` is a call of it. */
+/**
+ * Serves the command that the arguments name, and ends the process. All of
+ * `commands/<name>/main.ts` is a call of it.
+ */
 export function serveCommands(program: Program, set: CommandSet<Program>): void {
   main(program.name, () => {
     if (host.env().CNI_COMMAND === undefined) {

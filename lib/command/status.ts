@@ -66,7 +66,10 @@ function requirementsOf(plugin: AnyPlugin, object: Found["object"]): Requirement
   ];
 }
 
-/** The IPAM plugin has a STATUS of its own, which only a runtime can call: it knows where the plugin is. */
+/**
+ * The IPAM plugin has a STATUS of its own, which only a runtime can call: it knows where the plugin
+ * is.
+ */
 function ipamRequirements(plugin: AnyPlugin, object: Found["object"]): Requirement[] {
   if (object.ipam === undefined || object.ipam === null) return [];
   return [

@@ -143,7 +143,10 @@ function vlanFindings({ nicPath: { bridge, nic, tap, names }, report, inPod }: L
     report("vlan-gap", tap.name, `is in no VLAN, and ${bridge.name} filters: the guest hears nothing`, remake);
 }
 
-/** Whether the tap is one that libvirt can open as KubeVirt has it do: tun_set_iff and tun_not_capable of the kernel's drivers/net/tun.c. */
+/**
+ * Whether the tap is one that libvirt can open as KubeVirt has it do: tun_set_iff and
+ * tun_not_capable of the kernel's drivers/net/tun.c.
+ */
 export function tapFindings({ nicPath: { tap, names, bridge }, survey, report }: Look): void {
   if (tap === undefined) return;
   if (tap.kind !== "tap") {

@@ -24,7 +24,10 @@ export interface Document {
 /** One way in which a VM's NIC hangs, or may come to hang, on a network. */
 export interface DocumentWire {
   readonly kind: NicPath["kind"];
-  /** `bridge-binding`, `passt-binding`, `KubeVirt`, `KubeVirt on bridge-binding's bridge`, or nothing. */
+  /**
+   * `bridge-binding`, `passt-binding`, `KubeVirt`, `KubeVirt on bridge-binding's bridge`, or
+   * nothing.
+   */
   readonly maker: NicPath["maker"];
   /** The attachment that the record is of; absent without one. */
   readonly attachment?: { readonly containerId: string; readonly ifname: string; readonly pending: boolean };

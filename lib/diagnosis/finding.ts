@@ -1,8 +1,10 @@
-// What a diagnosis finds: each kind by a code that stays the same from release to release, so that alerts and runbooks can go by it.
+// What a diagnosis finds: each kind by a code that stays the same from release to release, so that
+// alerts and runbooks can go by it.
 import { shellWord } from "../shell.ts";
 
 /**
- * Every code. An `error` keeps the guest, or the VM's start, from what is due to it; a `warning` does so under circumstances, or will. docs/diagnose.md lists them all.
+ * Every code. An `error` keeps the guest, or the VM's start, from what is due to it; a `warning`
+ * does so under circumstances, or will. docs/diagnose.md lists them all.
  */
 export const severities = {
   "another-call": "warning",
@@ -73,7 +75,10 @@ export interface Finding {
 /** Takes what was found. */
 export type Report = (code: Code, subject: string, fact: string, remedy: string) => void;
 
-/** The command line that runs a command in the pod's namespace: a template, whose values are for the shell as they are, whatever is in them. */
+/**
+ * The command line that runs a command in the pod's namespace: a template, whose values are for the
+ * shell as they are, whatever is in them.
+ */
 export type InPod = (texts: readonly string[], ...values: readonly (string | number | undefined)[]) => string;
 
 /** Makes commands for the namespace at a path. */

@@ -47,7 +47,10 @@ function makerText({ maker, record }: NicPath): string {
   return record === undefined ? maker : `${maker}, ${record.entry.ifname} of ${record.entry.containerId}`;
 }
 
-/** `network ─── eth0-nic ─── k6t-eth0 ─── tap0 ─── guest`; a joint that lets nothing pass is ` ╳ `, one that nobody has taken up yet is dotted. */
+/**
+ * `network ─── eth0-nic ─── k6t-eth0 ─── tap0 ─── guest`; a joint that lets nothing pass is ` ╳ `,
+ * one that nobody has taken up yet is dotted.
+ */
 function chain(nicPath: NicPath, brush: Brush): string {
   const { kind, names, nic, bridge, tap, podLink } = nicPath;
   const whole = " ─── ";

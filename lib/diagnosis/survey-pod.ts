@@ -1,4 +1,5 @@
-// Looks at a pod, and changes nothing: its namespace, the records of ADDs there, the VFs that they gave it, and who has its taps open.
+// Looks at a pod, and changes nothing: its namespace, the records of ADDs there, the VFs that they
+// gave it, and who has its taps open.
 import * as host from "host";
 import { isNodes } from "../cni/netns.ts";
 import { codeOf, ignoring, isErrno } from "../errno.ts";
@@ -18,7 +19,10 @@ import { type Entry, isSameNetns, Journal } from "../plan/journal.ts";
 import type { PodSurvey, SurveyedLink, SurveyedRecord } from "./survey.ts";
 import { surveyVf } from "./survey-vf.ts";
 
-/** How long a call that is at work in the pod is waited for, in milliseconds: it had better be looked at whole. */
+/**
+ * How long a call that is at work in the pod is waited for, in milliseconds: it had better be
+ * looked at whole.
+ */
 const patience = 1_000;
 
 /** What is asked of the kernel beside links. */
@@ -33,8 +37,10 @@ const sysctls = [
 type AnyRecord = SurveyedRecord<Change | DeviceChange>;
 
 /**
- * Looks at the pod whose network namespace is at the path. `directories` are those with records of ADDs; one that is not there has none.
- * Throws an Error that says why the pod cannot be looked at: no namespace there, the node's own one, no right to enter it.
+ * Looks at the pod whose network namespace is at the path. `directories` are those with records of
+ * ADDs; one that is not there has none.
+ * Throws an Error that says why the pod cannot be looked at: no namespace there, the node's own
+ * one, no right to enter it.
  */
 export function surveyPod(path: string, directories: readonly string[]): PodSurvey {
   const survey = lookInside(path, directories);
@@ -87,7 +93,10 @@ function lookInside(path: string, directories: readonly string[]): PodSurvey {
   }
 }
 
-/** Entries that whoever made them meant to last: the bridge's own addresses, and those that are told it. */
+/**
+ * Entries that whoever made them meant to last: the bridge's own addresses, and those that are told
+ * it.
+ */
 const lasting = neighborStates.permanent | neighborStates.noArp;
 
 function opened(path: string): number {
@@ -177,7 +186,10 @@ function seenLinks(rtnl: Rtnetlink): SurveyedLink[] {
   });
 }
 
-/** Those of the namespace's processes that have a tap open: `iff` of their descriptors' fdinfo (drivers/net/tun.c, tun_chr_show_fdinfo). */
+/**
+ * Those of the namespace's processes that have a tap open: `iff` of their descriptors' fdinfo
+ * (drivers/net/tun.c, tun_chr_show_fdinfo).
+ */
 function tapHolders(device: number, inode: number): PodSurvey["holders"] {
   return host
     .readDirectory("/proc")

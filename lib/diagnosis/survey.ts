@@ -7,7 +7,10 @@ import type { Link } from "../plan/state.ts";
 /** One look at one pod. */
 export interface PodSurvey {
   readonly netns: { readonly path: string; readonly inode: number };
-  /** Whether another call of these plugins was at work in the namespace all the while: what was seen may be half done. */
+  /**
+   * Whether another call of these plugins was at work in the namespace all the while: what was seen
+   * may be half done.
+   */
   readonly busy: boolean;
   readonly links: readonly SurveyedLink[];
   /** Those that a diagnosis looks at, by name; one that the kernel lacks is absent. */
@@ -28,7 +31,10 @@ export interface PodSurvey {
 
 /** A link, with what plans do not care about. */
 export interface SurveyedLink extends Link {
-  /** Of a tap: whether somebody has it open; of others: whether the other end is there and up. Always false while the link is down. */
+  /**
+   * Of a tap: whether somebody has it open; of others: whether the other end is there and up.
+   * Always false while the link is down.
+   */
   readonly carrier: boolean;
   /** Addresses that somebody else on the network has too, as duplicate address detection found. */
   readonly duplicates: readonly string[];
@@ -59,7 +65,10 @@ export interface SurveyedVf {
   readonly group?: string;
   /** Whether the driver is one of VFIO's. */
   readonly handedOver: boolean;
-  /** The other devices of the group that keep it from being handed over, such as `0000:01:00.0 is on igb`. */
+  /**
+   * The other devices of the group that keep it from being handed over, such as `0000:01:00.0 is on
+   * igb`.
+   */
   readonly offenders: readonly string[];
   /** The file by which it is opened, and whether it is there. */
   readonly file: string;

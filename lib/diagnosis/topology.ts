@@ -1,4 +1,5 @@
-// From a pod's links to the ways in which VMs' NICs hang on its networks: by KubeVirt's names, by who is whose port, and by what is recorded.
+// From a pod's links to the ways in which VMs' NICs hang on its networks: by KubeVirt's names, by
+// who is whose port, and by what is recorded.
 
 import { type LinkNames, linkNames, type Sha256 } from "../kubevirt/names.ts";
 import { createdLinks, sysctlChanges } from "../plan/change.ts";
@@ -8,8 +9,10 @@ import type { PodSurvey, SurveyedLink, SurveyedRecord } from "./survey.ts";
 /** How a VM's NIC hangs, or may come to hang, on a network of the pod. */
 export interface NicPath {
   /**
-   * `bridge`: network, NIC, bridge, tap, guest. `masquerade`: KubeVirt's own, the pod's link and a bridge with a tap, and NAT between them. `prepared`: a bridge for managedTap, before KubeVirt
-   * has made NIC and tap. `macvtap`: the guest has the pod's link itself. `passt`: a process serves the guest. `link`: a link that no VM hangs on, as far as can be seen.
+   * `bridge`: network, NIC, bridge, tap, guest. `masquerade`: KubeVirt's own, the pod's link and a
+   * bridge with a tap, and NAT between them. `prepared`: a bridge for managedTap, before KubeVirt
+   * has made NIC and tap. `macvtap`: the guest has the pod's link itself. `passt`: a process serves
+   * the guest. `link`: a link that no VM hangs on, as far as can be seen.
    */
   readonly kind: "bridge" | "masquerade" | "prepared" | "macvtap" | "passt" | "link";
   /** What KubeVirt calls the links; of those without a bridge only `podLink` means something. */
@@ -19,7 +22,10 @@ export interface NicPath {
   readonly bridge?: SurveyedLink;
   readonly nic?: SurveyedLink;
   readonly tap?: SurveyedLink;
-  /** What has the pod link's name: the placeholder, which tells KubeVirt of the guest, or the pod's link itself. */
+  /**
+   * What has the pod link's name: the placeholder, which tells KubeVirt of the guest, or the pod's
+   * link itself.
+   */
   readonly podLink?: SurveyedLink;
   /** Who made bridge and tap. */
   readonly maker: "bridge-binding" | "passt-binding" | "KubeVirt" | "KubeVirt on bridge-binding's bridge" | "";
@@ -130,7 +136,10 @@ function wireAt(bridgeName: string, { links, records }: Pick<PodSurvey, "links" 
   };
 }
 
-/** The pod link whose bridge is called so: that of a link that is there, or what the name stands for. */
+/**
+ * The pod link whose bridge is called so: that of a link that is there, or what the name stands
+ * for.
+ */
 function podLinkOf(bridge: string, links: readonly SurveyedLink[], sha256: Sha256): string {
   const there = links.find(({ name }) => linkNames(name, true, sha256).bridge === bridge);
   if (there !== undefined) return there.name;
@@ -138,7 +147,10 @@ function podLinkOf(bridge: string, links: readonly SurveyedLink[], sha256: Sha25
   return /^[0-9a-f]{11}$/.test(stem) ? `pod${stem}` : stem;
 }
 
-/** What stands in for a pod's link: a dummy, or a bridge without ports where the kernel has no dummies. */
+/**
+ * What stands in for a pod's link: a dummy, or a bridge without ports where the kernel has no
+ * dummies.
+ */
 export function isPlaceholder({ kind, name }: SurveyedLink, links: readonly SurveyedLink[]): boolean {
   return kind === "dummy" || (kind === "bridge" && !links.some(({ master }) => master === name));
 }

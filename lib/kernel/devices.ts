@@ -1,4 +1,5 @@
-// A node's devices, as plans change them: VFs by their PF's link, drivers and files by their paths. Everything that it touches comes in, so that tests can put their own in its place.
+// A node's devices, as plans change them: VFs by their PF's link, drivers and files by their paths.
+// Everything that it touches comes in, so that tests can put their own in its place.
 import { failuresOf } from "../failures.ts";
 import type { Rtnetlink } from "../netlink/client.ts";
 import type { DeviceKernel } from "../plan/allocations.ts";
@@ -13,7 +14,10 @@ import { Vfs } from "./vfs.ts";
 export interface Node {
   /** Loads a kernel module. Throws where it cannot. */
   loadModule(name: string): void;
-  /** Puts a file in the place of another, or where none is, whole or not at all. Its directory is made if need be. */
+  /**
+   * Puts a file in the place of another, or where none is, whole or not at all. Its directory is
+   * made if need be.
+   */
   replaceFile(path: string, text: string): void;
   /** Takes away what a `replaceFile` that was killed may have left beside the path. */
   discardDraft(path: string): void;
@@ -45,7 +49,8 @@ export class NodeDevices implements DeviceKernel {
   revert(device: string, changes: readonly DeviceChange[]): unknown[] {
     const [bound] = bindings(changes);
     try {
-      // Whoever has the device open keeps its settings, and nobody opens it before all of them are as they were.
+      // Whoever has the device open keeps its settings, and nobody opens it before all of them are
+      // as they were.
       if (bound === undefined) return this.drivers.whileUnused(device, () => this.#revertEach(changes));
       this.drivers.release(bound);
     } catch (failure) {
@@ -54,7 +59,10 @@ export class NodeDevices implements DeviceKernel {
     return this.#revertEach(changes);
   }
 
-  /** In the order in which they were made: a VF's settings before its driver, which reads them when it takes it. */
+  /**
+   * In the order in which they were made: a VF's settings before its driver, which reads them when
+   * it takes it.
+   */
   #revertEach(changes: readonly DeviceChange[]): unknown[] {
     return failuresOf(changes.map((change) => () => this.#revert(change)));
   }

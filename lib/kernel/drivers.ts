@@ -21,7 +21,10 @@ export class Drivers {
     this.#loadModule = loadModule;
   }
 
-  /** Sees that the kernel has a driver, whose module is loaded if need be. Throws an Error where it comes to none. */
+  /**
+   * Sees that the kernel has a driver, whose module is loaded if need be. Throws an Error where it
+   * comes to none.
+   */
   ensure(driver: string): void {
     if (pci.hasDriver(this.#tree, driver)) return;
     this.#loadModule(driver);
@@ -43,7 +46,10 @@ export class Drivers {
     this.awaitFile(device);
   }
 
-  /** Waits for the file by which user space opens the device. Throws an Error where it does not come. */
+  /**
+   * Waits for the file by which user space opens the device. Throws an Error where it does not
+   * come.
+   */
   awaitFile(device: string): void {
     const tree = this.#tree;
     if (!until(tree, patience.node, () => vfio.fileOf(tree, device) !== undefined))
@@ -52,7 +58,10 @@ export class Drivers {
       );
   }
 
-  /** Takes the device from the driver that it was bound to; nothing where another has it by now. Throws an Error where somebody has it open for long. */
+  /**
+   * Takes the device from the driver that it was bound to; nothing where another has it by now.
+   * Throws an Error where somebody has it open for long.
+   */
   release({ device, from, to }: BindDriver): void {
     const driver = pci.driverOf(this.#tree, device);
     if (driver === to.driver && driver !== from.driver) this.#release(device);
@@ -71,19 +80,26 @@ export class Drivers {
       this.#links.restore(device, links);
       return;
     }
-    // It is back, or never was away, or somebody has given it to another driver since: then only our override is taken back.
+    // It is back, or never was away, or somebody has given it to another driver since: then only
+    // our override is taken back.
     if (pci.overrideOf(tree, device) !== from.override) pci.setOverride(tree, device, from.override);
     // A call that was killed after the driver had it back did not come to the links' names.
     if (driver === from.driver && this.#links.areIdle(device, links.length)) this.#links.restore(device, links);
   }
 
-  /** Calls back while nobody has the device open, nor can open it, where a VFIO driver has it. Throws an Error where somebody has it open for long. */
+  /**
+   * Calls back while nobody has the device open, nor can open it, where a VFIO driver has it.
+   * Throws an Error where somebody has it open for long.
+   */
   whileUnused<T>(device: string, work: () => T): T {
     const group = this.#openGroup(device);
     return group === undefined ? work() : vfio.whileUnused(this.#tree, group, patience.use, work);
   }
 
-  /** Has the device's driver take it anew, and calls back while none has it. Its links keep their names. */
+  /**
+   * Has the device's driver take it anew, and calls back while none has it. Its links keep their
+   * names.
+   */
   reload(device: string, meanwhile: () => void): void {
     const tree = this.#tree;
     const driver = pci.driverOf(tree, device);
@@ -114,7 +130,9 @@ export class Drivers {
     return driver !== undefined && vfio.isVfioDriver(driver) ? vfio.groupOf(this.#tree, device) : undefined;
   }
 
-  /** Gives a device without driver to that one and no other, and leaves the override as it is to be. */
+  /**
+   * Gives a device without driver to that one and no other, and leaves the override as it is to be.
+   */
   #handTo(device: string, { driver, override }: { readonly [K in keyof Binding]?: Binding[K] | undefined }): void {
     if (driver !== undefined) {
       this.ensure(driver);

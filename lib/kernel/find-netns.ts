@@ -1,4 +1,5 @@
-// Where a network namespace is that was at a path once, and whether it is certainly gone: by its path, else by the processes in it and the places where it is mounted.
+// Where a network namespace is that was at a path once, and whether it is certainly gone: by its
+// path, else by the processes in it and the places where it is mounted.
 import * as host from "host";
 import { isGone, isNodes } from "../cni/netns.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
@@ -30,7 +31,10 @@ export function identityHere(cookie: string | undefined): Identity {
   return { device, inode, ...(cookie !== undefined && { cookie }) };
 }
 
-/** Gives what finds namespaces: it looks through the node once, when the first one is not where it was. */
+/**
+ * Gives what finds namespaces: it looks through the node once, when the first one is not where it
+ * was.
+ */
 export function netnsFinder(): (netns: Entry["netns"]) => NetnsLocation {
   let places: ReadonlyMap<number, readonly string[]> | undefined;
   return (netns) => {
@@ -59,7 +63,10 @@ export function netnsFinder(): (netns: Entry["netns"]) => NetnsLocation {
   };
 }
 
-/** Where each namespace can be reached, by its inode: by a process in it, or by its mount, in our own view or in that of the node's first process. */
+/**
+ * Where each namespace can be reached, by its inode: by a process in it, or by its mount, in our
+ * own view or in that of the node's first process.
+ */
 function placesOfAll(): Map<number, string[]> {
   const places = new Map<number, string[]>();
   const add = (inode: number, path: string): void => {
@@ -85,7 +92,10 @@ function placesOfAll(): Map<number, string[]> {
   return places;
 }
 
-/** The mounts of network namespaces in a mountinfo file: its fourth field is `net:[4026532008]`, its fifth the path, with white space in octal (proc(5)). */
+/**
+ * The mounts of network namespaces in a mountinfo file: its fourth field is `net:[4026532008]`, its
+ * fifth the path, with white space in octal (proc(5)).
+ */
 export function mounted(text: string): { inode: number; path: string }[] {
   return [...text.matchAll(/^\S+ \S+ \S+ net:\[(\d+)\] (\S+) /gm)].map(([, inode, path]) => ({
     inode: Number(inode),
@@ -93,7 +103,10 @@ export function mounted(text: string): { inode: number; path: string }[] {
   }));
 }
 
-/** Whether even the directory is missing that the runtime keeps its namespaces in; of a process that has ended, there is none. */
+/**
+ * Whether even the directory is missing that the runtime keeps its namespaces in; of a process that
+ * has ended, there is none.
+ */
 function isElsewhere(path: string): boolean {
   if (path.startsWith("/proc/")) return false;
   try {

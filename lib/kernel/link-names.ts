@@ -1,4 +1,5 @@
-// Gives a device's network links the names that they had: the driver that makes them anew may call them otherwise.
+// Gives a device's network links the names that they had: the driver that makes them anew may call
+// them otherwise.
 import type { Rtnetlink } from "../netlink/client.ts";
 import { NetlinkError } from "../netlink/errors.ts";
 import { link } from "../netlink/route/link.ts";
@@ -9,7 +10,10 @@ import { type Tree, until } from "../sysfs/tree.ts";
 /** How long a link, or a name that another one has, is waited for: milliseconds. */
 const patience = 5_000;
 
-/** The network links of the node's devices, in the namespace of the socket. Throws NetlinkErrors and Errors. */
+/**
+ * The network links of the node's devices, in the namespace of the socket. Throws NetlinkErrors and
+ * Errors.
+ */
 export class LinkNames {
   readonly #tree: Tree;
   readonly #rtnl: Rtnetlink;
@@ -45,7 +49,8 @@ export class LinkNames {
   }
 
   /**
-   * Names a link that is down. Where another one has the name it is waited for, under one that nobody wants (udev's): it may be waiting for this one's, which the kernel gave by chance.
+   * Names a link that is down. Where another one has the name it is waited for, under one that
+   * nobody wants (udev's): it may be waiting for this one's, which the kernel gave by chance.
    * Where that keeps the name, what the kernel gave has to do: a VF must not be lost for a name.
    */
   #name(index: number, old: string, name: string): void {

@@ -1,4 +1,5 @@
-// The way into pods' network namespaces: one call at a time in each, everything that the kernel is asked there by way of one NetnsKernel.
+// The way into pods' network namespaces: one call at a time in each, everything that the kernel is
+// asked there by way of one NetnsKernel.
 import * as host from "host";
 import { CniError, code } from "../cni/errors.ts";
 import { isNodes } from "../cni/netns.ts";
@@ -11,7 +12,10 @@ import { NetnsKernel } from "./netns.ts";
 /** How long a call waits for its turn, in milliseconds. */
 const courtesy = 1_000;
 
-/** The node's network namespaces; `patience` is how many milliseconds a call waits for another one that is busy in the same pod. */
+/**
+ * The node's network namespaces; `patience` is how many milliseconds a call waits for another one
+ * that is busy in the same pod.
+ */
 export const namespacesIn = (patience: number): Namespaces<NetnsKernel> => ({
   time: () => host.monotonic(),
 
@@ -21,7 +25,10 @@ export const namespacesIn = (patience: number): Namespaces<NetnsKernel> => ({
     return found && { device: found.device, inode: found.inode };
   },
 
-  /** What the ADDs of many pods do takes the kernel's one RTNL mutex, for which those that wait spin: twenty of them take twice their CPU time side by side. */
+  /**
+   * What the ADDs of many pods do takes the kernel's one RTNL mutex, for which those that wait
+   * spin: twenty of them take twice their CPU time side by side.
+   */
   inTurn<T>(directory: string, work: () => T): T {
     const turn = lockIfFree(directory);
     try {
@@ -31,7 +38,10 @@ export const namespacesIn = (patience: number): Namespaces<NetnsKernel> => ({
     }
   },
 
-  /** The lock is a flock on the namespace itself: it needs no file of its own, and goes with its holder. */
+  /**
+   * The lock is a flock on the namespace itself: it needs no file of its own, and goes with its
+   * holder.
+   */
   enter<T>(path: string, work: (kernel: NetnsKernel, here: Identity) => T): T {
     const lock = locked(path, patience);
     try {
@@ -75,7 +85,10 @@ function locked(path: string, patience: number): number {
   }
 }
 
-/** Throws an Error if this process may not enter namespaces. setns(2) demands the same rights for the own one. */
+/**
+ * Throws an Error if this process may not enter namespaces. setns(2) demands the same rights for
+ * the own one.
+ */
 export function checkCanEnterNetns(): void {
   const own = host.openNetns("/proc/thread-self/ns/net");
   try {

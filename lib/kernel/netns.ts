@@ -25,12 +25,18 @@ const byKernel = 2;
 
 /** The namespace that this thread is in. Its methods throw NetlinkErrors and HostErrors. */
 export class NetnsKernel implements Kernel {
-  /** The namespace's name in the kernel, which no other one will have before the next boot; undefined before Linux 5.14. */
+  /**
+   * The namespace's name in the kernel, which no other one will have before the next boot;
+   * undefined before Linux 5.14.
+   */
   readonly cookie: string | undefined;
   readonly #rtnl: Rtnetlink;
   /** By name: asked for once. */
   readonly #indexes = new Map<string, number>();
-  /** An index that no link had when it was last looked, with room below for those that the kernel gives next. */
+  /**
+   * An index that no link had when it was last looked, with room below for those that the kernel
+   * gives next.
+   */
   #free = 0;
 
   constructor() {
@@ -59,8 +65,10 @@ export class NetnsKernel implements Kernel {
   }
 
   /**
-   * Whether the kernel can make links of a kind, such as `dummy`, loading its module if there is one.
-   * Asks for one with an address that no link can have: the kernel looks for the kind first (rtnl_newlink).
+   * Whether the kernel can make links of a kind, such as `dummy`, loading its module if there is
+   * one.
+   * Asks for one with an address that no link can have: the kernel looks for the kind first
+   * (rtnl_newlink).
    */
   has(kind: "bridge" | "dummy"): boolean {
     try {
@@ -119,13 +127,17 @@ export class NetnsKernel implements Kernel {
     ignoring(["EEXIST"], () => this.#rtnl.create(message, body, subject));
   }
 
-  /** Deletes it, unless it is gone: of a route, a link, a neighbour and an address the kernel says so in four ways. */
+  /**
+   * Deletes it, unless it is gone: of a route, a link, a neighbour and an address the kernel says
+   * so in four ways.
+   */
   #take<T>(message: Message<T>, body: Body<T>, subject: string): void {
     ignoring(["ESRCH", "ENODEV", "ENOENT", "EADDRNOTAVAIL"], () => this.#rtnl.delete(message, body, subject));
   }
 
   #create({ name, kind, mac, mtu, mark, up, ipv6, bridge }: Link): void {
-    // Between two ports there is nothing to snoop for; and a port must be in no VLAN that was not asked for.
+    // Between two ports there is nothing to snoop for; and a port must be in no VLAN that was not
+    // asked for.
     const data = { multicastSnooping: false, ...(bridge?.vlanFiltering && { vlanFiltering: true, defaultPvid: 0 }) };
     const info: LinkMessage["info"] = kind === "bridge" ? { kind, data } : { kind: "dummy" };
     // A bridge without ports has no carrier, and takes no link-local address before IPv6 is off.
@@ -207,7 +219,8 @@ export class NetnsKernel implements Kernel {
     const body = this.#on(on, wanted);
     const subject = `${on}: ${addressText(wanted)}`;
     const detected = settled && message.family === families.ipv6 && (message.flags & addressFlags.noDad) === 0;
-    // What was in use already needs no duplicate address detection, which would leave it useless for a second, and refused as the source of routes.
+    // What was in use already needs no duplicate address detection, which would leave it useless
+    // for a second, and refused as the source of routes.
     const flags = detected ? message.flags | addressFlags.noDad : message.flags;
     const isNew = isDone(["EEXIST"], () => this.#rtnl.create(address, { ...body, flags }, subject));
     // Also where an earlier call came just so far.

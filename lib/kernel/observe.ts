@@ -1,4 +1,5 @@
-// What a network namespace shows: its links with their addresses, routes and neighbours, as plans speak of them.
+// What a network namespace shows: its links with their addresses, routes and neighbours, as plans
+// speak of them.
 import { networkOf } from "../net/ip.ts";
 import type { Rtnetlink } from "../netlink/client.ts";
 import { families } from "../netlink/message.ts";
@@ -82,7 +83,8 @@ function isTemporary({ family, flags }: AddressMessage): boolean {
 
 function addressFrom(message: AddressMessage, on: LinkMessage, routes: readonly RouteMessage[]): Address {
   const { index: _, lifetime: shown, ...rest } = message;
-  // Of an IPv4 address that is valid for ever the kernel says that it is preferred for ever, even where it is not (inet_fill_ifaddr).
+  // Of an IPv4 address that is valid for ever the kernel says that it is preferred for ever, even
+  // where it is not (inet_fill_ifaddr).
   const isDeprecated = shown?.valid === forever && (message.flags & addressFlags.deprecated) !== 0;
   const lifetime = isDeprecated ? { valid: forever, preferred: 0 } : shown;
   return {
@@ -102,7 +104,10 @@ function isEndless({ valid, preferred }: { readonly valid: number; readonly pref
   return valid === forever && preferred === forever;
 }
 
-/** Whether the link takes all frames of the one that it stands on, which then cannot be a bridge's port (netdev_rx_handler_register). */
+/**
+ * Whether the link takes all frames of the one that it stands on, which then cannot be a bridge's
+ * port (netdev_rx_handler_register).
+ */
 function receivesAll({ info, linkNetns }: LinkMessage): boolean {
   return linkNetns === undefined && ["macvlan", "macvtap", "ipvlan"].includes(info?.kind ?? "");
 }
@@ -111,12 +116,18 @@ function leadsOut({ oif, hops }: RouteMessage, index: number): boolean {
   return oif === index || (hops?.some((hop) => hop.index === index) ?? false);
 }
 
-/** Whether what takes the route has that address, without which the kernel drops the route, whichever link it leads out of (fib_sync_down_addr, rt6_remove_prefsrc). */
+/**
+ * Whether what takes the route has that address, without which the kernel drops the route,
+ * whichever link it leads out of (fib_sync_down_addr, rt6_remove_prefsrc).
+ */
 function isSource({ family, local, address }: AddressMessage, route: RouteMessage): boolean {
   return route.family === family && route.preferredSource !== undefined && route.preferredSource === (local ?? address);
 }
 
-/** Whether the kernel makes a route to the address' network by itself (fib_add_ifaddr, addrconf_prefix_route). */
+/**
+ * Whether the kernel makes a route to the address' network by itself (fib_add_ifaddr,
+ * addrconf_prefix_route).
+ */
 function wantsPrefixRoute({ family, flags, prefixLength, local, address }: AddressMessage): boolean {
   if ((flags & addressFlags.noPrefixRoute) !== 0) return false;
   if (family === families.ipv6) return true;
@@ -133,7 +144,10 @@ function isPrefixRoute(route: RouteMessage, { family, prefixLength, address, loc
   );
 }
 
-/** Routes in an order in which they can be added: those that gateways are reached by come first, the narrower ones before the wider. */
+/**
+ * Routes in an order in which they can be added: those that gateways are reached by come first, the
+ * narrower ones before the wider.
+ */
 function inOrder(routes: readonly Route[]): Route[] {
   const rank = ({ gateway, via, hops, destinationLength }: Route): number =>
     (gateway === undefined && via === undefined && hops === undefined ? 0 : 1000) - destinationLength;

@@ -12,7 +12,10 @@ import { identifyNetns } from "./find-netns.ts";
 /** sysfs and /dev of this node. */
 export const tree: Tree = host;
 
-/** The devices; `lockTimeoutMs` is how long a call waits for another call that holds the same device. */
+/**
+ * The devices; `lockTimeoutMs` is how long a call waits for another call that holds the same
+ * device.
+ */
 export const devicesIn = (lockTimeoutMs: number): Devices<NodeDevices> => ({
   time: () => host.monotonic(),
 

@@ -1,8 +1,12 @@
-// Sysctls of the network namespace that this thread is in: /proc/sys/net follows it (kernel: net/sysctl_net.c).
+// Sysctls of the network namespace that this thread is in: /proc/sys/net follows it (kernel:
+// net/sysctl_net.c).
 import * as host from "host";
 import { codeOf, ignoring } from "../errno.ts";
 
-/** The value without surrounding white space, which is one space within; undefined where the kernel has no such sysctl. */
+/**
+ * The value without surrounding white space, which is one space within; undefined where the kernel
+ * has no such sysctl.
+ */
 export function readSysctl(key: string): string | undefined {
   return ignoring(["ENOENT"], () => host.readFile(pathOf(key)))
     ?.trim()
@@ -27,7 +31,8 @@ export function checkSysctl(key: string): void {
 }
 
 /**
- * `net.ipv6.conf.eth0.disable_ipv6` is /proc/sys/net/ipv6/conf/eth0/disable_ipv6. A link's name may have dots in it, and stands between `conf` and the last word: only the dots outside it
+ * `net.ipv6.conf.eth0.disable_ipv6` is /proc/sys/net/ipv6/conf/eth0/disable_ipv6. A link's name may
+ * have dots in it, and stands between `conf` and the last word: only the dots outside it
  * separate.
  */
 function pathOf(key: string): string {

@@ -28,7 +28,10 @@ export interface VfState {
   readonly settings: VfSettings;
 }
 
-/** The VFs of the node's PFs, whose links are in the namespace of the socket. Throws NetlinkErrors and Errors. */
+/**
+ * The VFs of the node's PFs, whose links are in the namespace of the socket. Throws NetlinkErrors
+ * and Errors.
+ */
 export class Vfs {
   readonly #tree: Tree;
   readonly #rtnl: Rtnetlink;
@@ -53,7 +56,8 @@ export class Vfs {
   configure(change: ConfigureVf): void {
     const before = this.get(change);
     const names = differing(before.settings, change.to);
-    // Nobody can tell whether an address was given to the VF, or is what its driver picked once, which is gone with the reset that a hypervisor does.
+    // Nobody can tell whether an address was given to the VF, or is what its driver picked once,
+    // which is gone with the reset that a hypervisor does.
     const isUncertain = change.to.mac !== undefined && !names.includes("mac") && !this.#hasNetworkDriver(change);
     for (const name of [...names, ...(isUncertain ? (["mac"] as const) : [])])
       this.#set(before, change, name, change.to);
@@ -128,7 +132,8 @@ export class Vfs {
     if (!this.#hasNetworkDriver(change)) return set();
     // Another one is what the VF's network driver has picked since.
     if (mac !== to.mac && mac !== from.mac) return;
-    // The PF forgets which one that driver has, and is told when the driver takes the VF anew: not while it is down.
+    // The PF forgets which one that driver has, and is told when the driver takes the VF anew: not
+    // while it is down.
     if (mac !== from.mac || (picked && mac === noMac)) this.#reload(addressOf(this.#tree, change)!, set);
   }
 
@@ -139,7 +144,8 @@ export class Vfs {
       const { cause } = failure as Error;
       const isRefused = cause instanceof NetlinkError && (cause.code === "EINVAL" || cause.code === "EADDRNOTAVAIL");
       if (change.from.mac !== noMac || !isRefused) throw failure;
-      // Drivers such as qede know no way back to none: what the guest had must not be left to the next one.
+      // Drivers such as qede know no way back to none: what the guest had must not be left to the
+      // next one.
       this.#set(before, change, "mac", { mac: this.#randomMac() });
     }
   }
@@ -148,7 +154,10 @@ export class Vfs {
     return macFromHex(this.#tree.readFile("/proc/sys/kernel/random/uuid").replaceAll("-", ""));
   }
 
-  /** Whether the VF is a network link's, whose driver may have picked the MAC address that the PF tells. */
+  /**
+   * Whether the VF is a network link's, whose driver may have picked the MAC address that the PF
+   * tells.
+   */
   #hasNetworkDriver(vf: VirtualFunction): boolean {
     const device = addressOf(this.#tree, vf);
     const driver = device === undefined ? undefined : pci.driverOf(this.#tree, device);
@@ -164,7 +173,10 @@ export class Vfs {
   }
 }
 
-/** So many VFs surely fit an IFLA_VFINFO_LIST, whose length has 16 bits: each takes up to 228 bytes without its statistics. */
+/**
+ * So many VFs surely fit an IFLA_VFINFO_LIST, whose length has 16 bits: each takes up to 228 bytes
+ * without its statistics.
+ */
 const fewEnough = 280;
 
 function about({ uplink }: VfState, { index }: VirtualFunction, name: VfSetting): string {

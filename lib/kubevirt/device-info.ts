@@ -1,14 +1,20 @@
-// Device information: the file by which a device plugin, Multus and KubeVirt tell each other which device a network has (k8s.cni.cncf.io, Device Information Specification 1.1.0).
+// Device information: the file by which a device plugin, Multus and KubeVirt tell each other which
+// device a network has (k8s.cni.cncf.io, Device Information Specification 1.1.0).
 import { CniError, code } from "../cni/errors.ts";
 import { isObject, type JsonObject } from "../cni/json.ts";
 import { isBelow } from "../cni/schemas.ts";
 
-/** Where device information is; Multus and device plugins have no other place for it (DefaultDevInfoPath). */
+/**
+ * Where device information is; Multus and device plugins have no other place for it
+ * (DefaultDevInfoPath).
+ */
 const root = "/var/run/k8s.cni.cncf.io/devinfo";
 
 /**
- * Where the file is: `runtimeConfig.CNIDeviceInfoFile`, which Multus fills in where the netconf declares the capability. Undefined where it did not.
- * Throws a CniError 7 for a path that is not below {@link root}: a netconf may hold a runtimeConfig of its own.
+ * Where the file is: `runtimeConfig.CNIDeviceInfoFile`, which Multus fills in where the netconf
+ * declares the capability. Undefined where it did not.
+ * Throws a CniError 7 for a path that is not below {@link root}: a netconf may hold a runtimeConfig
+ * of its own.
  */
 export function deviceInfoFile({ runtimeConfig }: JsonObject): string | undefined {
   const path = isObject(runtimeConfig) ? runtimeConfig.CNIDeviceInfoFile : undefined;
@@ -20,7 +26,8 @@ export function deviceInfoFile({ runtimeConfig }: JsonObject): string | undefine
 }
 
 /**
- * The file's text with the device in it: what it says already, `present`, stays, and what is known better is put in.
+ * The file's text with the device in it: what it says already, `present`, stays, and what is known
+ * better is put in.
  * Throws an Error where what is there is something else: it may be any file.
  */
 export function deviceInfo(

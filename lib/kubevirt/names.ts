@@ -1,4 +1,5 @@
-// The names that KubeVirt gives to a pod's links: which link is a network's, and what its bridge, NIC and tap are called.
+// The names that KubeVirt gives to a pod's links: which link is a network's, and what its bridge,
+// NIC and tap are called.
 
 /** The names of one binding's links, each at most 15 bytes. */
 export interface LinkNames {
@@ -13,13 +14,17 @@ export interface LinkNames {
 /** SHA-256 as 64 lower-case hex digits. */
 export type Sha256 = (text: string) => string;
 
-/** The pod link of a VM's secondary network, as in `podLinkName("blue", sha256)` = `pod16477688c0e` (KubeVirt, namescheme/networknamescheme.go). */
+/**
+ * The pod link of a VM's secondary network, as in `podLinkName("blue", sha256)` = `pod16477688c0e`
+ * (KubeVirt, namescheme/networknamescheme.go).
+ */
 export function podLinkName(network: string, sha256: Sha256): string {
   return `pod${digits(network, sha256)}`;
 }
 
 /**
- * Names the bridge, NIC and tap that belong to a pod link, as KubeVirt's launcher expects them (namescheme/networknamescheme.go, link/names.go).
+ * Names the bridge, NIC and tap that belong to a pod link, as KubeVirt's launcher expects them
+ * (namescheme/networknamescheme.go, link/names.go).
  *
  * | pod link | bridge | nic | tap |
  * |---|---|---|---|
@@ -27,7 +32,8 @@ export function podLinkName(network: string, sha256: Sha256): string {
  * | `pod16477688c0e` | `k6t-16477688c0e` | `16477688c0e-nic` | `tap16477688c0e` |
  * | `net1`, of VMs from before KubeVirt 1.0 | `k6t-net1` | `net1-nic` | `tap1` |
  *
- * Any other link, and a primary one whose derived names would not fit in 15 bytes, is named by the hash of its own name.
+ * Any other link, and a primary one whose derived names would not fit in 15 bytes, is named by the
+ * hash of its own name.
  */
 export function linkNames(podLink: string, primary: boolean, sha256: Sha256): LinkNames {
   const secondary = /^pod([0-9a-f]{11})$/.exec(podLink);
@@ -35,7 +41,8 @@ export function linkNames(podLink: string, primary: boolean, sha256: Sha256): Li
   const ordinal = /^net(\d{1,4})$/.exec(podLink);
   if (ordinal !== null && !primary) return derived(podLink, podLink, `tap${ordinal[1]!}`);
   const hashed = digits(podLink, sha256);
-  // `<link>-nic` and `k6t-<link>` are both four bytes longer than the link. A name in ASCII has as many bytes as characters.
+  // `<link>-nic` and `k6t-<link>` are both four bytes longer than the link. A name in ASCII has as
+  // many bytes as characters.
   const fits = podLink.length <= 11 && /^[\x21-\x7e]*$/.test(podLink);
   return derived(podLink, fits ? podLink : hashed, primary ? "tap0" : `tap${hashed}`);
 }

@@ -25,7 +25,10 @@ function formatIpv6(bytes: ArrayLike<number>, at: number): string {
   return text;
 }
 
-/** Where the longest run of two or more zero groups begins (the first one, if there are several), and its length. */
+/**
+ * Where the longest run of two or more zero groups begins (the first one, if there are several),
+ * and its length.
+ */
 function longestZeros(groups: readonly number[]): [first: number, length: number] {
   let first = -1;
   let length = 1;
@@ -39,7 +42,10 @@ function longestZeros(groups: readonly number[]): [first: number, length: number
   return first < 0 ? [-2, 0] : [first, length];
 }
 
-/** The 4 or 16 bytes of an address in any of its spellings (RFC 4291 section 2.2), `undefined` where the text is none. */
+/**
+ * The 4 or 16 bytes of an address in any of its spellings (RFC 4291 section 2.2), `undefined` where
+ * the text is none.
+ */
 export function parseIp(text: string): number[] | undefined {
   return text.includes(":") ? parseIpv6(text) : parseIpv4(text);
 }
@@ -77,7 +83,10 @@ function parseIpv6(text: string): number[] | undefined {
   return [...head, ...new Array<number>(missing).fill(0), ...tail];
 }
 
-/** The bytes of groups with colons between them. At the end of an address the last two may be written as an IPv4 address. */
+/**
+ * The bytes of groups with colons between them. At the end of an address the last two may be
+ * written as an IPv4 address.
+ */
 function parseGroups(text: string, last: boolean): number[] | undefined {
   if (text === "") return [];
   const bytes: number[] = [];
@@ -96,12 +105,18 @@ function parseGroups(text: string, last: boolean): number[] | undefined {
   return bytes;
 }
 
-/** An IPv4 address: four decimal numbers without leading zeros, such as 10.244.0.7 (as inet_pton(3) reads them). */
+/**
+ * An IPv4 address: four decimal numbers without leading zeros, such as 10.244.0.7 (as inet_pton(3)
+ * reads them).
+ */
 export function isIpv4(text: string): boolean {
   return parseIp(text)?.length === 4;
 }
 
-/** An IPv6 address (RFC 4291 section 2.2) without a zone, such as 2001:db8::1, :: or ::ffff:10.0.0.1. */
+/**
+ * An IPv6 address (RFC 4291 section 2.2) without a zone, such as 2001:db8::1, :: or
+ * ::ffff:10.0.0.1.
+ */
 export function isIpv6(text: string): boolean {
   return parseIp(text)?.length === 16;
 }

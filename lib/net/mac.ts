@@ -5,7 +5,8 @@ export const noMac = "00:00:00:00:00:00";
 
 /**
  * A unicast MAC address in the kernel's spelling: lower case with colons.
- * Undefined if the text is not one, or is one that no link can have: a multicast address, or all zeros
+ * Undefined if the text is not one, or is one that no link can have: a multicast address, or all
+ * zeros
  * (`is_valid_ether_addr` of <linux/etherdevice.h>).
  */
 export function normalMac(text: string): string | undefined {
@@ -15,7 +16,10 @@ export function normalMac(text: string): string | undefined {
   return /^.[13579bdf]/.test(mac) || mac === noMac ? undefined : mac;
 }
 
-/** A locally administered unicast MAC address from the first ten of some hex digits, such as those of a hash. */
+/**
+ * A locally administered unicast MAC address from the first ten of some hex digits, such as those
+ * of a hash.
+ */
 export function macFromHex(digits: string): string {
   return `02:${digits.slice(0, 10).match(/../g)!.join(":")}`;
 }

@@ -1,10 +1,14 @@
-// What ends an answer: NLMSG_ERROR, which is the ACK when its error is 0, and NLMSG_DONE, with what the kernel has to say about a failure.
+// What ends an answer: NLMSG_ERROR, which is the ACK when its error is 0, and NLMSG_DONE, with what
+// the kernel has to say about a failure.
 import { excerpt } from "./attributes.ts";
 import { malformed, type NetlinkError, refusal } from "./errors.ts";
 import { string, u32 } from "./scalars.ts";
 import type { Reader } from "./wire.ts";
 
-/** struct nlmsghdr of <linux/netlink.h>: length, type (16 bits), flags (16 bits), sequence number, port. */
+/**
+ * struct nlmsghdr of <linux/netlink.h>: length, type (16 bits), flags (16 bits), sequence number,
+ * port.
+ */
 export const headerSize = 16;
 
 /** NLMSG_*: the message types that are not the protocol's own. */
@@ -28,7 +32,8 @@ export interface Part {
 
 /**
  * What went wrong, by a message of type `error` or `done`: `undefined` if nothing did.
- * `locate` names what is at a byte of the request. Throws a NetlinkError (EBADMSG) where the message is too short.
+ * `locate` names what is at a byte of the request. Throws a NetlinkError (EBADMSG) where the
+ * message is too short.
  */
 export function failureOf(part: Part, locate: (at: number) => string | undefined): NetlinkError | undefined {
   const { from, type, start, end } = part;

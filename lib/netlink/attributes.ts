@@ -1,4 +1,5 @@
-// Attributes: netlink's (length, type, payload) lists, described by tables from which the TypeScript types are inferred.
+// Attributes: netlink's (length, type, payload) lists, described by tables from which the
+// TypeScript types are inferred.
 // biome-ignore-all lint/suspicious/noExplicitAny: what a table describes is known to its type, not to the code that follows it.
 import { about, malformed, type NetlinkError, unwritable } from "./errors.ts";
 import { hex } from "./scalars.ts";
@@ -12,7 +13,9 @@ export type Attributes<T extends Table> = {
   readonly [K in keyof T as T[K][1] extends Dropped ? never : K]?: ValueOf<T[K][1]>;
 };
 
-/** Attributes that a table does not name: their type with its flag bits, and their payload in hex. */
+/**
+ * Attributes that a table does not name: their type with its flag bits, and their payload in hex.
+ */
 export type Rest = readonly (readonly [type: number, hex: string])[];
 
 /** An attribute that only the kernel writes, such as time stamps, and that is not kept. */
@@ -28,15 +31,21 @@ const typeMask = 0x3fff;
 const headerSize = 4;
 
 /**
- * Attributes of which none is lost: those that no table names are kept in `rest`, and written again.
- * A name may be that of a header's field too (message.ts): the attribute, which is the wider of the two, decides.
- * `told` has the attributes by which the kernel tells what it is told by another attribute, under that one's name.
+ * Attributes of which none is lost: those that no table names are kept in `rest`, and written
+ * again.
+ * A name may be that of a header's field too (message.ts): the attribute, which is the wider of the
+ * two, decides.
+ * `told` has the attributes by which the kernel tells what it is told by another attribute, under
+ * that one's name.
  */
 export function attrs<const T extends Table>(table: T, told?: Table): Codec<Attributes<T> & { readonly rest?: Rest }> {
   return codecOf(table, true, told);
 }
 
-/** The attributes that the table names, and no others: for what is looked at and never written back, such as the 60 attributes of a link. */
+/**
+ * The attributes that the table names, and no others: for what is looked at and never written back,
+ * such as the 60 attributes of a link.
+ */
 export function excerpt<const T extends Table>(table: T): Codec<Attributes<T>> {
   return codecOf(table, false);
 }
@@ -64,7 +73,10 @@ export function nothing(): void {
   // As it says.
 }
 
-/** Reads attributes one by one, and calls `take` with the type (without flag bits) and payload of each. Throws a NetlinkError (EBADMSG). */
+/**
+ * Reads attributes one by one, and calls `take` with the type (without flag bits) and payload of
+ * each. Throws a NetlinkError (EBADMSG).
+ */
 export function eachAttribute(
   from: Reader,
   start: number,

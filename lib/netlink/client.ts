@@ -4,7 +4,10 @@ import { malformed, NetlinkError, within } from "./errors.ts";
 import type { Body, Message } from "./message.ts";
 import { type Reader, reader, reserve, writer } from "./wire.ts";
 
-/** How datagrams travel. Errors of its own, such as EAGAIN when no answer comes, pass through the client. */
+/**
+ * How datagrams travel. Errors of its own, such as EAGAIN when no answer comes, pass through the
+ * client.
+ */
 export interface Transport {
   /** Sends one datagram to the kernel. */
   send(datagram: Uint8Array): void;
@@ -13,10 +16,15 @@ export interface Transport {
   close(): void;
 }
 
-/** NLM_F_REQUEST, NLM_F_ACK, NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE and NLM_F_DUMP, of requests. */
+/**
+ * NLM_F_REQUEST, NLM_F_ACK, NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE and NLM_F_DUMP, of requests.
+ */
 const flags = { request: 0x1, acknowledge: 0x4, replace: 0x100, exclusive: 0x200, create: 0x400, dump: 0x300 } as const;
 
-/** NLM_F_DUMP_INTR, of answers: what was listed changed in the meantime, so that some may be missing. */
+/**
+ * NLM_F_DUMP_INTR, of answers: what was listed changed in the meantime, so that some may be
+ * missing.
+ */
 const interrupted = 0x10;
 
 /** How often an interrupted dump is begun. */
@@ -25,9 +33,12 @@ const attempts = 10;
 /**
  * One rtnetlink socket. Every method is one request and its whole answer.
  *
- * Errors are NetlinkErrors such as `create k6t-eth0: Name already taken (EEXIST)`, in the kernel's own words where it has any, and with the attribute's name
- * where it says which one it minds. EBADMSG where an answer makes no sense, EINVAL where a body cannot be written. What the transport throws passes through;
- * after that, a late answer is passed over, but the kernel may refuse a further dump (EBUSY) as long as one is not read to its end.
+ * Errors are NetlinkErrors such as `create k6t-eth0: Name already taken (EEXIST)`, in the kernel's
+ * own words where it has any, and with the attribute's name
+ * where it says which one it minds. EBADMSG where an answer makes no sense, EINVAL where a body
+ * cannot be written. What the transport throws passes through;
+ * after that, a late answer is passed over, but the kernel may refuse a further dump (EBUSY) as
+ * long as one is not read to its end.
  */
 export class Rtnetlink {
   readonly #transport: Transport;
@@ -40,8 +51,10 @@ export class Rtnetlink {
   }
 
   /**
-   * All that the kernel has of this, such as `dump(address, { family: families.ipv4 })`. `filter` is the body of the request, and what it selects is the
-   * kernel's choice, but for other families, which are left out (asked for IPv6, a kernel without it answers for all). A dump that changes interrupted is
+   * All that the kernel has of this, such as `dump(address, { family: families.ipv4 })`. `filter`
+   * is the body of the request, and what it selects is the
+   * kernel's choice, but for other families, which are left out (asked for IPv6, a kernel without
+   * it answers for all). A dump that changes interrupted is
    * repeated; EINTR where that does not help.
    */
   dump<T>(message: Message<T>, filter: Body<T> = {}): T[] {
@@ -56,14 +69,18 @@ export class Rtnetlink {
           if (sameFamily(part, request)) parts.push(part);
           return false;
         });
-        // Decoded only now: what makes no sense must not leave the rest of the answer in the socket.
+        // Decoded only now: what makes no sense must not leave the rest of the answer in the
+        // socket.
         if (whole) return parts.map((part) => decode(part, message));
       }
       throw new NetlinkError("EINTR", 4, `interrupted by changes ${attempts} times in a row`);
     });
   }
 
-  /** The one thing that `body` names, such as `get(link, { name: "eth0" }, "eth0")`. ENODEV, or another code, where it is not there. */
+  /**
+   * The one thing that `body` names, such as `get(link, { name: "eth0" }, "eth0")`. ENODEV, or
+   * another code, where it is not there.
+   */
   get<T>(message: Message<T>, body: Body<T>, subject: string): T {
     return within(`get ${subject}`, () => {
       const request = this.#send(message, message.types.get, 0, body);
@@ -87,12 +104,18 @@ export class Rtnetlink {
     within(`replace ${subject}`, () => this.#change(message, message.types.new, flags.create | flags.replace, body));
   }
 
-  /** Changes a link or a bridge port that is there. (Addresses, routes and neighbours are changed by `replace`.) */
+  /**
+   * Changes a link or a bridge port that is there. (Addresses, routes and neighbours are changed by
+   * `replace`.)
+   */
   set<T>(message: Message<T>, body: Body<T>, subject: string): void {
     within(`set ${subject}`, () => this.#change(message, message.types.set, 0, body));
   }
 
-  /** Deletes a thing. ENODEV (links), ESRCH (routes), EADDRNOTAVAIL (addresses) or ENOENT (neighbours) where it is not there. */
+  /**
+   * Deletes a thing. ENODEV (links), ESRCH (routes), EADDRNOTAVAIL (addresses) or ENOENT
+   * (neighbours) where it is not there.
+   */
   delete<T>(message: Message<T>, body: Body<T>, subject: string): void {
     within(`delete ${subject}`, () => this.#change(message, message.types.delete, 0, body));
   }
@@ -121,7 +144,10 @@ export class Rtnetlink {
     return datagram;
   }
 
-  /** Receives datagrams until `take` has said of one of the messages that it ends the answer. Answers to earlier requests are passed over. */
+  /**
+   * Receives datagrams until `take` has said of one of the messages that it ends the answer.
+   * Answers to earlier requests are passed over.
+   */
   #answer(take: (part: Part) => boolean): void {
     for (let ended = false; !ended; ) {
       const from = reader(this.#transport.receive());
@@ -159,7 +185,10 @@ function endsAnswer<T>(part: Part, message: Message<T>, request: Uint8Array): bo
   return true;
 }
 
-/** Whether the answer is of the family that the request asks for. Every header begins with it; 0 asks for any. */
+/**
+ * Whether the answer is of the family that the request asks for. Every header begins with it; 0
+ * asks for any.
+ */
 function sameFamily({ from, start, end }: Part, request: Uint8Array): boolean {
   const family = request[headerSize];
   return family === 0 || start === end || from.bytes[start] === family;

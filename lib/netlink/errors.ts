@@ -1,4 +1,5 @@
-// What goes wrong in netlink: the kernel's refusals, in its own words where it gives any, and bytes that make no message.
+// What goes wrong in netlink: the kernel's refusals, in its own words where it gives any, and bytes
+// that make no message.
 
 /** `create k6t-eth0: Name already taken (EEXIST)`. */
 export class NetlinkError extends Error {
@@ -25,7 +26,10 @@ export class NetlinkError extends Error {
   }
 }
 
-/** A NetlinkError comes to say what it was about; any other error, and one about nothing in particular, stays as it is. */
+/**
+ * A NetlinkError comes to say what it was about; any other error, and one about nothing in
+ * particular, stays as it is.
+ */
 export function about(subject: string, error: unknown): unknown {
   return error instanceof NetlinkError && subject !== "" ? error.about(subject) : error;
 }
@@ -55,7 +59,10 @@ export function refusal(errno: number, kernel: string | undefined): NetlinkError
   return new NetlinkError(code, errno, kernel?.replace(/[.\s]+$/, "") || words, kernel);
 }
 
-/** Names and meanings of errnos that rtnetlink and netlink sockets give, the same on all architectures but Alpha, MIPS, PA-RISC and SPARC. */
+/**
+ * Names and meanings of errnos that rtnetlink and netlink sockets give, the same on all
+ * architectures but Alpha, MIPS, PA-RISC and SPARC.
+ */
 function meanings(): Record<number, readonly [code: string, words: string]> {
   return {
     // Any change asks for it first (rtnetlink_rcv_msg); only drivers have other reasons.

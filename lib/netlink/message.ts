@@ -1,4 +1,5 @@
-// A message: a fixed header, attributes, and the message types that ask for it, carry it, make it, change it and delete it.
+// A message: a fixed header, attributes, and the message types that ask for it, carry it, make it,
+// change it and delete it.
 import { malformed } from "./errors.ts";
 import { align, type Codec, type Reader, reserve, type Scalar, type Writer } from "./wire.ts";
 
@@ -9,7 +10,10 @@ export interface Message<T> {
   readonly types: MessageTypes;
   /** Reads header and attributes. Throws a NetlinkError (EBADMSG). */
   decode(from: Reader, start: number, end: number): T;
-  /** Appends header and attributes; what is absent in the header is zero. Throws a NetlinkError (EINVAL). */
+  /**
+   * Appends header and attributes; what is absent in the header is zero. Throws a NetlinkError
+   * (EINVAL).
+   */
   encode(to: Writer, body: Body<T>): void;
   /** The name of the attribute at byte `at` of the datagram, such as `info.data.vlanFiltering`. */
   locate(from: Reader, start: number, end: number, at: number): string | undefined;
@@ -51,5 +55,8 @@ export function message<H extends object, A extends object>(
   };
 }
 
-/** AF_UNSPEC, AF_INET, AF_BRIDGE and AF_INET6 of <linux/socket.h>: the `family` that every header begins with. */
+/**
+ * AF_UNSPEC, AF_INET, AF_BRIDGE and AF_INET6 of <linux/socket.h>: the `family` that every header
+ * begins with.
+ */
 export const families = { any: 0, ipv4: 2, bridge: 7, ipv6: 10 } as const;

@@ -89,7 +89,10 @@ export const lowByte: Scalar<number> = scalar(1, u8.read, (to, at, value) => {
 
 type Fields = Readonly<Record<string, Scalar<any>>>;
 
-/** A structure of numbers, laid out as C does it. `size` is given where the kernel's goes on after the named fields; what follows is ignored, and written as zeros. */
+/**
+ * A structure of numbers, laid out as C does it. `size` is given where the kernel's goes on after
+ * the named fields; what follows is ignored, and written as zeros.
+ */
 export function struct<const F extends Fields>(
   fields: F,
   size = 0,
@@ -121,7 +124,10 @@ export function struct<const F extends Fields>(
   return scalar(Math.max(size, used), read, write);
 }
 
-/** Text, NUL-terminated. Bytes that are no UTF-8 become lone surrogates (text.ts), so that no name is lost. */
+/**
+ * Text, NUL-terminated. Bytes that are no UTF-8 become lone surrogates (text.ts), so that no name
+ * is lost.
+ */
 export const string: Codec<string> = {
   decode: (from, start, end) => readText(from.bytes, start, end),
   encode(to, value) {

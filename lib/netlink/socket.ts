@@ -6,7 +6,10 @@ import { Rtnetlink } from "./client.ts";
 /** NETLINK_ROUTE of <linux/netlink.h>. */
 const route = 0;
 
-/** A client of the network namespace that this thread is in. It stays there; close it after use. Throws a HostError. */
+/**
+ * A client of the network namespace that this thread is in. It stays there; close it after use.
+ * Throws a HostError.
+ */
 export function openRtnetlink(): { readonly rtnl: Rtnetlink; readonly cookie: string | undefined } {
   const socket = host.netlinkSocket(route);
   const rtnl = new Rtnetlink({
@@ -17,7 +20,9 @@ export function openRtnetlink(): { readonly rtnl: Rtnetlink; readonly cookie: st
   return { rtnl, cookie: cookieOf(socket) };
 }
 
-/** What the kernel calls the socket's namespace and never another one; undefined before Linux 5.14. */
+/**
+ * What the kernel calls the socket's namespace and never another one; undefined before Linux 5.14.
+ */
 function cookieOf(socket: number): string | undefined {
   return ignoring(["ENOPROTOOPT"], () => host.netnsCookie(socket));
 }

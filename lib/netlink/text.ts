@@ -1,4 +1,5 @@
-// UTF-8, which the engine has no codec for. A link's name may be any bytes: those that are no UTF-8 are kept as lone surrogates, as Python's "surrogateescape" does.
+// UTF-8, which the engine has no codec for. A link's name may be any bytes: those that are no UTF-8
+// are kept as lone surrogates, as Python's "surrogateescape" does.
 import { unwritable } from "./errors.ts";
 
 /** The text from `start` to the first NUL or to `end`. */
@@ -24,7 +25,10 @@ export function readText(bytes: Uint8Array, start: number, end: number): string 
   return text;
 }
 
-/** How many bytes the character at `at`, which is not ASCII, takes; 0 where it is not well-formed (table 3-7 of the Unicode standard). */
+/**
+ * How many bytes the character at `at`, which is not ASCII, takes; 0 where it is not well-formed
+ * (table 3-7 of the Unicode standard).
+ */
 function sequenceLength(bytes: Uint8Array, at: number, end: number): number {
   const first = bytes[at]!;
   const length = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
@@ -38,7 +42,10 @@ function sequenceLength(bytes: Uint8Array, at: number, end: number): number {
   return length;
 }
 
-/** The inverse of `readText`. Throws a NetlinkError (EINVAL) where the text has a NUL, or a lone surrogate that stands for no byte. */
+/**
+ * The inverse of `readText`. Throws a NetlinkError (EINVAL) where the text has a NUL, or a lone
+ * surrogate that stands for no byte.
+ */
 export function bytesOfText(text: string): number[] {
   const bytes: number[] = [];
   for (let i = 0; i < text.length; i++) {

@@ -1,10 +1,13 @@
-// The bytes of a netlink datagram, read and written in the host's own byte order, and what a codec of a part of them is.
+// The bytes of a netlink datagram, read and written in the host's own byte order, and what a codec
+// of a part of them is.
 // biome-ignore-all lint/suspicious/noExplicitAny: a codec's type is inferred where it is used.
 import { malformed } from "./errors.ts";
 
 /**
- * A datagram seen as bytes, as 16-bit and as 32-bit numbers. Netlink aligns every header and attribute to 4 bytes, so that a number is one element of one of
- * these views, in the host's byte order whatever that is: `words[at >> 2]` is the 32-bit number at byte `at`.
+ * A datagram seen as bytes, as 16-bit and as 32-bit numbers. Netlink aligns every header and
+ * attribute to 4 bytes, so that a number is one element of one of
+ * these views, in the host's byte order whatever that is: `words[at >> 2]` is the 32-bit number at
+ * byte `at`.
  */
 export interface Reader {
   readonly bytes: Uint8Array;
@@ -23,7 +26,10 @@ export function reader(datagram: Uint8Array): Reader {
   };
 }
 
-/** A datagram in the making. The views are of one buffer and are replaced when it grows: `reserve` first, then look at them. */
+/**
+ * A datagram in the making. The views are of one buffer and are replaced when it grows: `reserve`
+ * first, then look at them.
+ */
 export interface Writer {
   bytes: Uint8Array;
   halves: Uint16Array;
@@ -58,14 +64,18 @@ export function align(to: Writer): void {
 
 /** Reads and writes one kind of value: an attribute's payload. */
 export interface Codec<T> {
-  /** NLA_F_NESTED where the payload is attributes: to be set in the type of the attribute that holds it. */
+  /**
+   * NLA_F_NESTED where the payload is attributes: to be set in the type of the attribute that holds
+   * it.
+   */
   readonly flag?: number;
   /** Where a value takes several attributes of the same type: what each of them holds, and how. */
   readonly element?: Codec<any>;
   elements?(value: T): readonly unknown[];
   /**
    * The value in the bytes from `start` to `end`, which the caller knows to be there.
-   * `previous` is the value of an earlier attribute of the same name. Throws a NetlinkError (EBADMSG) where the bytes make no such value.
+   * `previous` is the value of an earlier attribute of the same name. Throws a NetlinkError
+   * (EBADMSG) where the bytes make no such value.
    */
   decode(from: Reader, start: number, end: number, previous?: T): T;
   /** Appends the value. Throws a NetlinkError (EINVAL) where it cannot be written. */

@@ -15,7 +15,9 @@ export function isIpv6({ message }: Address): boolean {
   return message.family === families.ipv6;
 }
 
-/** Whether the address is an IPv6 link-local one, which the kernel makes for every link that is up. */
+/**
+ * Whether the address is an IPv6 link-local one, which the kernel makes for every link that is up.
+ */
 export function isIpv6LinkLocal({ message }: Address): boolean {
   return message.family === families.ipv6 && message.scope === linkScope;
 }

@@ -6,7 +6,10 @@ import type { Address, LinkSettings, Route } from "./state.ts";
 /** INFINITY_LIFE_TIME of <linux/if_addr.h>. */
 const forever = 0xffffffff;
 
-/** The changes as they are to be undone `seconds` after they were planned: what was to be given back has aged, and what has expired is not given back. */
+/**
+ * The changes as they are to be undone `seconds` after they were planned: what was to be given back
+ * has aged, and what has expired is not given back.
+ */
 export function aged(changes: readonly Change[], seconds: number): Change[] {
   return changes.map((change) =>
     byKind<Change, Change>(change, {

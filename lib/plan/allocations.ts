@@ -1,4 +1,5 @@
-// The life of a device that an attachment has for itself: taken, checked, given back from what was written down, however far it came.
+// The life of a device that an attachment has for itself: taken, checked, given back from what was
+// written down, however far it came.
 import { asOne, throwAll, withUndoFailures } from "../failures.ts";
 import { type Attachment, attachedAlready } from "./attachments.ts";
 import { type DeviceChange, withoutDevice } from "./device.ts";
@@ -8,7 +9,10 @@ import { type Entry, type Identity, isSameNetns, type Journal, type Recorded } f
 export interface DeviceKernel {
   /** Makes the change, and sees that it was made. */
   perform(change: DeviceChange): void;
-  /** Takes all changes of a device back, wherever between none and all of them was made. Goes on past failures, and gives them all; does nothing while somebody has the device open. */
+  /**
+   * Takes all changes of a device back, wherever between none and all of them was made. Goes on
+   * past failures, and gives them all; does nothing while somebody has the device open.
+   */
   revert(device: string, changes: readonly DeviceChange[]): unknown[];
   /** Names what is not as the change left it. */
   differences(change: DeviceChange): string[];
@@ -18,7 +22,9 @@ export interface DeviceKernel {
 export interface Devices<K extends DeviceKernel> {
   /** Which device has the PCI address; undefined if none has it any more. */
   identify(address: string): Identity | undefined;
-  /** Calls back while no other call of these plugins is at the device. Throws where it is not there. */
+  /**
+   * Calls back while no other call of these plugins is at the device. Throws where it is not there.
+   */
   enter<T>(address: string, work: (kernel: K) => T): T;
   /** Calls back with no device locked: for what is not a device's. */
   outside<T>(work: (kernel: K) => T): T;
@@ -30,12 +36,18 @@ export interface Devices<K extends DeviceKernel> {
   time(): number;
 }
 
-/** One attachment's record: `device` is what it has. The journal knows it by its PCI address, so that nobody else can have it. */
+/**
+ * One attachment's record: `device` is what it has. The journal knows it by its PCI address, so
+ * that nobody else can have it.
+ */
 export interface Allocation extends Entry<DeviceChange> {
   readonly device: Identity & { readonly address: string };
 }
 
-/** All devices that one plugin has given away. Failures are thrown as they are, several of them as {@link Failures}. */
+/**
+ * All devices that one plugin has given away. Failures are thrown as they are, several of them as
+ * {@link Failures}.
+ */
 export class Allocations<K extends DeviceKernel> {
   readonly #journal: Journal<Allocation>;
   readonly #devices: Devices<K>;
@@ -51,7 +63,8 @@ export class Allocations<K extends DeviceKernel> {
   }
 
   /**
-   * Performs what `planning` plans, all or nothing. What an earlier allocation of the device left is put right first, where its pod is gone or its ADD was killed.
+   * Performs what `planning` plans, all or nothing. What an earlier allocation of the device left
+   * is put right first, where its pod is gone or its ADD was killed.
    * @param planning sees the device as it was before anybody had it; it must change nothing
    */
   add<P extends { readonly changes: readonly DeviceChange[] }>(
@@ -93,7 +106,8 @@ export class Allocations<K extends DeviceKernel> {
   }
 
   /**
-   * Names each difference between what the attachment was given and what is there, and what `inspection` finds besides. Throws where nothing is at `netns`, the path of the pod's
+   * Names each difference between what the attachment was given and what is there, and what
+   * `inspection` finds besides. Throws where nothing is at `netns`, the path of the pod's
    * namespace.
    */
   differences(
@@ -117,7 +131,10 @@ export class Allocations<K extends DeviceKernel> {
     ]);
   }
 
-  /** Every record that is a device's, since another plugin may have the same directory; and for each file that cannot be read the error that says why. */
+  /**
+   * Every record that is a device's, since another plugin may have the same directory; and for each
+   * file that cannot be read the error that says why.
+   */
   records(): { entries: Recorded<Allocation>[]; failures: unknown[] } {
     const { entries, failures } = this.#journal.list();
     return { entries: entries.filter(({ entry }) => typeof entry.device?.address === "string"), failures };
@@ -128,7 +145,10 @@ export class Allocations<K extends DeviceKernel> {
     return this.#journal.find(address);
   }
 
-  /** Gives an attachment's device back whose namespace is known to be gone. Does nothing where somebody else has the device by now. */
+  /**
+   * Gives an attachment's device back whose namespace is known to be gone. Does nothing where
+   * somebody else has the device by now.
+   */
   reclaim(entry: Allocation): void {
     this.#release(entry);
   }
@@ -138,7 +158,10 @@ export class Allocations<K extends DeviceKernel> {
     return this.#devices.enter(address, work);
   }
 
-  /** Gives back every device of the network whose attachment is not among the valid ones. Goes on past failures, and gives them all. */
+  /**
+   * Gives back every device of the network whose attachment is not among the valid ones. Goes on
+   * past failures, and gives them all.
+   */
   collect(network: string, valid: readonly Attachment[]): unknown[] {
     const { entries, failures } = this.records();
     for (const { entry } of entries) {
@@ -174,7 +197,10 @@ export class Allocations<K extends DeviceKernel> {
     this.#giveBack(entry, kernel);
   }
 
-  /** What is recorded of the attachment: at most one device, but for what a killed ADD with another one left. */
+  /**
+   * What is recorded of the attachment: at most one device, but for what a killed ADD with another
+   * one left.
+   */
   #of(attachment: Attachment): Recorded<Allocation>[] {
     const { entries, failures } = this.records();
     const found = entries.filter(({ entry }) => isAttachment(entry, attachment));
@@ -204,7 +230,10 @@ export class Allocations<K extends DeviceKernel> {
     this.#journal.remove(entry.device.address);
   }
 
-  /** Whether the device is still the one that was given away, and not one that has its address since. */
+  /**
+   * Whether the device is still the one that was given away, and not one that has its address
+   * since.
+   */
   #isThere({ device }: Allocation): boolean {
     const there = this.#devices.identify(device.address);
     return there !== undefined && there.device === device.device && there.inode === device.inode;

@@ -9,12 +9,16 @@ import { type Step, stepsOf, undoing } from "./step.ts";
 export interface Kernel {
   /** What is there now. */
   observe(scope: Scope): State;
-  /** Does one step, or throws and says what was refused. Giving what is there already, and taking what is not, are no errors. */
+  /**
+   * Does one step, or throws and says what was refused. Giving what is there already, and taking
+   * what is not, are no errors.
+   */
   perform(step: Step): void;
 }
 
 /**
- * Performs the changes in order. On the first failure everything is undone, and the failure thrown; an AggregateError, the failure first, where undoing failed too.
+ * Performs the changes in order. On the first failure everything is undone, and the failure thrown;
+ * an AggregateError, the failure first, where undoing failed too.
  * @param state what was observed when the changes were planned
  */
 export function apply(changes: readonly Change[], kernel: Kernel, state: State): void {
@@ -28,7 +32,8 @@ export function apply(changes: readonly Change[], kernel: Kernel, state: State):
 }
 
 /**
- * Undoes the changes, as far as they were made. Goes on past failures, and gives them all; only where a link does not get back its name, its state or an address, the rest of it is left
+ * Undoes the changes, as far as they were made. Goes on past failures, and gives them all; only
+ * where a link does not get back its name, its state or an address, the rest of it is left
  * for the next call: another link may have the name, and of addresses the first one is the primary.
  */
 export function undo(changes: readonly Change[], kernel: Kernel): unknown[] {

@@ -1,4 +1,5 @@
-// The life of an attachment: planned, written down, performed; checked; undone from what was written down, however far it came.
+// The life of an attachment: planned, written down, performed; checked; undone from what was
+// written down, however far it came.
 import { Failures, throwAll, withUndoFailures } from "../failures.ts";
 import { aged } from "./aging.ts";
 import { apply, type Kernel, undo } from "./apply.ts";
@@ -15,7 +16,8 @@ export interface Namespaces<K extends Kernel> {
   /** Calls back inside the namespace, while no other call of these plugins is inside. */
   enter<T>(path: string, work: (kernel: K, here: Identity) => T): T;
   /**
-   * Calls back while no other call that was given the directory is at this, or after a while all the same: calls that run side by side are right, but wait for each other in the kernel by
+   * Calls back while no other call that was given the directory is at this, or after a while all
+   * the same: calls that run side by side are right, but wait for each other in the kernel by
    * using up the CPU.
    */
   inTurn<T>(directory: string, work: () => T): T;
@@ -35,14 +37,20 @@ export interface Planned {
   readonly state: State;
 }
 
-/** What became of a comparison. `elsewhere`: the record is of the namespace that was at `path`, another one. */
+/**
+ * What became of a comparison. `elsewhere`: the record is of the namespace that was at `path`,
+ * another one.
+ */
 export type Examined<T> =
   | { readonly is: "compared"; readonly differences: T[] }
   | { readonly is: "unrecorded" }
   | { readonly is: "pending" }
   | { readonly is: "elsewhere"; readonly path: string };
 
-/** All attachments of one plugin. Failures are thrown as they are, several of them as {@link Failures}. */
+/**
+ * All attachments of one plugin. Failures are thrown as they are, several of them as {@link
+ * Failures}.
+ */
 export class Attachments<K extends Kernel> {
   readonly #journal: Journal;
   readonly #namespaces: Namespaces<K>;
@@ -58,7 +66,8 @@ export class Attachments<K extends Kernel> {
   }
 
   /**
-   * Performs what `planning` plans, all or nothing. What an earlier ADD of the same attachment left behind when it was killed is undone first; one that succeeded is in the way.
+   * Performs what `planning` plans, all or nothing. What an earlier ADD of the same attachment left
+   * behind when it was killed is undone first; one that succeeded is in the way.
    * @param netns path of the pod's namespace; `entrance` leads to it whatever becomes of that path
    * @param planning sees the namespace; it must change nothing
    */
@@ -95,7 +104,10 @@ export class Attachments<K extends Kernel> {
     });
   }
 
-  /** Undoes the attachment as far as it was made. Without a record there is nothing to undo. `netns` may be gone, or unknown. */
+  /**
+   * Undoes the attachment as far as it was made. Without a record there is nothing to undo. `netns`
+   * may be gone, or unknown.
+   */
   remove(attachment: Attachment, netns: string | undefined): void {
     if (netns !== undefined && this.#namespaces.identify(netns) !== undefined)
       return this.#namespaces.enter(netns, (kernel, here) => {
@@ -109,15 +121,20 @@ export class Attachments<K extends Kernel> {
     else this.#undoElsewhere(recorded.entry);
   }
 
-  /** Every record but those of devices, which another plugin may have in the same directory; and for each file that cannot be read the error that says why. */
+  /**
+   * Every record but those of devices, which another plugin may have in the same directory; and for
+   * each file that cannot be read the error that says why.
+   */
   records(): { entries: Recorded[]; failures: unknown[] } {
     const { entries, failures } = this.#journal.list();
     return { entries: entries.filter(({ entry }) => !("device" in entry)), failures };
   }
 
   /**
-   * Names each difference between what the attachment made and what is there. Throws where nothing can be compared.
-   * @param compare is given the changes as they ought to show, in the namespace; it must change nothing
+   * Names each difference between what the attachment made and what is there. Throws where nothing
+   * can be compared.
+   * @param compare is given the changes as they ought to show, in the namespace; it must change
+   *   nothing
    */
   differences(
     attachment: Attachment,
@@ -157,7 +174,8 @@ export class Attachments<K extends Kernel> {
   }
 
   /**
-   * What `add` would do, which is not done: the changes as they would be recorded, and what an earlier ADD left that was killed, which `add` would undo first.
+   * What `add` would do, which is not done: the changes as they would be recorded, and what an
+   * earlier ADD left that was killed, which `add` would undo first.
    * Throws what `planning` throws, and where the attachment is there already.
    */
   preview<P extends Planned>(
@@ -177,7 +195,10 @@ export class Attachments<K extends Kernel> {
     });
   }
 
-  /** Forgets an attachment whose namespace is known to be gone, with all that the record describes. False where the record is another one by now. */
+  /**
+   * Forgets an attachment whose namespace is known to be gone, with all that the record describes.
+   * False where the record is another one by now.
+   */
   forget(entry: Entry): boolean {
     // An ADD with the same names in a new namespace may be about to write its own.
     return this.#namespaces.inTurn(this.#journal.directory, () => {
@@ -193,7 +214,10 @@ export class Attachments<K extends Kernel> {
     });
   }
 
-  /** Undoes every attachment of the network that is not among the valid ones. Goes on past failures, and gives them all. */
+  /**
+   * Undoes every attachment of the network that is not among the valid ones. Goes on past failures,
+   * and gives them all.
+   */
   collect(network: string, valid: readonly Attachment[]): unknown[] {
     const { entries, failures } = this.records();
     for (const { entry } of entries) {
@@ -227,7 +251,10 @@ export class Attachments<K extends Kernel> {
     this.#journal.remove(attachmentName(attachment));
   }
 
-  /** Hands what the entry knows about sysctls that siblings hold as well to their records, before it is forgotten. */
+  /**
+   * Hands what the entry knows about sysctls that siblings hold as well to their records, before it
+   * is forgotten.
+   */
   #bequeath(entry: Entry, siblings: readonly Entry[], kernel: Kernel): void {
     if (siblings.length === 0) return;
     for (const sibling of outdated(entry, siblings, kernel.observe({ ...scope(entry.changes), links: false })))
@@ -235,8 +262,10 @@ export class Attachments<K extends Kernel> {
   }
 
   /**
-   * Undoes an attachment whose namespace is the one at the path that it was added with, if it is still there. If not, what the entry describes went with it.
-   * `inside` is the namespace, another one, that the caller has entered: it must not be entered again.
+   * Undoes an attachment whose namespace is the one at the path that it was added with, if it is
+   * still there. If not, what the entry describes went with it.
+   * `inside` is the namespace, another one, that the caller has entered: it must not be entered
+   * again.
    */
   #undoElsewhere(entry: Entry, inside?: Identity): void {
     const { path } = entry.netns;

@@ -1,8 +1,12 @@
-// A plan: a list of changes, each of which says what was and what is to be, so that it can be undone and checked.
+// A plan: a list of changes, each of which says what was and what is to be, so that it can be
+// undone and checked.
 import { byKind, none } from "./kinds.ts";
 import type { Link, LinkSettings, State } from "./state.ts";
 
-/** One change. Its steps are computed from what the kernel shows at that moment: {@link stepsOf} in step.ts. */
+/**
+ * One change. Its steps are computed from what the kernel shows at that moment: {@link stepsOf} in
+ * step.ts.
+ */
 export type Change = CreateLink | SetLink | SetSysctl;
 
 export const changeKinds = Object.keys({ create: true, set: true, sysctl: true } satisfies Record<Change["do"], true>);
@@ -13,7 +17,9 @@ export interface CreateLink {
   readonly link: Link;
 }
 
-/** A link that was there is changed. It is known by its index, because its name may be what changes. */
+/**
+ * A link that was there is changed. It is known by its index, because its name may be what changes.
+ */
 export interface SetLink {
   readonly do: "set";
   readonly index: number;

@@ -1,8 +1,11 @@
-// What is changed about a device that is handed to a guest whole: its settings at the physical function, its driver, and a file that tells of it.
+// What is changed about a device that is handed to a guest whole: its settings at the physical
+// function, its driver, and a file that tells of it.
 import type { VirtualFunction } from "../sysfs/sriov.ts";
 import { byKind, none } from "./kinds.ts";
 
-/** One change: what was and what is to be. All of them are of the node, not of a pod's namespace. */
+/**
+ * One change: what was and what is to be. All of them are of the node, not of a pod's namespace.
+ */
 export type DeviceChange = ConfigureVf | BindDriver | WriteFile;
 
 export const deviceChangeKinds = Object.keys({
@@ -27,12 +30,18 @@ export function vfChanges(changes: readonly DeviceChange[]): ConfigureVf[] {
   return changes.flatMap((change) => byKind(change, { configureVf: (one) => [one], bindDriver: none, file: none }));
 }
 
-/** Settings of a VF, by its PF's link. `from` and `to` have the same ones: those that were asked for. */
+/**
+ * Settings of a VF, by its PF's link. `from` and `to` have the same ones: those that were asked
+ * for.
+ */
 export interface ConfigureVf extends VirtualFunction {
   readonly do: "configureVf";
   readonly from: VfSettings;
   readonly to: VfSettings;
-  /** Whether the PF told the MAC address that the VF's network driver had picked, in whose place `from` has none. */
+  /**
+   * Whether the PF told the MAC address that the VF's network driver had picked, in whose place
+   * `from` has none.
+   */
   readonly picked?: boolean;
 }
 
@@ -42,7 +51,10 @@ export interface BindDriver {
   readonly device: string;
   readonly from: Binding;
   readonly to: Required<Pick<Binding, "driver">>;
-  /** The names of the network links that the first driver made: it makes them anew, and may call them otherwise. */
+  /**
+   * The names of the network links that the first driver made: it makes them anew, and may call
+   * them otherwise.
+   */
   readonly links: readonly string[];
 }
 
@@ -89,7 +101,8 @@ export interface VfRate {
 export type VfSetting = keyof VfSettings;
 
 /**
- * In the order in which they are set: one message each, because the kernel applies those before the one that it refuses. The MAC address comes last: taking it back costs the VF's driver
+ * In the order in which they are set: one message each, because the kernel applies those before the
+ * one that it refuses. The MAC address comes last: taking it back costs the VF's driver
  * its own.
  */
 export const vfSettings: readonly VfSetting[] = ["vlan", "rate", "spoofCheck", "trust", "linkState", "mac"];

@@ -1,4 +1,5 @@
-// What CHECK compares: the state that a plan ought to have produced with the one that the kernel shows.
+// What CHECK compares: the state that a plan ought to have produced with the one that the kernel
+// shows.
 import { shellWord } from "../shell.ts";
 import { addressText } from "./address.ts";
 import type { Expectation, ExpectedLink } from "./change.ts";
@@ -18,7 +19,8 @@ export function differences(expected: Expectation, observed: State): string[] {
 }
 
 /**
- * The same, each with what puts it right. Only what the plan set is compared: routes, addresses and links that others added are theirs.
+ * The same, each with what puts it right. Only what the plan set is compared: routes, addresses and
+ * links that others added are theirs.
  */
 export function repairable(expected: Expectation, observed: State): Difference[] {
   return [

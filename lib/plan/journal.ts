@@ -1,9 +1,13 @@
-// What was changed for each attachment, written down before the first change: all that DEL, GC and the next ADD need to put a pod back.
+// What was changed for each attachment, written down before the first change: all that DEL, GC and
+// the next ADD need to put a pod back.
 import { isErrno } from "../errno.ts";
 import { type Change, changeKinds } from "./change.ts";
 import { deviceChangeKinds } from "./device.ts";
 
-/** What tells a network namespace from others: its path may be used again, and so may its inode. The kernel's cookie never is, where there is one. */
+/**
+ * What tells a network namespace from others: its path may be used again, and so may its inode. The
+ * kernel's cookie never is, where there is one.
+ */
 export interface Identity {
   readonly device: number;
   readonly inode: number;
@@ -29,7 +33,9 @@ export interface Entry<C = Change> {
   readonly changes: readonly C[];
 }
 
-/** An entry as found: `pending` while its ADD had not ended, because it is under way or was killed. */
+/**
+ * An entry as found: `pending` while its ADD had not ended, because it is under way or was killed.
+ */
 export interface Recorded<E = Entry> {
   readonly entry: E;
   readonly pending: boolean;
@@ -46,7 +52,10 @@ export type Files = Pick<
   "createFile" | "makeDirectory" | "readDirectory" | "readFile" | "rename" | "stat" | "unlink"
 >;
 
-/** What is wrong with a change that a record holds, such as `has a key that no plugin records`; undefined if nothing is. */
+/**
+ * What is wrong with a change that a record holds, such as `has a key that no plugin records`;
+ * undefined if nothing is.
+ */
 export type FaultOfChange = (change: object) => string | undefined;
 
 /** NAME_MAX of <linux/limits.h>. */
@@ -55,14 +64,19 @@ const longestName = 255;
 /** The file format's number; a journal of another one is refused rather than misread. */
 const format = 1;
 
-/** The changes that there are, of whatever plugin; an entry with another one is of a newer version, and refused rather than half undone. */
+/**
+ * The changes that there are, of whatever plugin; an entry with another one is of a newer version,
+ * and refused rather than half undone.
+ */
 const kinds: readonly string[] = [...changeKinds, ...deviceChangeKinds];
 
 /**
- * The journal of one plugin: a directory with a file for each entry, below /run by default, since what it describes does not survive a reboot either.
+ * The journal of one plugin: a directory with a file for each entry, below /run by default, since
+ * what it describes does not survive a reboot either.
  * Files are called `NAME.json`, and `NAME.pending` until ADD has succeeded.
  *
- * Every method throws the host's errors, and an Error where a file or the directory is not what it should be.
+ * Every method throws the host's errors, and an Error where a file or the directory is not what it
+ * should be.
  */
 export class Journal<E extends Entry<unknown> = Entry> {
   readonly directory: string;
@@ -104,7 +118,8 @@ export class Journal<E extends Entry<unknown> = Entry> {
 
   #write(name: string, entry: E, state: "pending" | "json"): void {
     const path = this.#path(name, state);
-    // By the attachment, whatever the entry's own name is: DEL of an ADD that was killed here knows no other.
+    // By the attachment, whatever the entry's own name is: DEL of an ADD that was killed here knows
+    // no other.
     const draft = this.#path(attachmentName(entry), "draft");
     this.#remove(draft);
     try {
@@ -193,7 +208,8 @@ export class Journal<E extends Entry<unknown> = Entry> {
       if (isErrno(failure, "ENOTDIR")) this.#refuseForeign();
       throw failure;
     }
-    // What is undone with root's rights is read from here: a directory that others can write to is not believed.
+    // What is undone with root's rights is read from here: a directory that others can write to is
+    // not believed.
     this.#refuseForeign();
     return { entry: parsed(path, text, this.#faultOf) as E, pending };
   }
@@ -227,7 +243,10 @@ export class Journal<E extends Entry<unknown> = Entry> {
     }
   }
 
-  /** Makes a directory and those above it. Below /proc mkdir(2) says ENOENT whatever is there: hence only one more attempt. */
+  /**
+   * Makes a directory and those above it. Below /proc mkdir(2) says ENOENT whatever is there: hence
+   * only one more attempt.
+   */
   #make(directory: string, isAgain = false): void {
     try {
       this.#files.makeDirectory(directory);

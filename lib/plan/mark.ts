@@ -1,6 +1,9 @@
 // The link group that marks the links which plans make.
 
-/** The group that marks the links made for the pod link with this index. Nobody else picks numbers that begin with 0x6b74 ("kt"). */
+/**
+ * The group that marks the links made for the pod link with this index. Nobody else picks numbers
+ * that begin with 0x6b74 ("kt").
+ */
 export function markOf(index: number): number {
   return 0x6b740000 + (index % 0x10000);
 }

@@ -1,10 +1,14 @@
-// What plugins record. A record that holds anything else was not written by one of them, and is not undone with root's rights.
+// What plugins record. A record that holds anything else was not written by one of them, and is not
+// undone with root's rights.
 import type { Change } from "./change.ts";
 import type { DeviceChange } from "./device.ts";
 
 const pci = /^[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/;
 
-/** The fields that lead a change to its place on the node: sysctls of a network namespace, PCI addresses, device information. */
+/**
+ * The fields that lead a change to its place on the node: sysctls of a network namespace, PCI
+ * addresses, device information.
+ */
 const places: Readonly<Record<Change["do"] | DeviceChange["do"], Readonly<Record<string, RegExp>>>> = {
   create: {},
   set: {},
@@ -14,7 +18,10 @@ const places: Readonly<Record<Change["do"] | DeviceChange["do"], Readonly<Record
   file: { path: /^(?:\/var)?\/run\/k8s\.cni\.cncf\.io\/devinfo\/(?!.*(?:^|\/)\.\.?(?:\/|$))[^\0]+$/ },
 };
 
-/** Says which field of a recorded change leads to a place that no plugin changes. Undefined if none does. */
+/**
+ * Says which field of a recorded change leads to a place that no plugin changes. Undefined if none
+ * does.
+ */
 export function faultOfChange(change: object): string | undefined {
   const fields = change as Readonly<Record<string, unknown>>;
   const wrong = Object.entries(places[fields["do"] as keyof typeof places]).find(

@@ -1,12 +1,15 @@
-// Sysctls that several attachments of one pod need: the first one's ADD changes them, the last one's DEL changes them back.
+// Sysctls that several attachments of one pod need: the first one's ADD changes them, the last
+// one's DEL changes them back.
 import { type Change, type SetSysctl, sysctlChanges } from "./change.ts";
 import type { Entry } from "./journal.ts";
 import { byKind, same } from "./kinds.ts";
 import type { State } from "./state.ts";
 
 /**
- * The changes as they are to be recorded: with what a sysctl was before any attachment of the pod touched it, in place of what it is now. But where somebody else has set it since the
- * attachments did, that is what was there. `siblings` are the entries of the pod's other attachments.
+ * The changes as they are to be recorded: with what a sysctl was before any attachment of the pod
+ * touched it, in place of what it is now. But where somebody else has set it since the
+ * attachments did, that is what was there. `siblings` are the entries of the pod's other
+ * attachments.
  */
 export function withOriginals(changes: readonly Change[], siblings: readonly Entry[]): Change[] {
   return mapSysctls(changes, (change) => {
@@ -16,13 +19,18 @@ export function withOriginals(changes: readonly Change[], siblings: readonly Ent
   });
 }
 
-/** The recorded changes that may be undone while the siblings stay: all but the sysctls that one of them still needs. */
+/**
+ * The recorded changes that may be undone while the siblings stay: all but the sysctls that one of
+ * them still needs.
+ */
 export function withoutShared(changes: readonly Change[], siblings: readonly Entry[]): Change[] {
   const isNeeded = ({ key }: SetSysctl): boolean => holders(key, siblings).length > 0;
   return changes.filter((change) => !byKind(change, { create: () => false, set: () => false, sysctl: isNeeded }));
 }
 
-/** The changes as CHECK expects them: a sysctl that a sibling has set since is as it ought to be. */
+/**
+ * The changes as CHECK expects them: a sysctl that a sibling has set since is as it ought to be.
+ */
 export function withShared(changes: readonly Change[], siblings: readonly Entry[], { sysctls }: State): Change[] {
   return mapSysctls(changes, (change) => {
     const other = holders(change.key, siblings).find(({ to }) => to === sysctls[change.key]);
@@ -31,8 +39,10 @@ export function withShared(changes: readonly Change[], siblings: readonly Entry[
 }
 
 /**
- * Those of the siblings that must be recorded anew when an entry is forgotten, because a sysctl that they hold still has the value that this one gave it: they must know that it is not
- * somebody else's, and what was there before. A sibling that gave it the same value later knows better.
+ * Those of the siblings that must be recorded anew when an entry is forgotten, because a sysctl
+ * that they hold still has the value that this one gave it: they must know that it is not
+ * somebody else's, and what was there before. A sibling that gave it the same value later knows
+ * better.
  */
 export function outdated({ changes, time }: Entry, siblings: readonly Entry[], { sysctls }: State): Entry[] {
   const stillSet = sysctlChanges(changes).filter(({ key, to }) => to === sysctls[key]);

@@ -14,7 +14,10 @@ export interface State {
 export interface Link extends LinkSettings {
   /** The kernel's number for it; absent while a plan is only going to make the link. */
   readonly index?: number;
-  /** `bridge`, `dummy`, `tap`, `veth`, `macvlan`, ...; empty for a device that has no kind, such as a physical NIC. */
+  /**
+   * `bridge`, `dummy`, `tap`, `veth`, `macvlan`, ...; empty for a device that has no kind, such as
+   * a physical NIC.
+   */
   readonly kind: string;
   /** The link group (IFLA_GROUP), which marks the links that a plan makes. 0 for other links. */
   readonly mark: number;
@@ -34,9 +37,15 @@ export interface LinkSettings {
   readonly up: boolean;
   /** The name of the bridge it is a port of. */
   readonly master?: string;
-  /** False: the kernel neither takes a link-local address nor listens to router advertisements here. Absent on a kernel without IPv6. */
+  /**
+   * False: the kernel neither takes a link-local address nor listens to router advertisements here.
+   * Absent on a kernel without IPv6.
+   */
   readonly ipv6?: boolean;
-  /** The sysctl `net.ipv6.conf.LINK.mtu` in bytes, where it is not the link's MTU. The kernel sets it anew when the link goes up. */
+  /**
+   * The sysctl `net.ipv6.conf.LINK.mtu` in bytes, where it is not the link's MTU. The kernel sets
+   * it anew when the link goes up.
+   */
   readonly ipv6Mtu?: number;
   readonly port?: PortSettings;
   readonly addresses: readonly Address[];
@@ -59,7 +68,10 @@ export interface PortSettings {
   readonly stations: readonly string[];
 }
 
-/** VLANs `first` to `last` are let through, tagged unless `untagged`; frames without a tag come in on the `pvid` one. */
+/**
+ * VLANs `first` to `last` are let through, tagged unless `untagged`; frames without a tag come in
+ * on the `pvid` one.
+ */
 export interface PortVlan {
   readonly first: number;
   readonly last: number;
@@ -77,12 +89,16 @@ export interface TapSettings {
 }
 
 /**
- * An address as rtnetlink describes it, without what the kernel decides (its index, the tentative flag, time stamps), so that it can be given back as it was.
+ * An address as rtnetlink describes it, without what the kernel decides (its index, the tentative
+ * flag, time stamps), so that it can be given back as it was.
  * `ip address` equivalent.
  */
 export interface Address {
   readonly message: Omit<AddressMessage, "index">;
-  /** False where the kernel's own route to the address' network was taken away, as the `ptp` plugin does. */
+  /**
+   * False where the kernel's own route to the address' network was taken away, as the `ptp` plugin
+   * does.
+   */
   readonly prefixRoute: boolean;
 }
 

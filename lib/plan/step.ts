@@ -1,4 +1,5 @@
-// What a change comes down to: single steps, each about one message or file, in an order that the kernel takes.
+// What a change comes down to: single steps, each about one message or file, in an order that the
+// kernel takes.
 import {
   type Change,
   type CreateLink,
@@ -11,9 +12,14 @@ import {
 import { byKind } from "./kinds.ts";
 import type { Address, Link, LinkSettings, Neighbor, PortSettings, Route, State } from "./state.ts";
 
-/** One thing for the kernel to do. Links go by the name that they have when the step's turn comes. */
+/**
+ * One thing for the kernel to do. Links go by the name that they have when the step's turn comes.
+ */
 export type Step =
-  /** `ip link add`: with its master, IPv6 as it is to be, and up if it is to be; without port settings and addresses. */
+  /**
+   * `ip link add`: with its master, IPv6 as it is to be, and up if it is to be; without port
+   * settings and addresses.
+   */
   | { readonly do: "create"; readonly link: Link }
   /** `ip link del`, or `ip link del group MARK` where a mark is given. */
   | { readonly do: "delete"; readonly links: readonly string[]; readonly mark: number | undefined }
@@ -23,7 +29,10 @@ export type Step =
   | { readonly do: "port"; readonly link: string; readonly port: PortSettings }
   /** `sysctl net.ipv6.conf.LINK.disable_ipv6`. */
   | { readonly do: "ipv6"; readonly link: string; readonly on: boolean }
-  /** `ip address add`; `settled` where it is in use without first looking for duplicates, as it was before. */
+  /**
+   * `ip address add`; `settled` where it is in use without first looking for duplicates, as it was
+   * before.
+   */
   | { readonly do: "assign"; readonly link: string; readonly address: Address; readonly settled: boolean }
   /** `ip address del`. */
   | { readonly do: "unassign"; readonly link: string; readonly address: Address }
@@ -52,9 +61,12 @@ export function stepsOf(change: Change, state: State): Step[] {
 }
 
 /**
- * The steps that undo the changes, those of each change together, wherever between none and all of them the observed state stands: what is already as it was needs no step, so that undoing
- * after a crash, or twice, is right. Links that the changes made go first and at once, because the kernel takes some 15 ms for each deletion (`netdev_run_todo` waits for RCU), and nothing
- * else of them needs undoing. A sysctl that someone else has set since is left alone, as is a link that no longer has a name that we know.
+ * The steps that undo the changes, those of each change together, wherever between none and all of
+ * them the observed state stands: what is already as it was needs no step, so that undoing
+ * after a crash, or twice, is right. Links that the changes made go first and at once, because the
+ * kernel takes some 15 ms for each deletion (`netdev_run_todo` waits for RCU), and nothing
+ * else of them needs undoing. A sysctl that someone else has set since is left alone, as is a link
+ * that no longer has a name that we know.
  */
 export function undoing(changes: readonly Change[], state: State): Step[][] {
   const backwards = [...changes].reverse();
@@ -79,7 +91,10 @@ function returning(change: SetLink, { links }: State, deleted: readonly string[]
   return setting(inverse, deleted.includes(observed.master ?? "") ? released(observed) : observed);
 }
 
-/** Deletes what is left of the links that the changes made: those that have their name and their mark. */
+/**
+ * Deletes what is left of the links that the changes made: those that have their name and their
+ * mark.
+ */
 function deletionOf(changes: readonly Change[], state: State): (Step & { do: "delete" }) | undefined {
   const made = createdLinks(changes);
   const mark = made[0]?.mark;
@@ -108,13 +123,15 @@ function creation({ link }: CreateLink): Step[] {
 }
 
 /**
- * Brings a link from one state to the other. Only what differs between `from` and `to` is touched, and of that only what is not yet so. Routes and addresses are taken away one by one and
+ * Brings a link from one state to the other. Only what differs between `from` and `to` is touched,
+ * and of that only what is not yet so. Routes and addresses are taken away one by one and
  * before the link goes down, which would flush them; they come back after it is up again.
  */
 function setting({ from, to }: SetLink, observed: Link): Step[] {
   const steps: Step[] = [];
   const old = observed.name;
-  // Backwards: a route goes before the one that its gateway is reached by, and with the first address of an IPv4 subnet the kernel would take away the others too.
+  // Backwards: a route goes before the one that its gateway is reached by, and with the first
+  // address of an IPv4 subnet the kernel would take away the others too.
   for (const route of leaving(from.routes, to.routes, observed.routes).reverse())
     steps.push({ do: "removeRoute", link: old, route });
   for (const neighbor of leaving(from.neighbors, to.neighbors, observed.neighbors))
@@ -169,7 +186,10 @@ function has<T>(list: readonly T[], one: T): boolean {
   return list.some((other) => same(other, one));
 }
 
-/** Whether two values that came from the same decoder, perhaps by way of the journal, are the same: their keys are in the same order. */
+/**
+ * Whether two values that came from the same decoder, perhaps by way of the journal, are the same:
+ * their keys are in the same order.
+ */
 function same(one: unknown, other: unknown): boolean {
   return one === other || JSON.stringify(one) === JSON.stringify(other);
 }

@@ -1,4 +1,5 @@
-// A plan in words: what each change does, and the steps that it takes, each as `ip` and its like would have it.
+// A plan in words: what each change does, and the steps that it takes, each as `ip` and its like
+// would have it.
 import { addressText } from "./address.ts";
 import type { Change } from "./change.ts";
 import { type ConfigureVf, type DeviceChange, settingNames, settingText, vfSettings } from "./device.ts";

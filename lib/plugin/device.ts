@@ -16,7 +16,10 @@ export interface PlannedDevice {
 export interface DeviceRequest {
   /** PCI address. */
   readonly address: string;
-  /** Whether the plan may open the device to find out who uses it. A dry run must not: a hypervisor that opens it then would be refused. */
+  /**
+   * Whether the plan may open the device to find out who uses it. A dry run must not: a hypervisor
+   * that opens it then would be refused.
+   */
   readonly mayOpen: boolean;
 }
 
@@ -36,13 +39,15 @@ export interface DevicePlugin<C extends Journaled, D extends Journaled, P extend
   readonly netconf: Netconf<C, D>;
   /**
    * Returns the PCI address that the call names. Undefined if it names none.
-   * @throws CniError if the call names something else, or has other values that can be refused before the node is read
+   * @throws CniError if the call names something else, or has other values that can be refused
+   *   before the node is read
    */
   deviceOf(object: JsonObject, conf: C): string | undefined;
   /** What to do if the call names no device, and if the node has no such device. */
   readonly hints: { readonly unnamed: string; readonly absent: string };
   /**
-   * Reads the device as it was before any attachment, and returns the changes that ADD makes. Changes nothing.
+   * Reads the device as it was before any attachment, and returns the changes that ADD makes.
+   * Changes nothing.
    * @throws CniError if the device cannot be handed over
    */
   plan(kernel: NodeDevices, call: DryRunCall<C>, request: DeviceRequest): P;
@@ -50,6 +55,8 @@ export interface DevicePlugin<C extends Journaled, D extends Journaled, P extend
   report(planned: P, report: DeviceReport): Result;
   /** What CHECK compares in addition to what ADD changed. */
   inspect(kernel: NodeDevices, address: string): string[];
-  /** What STATUS checks, in addition to the journal's directory and the right to enter namespaces. */
+  /**
+   * What STATUS checks, in addition to the journal's directory and the right to enter namespaces.
+   */
   requirements(conf: C): readonly Requirement[];
 }

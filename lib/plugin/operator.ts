@@ -1,4 +1,5 @@
-// A plugin's part in the verbs for people: what is on record, what of it has vanished, what the node lacks, what ADD would do.
+// A plugin's part in the verbs for people: what is on record, what of it has vanished, what the
+// node lacks, what ADD would do.
 import type { Attachment, Plugin } from "../cni/plugin.ts";
 import type { Result } from "../cni/results.ts";
 import type { ChangeText } from "../plan/words.ts";
@@ -8,17 +9,29 @@ export interface OperablePlugin<C, D> extends Plugin<C, D> {
   readonly operator: Operator<C>;
 }
 
-/** What a plugin gives to the verbs for people. Nothing of it changes anything, but for `collect` without `dryRun`. */
+/**
+ * What a plugin gives to the verbs for people. Nothing of it changes anything, but for `collect`
+ * without `dryRun`.
+ */
 export interface Operator<C> {
   /** The directory of its records, unless a configuration names another one. */
   readonly dataDir: string;
-  /** Compares attachments on record with what is there: those of the container or the namespace, or all. Throws where nothing can be looked at. */
+  /**
+   * Compares attachments on record with what is there: those of the container or the namespace, or
+   * all. Throws where nothing can be looked at.
+   */
   check(dataDir: string, only?: Selection): Inspection;
-  /** Removes what belongs to attachments whose namespace is certainly gone; with `dryRun`, only says what would be. Goes on past failures. */
+  /**
+   * Removes what belongs to attachments whose namespace is certainly gone; with `dryRun`, only says
+   * what would be. Goes on past failures.
+   */
   collect(dataDir: string, dryRun: boolean): Collection;
   /** What STATUS checks. */
   requirements(conf: C): readonly Requirement[];
-  /** What ADD would do; undefined where that takes a namespace, or a device, that the call does not name. Throws what ADD would refuse it with. */
+  /**
+   * What ADD would do; undefined where that takes a namespace, or a device, that the call does not
+   * name. Throws what ADD would refuse it with.
+   */
   dryRun(call: DryRunCall<C>): DryRun | undefined;
 }
 
@@ -43,7 +56,8 @@ export interface Subject {
 }
 
 /**
- * `differs`: something is not as ADD left it; `vanished`: its namespace is gone, its record is not; `interrupted`: its ADD was killed; `busy`: a call is at work on it; `unclear`: it
+ * `differs`: something is not as ADD left it; `vanished`: its namespace is gone, its record is not;
+ * `interrupted`: its ADD was killed; `busy`: a call is at work on it; `unclear`: it
  * could not be looked at.
  */
 export type Condition = "healthy" | "differs" | "vanished" | "interrupted" | "busy" | "unclear";
@@ -60,7 +74,10 @@ export interface Inspection {
   readonly unreadable: readonly Finding[];
 }
 
-/** `removable`: would be removed; `alive`: left, because its namespace is there; `left`: left, because nobody can tell; `failed`: could not be removed. */
+/**
+ * `removable`: would be removed; `alive`: left, because its namespace is there; `left`: left,
+ * because nobody can tell; `failed`: could not be removed.
+ */
 export type Outcome = "removed" | "removable" | "alive" | "left" | "failed";
 
 export interface Collected extends Subject {

@@ -17,7 +17,8 @@ export function podOperator<C extends Journaled, D extends Journaled, P extends 
   plugin: PodPlugin<C, D, P>,
 ): Operator<C> {
   return {
-    // What a configuration that says nothing has; a function, because no schema is to be built before it is needed.
+    // What a configuration that says nothing has; a function, because no schema is to be built
+    // before it is needed.
     get dataDir(): string {
       return plugin.netconf.salvage({}).dataDir;
     },

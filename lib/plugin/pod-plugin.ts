@@ -1,4 +1,5 @@
-// Plugins whose whole work is a plan for the pod's network namespace: what ADD plans and reports is theirs, all other verbs come from the journal.
+// Plugins whose whole work is a plan for the pod's network namespace: what ADD plans and reports is
+// theirs, all other verbs come from the journal.
 import { CniError, code } from "../cni/errors.ts";
 import type { Attachment, Collection, Detachment, Inquiry } from "../cni/plugin.ts";
 import type { Result } from "../cni/results.ts";

@@ -17,14 +17,21 @@ export interface PodPlugin<C extends Journaled, D extends Journaled, P extends P
   readonly name: string;
   readonly about: string;
   readonly netconf: Netconf<C, D>;
-  /** Sees the pod's namespace, changes nothing, and gives the changes that ADD is to make. Throws where they cannot be made. */
+  /**
+   * Sees the pod's namespace, changes nothing, and gives the changes that ADD is to make. Throws
+   * where they cannot be made.
+   */
   plan(kernel: NetnsKernel, call: Attachment<C>): P;
   /** What ADD tells the runtime once the plan is performed. */
   report(planned: P, call: Attachment<C>): Result;
   /** What CHECK finds wrong: every difference from what ADD made, unless told. */
   differences?(kernel: NetnsKernel, call: Attachment<C>): string[];
-  /** The same where only the record is known: every difference from what it describes, unless told. */
+  /**
+   * The same where only the record is known: every difference from what it describes, unless told.
+   */
   recorded?(kernel: NetnsKernel, due: readonly Change[]): Difference[];
-  /** What STATUS checks, in addition to the journal's directory and the right to enter namespaces. */
+  /**
+   * What STATUS checks, in addition to the journal's directory and the right to enter namespaces.
+   */
   readonly requirements: readonly Requirement[];
 }

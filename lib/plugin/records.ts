@@ -1,4 +1,5 @@
-// What the verbs for people do with a plugin's records, whatever they are of: each is examined, or removed where its namespace is gone.
+// What the verbs for people do with a plugin's records, whatever they are of: each is examined, or
+// removed where its namespace is gone.
 import { code } from "../cni/errors.ts";
 import { explain } from "../cni/failure.ts";
 import { identifyNetns, type NetnsLocation, netnsFinder } from "../kernel/find-netns.ts";
@@ -10,9 +11,15 @@ export interface RecordKeeper<E extends Entry<unknown>> {
   /** The plugin's name. */
   readonly name: string;
   records(): { readonly entries: readonly Recorded<E>[]; readonly failures: readonly unknown[] };
-  /** Compares a record with what is there. `path` leads to its namespace. Undefined where the record is gone by now, or another one. */
+  /**
+   * Compares a record with what is there. `path` leads to its namespace. Undefined where the record
+   * is gone by now, or another one.
+   */
   examine(entry: E, path: string): readonly Finding[] | "interrupted" | undefined;
-  /** Removes what belongs to a record whose namespace is gone. False where the record was gone by then, or another one. */
+  /**
+   * Removes what belongs to a record whose namespace is gone. False where the record was gone by
+   * then, or another one.
+   */
   remove(entry: E): boolean;
   /** What `remove` does, such as `gives 0000:3b:02.6 back`. */
   removal(entry: E): { readonly done: string; readonly due: string };
@@ -20,7 +27,10 @@ export interface RecordKeeper<E extends Entry<unknown>> {
   deviceOf?(entry: E): string;
 }
 
-/** The attachments that are meant, each compared with its record. Throws where the records' directory cannot be read. */
+/**
+ * The attachments that are meant, each compared with its record. Throws where the records'
+ * directory cannot be read.
+ */
 export function checkRecords<E extends Entry<unknown>>(keeper: RecordKeeper<E>, only?: Selection): Inspection {
   const { entries, failures } = keeper.records();
   const locate = netnsFinder();
@@ -36,7 +46,10 @@ export function checkRecords<E extends Entry<unknown>>(keeper: RecordKeeper<E>, 
   };
 }
 
-/** Removes what belongs to attachments whose namespace is gone, or says what would be removed. Throws where the records' directory cannot be read. */
+/**
+ * Removes what belongs to attachments whose namespace is gone, or says what would be removed.
+ * Throws where the records' directory cannot be read.
+ */
 export function collectRecords<E extends Entry<unknown>>(keeper: RecordKeeper<E>, dryRun: boolean): Collection {
   const { entries, failures } = keeper.records();
   const locate = netnsFinder();
@@ -113,7 +126,10 @@ function isBusy(failure: unknown): boolean {
   return explain(failure).code === code.tryAgain;
 }
 
-/** Records that cannot be read; of a directory that is not what it should be, each file says the same. */
+/**
+ * Records that cannot be read; of a directory that is not what it should be, each file says the
+ * same.
+ */
 function unreadable(failures: readonly unknown[]): Finding[] {
   const facts = new Set(failures.map((failure) => explain(failure).msg));
   return [...facts].map((fact) => ({

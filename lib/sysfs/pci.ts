@@ -13,7 +13,10 @@ export function isDevice(tree: Tree, address: string): boolean {
   return isThere(tree, directoryOf(address));
 }
 
-/** What tells a device from one that has its address after it: a VF that was removed and made anew. Throws ENOENT where there is none. */
+/**
+ * What tells a device from one that has its address after it: a VF that was removed and made anew.
+ * Throws ENOENT where there is none.
+ */
 export function identityOf(tree: Tree, address: string): { readonly device: number; readonly inode: number } {
   const { device, inode } = tree.stat(`${directoryOf(address)}/`);
   return { device, inode };
@@ -30,7 +33,10 @@ export function overrideOf(tree: Tree, address: string): string | undefined {
   return found === "(null)" || found === "" ? undefined : found;
 }
 
-/** The names of the device's network links in the namespace whose sysfs this is: none where they are in another. */
+/**
+ * The names of the device's network links in the namespace whose sysfs this is: none where they are
+ * in another.
+ */
 export function linksOf(tree: Tree, address: string): string[] {
   return names(tree, `${directoryOf(address)}/net`);
 }
@@ -47,7 +53,8 @@ export function describe(tree: Tree, address: string): string {
 
 /**
  * Says which driver alone may take the device; undefined: any that knows it.
- * A newline clears it: an empty write would not reach the kernel (drivers/pci/pci-sysfs.c, driver_override_store).
+ * A newline clears it: an empty write would not reach the kernel (drivers/pci/pci-sysfs.c,
+ * driver_override_store).
  */
 export function setOverride(tree: Tree, address: string, driver: string | undefined): void {
   tree.writeFile(`${directoryOf(address)}/driver_override`, `${driver ?? ""}\n`);
@@ -63,12 +70,18 @@ export function unbind(tree: Tree, address: string): void {
   }
 }
 
-/** Offers the device to the drivers. That none takes it is no failure to the kernel: {@link driverOf} tells. */
+/**
+ * Offers the device to the drivers. That none takes it is no failure to the kernel: {@link
+ * driverOf} tells.
+ */
 export function probe(tree: Tree, address: string): void {
   tree.writeFile("/sys/bus/pci/drivers_probe", address);
 }
 
-/** Resets the device, where it can be (function-level reset, or what `reset_method` says); false where it cannot. */
+/**
+ * Resets the device, where it can be (function-level reset, or what `reset_method` says); false
+ * where it cannot.
+ */
 export function reset(tree: Tree, address: string): boolean {
   const file = `${directoryOf(address)}/reset`;
   if (!isThere(tree, file)) return false;

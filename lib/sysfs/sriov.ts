@@ -1,4 +1,5 @@
-// Virtual functions and the physical function that they belong to (Documentation/PCI/pci-iov-howto.rst).
+// Virtual functions and the physical function that they belong to
+// (Documentation/PCI/pci-iov-howto.rst).
 import { directoryOf, linksOf, pciDevices } from "./pci.ts";
 import { attribute, names, type Tree, target } from "./tree.ts";
 
@@ -10,7 +11,10 @@ export interface VirtualFunction {
   readonly index: number;
 }
 
-/** Where the device belongs; undefined where it is no VF. Throws an Error where its PF does not know it. */
+/**
+ * Where the device belongs; undefined where it is no VF. Throws an Error where its PF does not know
+ * it.
+ */
 export function virtualFunction(tree: Tree, address: string): VirtualFunction | undefined {
   const pf = target(tree, `${directoryOf(address)}/physfn`);
   if (pf === undefined) return undefined;
@@ -39,7 +43,8 @@ export function virtualFunctions(tree: Tree): string[] {
 }
 
 /**
- * The link by which a physical function's VFs are set. In switchdev mode its representors (`pf0vf1`, …) hang on the same device; the uplink (`p0`) is the one.
+ * The link by which a physical function's VFs are set. In switchdev mode its representors
+ * (`pf0vf1`, …) hang on the same device; the uplink (`p0`) is the one.
  * Throws an Error where there is none in this namespace, or more than one could be meant.
  */
 export function uplinkOf(tree: Tree, pf: string): string {

@@ -7,7 +7,10 @@ export type Tree = Pick<
   "close" | "lock" | "monotonic" | "readDirectory" | "readFile" | "readLink" | "sleep" | "stat" | "writeFile"
 >;
 
-/** The text of an attribute without its newline; undefined where there is no such file, or its device does not support it. */
+/**
+ * The text of an attribute without its newline; undefined where there is no such file, or its
+ * device does not support it.
+ */
 export function attribute(tree: Tree, path: string): string | undefined {
   return text(tree, path)?.trim();
 }
@@ -17,7 +20,10 @@ export function text(tree: Tree, path: string): string | undefined {
   return orNothing(() => tree.readFile(path, { limit: 8 << 20 }));
 }
 
-/** The last part of where a symbolic link points, such as the driver of `…/driver`; undefined where there is none. */
+/**
+ * The last part of where a symbolic link points, such as the driver of `…/driver`; undefined where
+ * there is none.
+ */
 export function target(tree: Tree, path: string): string | undefined {
   return orNothing(() => tree.readLink(path).split("/").at(-1));
 }
@@ -32,7 +38,9 @@ export function isThere(tree: Tree, path: string): boolean {
   return orNothing(() => tree.stat(path)) !== undefined;
 }
 
-/** Waits until the condition holds; false where it does not come to hold in so many milliseconds. */
+/**
+ * Waits until the condition holds; false where it does not come to hold in so many milliseconds.
+ */
 export function until(tree: Tree, milliseconds: number, condition: () => boolean): boolean {
   const end = tree.monotonic() + milliseconds;
   while (!condition()) {
@@ -42,7 +50,9 @@ export function until(tree: Tree, milliseconds: number, condition: () => boolean
   return true;
 }
 
-/** What a call returns. Undefined if the file is missing, was removed meanwhile, or holds nothing. */
+/**
+ * What a call returns. Undefined if the file is missing, was removed meanwhile, or holds nothing.
+ */
 function orNothing<T>(call: () => T): T | undefined {
   return ignoring(["ENOENT", "ENODEV", "ENXIO", "EOPNOTSUPP", "EINVAL", "ENOTDIR"], call);
 }

@@ -1,17 +1,23 @@
-// VFIO: which drivers hand a device to user space, the IOMMU group that goes with it, and who has it open (Documentation/driver-api/vfio.rst).
+// VFIO: which drivers hand a device to user space, the IOMMU group that goes with it, and who has
+// it open (Documentation/driver-api/vfio.rst).
 import { isErrno } from "../errno.ts";
 import { directoryOf, driverOf } from "./pci.ts";
 import { attribute, isThere, names, type Tree, target } from "./tree.ts";
 
 /**
- * Whether the text is the name of vfio-pci or of a variant of it for one kind of device: mlx5_vfio_pci, hisi_acc_vfio_pci,
- * nvgrace-gpu-vfio-pci, …. A name, and never a path: modprobe would load the file. MODULE_NAME_LEN leaves 55 bytes.
+ * Whether the text is the name of vfio-pci or of a variant of it for one kind of device:
+ * mlx5_vfio_pci, hisi_acc_vfio_pci,
+ * nvgrace-gpu-vfio-pci, …. A name, and never a path: modprobe would load the file. MODULE_NAME_LEN
+ * leaves 55 bytes.
  */
 export function isVfioDriver(driver: string): boolean {
   return driver.length <= 55 && /^([a-z0-9_-]*[-_])?vfio[-_]pci$/.test(driver);
 }
 
-/** The number of the device's IOMMU group; undefined without an IOMMU. It is the same whichever driver has the device. */
+/**
+ * The number of the device's IOMMU group; undefined without an IOMMU. It is the same whichever
+ * driver has the device.
+ */
 export function groupOf(tree: Tree, address: string): string | undefined {
   return target(tree, `${directoryOf(address)}/iommu_group`);
 }
@@ -39,8 +45,10 @@ export function membersOf(
 }
 
 /**
- * Those of a group's devices, but for `address`, whose drivers use the group's DMA themselves: with them the group is not viable.
- * A device without driver does not, nor does one of VFIO's, pci-stub, or a bridge's (iommu_device_use_default_domain: drivers with `driver_managed_dma`).
+ * Those of a group's devices, but for `address`, whose drivers use the group's DMA themselves: with
+ * them the group is not viable.
+ * A device without driver does not, nor does one of VFIO's, pci-stub, or a bridge's
+ * (iommu_device_use_default_domain: drivers with `driver_managed_dma`).
  */
 export function offendersOf(tree: Tree, group: string, address: string): Offender[] {
   return membersOf(tree, group).flatMap(({ address: other, driver }) =>
@@ -57,7 +65,10 @@ export function groupFile(group: string): string {
   return `/dev/vfio/${group}`;
 }
 
-/** The file by which user space opens the device, as soon as there is one: its group's, or its own where the kernel has those alone. */
+/**
+ * The file by which user space opens the device, as soon as there is one: its group's, or its own
+ * where the kernel has those alone.
+ */
 export function fileOf(tree: Tree, address: string): string | undefined {
   return filesOf(tree, address).find((path) => isThere(tree, path));
 }
@@ -67,7 +78,10 @@ export function expectedFile(tree: Tree, address: string): string {
   return filesOf(tree, address)[0] ?? "/dev/vfio";
 }
 
-/** Since 6.6 a device has one of its own, /dev/vfio/devices/vfio0 (CONFIG_VFIO_DEVICE_CDEV), and a kernel without CONFIG_VFIO_GROUP no other. */
+/**
+ * Since 6.6 a device has one of its own, /dev/vfio/devices/vfio0 (CONFIG_VFIO_DEVICE_CDEV), and a
+ * kernel without CONFIG_VFIO_GROUP no other.
+ */
 function filesOf(tree: Tree, address: string): string[] {
   const group = groupOf(tree, address);
   const own = names(tree, `${directoryOf(address)}/vfio-dev`).map((name) => `/dev/vfio/devices/${name}`);
@@ -75,7 +89,8 @@ function filesOf(tree: Tree, address: string): string[] {
 }
 
 /**
- * Has the group open while `work` runs: nobody else can open a device of it meanwhile, which unbinding one would wait for, unkillable. Where somebody has it, it is waited for.
+ * Has the group open while `work` runs: nobody else can open a device of it meanwhile, which
+ * unbinding one would wait for, unkillable. Where somebody has it, it is waited for.
  * Throws an Error that names who keeps it open for longer than `patience` milliseconds.
  */
 export function whileUnused<T>(tree: Tree, group: string, patience: number, work: () => T): T {

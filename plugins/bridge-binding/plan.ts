@@ -1,4 +1,5 @@
-// What bridge-binding does to a pod, as a list of changes: the pod's link becomes a port of an in-pod bridge, beside a tap for the guest, and a placeholder takes its name.
+// What bridge-binding does to a pod, as a list of changes: the pod's link becomes a port of an
+// in-pod bridge, beside a tap for the guest, and a placeholder takes its name.
 import type { LinkNames } from "../../lib/kubevirt/names.ts";
 import { addressOf, addressText, isIpv4, isIpv6, isIpv6LinkLocal } from "../../lib/plan/address.ts";
 import type { Change } from "../../lib/plan/change.ts";
@@ -21,7 +22,9 @@ export interface Situation {
   readonly guestMac?: string;
   /** Whether the node has SELinux. */
   readonly selinux: boolean;
-  /** The kind of link that stands in for the pod's: `dummy`, or `bridge` where the kernel has none. */
+  /**
+   * The kind of link that stands in for the pod's: `dummy`, or `bridge` where the kernel has none.
+   */
   readonly placeholder: "dummy" | "bridge";
 }
 
@@ -30,7 +33,10 @@ const arpIgnore = "net.ipv4.conf.all.arp_ignore";
 /** The sysctls that a plan looks at. */
 export const sysctls = [arpIgnore];
 
-/** Why the pod link cannot be bound; each reason says what was found, and what to do where there is something to be done. Nothing if it can. */
+/**
+ * Why the pod link cannot be bound; each reason says what was found, and what to do where there is
+ * something to be done. Nothing if it can.
+ */
 export function obstacles(situation: Situation): string[] {
   const { conf, names, state } = situation;
   const link = state.links.find(({ name }) => name === names.podLink);
@@ -83,7 +89,8 @@ export function plan(situation: Situation): Change[] {
   const nic = state.links.find(({ name }) => name === names.podLink)!;
   const changes = conf.attachment === "tap" ? withTap(situation, nic) : [bridge(situation, nic)];
   const ignored = state.sysctls[arpIgnore];
-  // The pod must not answer for the guest's address, which the kernel still holds as its own. Any other value but 0 does as well.
+  // The pod must not answer for the guest's address, which the kernel still holds as its own. Any
+  // other value but 0 does as well.
   if (nic.addresses.some(isIpv4) && ignored !== undefined)
     changes.push({ do: "sysctl", key: arpIgnore, from: ignored, to: ignored === "0" ? "1" : ignored });
   return changes;
@@ -92,7 +99,8 @@ export function plan(situation: Situation): Change[] {
 function withTap(situation: Situation, nic: Link): Change[] {
   const { conf, names } = situation;
   const guestMac = situation.guestMac ?? nic.mac!;
-  // A macvlan is given only the frames for its own MAC address, so it must keep the guest's; the bridge is told where the guest is.
+  // A macvlan is given only the frames for its own MAC address, so it must keep the guest's; the
+  // bridge is told where the guest is.
   const macvlan = nic.kind === "macvlan";
   const from: LinkSettings = {
     name: nic.name,
@@ -164,7 +172,10 @@ function tap({ conf, names, tapMac }: Situation, nic: Link, stations: readonly s
   };
 }
 
-/** KubeVirt reads the guest's MAC address, MTU and addresses off this link. It is down, so that nothing goes that way. */
+/**
+ * KubeVirt reads the guest's MAC address, MTU and addresses off this link. It is down, so that
+ * nothing goes that way.
+ */
 function placeholder({ conf, names, placeholder }: Situation, nic: Link, mac: string): Link {
   const addresses = conf.keepPodAddresses ? nic.addresses.filter((address) => !isIpv6LinkLocal(address)) : [];
   return {
@@ -195,7 +206,10 @@ function made(
   };
 }
 
-/** KubeVirt's addresses are 169.254.75.10, .11, ...: one for each of a pod's networks (getFakeBridgeIP). The first free one is taken, since a plugin is not told which it is. */
+/**
+ * KubeVirt's addresses are 169.254.75.10, .11, ...: one for each of a pod's networks
+ * (getFakeBridgeIP). The first free one is taken, since a plugin is not told which it is.
+ */
 function bridgeAddress({ conf, state }: Situation, nic: Link): Address | undefined {
   if (conf.bridgeAddress === "none" || (conf.bridgeAddress === "auto" && conf.attachment !== "tap")) return undefined;
   if (conf.bridgeAddress !== "auto") return addressOf(conf.bridgeAddress);

@@ -16,8 +16,10 @@ export interface Request {
 }
 
 /**
- * The pod link's name: the one that the configuration names; in a chain CNI_IFNAME, which the plugins before made; else the link of the VM's network, if it is there, or the primary link.
- * As a binding CNI_IFNAME is `netN` and stands for nothing: Multus counts with it, and KubeVirt must never see a link of that name.
+ * The pod link's name: the one that the configuration names; in a chain CNI_IFNAME, which the
+ * plugins before made; else the link of the VM's network, if it is there, or the primary link.
+ * As a binding CNI_IFNAME is `netN` and stands for nothing: Multus counts with it, and KubeVirt
+ * must never see a link of that name.
  */
 export function choosePodLink(request: Request, sha256: Sha256): string {
   const { conf, ifname, chained, logicNetworkName, present } = request;

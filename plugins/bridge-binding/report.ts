@@ -4,8 +4,10 @@ import type { LinkNames } from "../../lib/kubevirt/names.ts";
 import { type Change, expectation } from "../../lib/plan/change.ts";
 
 /**
- * As a binding nothing but the version: an interface with a sandbox would be taken for the network's own, and an empty list of them makes Multus look for a default gateway to delete.
- * In a chain prevResult, every entry at its place because `ips` refers to the places, with the links that are new behind it.
+ * As a binding nothing but the version: an interface with a sandbox would be taken for the
+ * network's own, and an empty list of them makes Multus look for a default gateway to delete.
+ * In a chain prevResult, every entry at its place because `ips` refers to the places, with the
+ * links that are new behind it.
  */
 export function report(
   changes: readonly Change[],

@@ -1,4 +1,5 @@
-// The VLANs that the in-pod bridge lets through: what the guest sees without a tag, and what it sees with one.
+// The VLANs that the in-pod bridge lets through: what the guest sees without a tag, and what it
+// sees with one.
 import type { PortVlan } from "../../lib/plan/state.ts";
 
 /** What the configuration says of VLANs. */
@@ -9,13 +10,19 @@ export interface VlanSettings {
   readonly vlanTrunk?: readonly ({ readonly id: number } | { readonly minID: number; readonly maxID: number })[];
 }
 
-/** The VLANs of the tap, and of the pod's link on the other side of the bridge. Both empty: the bridge does not filter. */
+/**
+ * The VLANs of the tap, and of the pod's link on the other side of the bridge. Both empty: the
+ * bridge does not filter.
+ */
 export interface Vlans {
   readonly guest: readonly PortVlan[];
   readonly upstream: readonly PortVlan[];
 }
 
-/** `vlan` reaches the guest untagged and the network tagged; those of `vlanTrunk` are tagged on both sides. Everything else is dropped. */
+/**
+ * `vlan` reaches the guest untagged and the network tagged; those of `vlanTrunk` are tagged on both
+ * sides. Everything else is dropped.
+ */
 export function vlansOf({ vlan, vlanTrunk }: VlanSettings): Vlans {
   const trunk = merged(
     (vlanTrunk ?? []).map((entry): Range => ("id" in entry ? [entry.id, entry.id] : [entry.minID, entry.maxID])),
@@ -35,7 +42,10 @@ export function isAmbiguous({ vlan, ...rest }: VlanSettings): boolean {
 
 type Range = readonly [first: number, last: number];
 
-/** Tagged VLANs in ascending order, ranges that overlap or touch made one: the kernel shows them like this. */
+/**
+ * Tagged VLANs in ascending order, ranges that overlap or touch made one: the kernel shows them
+ * like this.
+ */
 function merged(ranges: readonly Range[]): PortVlan[] {
   const result: { first: number; last: number; pvid: false; untagged: false }[] = [];
   for (const [first, last] of [...ranges].sort((one, other) => one[0] - other[0])) {

@@ -16,7 +16,8 @@ export const netconf = defineNetconf(
   () => ({
     interface: optional(linkName),
     unprivilegedPortStart: defaulted(0, () => integer({ min: 0, max: 65_535 })),
-    // Up to GID_T_MAX of the kernel's net/ipv4/sysctl_net_ipv4.c; before Linux 6.4 it was half of that, and the kernel refuses what is above.
+    // Up to GID_T_MAX of the kernel's net/ipv4/sysctl_net_ipv4.c; before Linux 6.4 it was half of
+    // that, and the kernel refuses what is above.
     pingGroupRange: defaulted([launcher, launcher], () => pair(integer({ min: 0, max: 0xfffffffe }))),
     dataDir: journalDirectory("passt-binding"),
   }),

@@ -1,4 +1,5 @@
-// What passt-binding does to a pod: two sysctls become as wide as passt needs them, and never narrower than they were.
+// What passt-binding does to a pod: two sysctls become as wide as passt needs them, and never
+// narrower than they were.
 import { type Change, type SetSysctl, sysctlChanges } from "../../lib/plan/change.ts";
 import type { Difference } from "../../lib/plan/differences.ts";
 import type { State } from "../../lib/plan/state.ts";
@@ -14,7 +15,10 @@ export const sysctls: readonly string[] = [portStart, groupRange];
 
 type Wishes = Pick<Netconf, "unprivilegedPortStart" | "pingGroupRange">;
 
-/** The changes that ADD makes. One that changes nothing is among them, too: it says that the attachment needs the value. All of {@link sysctls} must be in the state. */
+/**
+ * The changes that ADD makes. One that changes nothing is among them, too: it says that the
+ * attachment needs the value. All of {@link sysctls} must be in the state.
+ */
 export function plan({ unprivilegedPortStart, pingGroupRange }: Wishes, { sysctls: found }: State): SetSysctl[] {
   const { [portStart]: start = "0", [groupRange]: groups = "1 0" } = found;
   return [
@@ -23,7 +27,10 @@ export function plan({ unprivilegedPortStart, pingGroupRange }: Wishes, { sysctl
   ];
 }
 
-/** What of the wishes is not granted, such as `net.ipv4.ping_group_range: is 1 0, not 107 107`. Wider is as good: a container runtime may have widened them since. */
+/**
+ * What of the wishes is not granted, such as `net.ipv4.ping_group_range: is 1 0, not 107 107`.
+ * Wider is as good: a container runtime may have widened them since.
+ */
 export function shortfalls(wishes: Wishes, state: State): string[] {
   const wanted = [`${wishes.unprivilegedPortStart}`, wishes.pingGroupRange.join(" ")];
   return sysctls.flatMap((key, position) => {
@@ -44,7 +51,10 @@ export function narrowed(due: readonly Change[], state: State): Difference[] {
   });
 }
 
-/** The smallest range with both in it. One whose end is before its beginning, such as the kernel's own `1 0`, is empty. */
+/**
+ * The smallest range with both in it. One whose end is before its beginning, such as the kernel's
+ * own `1 0`, is empty.
+ */
 function widened(range: string, [first, last]: Wishes["pingGroupRange"]): string {
   const [from, to] = rangeOf(range);
   return from > to ? `${first} ${last}` : `${Math.min(from, first)} ${Math.max(to, last)}`;

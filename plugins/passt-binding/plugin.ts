@@ -20,7 +20,8 @@ export const passtBinding: OperablePlugin<Netconf, Salvaged> = podPlugin({
   netconf,
 
   plan(kernel: NetnsKernel, call: Attachment<Netconf>): Planned {
-    // It is KubeVirt's to give and says nothing that is needed here; but what is wrong with it, the operator is told.
+    // It is KubeVirt's to give and says nothing that is needed here; but what is wrong with it, the
+    // operator is told.
     logicNetworkName(call.object);
     const state = kernel.observe({ links: false, sysctls });
     const changes = plan(call.conf, state);
@@ -30,7 +31,10 @@ export const passtBinding: OperablePlugin<Netconf, Salvaged> = podPlugin({
     return { state, changes };
   },
 
-  /** As a binding nothing but the version (an interface would be taken for the network's own), in a chain prevResult as it came. */
+  /**
+   * As a binding nothing but the version (an interface would be taken for the network's own), in a
+   * chain prevResult as it came.
+   */
   report: (_, { prevResult }: Attachment<Netconf>): Result => prevResult ?? {},
 
   differences: (kernel: NetnsKernel, call: Attachment<Netconf>): string[] => [

@@ -1,4 +1,5 @@
-// What each field of the configuration does, in one sentence, for the README and for editors. Not part of the executable.
+// What each field of the configuration does, in one sentence, for the README and for editors. Not
+// part of the executable.
 import type { Descriptions } from "../../lib/cni/netconf-schema.ts";
 
 export const descriptions: Descriptions = {

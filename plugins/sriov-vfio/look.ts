@@ -9,7 +9,10 @@ import { attribute, type Tree } from "../../lib/sysfs/tree.ts";
 import * as vfio from "../../lib/sysfs/vfio.ts";
 import type { Found } from "./plan.ts";
 
-/** NET_ADDR_RANDOM of <uapi/linux/netdevice.h>: the driver picked the MAC address, because the PF gave it none. */
+/**
+ * NET_ADDR_RANDOM of <uapi/linux/netdevice.h>: the driver picked the MAC address, because the PF
+ * gave it none.
+ */
 const random = "1";
 
 /** Throws a CniError where there is no such VF, or where its PF has no link to set it by. */
@@ -40,7 +43,10 @@ export function look(kernel: NodeDevices, device: string): Found {
   };
 }
 
-/** Whether the PF's address of the VF is the one that the link's driver picked. Another one is an administrator's, which the driver has not taken yet. */
+/**
+ * Whether the PF's address of the VF is the one that the link's driver picked. Another one is an
+ * administrator's, which the driver has not taken yet.
+ */
 function isPicked(tree: Tree, link: string, { mac }: VfSettings): boolean {
   const of = (name: string): string | undefined => attribute(tree, `/sys/class/net/${link}/${name}`);
   return of("addr_assign_type") === random && of("address") === mac;

@@ -1,4 +1,5 @@
-// What an operator writes for sriov-vfio: sriov-cni's names, and how the VF comes to its VFIO driver.
+// What an operator writes for sriov-vfio: sriov-cni's names, and how the VF comes to its VFIO
+// driver.
 import {
   type ConfOf,
   defaulted,

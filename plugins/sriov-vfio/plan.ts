@@ -1,4 +1,5 @@
-// What sriov-vfio does to a VF, as a list of changes: settings at the physical function, driver, device information.
+// What sriov-vfio does to a VF, as a list of changes: settings at the physical function, driver,
+// device information.
 import { deviceInfo } from "../../lib/kubevirt/device-info.ts";
 import { noMac } from "../../lib/net/mac.ts";
 import type { Binding, DeviceChange, VfSettings } from "../../lib/plan/device.ts";
@@ -15,7 +16,10 @@ export interface Found extends VirtualFunction {
   readonly mtu: number;
   readonly uplink: string;
   readonly up: boolean;
-  /** What its PF tells of it. A MAC address that its own driver picked at random counts as none: zeros. */
+  /**
+   * What its PF tells of it. A MAC address that its own driver picked at random counts as none:
+   * zeros.
+   */
   readonly settings: VfSettings;
   /** Whether the PF told such an address. */
   readonly picked: boolean;
@@ -77,7 +81,10 @@ export function isPrebound({ binding: { driver } }: Pick<Found, "binding">): boo
   return driver !== undefined && isVfioDriver(driver);
 }
 
-/** The changes that ADD makes. There must be no {@link obstacles}. Throws an Error where the device information's file is another one. */
+/**
+ * The changes that ADD makes. There must be no {@link obstacles}. Throws an Error where the device
+ * information's file is another one.
+ */
 export function plan(situation: Situation): DeviceChange[] {
   const { conf, found, info } = situation;
   const { device, pf, index, binding, links } = found;
@@ -94,7 +101,9 @@ export function plan(situation: Situation): DeviceChange[] {
   return changes;
 }
 
-/** The guest's MAC address: the one that was asked for, the one that the VF has, or one of its own. */
+/**
+ * The guest's MAC address: the one that was asked for, the one that the VF has, or one of its own.
+ */
 export function guestMac({ mac, found, generatedMac }: Situation): string {
   const { mac: present = noMac } = found.settings;
   return mac ?? (present === noMac ? generatedMac : present);

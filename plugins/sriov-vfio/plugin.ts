@@ -68,7 +68,10 @@ export const sriovVfio: OperablePlugin<Netconf, Salvaged> = devicePlugin({
   requirements: (conf) => requirements(conf, tree),
 });
 
-/** The device plugin's choice, which runtimes pass on in one of three fields. Undefined if they did not. Throws a CniError 7. */
+/**
+ * The device plugin's choice, which runtimes pass on in one of three fields. Undefined if they did
+ * not. Throws a CniError 7.
+ */
 function namedDevice({ runtimeConfig, pciBusID }: JsonObject, { deviceID }: Netconf): string | undefined {
   const fields: readonly (readonly [field: string, value: unknown])[] = [
     ["runtimeConfig.deviceID", isObject(runtimeConfig) ? runtimeConfig.deviceID : undefined],
@@ -95,7 +98,8 @@ function situationOf(kernel: NodeDevices, call: DryRunCall<Netconf>, { address, 
     found,
     ...(use !== undefined && { use }),
     ...(mac !== undefined && { mac }),
-    // Of the pod rather than the container: the MAC address stays if the pod's sandbox is recreated.
+    // Of the pod rather than the container: the MAC address stays if the pod's sandbox is
+    // recreated.
     generatedMac: macFromHex(sha256([args.K8S_POD_UID ?? containerId, network, ifname].join("/"))),
     ...(path !== undefined && { info: { path, ...(present !== undefined && { present }) } }),
   };

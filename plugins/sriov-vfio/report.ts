@@ -2,7 +2,8 @@
 import type { Interface, Result } from "../../lib/cni/results.ts";
 
 /**
- * The VF as the pod's link, though the pod has none: the one entry with a sandbox and CNI_IFNAME is how Multus and KubeVirt find the network. The IPAM plugin's addresses are the guest's to
+ * The VF as the pod's link, though the pod has none: the one entry with a sandbox and CNI_IFNAME is
+ * how Multus and KubeVirt find the network. The IPAM plugin's addresses are the guest's to
  * configure. In a chain what was there before stays in its place.
  */
 export function report(vf: Interface, assigned: Result = {}, prevResult: Result = {}): Result {

@@ -34,7 +34,10 @@ export function requirements({ driver }: Pick<Netconf, "driver">, tree: Tree): R
   ];
 }
 
-/** Whether depmod knows the module: /lib/modules/VERSION/modules.dep. Its name has underscores or dashes, which are the same to the kernel. */
+/**
+ * Whether depmod knows the module: /lib/modules/VERSION/modules.dep. Its name has underscores or
+ * dashes, which are the same to the kernel.
+ */
 function isLoadable(tree: Tree, driver: string): boolean {
   const release = attribute(tree, "/proc/sys/kernel/osrelease");
   const pattern = new RegExp(`/${driver.replaceAll(/[-_]/g, "[-_]")}\\.ko[.a-z0-9]*:`);

@@ -1,4 +1,5 @@
-// A plugin's TypeScript as one JavaScript module, with a source map that names files as the repository does.
+// A plugin's TypeScript as one JavaScript module, with a source map that names files as the
+// repository does.
 import { basename, dirname, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -13,7 +14,8 @@ export interface Bundle {
 }
 
 /**
- * Bundles a plugin: `entry` is the absolute path of its main.ts, `plugins` that of the directory all plugins are in. `__VERSION__` in it becomes the
+ * Bundles a plugin: `entry` is the absolute path of its main.ts, `plugins` that of the directory
+ * all plugins are in. `__VERSION__` in it becomes the
  * package's version. Prints what is wrong with the TypeScript, and rejects.
  */
 export async function bundle(entry: string, plugins: string, version: string): Promise<Bundle> {
@@ -44,7 +46,10 @@ export async function bundle(entry: string, plugins: string, version: string): P
   return { code: code!, map: withSourcesOf(map!, plugins) };
 }
 
-/** The source map with its sources as `plugins/<name>/main.ts`, `lib/...` or `node_modules/...`, wherever they are on this machine. */
+/**
+ * The source map with its sources as `plugins/<name>/main.ts`, `lib/...` or `node_modules/...`,
+ * wherever they are on this machine.
+ */
 function withSourcesOf(text: string, plugins: string): string {
   const map: { sources: string[] } = JSON.parse(text);
   const sources = map.sources.map((source) => {

@@ -3,7 +3,8 @@
 const segmentTypes = { interpreter: 3 };
 
 /**
- * Whether an executable is statically linked: it names no interpreter, which would be the dynamic linker. Throws where this is no 64-bit,
+ * Whether an executable is statically linked: it names no interpreter, which would be the dynamic
+ * linker. Throws where this is no 64-bit,
  * little-endian ELF file.
  */
 export function isStatic(file: Uint8Array): boolean {

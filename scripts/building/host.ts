@@ -1,4 +1,5 @@
-// The host and the compiler of bytecode: built by cargo, statically linked, the same from any directory.
+// The host and the compiler of bytecode: built by cargo, statically linked, the same from any
+// directory.
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -46,7 +47,10 @@ async function cargoBuild(
   return join(crate, "target", target, "release");
 }
 
-/** This machine's architecture with musl, where Rust and C can both be built for it, and with glibc otherwise. */
+/**
+ * This machine's architecture with musl, where Rust and C can both be built for it, and with glibc
+ * otherwise.
+ */
 async function chosenTarget(): Promise<string> {
   const { stdout: version } = await execa("rustc", ["-vV"], { cwd: crate });
   const [, native, architecture] = /^host: (([^-]+)-.*)$/m.exec(version)!;
@@ -70,7 +74,8 @@ function rustFlags(target: string): string[] {
     // Where a panic would say it was, without where it was built.
     `--remap-path-prefix=${cargoHome}=cargo`,
     `--remap-path-prefix=${crate}=host`,
-    // At the same addresses in every process, so that a heap which was frozen with pointers into it can be used again. With glibc it would be too large.
+    // At the same addresses in every process, so that a heap which was frozen with pointers into it
+    // can be used again. With glibc it would be too large.
     ...(target.endsWith("-musl") ? ["-Crelocation-model=static"] : []),
   ];
 }

@@ -1,4 +1,5 @@
-// scripts/build: plugins/<name>/main.ts and commands/<name>/main.ts → one bundle → bytecode → dist/<name>, all of it static, small and the same from any directory.
+// scripts/build: plugins/<name>/main.ts and commands/<name>/main.ts → one bundle → bytecode →
+// dist/<name>, all of it static, small and the same from any directory.
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
@@ -67,7 +68,10 @@ async function programsIn(folder: string): Promise<{ name: string; folder: strin
   return names.map((name) => ({ name, folder }));
 }
 
-/** Says how large an executable is; throws where it is larger than it may be, or not statically linked. */
+/**
+ * Says how large an executable is; throws where it is larger than it may be, or not statically
+ * linked.
+ */
 async function report(executable: string, code: string, host: Host): Promise<void> {
   const name = relative(from, executable);
   const [file, bare] = [await readFile(executable), await readFile(host.executable)];

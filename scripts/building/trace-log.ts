@@ -1,4 +1,5 @@
-// scripts/trace: standard input with its places led back to TypeScript. The argument is the directory of the source maps.
+// scripts/trace: standard input with its places led back to TypeScript. The argument is the
+// directory of the source maps.
 import { readFileSync } from "node:fs";
 import { traced } from "./trace.ts";
 

@@ -1,13 +1,18 @@
-// Leads the places in a plugin's stack traces back to its TypeScript, by the source maps that the build left.
+// Leads the places in a plugin's stack traces back to its TypeScript, by the source maps that the
+// build left.
 import { existsSync, readFileSync } from "node:fs";
 import { SourceMap } from "node:module";
 import { join } from "node:path";
 
-/** A place in a bundle, such as `bridge-binding.js:1:2345`: line and column count from 1, as the engine gives them. */
+/**
+ * A place in a bundle, such as `bridge-binding.js:1:2345`: line and column count from 1, as the
+ * engine gives them.
+ */
 const place = /([\w.-]+\.js):(\d+):(\d+)/g;
 
 /**
- * The log with every place in a bundle as `plugins/bridge-binding/main.ts:12:3`. `maps` is the directory of the source maps; a place that none of
+ * The log with every place in a bundle as `plugins/bridge-binding/main.ts:12:3`. `maps` is the
+ * directory of the source maps; a place that none of
  * them knows stays as it is.
  */
 export function traced(log: string, maps: string): string {

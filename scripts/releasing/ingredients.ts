@@ -1,4 +1,5 @@
-// What the executables were made of: asked of the lock files, cargo, and of the source maps, which name every file that left something in a bundle.
+// What the executables were made of: asked of the lock files, cargo, and of the source maps, which
+// name every file that left something in a bundle.
 import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
@@ -33,7 +34,8 @@ export async function ingredients(maps: string, architectures: readonly Architec
   const linked = new Set<string>();
   for (const architecture of architectures) {
     const target = muslTarget(architecture);
-    // Of cargo metadata's graph more would be reached than is built: only this has each crate's features as they are.
+    // Of cargo metadata's graph more would be reached than is built: only this has each crate's
+    // features as they are.
     const edges = ["--edges=normal,no-proc-macro", "--prefix=none", "--format={p}", "--no-dedupe"];
     for (const crate of linkedCrates(await cargo("tree", "--locked", `--target=${target}`, ...edges)))
       linked.add(crate);
@@ -47,7 +49,10 @@ export async function ingredients(maps: string, architectures: readonly Architec
   return sorted.filter(({ purl }, index) => purl !== sorted[index - 1]?.purl);
 }
 
-/** The npm packages that these sources, such as `node_modules/zod/v4/mini/parse.js`, are from. Throws where the lock file does not know one. */
+/**
+ * The npm packages that these sources, such as `node_modules/zod/v4/mini/parse.js`, are from.
+ * Throws where the lock file does not know one.
+ */
 export function npmPackages(
   sources: readonly string[],
   lock: { readonly packages: Readonly<Record<string, { version: string; license?: string; integrity?: string }>> },
@@ -67,7 +72,10 @@ export function npmPackages(
   });
 }
 
-/** The crates in a cargo tree, such as `libc@0.2.191`, without the one that it is of, which comes first. */
+/**
+ * The crates in a cargo tree, such as `libc@0.2.191`, without the one that it is of, which comes
+ * first.
+ */
 export function linkedCrates(tree: string): string[] {
   const [, ...lines] = tree.split("\n");
   return [...new Set(lines.flatMap((line) => /^(\S+) v(\S+)/.exec(line)?.slice(1).join("@") ?? []))];

@@ -1,4 +1,5 @@
-// scripts/release: release/linux-<architecture>/<plugin>, release/maps, release/SHA256SUMS, the licence texts, and release/sbom.cdx.json.
+// scripts/release: release/linux-<architecture>/<plugin>, release/maps, release/SHA256SUMS, the
+// licence texts, and release/sbom.cdx.json.
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
@@ -54,7 +55,10 @@ async function release(out: string, architectures: readonly Architecture[]): Pro
   }
 }
 
-/** Where an architecture's executables are. Not by its name alone: a Dockerfile that is not told it would copy all there is. */
+/**
+ * Where an architecture's executables are. Not by its name alone: a Dockerfile that is not told it
+ * would copy all there is.
+ */
 function folder(architecture: Architecture): string {
   return `linux-${architecture}`;
 }
@@ -69,7 +73,9 @@ async function build(architecture: Architecture, directory: string): Promise<voi
   await rename(scratch, join(directory, folder(architecture)));
 }
 
-/** The SHA-256 of each of these files, or of the files in these directories, by its path; sorted. */
+/**
+ * The SHA-256 of each of these files, or of the files in these directories, by its path; sorted.
+ */
 async function digests(directory: string, entries: readonly string[]): Promise<Map<string, string>> {
   const files = await Promise.all(
     entries.map(async (entry) =>

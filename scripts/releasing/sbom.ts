@@ -1,10 +1,14 @@
-// A software bill of materials: CycloneDX 1.5 as JSON, without anything that would differ from one build of the same sources to the next (times, serial numbers).
+// A software bill of materials: CycloneDX 1.5 as JSON, without anything that would differ from one
+// build of the same sources to the next (times, serial numbers).
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../building/bundle.ts";
 import type { Ingredient } from "./ingredients.ts";
 
-/** What the executables, whose SHA-256 are given by path (`linux-amd64/bridge-binding`), are made of. */
+/**
+ * What the executables, whose SHA-256 are given by path (`linux-amd64/bridge-binding`), are made
+ * of.
+ */
 export function sbom(ingredients: readonly Ingredient[], executables: ReadonlyMap<string, string>): object {
   const { name, version, license, description } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const self = `pkg:generic/${name}@${version}`;

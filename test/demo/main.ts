@@ -1,4 +1,5 @@
-// Shows bridge-binding at work in a real pod namespace: before, after, with a guest at the tap, broken, and given back.
+// Shows bridge-binding at work in a real pod namespace: before, after, with a guest at the tap,
+// broken, and given back.
 import { execa } from "execa";
 import { startGuest } from "../harness/guest.ts";
 import { ip } from "../harness/ip.ts";

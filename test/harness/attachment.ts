@@ -1,4 +1,5 @@
-// One attachment of a pod by one of our plugins, called as a runtime calls it: every verb with the same environment, configuration and journal.
+// One attachment of a pod by one of our plugins, called as a runtime calls it: every verb with the
+// same environment, configuration and journal.
 import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Answer, type Call, callPlugin, callSuccessfully } from "./plugin.ts";
@@ -22,7 +23,10 @@ export interface AttachmentOptions {
 /** One attachment. */
 export interface Attachment {
   readonly call: Call;
-  /** `cniVersion` 1.1.0, `name` and `type` the plugin's, `dataDir`, and `args.cni.logicNetworkName` blue as KubeVirt sends it, unless in a chain. */
+  /**
+   * `cniVersion` 1.1.0, `name` and `type` the plugin's, `dataDir`, and `args.cni.logicNetworkName`
+   * blue as KubeVirt sends it, unless in a chain.
+   */
   readonly netconf: Netconf;
   readonly dataDir: string;
   /** Calls any verb, `extra` on top of the configuration, and gives what it answered. */
@@ -86,7 +90,10 @@ export function validAttachments(...attachments: readonly Attachment[]): Netconf
   return { "cni.dev/valid-attachments": list };
 }
 
-/** GC by the attachment's configuration, `extra` on top, as a runtime calls it: for no container, from the node. */
+/**
+ * GC by the attachment's configuration, `extra` on top, as a runtime calls it: for no container,
+ * from the node.
+ */
 export function collect({ netconf, call }: Attachment, extra: Netconf, env: Call["env"] = {}): Promise<Answer> {
   return callPlugin(netconf["type"] as string, "GC", { node: call.node!, env }, { ...netconf, ...extra });
 }

@@ -10,7 +10,10 @@ export interface BadDataDir {
   readonly msg: RegExp;
 }
 
-/** Those in which nothing can be recorded, for the attachment `net1`. A name completes "a dataDir …". */
+/**
+ * Those in which nothing can be recorded, for the attachment `net1`. A name completes "a dataDir
+ * …".
+ */
 export const badDataDirs: Readonly<Record<string, BadDataDir>> = {
   "that others can write to": {
     prepare: async (dataDir) => {

@@ -1,4 +1,5 @@
-// A machine within this one, for programs that take all of a machine for theirs: its own processes, mounts, /run and state, all gone when it ends, however it does.
+// A machine within this one, for programs that take all of a machine for theirs: its own processes,
+// mounts, /run and state, all gone when it ends, however it does.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
@@ -22,8 +23,10 @@ export interface BoxOptions {
 }
 
 /**
- * Mounts first, each an empty file system. /sys/fs/cgroup is as a machine with nothing but version 2 has it: crun refuses to run where both versions are
- * mounted. Its number is told before /proc is its own. The shell then waits, and takes in whatever loses its parent; it ends with its standard input, which
+ * Mounts first, each an empty file system. /sys/fs/cgroup is as a machine with nothing but version
+ * 2 has it: crun refuses to run where both versions are
+ * mounted. Its number is told before /proc is its own. The shell then waits, and takes in whatever
+ * loses its parent; it ends with its standard input, which
  * is ours to close, and the kernel with it whatever runs there.
  */
 const script = `
@@ -37,12 +40,14 @@ cat >/dev/null
 `;
 
 /**
- * Starts one whose network is that of `node`; gone when `scope` ends, and when this process does. `directories` are its own and empty, beside /run; all other
+ * Starts one whose network is that of `node`; gone when `scope` ends, and when this process does.
+ * `directories` are its own and empty, beside /run; all other
  * files are this machine's.
  */
 export async function startBox(scope: Scope, node: Namespace, directories: readonly string[]): Promise<Box> {
   const shell = ["sh", "-c", script, "sh", "/run", ...directories];
-  // Its own view of the network in /sys comes with nothing that podman needs, so it keeps the machine's.
+  // Its own view of the network in /sys comes with nothing that podman needs, so it keeps the
+  // machine's.
   const [file, ...args] = within(node, "unshare", "--mount", "--pid", "--fork", "--kill-child", "--", ...shell);
   const child = spawn(file, args, { stdio: ["pipe", "pipe", "inherit"] });
   const exit = once(child, "exit");

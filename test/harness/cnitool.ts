@@ -1,4 +1,5 @@
-// cnitool, containernetworking's own driver of libcni: a caller that knows of nothing but lists of plugins.
+// cnitool, containernetworking's own driver of libcni: a caller that knows of nothing but lists of
+// plugins.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -31,13 +32,18 @@ export interface Outcome {
 
 /** cnitool for one network of one pod. */
 export interface Cnitool extends Recorder {
-  /** Where libcni remembers results; host-local its leases, where its configuration names no place. */
+  /**
+   * Where libcni remembers results; host-local its leases, where its configuration names no place.
+   */
   readonly state: string;
   /** `env` is for CAP_ARGS, CNI_ARGS and CNI_IFNAME (eth0 unless told). */
   run(verb: "add" | "check" | "del" | "gc" | "status", env?: Readonly<Record<string, string>>): Promise<Outcome>;
 }
 
-/** libcni's cache is below /var/lib, wherever it runs: here a directory of ours is mounted there, which nobody else sees. */
+/**
+ * libcni's cache is below /var/lib, wherever it runs: here a directory of ours is mounted there,
+ * which nobody else sees.
+ */
 const withState = ["unshare", "--mount", "--", "sh", "-c", 'mount --bind "$1" /var/lib && shift && exec "$@"', "sh"];
 
 /** Prepares one; nothing is called yet. `executables` are the plugins that it may find. */

@@ -1,4 +1,5 @@
-// Makes an executable die, or a system call of its fail, at every point where it changes something: by strace, so that the released executable is tested.
+// Makes an executable die, or a system call of its fail, at every point where it changes something:
+// by strace, so that the released executable is tested.
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,7 +11,10 @@ export interface SystemCall {
   readonly name: string;
   /** Which of the calls of that name it is, from 1, those that change nothing counted too. */
   readonly nth: number;
-  /** What strace shows of it, such as `write(3</proc/sys/net/ipv4/conf/all/arp_ignore>, "1", 1) = 1`. */
+  /**
+   * What strace shows of it, such as `write(3</proc/sys/net/ipv4/conf/all/arp_ignore>, "1", 1) =
+   * 1`.
+   */
   readonly text: string;
 }
 
@@ -55,9 +59,13 @@ const tracing = (names: readonly string[], output = "/dev/null", ...more: readon
   ...[`--trace=${names.join(",")}`, `--output=${output}`, ...more, "--"],
 ];
 
-/** What reading looks like: questions to rtnetlink, files that are not made, what is said to the caller, ioctls that ask. */
+/**
+ * What reading looks like: questions to rtnetlink, files that are not made, what is said to the
+ * caller, ioctls that ask.
+ */
 const reading = [
-  // Every fourth of rtnetlink's types, RTM_GETLINK (18) on; strace names them only where it is in the socket's own namespace.
+  // Every fourth of rtnetlink's types, RTM_GETLINK (18) on; strace names them only where it is in
+  // the socket's own namespace.
   /nlmsg_type=(RTM_GET|0x[1-9a-f][26ae]\b)/,
   /^(open|openat)\((?!.*O_(CREAT|TRUNC))/,
   /^(write|writev)\((1|2)</,
@@ -74,7 +82,10 @@ export interface Watched {
   calls(): Promise<SystemCall[]>;
 }
 
-/** Watches a run: calls of these names, or those that may change something; meddled with as for {@link meddled}. */
+/**
+ * Watches a run: calls of these names, or those that may change something; meddled with as for
+ * {@link meddled}.
+ */
 export async function watch(
   scope: Scope,
   names: readonly string[] = calls,
@@ -90,13 +101,19 @@ export async function watch(
   };
 }
 
-/** A run that strace meddles with, as its option --inject says, such as `sendto:delay_enter=1000:when=3`: any number of them. */
+/**
+ * A run that strace meddles with, as its option --inject says, such as
+ * `sendto:delay_enter=1000:when=3`: any number of them.
+ */
 export function meddled(...injections: readonly string[]): readonly string[] {
   const names = new Set(injections.flatMap((injection) => injection.split(":")[0]!.split(",")));
   return tracing([...names], "/dev/null", ...injections.map((injection) => `--inject=${injection}`));
 }
 
-/** A run that is killed just before that call, as by `kill -9`: pass it to callPlugin as `under`; its answer's signal is then SIGKILL. */
+/**
+ * A run that is killed just before that call, as by `kill -9`: pass it to callPlugin as `under`;
+ * its answer's signal is then SIGKILL.
+ */
 export function killedBefore({ name, nth }: SystemCall): readonly string[] {
   return meddled(`${name}:signal=SIGKILL:when=${nth}`);
 }
@@ -106,7 +123,10 @@ export function failingAt({ name, nth }: SystemCall, errno: string): readonly st
   return meddled(`${name}:error=${errno}:when=${nth}`);
 }
 
-/** A run in which that call, and all of its name after it, are not made and fail with `errno`: undoing fails as well. */
+/**
+ * A run in which that call, and all of its name after it, are not made and fail with `errno`:
+ * undoing fails as well.
+ */
 export function failingFrom({ name, nth }: SystemCall, errno: string): readonly string[] {
   return meddled(`${name}:error=${errno}:when=${nth}+`);
 }
@@ -117,8 +137,10 @@ export function signalledDuring({ name, nth }: SystemCall, signal: string): read
 }
 
 /**
- * The points to go through: all of them, or, where the environment's FAULTS_EVERY is a number n, every nth from one that chance chooses and a comment names
- * (FAULTS_FROM chooses it again). For a machine on which all would take too long, the lab's where it is emulated: over its runs all have their turn.
+ * The points to go through: all of them, or, where the environment's FAULTS_EVERY is a number n,
+ * every nth from one that chance chooses and a comment names
+ * (FAULTS_FROM chooses it again). For a machine on which all would take too long, the lab's where
+ * it is emulated: over its runs all have their turn.
  */
 export function sampled<T>(t: { comment(message: string): void }, points: readonly T[]): readonly T[] {
   const every = Number(process.env["FAULTS_EVERY"] ?? 1);
@@ -130,7 +152,10 @@ export function sampled<T>(t: { comment(message: string): void }, points: readon
   return chosen;
 }
 
-/** Where FAULTS_EVERY says nothing it is this: for a file whose points are too many for every day. FAULTS_EVERY=1 goes through all. */
+/**
+ * Where FAULTS_EVERY says nothing it is this: for a file whose points are too many for every day.
+ * FAULTS_EVERY=1 goes through all.
+ */
 export function sampleUnlessTold(every: number): void {
   process.env["FAULTS_EVERY"] ??= `${every}`;
 }
@@ -145,7 +170,8 @@ function callsIn(log: string): SystemCall[] {
   const found: SystemCall[] = [];
   for (const text of log.split("\n")) {
     const name = /^(\w+)\(/.exec(text)?.[1];
-    // A call that the kernel starts anew, such as a sysctl's while others hold rtnl: it comes again, and may not do so in the next run.
+    // A call that the kernel starts anew, such as a sysctl's while others hold rtnl: it comes
+    // again, and may not do so in the next run.
     if (name === undefined || /= \? ERESTART/.test(text)) continue;
     const nth = (counts.get(name) ?? 0) + 1;
     counts.set(name, nth);

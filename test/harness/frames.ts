@@ -1,4 +1,5 @@
-// Ethernet frames of the few kinds that a guest needs to show that it is on the network: ARP, ICMP echo, neighbour discovery.
+// Ethernet frames of the few kinds that a guest needs to show that it is on the network: ARP, ICMP
+// echo, neighbour discovery.
 
 /** `02:00:00:00:00:01`. */
 export type Mac = string;
@@ -72,7 +73,10 @@ export function decodeFrame(bytes: Uint8Array): Frame {
   };
 }
 
-/** The multicast address that a node with this address listens to: `ff02::1:ffXX:XXXX` (RFC 4291, 2.7.1), and its MAC. */
+/**
+ * The multicast address that a node with this address listens to: `ff02::1:ffXX:XXXX` (RFC 4291,
+ * 2.7.1), and its MAC.
+ */
 export function solicitedNode(target: Ip): { ip: Ip; mac: Mac } {
   const last = ipBytes(target).subarray(13);
   return {
@@ -177,7 +181,10 @@ function ipv6Packet(from: Ip, to: Ip, body: number[]): number[] {
   return [...header, ...withChecksum(body, 2, [...addresses, 0, 0, ...u16(body.length), 0, 0, 0, icmpv6])];
 }
 
-/** The Internet checksum (RFC 1071) of `pseudoHeader` and `bytes`, put into `bytes` at `offset`, where there are zeros. */
+/**
+ * The Internet checksum (RFC 1071) of `pseudoHeader` and `bytes`, put into `bytes` at `offset`,
+ * where there are zeros.
+ */
 function withChecksum(bytes: number[], offset: number, pseudoHeader: number[]): number[] {
   const padded = [...pseudoHeader, ...bytes, ...(bytes.length % 2 === 1 ? [0] : [])];
   let sum = 0;

@@ -1,4 +1,5 @@
-// A guest at the far end of a tap: answers for its addresses, asks for others', and sees every frame that reaches it.
+// A guest at the far end of a tap: answers for its addresses, asks for others', and sees every
+// frame that reaches it.
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
@@ -37,7 +38,8 @@ export interface GuestOptions {
 }
 
 /**
- * Starts one. Rejects with an error whose `code` is the errno's name where the tap does not open: EPERM for another's, EINVAL where the
+ * Starts one. Rejects with an error whose `code` is the errno's name where the tap does not open:
+ * EPERM for another's, EINVAL where the
  * number of queues is of another kind, EBUSY where somebody has it open.
  */
 export async function startGuest(scope: Scope, options: GuestOptions): Promise<Guest> {
@@ -92,7 +94,10 @@ export class Guest {
     this.#child.stdin.write(`${Buffer.from(encodeFrame(header, message)).toString("hex")}\n`);
   }
 
-  /** Asks by ARP or a neighbour solicitation who has `ip`. Resolves to the MAC that answers, or undefined after `timeout` milliseconds. */
+  /**
+   * Asks by ARP or a neighbour solicitation who has `ip`. Resolves to the MAC that answers, or
+   * undefined after `timeout` milliseconds.
+   */
   async resolve(ip: Ip, timeout = 2000): Promise<Mac | undefined> {
     const from = this.#sourceFor(ip);
     const ask = (): void => {
@@ -111,7 +116,10 @@ export class Guest {
     return answer?.source;
   }
 
-  /** Pings `ip`, on the link itself or by way of `gateway`. Whether a reply came within `timeout` milliseconds; `size` is the data's length. */
+  /**
+   * Pings `ip`, on the link itself or by way of `gateway`. Whether a reply came within `timeout`
+   * milliseconds; `size` is the data's length.
+   */
   async ping(ip: Ip, options: { gateway?: Ip; timeout?: number; size?: number } = {}): Promise<boolean> {
     const { gateway = ip, timeout = 2000, size = 56 } = options;
     const mac = await this.resolve(gateway, timeout);

@@ -1,4 +1,5 @@
-// Asks and changes a namespace with iproute2 and /proc/sys: never with our own code, which is what is being tested.
+// Asks and changes a namespace with iproute2 and /proc/sys: never with our own code, which is what
+// is being tested.
 import { execa } from "execa";
 import { type Namespace, within } from "./namespaces.ts";
 
@@ -39,7 +40,8 @@ export interface ShownRoute {
 }
 
 /**
- * Performs `ip` commands in order, as one process: `await ip(pod, "link set lo up", "link add v0 type veth peer v1")`.
+ * Performs `ip` commands in order, as one process: `await ip(pod, "link set lo up", "link add v0
+ * type veth peer v1")`.
  * Rejects at the first that fails: `ip link set nolink up: Cannot find device "nolink"`.
  */
 export async function ip(namespace: Namespace, ...commands: readonly string[]): Promise<void> {

@@ -1,9 +1,16 @@
-// Protocol buffers, as much of them as Multus speaks: a pod's status is written in them, and kubelet's answer about devices is read.
+// Protocol buffers, as much of them as Multus speaks: a pod's status is written in them, and
+// kubelet's answer about devices is read.
 
-/** Comes before every object on Kubernetes' wire (k8s.io/apimachinery, pkg/runtime/serializer/protobuf). */
+/**
+ * Comes before every object on Kubernetes' wire (k8s.io/apimachinery,
+ * pkg/runtime/serializer/protobuf).
+ */
 const magic = Buffer.from("k8s\0");
 
-/** Field numbers (k8s.io/apimachinery, generated.proto): of `Unknown`, of every object, of `ObjectMeta`, of a map's entry. */
+/**
+ * Field numbers (k8s.io/apimachinery, generated.proto): of `Unknown`, of every object, of
+ * `ObjectMeta`, of a map's entry.
+ */
 const raw = 2;
 const metadata = 1;
 const objectMeta = { name: 1, namespace: 3, uid: 5, annotations: 12 };
@@ -17,7 +24,10 @@ export interface WrittenMetadata {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** Reads the metadata of an object that a request has as its body. Throws where that is in another encoding. */
+/**
+ * Reads the metadata of an object that a request has as its body. Throws where that is in another
+ * encoding.
+ */
 export function writtenMetadata(body: Buffer): WrittenMetadata {
   if (!body.subarray(0, magic.length).equals(magic))
     throw new Error(
@@ -41,7 +51,10 @@ export function field(number: number, ...content: readonly (string | Buffer)[]):
   return Buffer.concat([varint(number * 8 + 2), varint(bytes.length), bytes]);
 }
 
-/** The contents of all fields of that number that have a length, in their order. Throws where the message is cut short, or no message. */
+/**
+ * The contents of all fields of that number that have a length, in their order. Throws where the
+ * message is cut short, or no message.
+ */
 export function fields(message: Buffer, number: number): Buffer[] {
   const found: Buffer[] = [];
   let at = 0;

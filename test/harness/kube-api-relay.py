@@ -1,4 +1,5 @@
-# Listens on a port of 127.0.0.1, says which, and passes every connection on to the Unix socket named by its argument. Ends with its standard input.
+# Listens on a port of 127.0.0.1, says which, and passes every connection on to the Unix socket
+# named by its argument. Ends with its standard input.
 import asyncio
 import sys
 

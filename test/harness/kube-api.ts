@@ -1,4 +1,5 @@
-// A cluster's API, as far as Multus uses it: serves objects over HTTP, takes what is written about a pod's status, and remembers who asked for what.
+// A cluster's API, as far as Multus uses it: serves objects over HTTP, takes what is written about
+// a pod's status, and remembers who asked for what.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -42,7 +43,10 @@ export interface KubeApi {
 
 const plurals = { Pod: "pods", NetworkAttachmentDefinition: "network-attachment-definitions" };
 
-/** Starts one with these objects. It is reached from `namespace`, whose loopback has to be up; from this process's own unless told. */
+/**
+ * Starts one with these objects. It is reached from `namespace`, whose loopback has to be up; from
+ * this process's own unless told.
+ */
 export async function startKubeApi(
   scope: Scope,
   objects: readonly KubeObject[],
@@ -112,7 +116,10 @@ async function listen(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** A process cannot listen in another namespace than its own: a relay does there, to a socket in the file system, which is in all of them. */
+/**
+ * A process cannot listen in another namespace than its own: a relay does there, to a socket in the
+ * file system, which is in all of them.
+ */
 async function listenIn(scope: Scope, server: Server, namespace: Namespace): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), "kube-api-"));
   scope.teardown(() => rmSync(directory, { recursive: true }));

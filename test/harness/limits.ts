@@ -12,12 +12,18 @@ export interface Limits {
   readonly memory: number;
 }
 
-/** What the manifest of Multus's thick plugin limits its daemon to, and with it the plugins that it runs. */
+/**
+ * What the manifest of Multus's thick plugin limits its daemon to, and with it the plugins that it
+ * runs.
+ */
 export const multusThick: Limits = { cpus: 0.1, memory: 50 << 20 };
 
 /** A control group. */
 export interface LimitedGroup {
-  /** The command line that a command's is appended to, so that it runs in the group; what brings it there is outside. */
+  /**
+   * The command line that a command's is appended to, so that it runs in the group; what brings it
+   * there is outside.
+   */
   readonly under: readonly string[];
   /** The most memory that the group has taken, in bytes. */
   peak(): Promise<number>;
@@ -30,7 +36,10 @@ const root = "/sys/fs/cgroup";
 const period = 100_000;
 let count = 0;
 
-/** Makes a group, of either version of control groups, whichever the machine has; gone when `scope` ends. */
+/**
+ * Makes a group, of either version of control groups, whichever the machine has; gone when `scope`
+ * ends.
+ */
 export async function limitedGroup(scope: Scope, limits: Limits): Promise<LimitedGroup> {
   const name = `kcb-${process.pid}-${count++}`;
   return existsSync(`${root}/cgroup.controllers`)

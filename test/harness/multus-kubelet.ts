@@ -1,4 +1,5 @@
-// Kubelet's answer to the question which pod was given which devices: gRPC on the socket where Multus asks (k8s.io/kubelet, pkg/apis/podresources/v1).
+// Kubelet's answer to the question which pod was given which devices: gRPC on the socket where
+// Multus asks (k8s.io/kubelet, pkg/apis/podresources/v1).
 import { once } from "node:events";
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { createServer, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
@@ -6,7 +7,10 @@ import { dirname } from "node:path";
 import { field } from "./kube-api-protobuf.ts";
 import type { Scope } from "./scope.ts";
 
-/** Where Multus looks, and nowhere else: a test that wants it needs a machine, or a mount namespace, of its own. */
+/**
+ * Where Multus looks, and nowhere else: a test that wants it needs a machine, or a mount namespace,
+ * of its own.
+ */
 export const kubeletSocket = "/var/lib/kubelet/pod-resources/kubelet.sock";
 
 /** The devices of a pod: their IDs by their resource's name, such as `example.com/sriov_vfio`. */
@@ -16,7 +20,10 @@ export interface PodDevices {
   readonly devices: Readonly<Record<string, readonly string[]>>;
 }
 
-/** Starts one on {@link kubeletSocket}, gone when `scope` ends. Throws where there is one already. Gives the requests so far, such as `/v1.PodResourcesLister/List`. */
+/**
+ * Starts one on {@link kubeletSocket}, gone when `scope` ends. Throws where there is one already.
+ * Gives the requests so far, such as `/v1.PodResourcesLister/List`.
+ */
 export async function startKubelet(scope: Scope, pods: readonly PodDevices[]): Promise<readonly string[]> {
   if (existsSync(kubeletSocket)) throw new Error(`${kubeletSocket}: is there, and is not ours`);
   mkdirSync(dirname(kubeletSocket), { recursive: true });
@@ -51,7 +58,9 @@ function listResponse(pods: readonly PodDevices[]): Buffer {
   return Buffer.concat(all);
 }
 
-/** A message after a byte that says it is not compressed, and its length; UNIMPLEMENTED without one. */
+/**
+ * A message after a byte that says it is not compressed, and its length; UNIMPLEMENTED without one.
+ */
 function respond(stream: ServerHttp2Stream, message: Buffer | undefined): void {
   stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": message ? "0" : "12" }));
   stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });

@@ -1,4 +1,5 @@
-// What the cluster's API has for Multus: a VM's pod as KubeVirt makes it, and NetworkAttachmentDefinitions.
+// What the cluster's API has for Multus: a VM's pod as KubeVirt makes it, and
+// NetworkAttachmentDefinitions.
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import type { Netconf } from "./attachment.ts";
@@ -31,7 +32,10 @@ export function definition(reference: string, config: Netconf): KubeObject {
   };
 }
 
-/** The NetworkAttachmentDefinition of a folder of netconf-examples, with more fields in its configuration. */
+/**
+ * The NetworkAttachmentDefinition of a folder of netconf-examples, with more fields in its
+ * configuration.
+ */
 export function example(folder: "bridge" | "passt" | "sriov", more: Netconf = {}): KubeObject {
   const file = new URL(`../../netconf-examples/${folder}/network-attachment-definition.yaml`, import.meta.url);
   const object = parse(readFileSync(file, "utf8")) as KubeObject & { readonly spec: { readonly config: string } };

@@ -1,4 +1,5 @@
-// Multus itself (cmd/multus, the thin one), called as a container runtime calls it, with our executables and others behind it.
+// Multus itself (cmd/multus, the thin one), called as a container runtime calls it, with our
+// executables and others behind it.
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,7 +22,10 @@ export function missingPeers(...names: readonly string[]): string | false {
   );
 }
 
-/** The plugins that every node here has: ours, upstream's of the version that Multus has, and Debian's where upstream's is not built. */
+/**
+ * The plugins that every node here has: ours, upstream's of the version that Multus has, and
+ * Debian's where upstream's is not built.
+ */
 const nodePlugins = [
   ...["bridge-binding", "passt-binding", "sriov-vfio"].map((name) => `${dist}/${name}`),
   ...["bridge", "host-device", "macvlan", "host-local", "tuning"].map((name) =>
@@ -41,7 +45,9 @@ export interface MultusOptions {
 export interface Multus extends Recorder {
   /** Where it remembers its delegates, and libcni their results. */
   readonly state: string;
-  /** Has it attach a pod to its networks. `call` is the sandbox: container ID, CNI_NETNS, the node. */
+  /**
+   * Has it attach a pod to its networks. `call` is the sandbox: container ID, CNI_NETNS, the node.
+   */
   add(call: Call, pod: KubeObject): Promise<Answer>;
   del(call: Call, pod: KubeObject): Promise<Answer>;
   /** What it has told KubeVirt about a pod; undefined where it has not. */
@@ -90,7 +96,10 @@ export function installMultus(scope: Scope, { api, network, netconf }: MultusOpt
 /** How often kubelet is taken to call, at most, where Multus gives up on the API. */
 const attempts = 5;
 
-/** Whether Multus has given up because the API took more than its 250 ms to answer, as a busy or emulated machine's may: it has called nobody then. */
+/**
+ * Whether Multus has given up because the API took more than its 250 ms to answer, as a busy or
+ * emulated machine's may: it has called nobody then.
+ */
 function apiWasLate({ error }: Answer): boolean {
   return /error waiting for pod: .*context deadline exceeded/.test(error?.msg ?? "");
 }

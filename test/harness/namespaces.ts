@@ -1,4 +1,5 @@
-// Throwaway network namespaces, gone when their test ends, when the process does, and, if it was killed, before the next one's first.
+// Throwaway network namespaces, gone when their test ends, when the process does, and, if it was
+// killed, before the next one's first.
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { execa } from "execa";
@@ -51,14 +52,20 @@ export function namespaceNames(): string[] {
   return existsSync(directory) ? readdirSync(directory).sort() : [];
 }
 
-/** What became of the process that made a namespace of that name with this module: undefined where it is another's. */
+/**
+ * What became of the process that made a namespace of that name with this module: undefined where
+ * it is another's.
+ */
 export function ownerOf(name: string): "running" | "gone" | undefined {
   const pid = pattern.exec(name)?.groups?.["pid"];
   if (pid === undefined) return undefined;
   return existsSync(`/proc/${pid}`) ? "running" : "gone";
 }
 
-/** The command line that runs another one in a namespace, without the mounts that `ip netns exec` would make. */
+/**
+ * The command line that runs another one in a namespace, without the mounts that `ip netns exec`
+ * would make.
+ */
 export function within(namespace: Namespace, ...command: readonly string[]): [file: string, ...args: string[]] {
   return ["nsenter", `--net=${namespace.path}`, "--", ...command];
 }

@@ -1,4 +1,5 @@
-// A pod whose eth0 passt is to serve, with passt-binding on it and something to reach beyond its gateway.
+// A pod whose eth0 passt is to serve, with passt-binding on it and something to reach beyond its
+// gateway.
 import { execa } from "execa";
 import { type Attachment, attachmentOf } from "./attachment.ts";
 import { ip } from "./ip.ts";
@@ -6,7 +7,10 @@ import { type Namespace, within } from "./namespaces.ts";
 import { createPod } from "./pod.ts";
 import type { Scope } from "./scope.ts";
 
-/** The pod's address, and one beyond the pod's gateway: passt takes the gateway's own for the pod itself (--no-map-gw). */
+/**
+ * The pod's address, and one beyond the pod's gateway: passt takes the gateway's own for the pod
+ * itself (--no-map-gw).
+ */
 export const families = [
   { name: "IPv4", pod: "10.1.0.2", outside: "198.51.100.1" },
   { name: "IPv6", pod: "fd00:1::2", outside: "2001:db8::1" },

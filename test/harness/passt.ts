@@ -1,4 +1,5 @@
-// A real passt in a pod, run as libvirt runs it in virt-launcher: user 107 without capabilities, in the pod's network namespace.
+// A real passt in a pod, run as libvirt runs it in virt-launcher: user 107 without capabilities, in
+// the pod's network namespace.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { chownSync, copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,13 +18,19 @@ export const asLauncher = [
 /** A version of passt. */
 export interface PasstBuild {
   readonly name: "installed" | "newer";
-  /** Whether QEMU can share the guest's memory with it, in place of sending frames through the socket. */
+  /**
+   * Whether QEMU can share the guest's memory with it, in place of sending frames through the
+   * socket.
+   */
   readonly vhostUser: boolean;
   /** Why it cannot be had here, for tests to be skipped with. */
   readonly missing?: string;
 }
 
-/** The installed one, and Debian 13's where the installed one is too old for vhost-user. Getting that takes 5 s at first. Throws where none is installed. */
+/**
+ * The installed one, and Debian 13's where the installed one is too old for vhost-user. Getting
+ * that takes 5 s at first. Throws where none is installed.
+ */
 export function passtBuilds(): PasstBuild[] {
   // Its exit status is 1, and older ones write to standard error.
   const { stdout, stderr, error } = spawnSync("passt", ["--help"], { encoding: "utf8" });
@@ -39,14 +46,20 @@ export function passtBuilds(): PasstBuild[] {
 export interface PasstOptions {
   readonly build: PasstBuild;
   readonly namespace: Namespace;
-  /** Which ports it forwards to the guest, such as `["--tcp-ports", "80"]`, the guest's MTU, and whatever else it takes. */
+  /**
+   * Which ports it forwards to the guest, such as `["--tcp-ports", "80"]`, the guest's MTU, and
+   * whatever else it takes.
+   */
   readonly args: readonly string[];
 }
 
 /** Milliseconds. Half a second is usual for Debian 12's, 20 ms for Debian 13's. */
 const startTimeout = 30_000;
 
-/** Starts one that serves the pod's eth0, and resolves when it waits for a guest. Rejects with what it said where it ends instead. */
+/**
+ * Starts one that serves the pod's eth0, and resolves when it waits for a guest. Rejects with what
+ * it said where it ends instead.
+ */
 export async function startPasst(scope: Scope, { build, namespace, args }: PasstOptions): Promise<Passt> {
   const directory = mkdtempSync(join(tmpdir(), "passt-"));
   chownSync(directory, 107, 107);
@@ -102,7 +115,10 @@ export class Passt {
     return `${read(join(this.#directory, "log"))}${this.#complaints}`;
   }
 
-  /** Settles when it has said something that matches; rejects with what it said where it does not within 10 s. */
+  /**
+   * Settles when it has said something that matches; rejects with what it said where it does not
+   * within 10 s.
+   */
   async says(pattern: RegExp): Promise<void> {
     const deadline = Date.now() + 10_000;
     while (!pattern.test(this.said)) {
@@ -127,7 +143,10 @@ export class Passt {
   }
 }
 
-/** User 107 may have no way into the checkout's directory: what is there is run from a copy in one of its own. */
+/**
+ * User 107 may have no way into the checkout's directory: what is there is run from a copy in one
+ * of its own.
+ */
 function executable({ name }: PasstBuild, directory: string): string[] {
   if (name === "installed") return ["passt"];
   const cache = fileURLToPath(new URL("../../.cache/passt", import.meta.url));

@@ -5,7 +5,10 @@ import { execa } from "execa";
 import { beginRecording } from "../recorder/record.ts";
 import { type Namespace, within } from "./namespaces.ts";
 
-/** Where the executables are that `scripts/build` makes, or others to test: the environment variable DIST. */
+/**
+ * Where the executables are that `scripts/build` makes, or others to test: the environment variable
+ * DIST.
+ */
 export const dist = process.env["DIST"] ?? fileURLToPath(new URL("../../dist", import.meta.url));
 /** Where Debian's containernetworking-plugins puts its own. */
 export const debianPlugins = "/usr/lib/cni";
@@ -61,8 +64,10 @@ export interface Failure {
 }
 
 /**
- * Calls a plugin: by its name among ours (`bridge-binding`), or by its path. `verb` is CNI_COMMAND; `netconf` is standard input, as it is where it is text.
- * Rejects where it cannot be started or does not end in time. Standard output that is not JSON gives neither result nor error.
+ * Calls a plugin: by its name among ours (`bridge-binding`), or by its path. `verb` is CNI_COMMAND;
+ * `netconf` is standard input, as it is where it is text.
+ * Rejects where it cannot be started or does not end in time. Standard output that is not JSON
+ * gives neither result nor error.
  */
 export async function callPlugin(
   plugin: string,
@@ -87,7 +92,12 @@ export async function callPlugin(
   if (ended.timedOut || (exitCode === undefined && signal === undefined)) throw ended;
   const { node: _, under: __, ...asked } = call;
   recording.end(
-    [verb, basename(executable), JSON.stringify(asked), typeof netconf === "string" ? netconf : JSON.stringify(netconf)],
+    [
+      verb,
+      basename(executable),
+      JSON.stringify(asked),
+      typeof netconf === "string" ? netconf : JSON.stringify(netconf),
+    ],
     {
       status: exitCode,
       stdout,

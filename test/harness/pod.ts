@@ -1,4 +1,5 @@
-// A pod on a node, both throwaway namespaces, and networks between them made by Debian's CNI plugins: the ground that ours stand on.
+// A pod on a node, both throwaway namespaces, and networks between them made by Debian's CNI
+// plugins: the ground that ours stand on.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,7 +11,8 @@ import type { Scope } from "./scope.ts";
 /** How a network reaches the pod. */
 export interface NetworkOptions {
   /**
-   * `bridge`, `ptp`, `macvlan`: Debian's plugin of that name with `host-local`. ptp takes the kernel's prefix routes away and puts its own in their place.
+   * `bridge`, `ptp`, `macvlan`: Debian's plugin of that name with `host-local`. ptp takes the
+   * kernel's prefix routes away and puts its own in their place.
    * `veth`: no plugin, a pair with exactly the `addresses` and `routes` given.
    */
   readonly kind: "bridge" | "ptp" | "macvlan" | "veth";
@@ -19,7 +21,9 @@ export interface NetworkOptions {
   /** Of the plugins' networks; `ipv4` unless told. */
   readonly families?: "ipv4" | "ipv6" | "dual";
   readonly mtu?: number;
-  /** The pod link's, where the kind lets one choose: `veth`, and `bridge` and `macvlan` by CNI_ARGS. */
+  /**
+   * The pod link's, where the kind lets one choose: `veth`, and `bridge` and `macvlan` by CNI_ARGS.
+   */
   readonly mac?: string;
   /** `veth` only: `ip address add` takes each, such as `10.0.0.2/32`. */
   readonly addresses?: readonly string[];
@@ -40,15 +44,24 @@ export interface Network {
   readonly gateways: readonly string[];
   /** The plugin's result, which a chained plugin gets as prevResult; undefined for `veth`. */
   readonly result?: Result;
-  /** The configuration and the call that made it, for another ADD, CHECK or DEL; undefined for `veth`. */
+  /**
+   * The configuration and the call that made it, for another ADD, CHECK or DEL; undefined for
+   * `veth`.
+   */
   readonly netconf?: object & { readonly type: string };
   readonly call: Call;
-  /** The network's own DEL, as a runtime calls it after ours; for `veth`, the pair is removed. Throws where it fails. */
+  /**
+   * The network's own DEL, as a runtime calls it after ours; for `veth`, the pair is removed.
+   * Throws where it fails.
+   */
   detach(): Promise<void>;
 }
 
 export interface PodOptions {
-  /** Whether duplicate address detection runs, which takes IPv6 two seconds at each link; off unless told. */
+  /**
+   * Whether duplicate address detection runs, which takes IPv6 two seconds at each link; off unless
+   * told.
+   */
   readonly duplicateAddressDetection?: boolean;
 }
 
@@ -58,7 +71,10 @@ export interface Pod {
   readonly namespace: Namespace;
   /** The node's, where its plugins run: the machine's own is never touched. */
   readonly node: Namespace;
-  /** Puts the pod on a network. Address ranges: 10.<n>.0.0/24 and fd00:<n>::/64, n from 1 in the order of attachment. */
+  /**
+   * Puts the pod on a network. Address ranges: 10.<n>.0.0/24 and fd00:<n>::/64, n from 1 in the
+   * order of attachment.
+   */
   attach(options: NetworkOptions): Promise<Network>;
   /** What our plugins are called with for that pod: container ID, CNI_NETNS, CNI_IFNAME, node. */
   call(ifname: string): Call;
@@ -181,7 +197,8 @@ function configuration(
   const { kind, mtu } = options;
   const { number, state } = place;
   const subnets = ranges(place, options);
-  // The first network is the pod's default one; the plugins add a gateway's route only where asked for one.
+  // The first network is the pod's default one; the plugins add a gateway's route only where asked
+  // for one.
   const routes = number === 1 ? subnets.map(({ any, gateway }) => ({ dst: any, gw: gateway })) : [];
   const own = {
     bridge: { bridge: `cni${number}`, isGateway: true },
@@ -228,7 +245,10 @@ async function makeUplink(place: Place, options: NetworkOptions): Promise<void> 
   );
 }
 
-/** Gives a pod a link eth0 with a bit of everything that bridge-binding has to take away and to give back. */
+/**
+ * Gives a pod a link eth0 with a bit of everything that bridge-binding has to take away and to give
+ * back.
+ */
 export async function furnish(pod: Pod): Promise<void> {
   await pod.attach({ kind: "ptp", families: "dual" });
   await ip(

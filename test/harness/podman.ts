@@ -1,4 +1,5 @@
-// Podman with CNI networks: a container runtime that makes a namespace, has our plugins called for it, and starts a container there.
+// Podman with CNI networks: a container runtime that makes a namespace, has our plugins called for
+// it, and starts a container there.
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,7 +17,9 @@ export interface Podman extends Recorder {
   podman(...args: readonly string[]): Promise<string>;
   /** The network namespace of a container, which lasts until podman is done with it. */
   namespaceOf(container: string): Promise<Namespace>;
-  /** The names in a directory of the box's, such as `/run/netns`, sorted; none where it is missing. */
+  /**
+   * The names in a directory of the box's, such as `/run/netns`, sorted; none where it is missing.
+   */
   list(directory: string): string[];
 }
 
@@ -31,7 +34,10 @@ function missingPodman(): string | false {
   return Number(version) >= 5 && `podman is ${stdout.split(" ").at(-1)}, and has no CNI networks any more from 5 on`;
 }
 
-/** The same, and false only where it also starts a container without any network: whatever else keeps it from that is not about networks. */
+/**
+ * The same, and false only where it also starts a container without any network: whatever else
+ * keeps it from that is not about networks.
+ */
 export async function podmanObstacle(scope: Scope): Promise<string | false> {
   const missing = missingPodman();
   if (missing !== false) return missing;
@@ -54,7 +60,8 @@ const executables = [
 const state = ["/var/lib/containers", "/var/lib/cni", "/etc/cni"];
 
 /**
- * Installs podman, which runs in `node`, with these networks, and the image; all of it gone when `scope` ends. Plugins have their default directories, such as
+ * Installs podman, which runs in `node`, with these networks, and the image; all of it gone when
+ * `scope` ends. Plugins have their default directories, such as
  * `/run/bridge-binding`, in a /run that nobody else sees.
  */
 export async function installPodman(scope: Scope, node: Namespace, lists: readonly NetworkList[]): Promise<Podman> {
@@ -86,7 +93,10 @@ export async function installPodman(scope: Scope, node: Namespace, lists: readon
   };
 }
 
-/** Its configuration: no cgroups, which it could not make in every container that tests run in, and which networks do not need. */
+/**
+ * Its configuration: no cgroups, which it could not make in every container that tests run in, and
+ * which networks do not need.
+ */
 function containersConf(networks: string, plugins: string): string {
   return `[network]
 network_backend = "cni"

@@ -7,7 +7,9 @@ import type { Network } from "./pod.ts";
 /** All versions of the specification, in order. */
 export const versions = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];
 
-/** What the pod's network plugin says in each version, with keys that this plugin knows nothing of. */
+/**
+ * What the pod's network plugin says in each version, with keys that this plugin knows nothing of.
+ */
 export function previousResult(
   cniVersion: string,
   { mac }: Pick<Network, "mac">,

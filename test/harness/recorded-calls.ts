@@ -1,4 +1,5 @@
-// Stands in for plugins on CNI_PATH, calls the real ones, and remembers what they were told, what they saw, and what they answered.
+// Stands in for plugins on CNI_PATH, calls the real ones, and remembers what they were told, what
+// they saw, and what they answered.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -16,7 +17,10 @@ export interface RecordedCall {
   readonly env: Readonly<Record<string, string>>;
   /** Standard input; undefined where there was none. */
   readonly netconf?: Netconf;
-  /** The names of all links in CNI_NETNS when the call came, sorted; undefined where there is no such namespace. */
+  /**
+   * The names of all links in CNI_NETNS when the call came, sorted; undefined where there is no
+   * such namespace.
+   */
   readonly links?: readonly string[];
   readonly status: number;
   /** Standard output, if there was any: a result after success, an error after a failure. */
@@ -45,7 +49,10 @@ cat "$call/stdout"
 exit $status
 `;
 
-/** Puts shims for executables, each named as its file is, into a directory of their own; gone when `scope` ends. */
+/**
+ * Puts shims for executables, each named as its file is, into a directory of their own; gone when
+ * `scope` ends.
+ */
 export function recordCalls(scope: Scope, executables: readonly string[]): Recorder {
   const state = mkdtempSync(join(tmpdir(), "calls-"));
   scope.teardown(() => rmSync(state, { recursive: true }));

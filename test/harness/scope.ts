@@ -5,7 +5,10 @@ export interface Scope {
   teardown(callback: () => unknown): void;
 }
 
-/** Runs `work` with a scope of its own, for scripts: ends everything that was made in it, whether `work` fails or not. */
+/**
+ * Runs `work` with a scope of its own, for scripts: ends everything that was made in it, whether
+ * `work` fails or not.
+ */
 export async function withScope<T>(work: (scope: Scope) => Promise<T>): Promise<T> {
   const callbacks: (() => unknown)[] = [];
   try {

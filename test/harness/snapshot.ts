@@ -1,9 +1,13 @@
-// The whole of a namespace's state as lines of text, to be compared: links, addresses, routes, neighbours, rules, bridge tables, sysctls.
+// The whole of a namespace's state as lines of text, to be compared: links, addresses, routes,
+// neighbours, rules, bridge tables, sysctls.
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { type Namespace, within } from "./namespaces.ts";
 
-/** Sorted lines, each a fact: `link eth0 mtu 1500`. A time that passes is written as the second it will be over, `@1234`. */
+/**
+ * Sorted lines, each a fact: `link eth0 mtu 1500`. A time that passes is written as the second it
+ * will be over, `@1234`.
+ */
 export type Snapshot = readonly string[];
 
 type Shown = Readonly<Record<string, unknown>>;
@@ -18,7 +22,8 @@ const queries = [
   "neigh show proxy",
 ];
 
-// busybox's grep, where there is one, takes half of the other's time, which is most of a snapshot's where it is emulated.
+// busybox's grep, where there is one, takes half of the other's time, which is most of a snapshot's
+// where it is emulated.
 const script = `
 printf '${queries.join("\\n")}\\n' | ip -details -json -batch - || exit
 ip -6 -details -json rule show && bridge -json fdb show && bridge -json vlan show && cat /proc/uptime || exit
@@ -26,8 +31,10 @@ $(command -v busybox) grep -rs '' /proc/sys/net/ipv4 /proc/sys/net/ipv6
 `;
 
 /**
- * Takes one, as soon as all links that have a carrier are up, and duplicate address detection is over on them: within 5 s, or rejects.
- * Left out is what changes by itself: counters, timers, the carrier and the operational state, which follow from the flags of links within a second, and what bridges learnt.
+ * Takes one, as soon as all links that have a carrier are up, and duplicate address detection is
+ * over on them: within 5 s, or rejects.
+ * Left out is what changes by itself: counters, timers, the carrier and the operational state,
+ * which follow from the flags of links within a second, and what bridges learnt.
  */
 export async function snapshot(namespace: Namespace): Promise<Snapshot> {
   const deadline = Date.now() + 5000;
@@ -39,7 +46,10 @@ export async function snapshot(namespace: Namespace): Promise<Snapshot> {
   }
 }
 
-/** What is only before (`- link eth0 mtu 1500`) and only after (`+ link eth0 mtu 1400`). Times may differ by 3 s. */
+/**
+ * What is only before (`- link eth0 mtu 1500`) and only after (`+ link eth0 mtu 1400`). Times may
+ * differ by 3 s.
+ */
 export function differences(before: Snapshot, after: Snapshot): string[] {
   const gone = new Set(before);
   const extra = after.filter((line) => !gone.delete(line));
@@ -54,7 +64,8 @@ export function differences(before: Snapshot, after: Snapshot): string[] {
 }
 
 /**
- * How a namespace differs from `before` once it has settled: looks again until it does not differ, for 3 s unless told, since the kernel
+ * How a namespace differs from `before` once it has settled: looks again until it does not differ,
+ * for 3 s unless told, since the kernel
  * finishes some of its IPv6 work after the call that asked for it. Empty where all is as it was.
  */
 export async function settledDifferences(
@@ -156,7 +167,10 @@ function line(subject: string, facts: Shown): string {
   return [subject, ...flatten(facts).map(([key, value]) => `${key}=${value}`)].join(" ");
 }
 
-/** `{ a: { b: 1 }, c: ["x"] }` as `a.b` 1 and `c.0` x, sorted; what is undefined or empty is left out. */
+/**
+ * `{ a: { b: 1 }, c: ["x"] }` as `a.b` 1 and `c.0` x, sorted; what is undefined or empty is left
+ * out.
+ */
 function flatten(value: unknown, path = ""): [key: string, value: string][] {
   if (value === undefined) return [];
   if (typeof value !== "object" || value === null) return [[path, String(value)]];

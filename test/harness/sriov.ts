@@ -1,4 +1,5 @@
-// SR-IOV and VFIO through sysfs and ioctls, never with our own code: for tests that run in the lab's machine (test/lab/vm).
+// SR-IOV and VFIO through sysfs and ioctls, never with our own code: for tests that run in the
+// lab's machine (test/lab/vm).
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readlinkSync, realpathSync, writeFileSync } from "node:fs";
@@ -24,7 +25,8 @@ export function pciPath(address: string): string {
 }
 
 /**
- * Makes `count` VFs of the physical function that is the network device `pf` (which must have none), until `scope` ends: whoever opened one by VFIO has to
+ * Makes `count` VFs of the physical function that is the network device `pf` (which must have
+ * none), until `scope` ends: whoever opened one by VFIO has to
  * have ended by then. Their own driver takes them unless `probe` is false.
  */
 export function createVfs(scope: Scope, pf: string, count: number, { probe = true } = {}): Vf[] {
@@ -60,7 +62,10 @@ export function netdevOf(address: string): string | undefined {
   return existsSync(directory) ? readdirSync(directory)[0] : undefined;
 }
 
-/** Takes a PCI device from its driver, if it has one, and offers it to `driver` alone. Throws where that does not take it: the kernel says nothing. */
+/**
+ * Takes a PCI device from its driver, if it has one, and offers it to `driver` alone. Throws where
+ * that does not take it: the kernel says nothing.
+ */
 export function bindTo(address: string, driver: string): void {
   if (driverOf(address) !== undefined) writeFileSync(`${pciPath(address)}/driver/unbind`, address);
   writeFileSync(`${pciPath(address)}/driver_override`, driver);
@@ -80,7 +85,10 @@ export function allowUnsafeInterrupts(scope: Scope): void {
 export interface VfioAnswer {
   /** VFIO_GROUP_GET_STATUS has VFIO_GROUP_FLAGS_VIABLE. */
   readonly viable?: boolean;
-  /** The vendor's and the device's ID, from the configuration space behind the device's descriptor, such as `8086:10ca`. */
+  /**
+   * The vendor's and the device's ID, from the configuration space behind the device's descriptor,
+   * such as `8086:10ca`.
+   */
   readonly ids?: string;
   /** What did not work, after which nothing was tried, and why. */
   readonly failed?: {
@@ -97,8 +105,10 @@ export interface OpenVfio {
 }
 
 /**
- * Opens an IOMMU group as a hypervisor does, and a device in it if one is given, up to what fails: `/dev/vfio/<group>`, VFIO_GROUP_GET_STATUS, a container with a
- * type 1 IOMMU, VFIO_GROUP_GET_DEVICE_FD, the device's configuration space. Open until `close` or until `scope` ends.
+ * Opens an IOMMU group as a hypervisor does, and a device in it if one is given, up to what fails:
+ * `/dev/vfio/<group>`, VFIO_GROUP_GET_STATUS, a container with a
+ * type 1 IOMMU, VFIO_GROUP_GET_DEVICE_FD, the device's configuration space. Open until `close` or
+ * until `scope` ends.
  */
 export async function openVfio(scope: Scope, group: string, address?: string): Promise<OpenVfio> {
   const script = fileURLToPath(new URL("vfio.py", import.meta.url));

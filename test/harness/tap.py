@@ -1,5 +1,7 @@
-# Opens a tap as a guest's hypervisor does, and relays its frames: hex on standard input and output, one frame a line.
-# Arguments: namespace, tap, uid, gid, "multi" or "single". Says "open" first, or an errno's name, and ends with its standard input.
+# Opens a tap as a guest's hypervisor does, and relays its frames: hex on standard input and output,
+# one frame a line.
+# Arguments: namespace, tap, uid, gid, "multi" or "single". Says "open" first, or an errno's name,
+# and ends with its standard input.
 import ctypes
 import errno
 import fcntl

@@ -1,5 +1,7 @@
-# What a hypervisor does with a VFIO group and a device in it (linux/vfio.h). Arguments: GROUP [DEVICE], such as 5 0000:01:10.0.
-# Says in one line of JSON whether the group is viable, and the device's IDs as its configuration space has them; else the step that failed and
+# What a hypervisor does with a VFIO group and a device in it (linux/vfio.h). Arguments: GROUP
+# [DEVICE], such as 5 0000:01:10.0.
+# Says in one line of JSON whether the group is viable, and the device's IDs as its configuration
+# space has them; else the step that failed and
 # the errno's name. Then keeps all open until it is killed.
 import errno
 import fcntl

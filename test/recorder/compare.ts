@@ -14,9 +14,12 @@ export interface Difference {
 /**
  * Names the calls whose record is new, and those that no longer occur.
  *
- * Several earlier records may be given, because a few calls depend on time: whether the kernel has a link-local address already, or
- * which of two concurrent calls is first. A call is new only if none of the earlier records holds it. It is missing only if all of them hold its
- * question and answer, and the later one does not. How often and in which order calls are made does not matter.
+ * Several earlier records may be given, because a few calls depend on time: whether the kernel has
+ * a link-local address already, or
+ * which of two concurrent calls is first. A call is new only if none of the earlier records holds
+ * it. It is missing only if all of them hold its
+ * question and answer, and the later one does not. How often and in which order calls are made does
+ * not matter.
  */
 export function compare(after: string, before: readonly string[]): Difference[] {
   const files = new Set([after, ...before].flatMap(filesIn));

@@ -1,5 +1,7 @@
-// npm run record -- DIRECTORY [FILE...]: records the calls of the conformance and netns suites, or of these test files.
-// npm run record -- --compare AFTER BEFORE...: names the calls of AFTER that no earlier record holds, and those that are missing.
+// npm run record -- DIRECTORY [FILE...]: records the calls of the conformance and netns suites, or
+// of these test files.
+// npm run record -- --compare AFTER BEFORE...: names the calls of AFTER that no earlier record
+// holds, and those that are missing.
 import { rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { execa } from "execa";

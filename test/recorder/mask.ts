@@ -1,9 +1,13 @@
-// Replaces what differs from run to run, such as namespaces' names, link indexes and MAC addresses, by the kind of the value.
+// Replaces what differs from run to run, such as namespaces' names, link indexes and MAC addresses,
+// by the kind of the value.
 
 /** The texts that are words for people: they may change from release to release. */
 const words = new Set(["msg", "details", "fact", "hint", "remedy", "why", "words", "notes", "faults", "what"]);
 
-/** A JSON document without its words and without what varies. Text that is not JSON is masked as text. */
+/**
+ * A JSON document without its words and without what varies. Text that is not JSON is masked as
+ * text.
+ */
 export function maskedDocument(text: string): string {
   try {
     return maskedText(JSON.stringify(JSON.parse(text), (key, value) => (words.has(key) ? "<words>" : value)));
@@ -34,7 +38,10 @@ export function maskedText(text: string): string {
   return patterns.reduce((masked, [pattern, mask]) => masked.replaceAll(pattern, mask), text);
 }
 
-/** One system call as strace shows it, without what varies. Undefined for a call that neither sends nor changes anything. */
+/**
+ * One system call as strace shows it, without what varies. Undefined for a call that neither sends
+ * nor changes anything.
+ */
 export function maskedCall(text: string): string | undefined {
   const sent =
     /^sendto\(.*nlmsg_type=(?:\w+ )?(?:\/\* )?(0x\w+|RTM_\w+).*?nlmsg_flags=([\w|]+), .*?\}(?:, "((?:\\x[0-9a-f]{2})*)")?/.exec(
@@ -72,7 +79,10 @@ function bytesOf(literal: string): Uint8Array {
   return Uint8Array.from([...literal.matchAll(/\\x([0-9a-f]{2})/g)].map(([, hex]) => Number.parseInt(hex!, 16)));
 }
 
-/** The header's length, where its link index is, and the attributes whose values vary: of links, addresses, routes, neighbours. */
+/**
+ * The header's length, where its link index is, and the attributes whose values vary: of links,
+ * addresses, routes, neighbours.
+ */
 const layouts: Readonly<
   Record<number, readonly [header: number, index: number | undefined, attributes: readonly number[]]>
 > = {
@@ -85,7 +95,10 @@ const layouts: Readonly<
   28: [12, 4, [2]],
 };
 
-/** A message of rtnetlink: its header, then each attribute as `type=value` in hex, `*` where the value varies. */
+/**
+ * A message of rtnetlink: its header, then each attribute as `type=value` in hex, `*` where the
+ * value varies.
+ */
 export function maskedMessage(type: number, bytes: Uint8Array): string {
   const layout = layouts[type & ~3];
   if (layout === undefined) return hex(bytes);

@@ -1,4 +1,5 @@
-// Records each call that a test makes of one of our executables: how it ended, and what it sent to netlink, sysctls and files, by strace.
+// Records each call that a test makes of one of our executables: how it ended, and what it sent to
+// netlink, sysctls and files, by strace.
 import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
@@ -21,7 +22,10 @@ export interface Recording {
 
 const nothing: Recording = { under: [], end: () => undefined };
 
-/** Begins to record one call. A call that runs under another program, such as a fault's strace, is recorded by its answer alone; one of another's program, whose `under` is undefined, not at all. */
+/**
+ * Begins to record one call. A call that runs under another program, such as a fault's strace, is
+ * recorded by its answer alone; one of another's program, whose `under` is undefined, not at all.
+ */
 export function beginRecording(under: readonly string[] | undefined): Recording {
   if (directory === undefined || under === undefined) return nothing;
   const isFree = under.length === 0;

@@ -1,4 +1,5 @@
-// Runs the stages that are named, or all: a line for each as it ends, what failed in full, and at last one line that counts.
+// Runs the stages that are named, or all: a line for each as it ends, what failed in full, and at
+// last one line that counts.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -28,7 +29,10 @@ import {
 } from "./tally.ts";
 
 const allowedSkips = "test/allowed-skips.txt";
-/** How many lines of a failed command's output are shown, and of what it says about failed tests: the rest is in its log. */
+/**
+ * How many lines of a failed command's output are shown, and of what it says about failed tests:
+ * the rest is in its log.
+ */
 const shownLines = 200;
 
 /** Also where Go's own archive puts it. */
@@ -71,7 +75,10 @@ function chosen(names: readonly string[]): readonly Stage[] {
   return names.length === 0 ? stages : stages.filter(({ name }) => names.includes(name));
 }
 
-/** Runs it, and what failed of it once more where the stage says so: then that is what counts, and both are told. */
+/**
+ * Runs it, and what failed of it once more where the stage says so: then that is what counts, and
+ * both are told.
+ */
 async function runTwice(stage: Stage): Promise<{ tally: Tally; output: string }> {
   const first = await run(stage);
   const files = first.tally.failed.length > 0 ? failedFiles(first.tally) : undefined;
@@ -117,7 +124,10 @@ function isThere(program: string): boolean {
   return programPath.split(":").some((directory) => existsSync(`${directory}/${program}`));
 }
 
-/** Runs it with both outputs in `log`: a file, not a pipe, which a grandchild that lives on would keep open. Whether it succeeded in time. */
+/**
+ * Runs it with both outputs in `log`: a file, not a pipe, which a grandchild that lives on would
+ * keep open. Whether it succeeded in time.
+ */
 async function execute({ command: [file, ...args], minutes }: Stage, log: string): Promise<boolean> {
   const fd = openSync(log, "w");
   try {
@@ -146,7 +156,10 @@ function report(name: string, { passed, failed, skipped }: Tally, milliseconds: 
   );
 }
 
-/** What tests might leave on the machine: namespaces whose process is gone or unknown, and links in the machine's own one. */
+/**
+ * What tests might leave on the machine: namespaces whose process is gone or unknown, and links in
+ * the machine's own one.
+ */
 function inventory(): string[] {
   return [
     ...namespaceNames()

@@ -1,4 +1,5 @@
-// What a person sees while a stage runs for minutes: what its tests tell, and once a minute that it still runs.
+// What a person sees while a stage runs for minutes: what its tests tell, and once a minute that it
+// still runs.
 import { Writable } from "node:stream";
 import { Follower } from "../lab/vm/follower.ts";
 import { type Stage, tapFile } from "./stages.ts";
@@ -6,7 +7,9 @@ import { type Stage, tapFile } from "./stages.ts";
 /** Milliseconds without a line after which there is one. */
 const longestSilence = 60_000;
 
-/** Says it from here on until its `end`. A stage that tells anything needs its TAP file to be there. */
+/**
+ * Says it from here on until its `end`. A stage that tells anything needs its TAP file to be there.
+ */
 export class Progress {
   readonly #stage: Stage;
   readonly #say: (line: string) => void;

@@ -1,4 +1,5 @@
-// Builds once more from a copy of the sources in another place, from nothing, and compares with dist/: byte for byte the same, or it fails.
+// Builds once more from a copy of the sources in another place, from nothing, and compares with
+// dist/: byte for byte the same, or it fails.
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { cp, mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";

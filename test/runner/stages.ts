@@ -3,7 +3,10 @@
 export interface Stage {
   readonly name: string;
   readonly command: readonly [file: string, ...args: string[]];
-  /** `tap`: the tests in the TAP file that `tapFile` names; `cargo`: the tests in its output; `check`: itself, as one. */
+  /**
+   * `tap`: the tests in the TAP file that `tapFile` names; `cargo`: the tests in its output;
+   * `check`: itself, as one.
+   */
   readonly counts: "tap" | "cargo" | "check";
   /** A program without which the stage is skipped, and so is what needs it. */
   readonly wants?: string;
@@ -11,7 +14,10 @@ export interface Stage {
   readonly needs?: string;
   /** Minutes after which it is stopped, and has failed. */
   readonly minutes: number;
-  /** Of a stage whose tests are TAP: the stage that runs those of its files that failed once more. What counts is what that says. */
+  /**
+   * Of a stage whose tests are TAP: the stage that runs those of its files that failed once more.
+   * What counts is what that says.
+   */
   readonly again?: (files: readonly string[]) => Stage;
   /** Which of the TAP's comments are shown as they come, where it takes many minutes. */
   readonly tells?: RegExp;

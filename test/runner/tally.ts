@@ -3,7 +3,10 @@ import { Parser } from "tap-parser";
 
 /** A test that was not run. */
 export interface Skip {
-  /** Its full name: `test/system/netns/bridge.test.ts > a VLAN trunk reaches the guest`, or `host: calls::tap`. */
+  /**
+   * Its full name: `test/system/netns/bridge.test.ts > a VLAN trunk reaches the guest`, or `host:
+   * calls::tap`.
+   */
   readonly name: string;
   readonly reason: string;
 }
@@ -27,7 +30,8 @@ export function sum(tallies: readonly Tally[]): Tally {
 }
 
 /**
- * A command's tally: what its runner reported, and one failure more in `name`'s own name where it failed and no test says why
+ * A command's tally: what its runner reported, and one failure more in `name`'s own name where it
+ * failed and no test says why
  * (a crash, a file that does not compile, no tests at all).
  */
 export function judged(name: string, reported: Tally, succeeded: boolean): Tally {
@@ -37,7 +41,8 @@ export function judged(name: string, reported: Tally, succeeded: boolean): Tally
 }
 
 /**
- * What is not allowed to be skipped. `allowed` is a file: each line a skip's full name, ` # ` and why it may be; empty lines and those that start with # do not
+ * What is not allowed to be skipped. `allowed` is a file: each line a skip's full name, ` # ` and
+ * why it may be; empty lines and those that start with # do not
  * count. Nothing below test/lab/vm may be: its machines are made to have what others lack.
  */
 export function forbidden(skipped: readonly Skip[], allowed: string): Skip[] {
@@ -60,8 +65,10 @@ interface Point {
 type Event = ["child", Event[]] | ["assert", Point] | [type: string, data: unknown];
 
 /**
- * TAP's tests: the innermost subtests, not their assertions, since a test's name is what says something; where there are none, the assertions.
- * A test that skips any of its assertions counts as skipped. "To do" counts as skipped, too. Files in `without` do not count.
+ * TAP's tests: the innermost subtests, not their assertions, since a test's name is what says
+ * something; where there are none, the assertions.
+ * A test that skips any of its assertions counts as skipped. "To do" counts as skipped, too. Files
+ * in `without` do not count.
  */
 export function tapTally(text: string, without: readonly string[] = []): Tally {
   return tallyEvents(Parser.parse(text) as Event[], [], without);
@@ -118,7 +125,9 @@ function isPoint(event: Event): event is ["assert", Point] {
   return event[0] === "assert";
 }
 
-/** Cargo's tests: `test calls::tap ... ok`. What its own sums say must agree, or it is a failure. */
+/**
+ * Cargo's tests: `test calls::tap ... ok`. What its own sums say must agree, or it is a failure.
+ */
 export function cargoTally(text: string): Tally {
   const tally = { passed: 0, failed: [] as string[], skipped: [] as Skip[] };
   const sums = { passed: 0, failed: 0, ignored: 0 };
@@ -153,7 +162,10 @@ function names(count: number, known: readonly string[]): string[] {
   );
 }
 
-/** The failures of a TAP text with what it says about each, for a human: the lines "not ok" and their diagnostics, and where there is evidence. */
+/**
+ * The failures of a TAP text with what it says about each, for a human: the lines "not ok" and
+ * their diagnostics, and where there is evidence.
+ */
 export function tapFailures(text: string): string {
   const shown: string[] = [];
   let indent: string | undefined;

@@ -1,4 +1,5 @@
-//! The allocator, which everything from outside is read into: blocks hold what was put there, whatever comes and goes.
+//! The allocator, which everything from outside is read into: blocks hold what was put there,
+//! whatever comes and goes.
 #![no_main]
 
 use host::arena::Arena;

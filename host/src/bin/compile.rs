@@ -1,6 +1,8 @@
-//! Turns a JavaScript bundle into an executable: `compile HOST NAME OUTPUT [LABEL [RUNNER]] < BUNDLE`.
+//! Turns a JavaScript bundle into an executable: `compile HOST NAME OUTPUT [LABEL [RUNNER]] <
+//! BUNDLE`.
 //!
-//! NAME is what the bundle is called in stack traces, such as `bridge-binding.js`; LABEL what the executable says of itself;
+//! NAME is what the bundle is called in stack traces, such as `bridge-binding.js`; LABEL what the
+//! executable says of itself;
 //! RUNNER a program that runs the host, such as qemu-aarch64, where it is another architecture's.
 
 use std::{

@@ -53,7 +53,8 @@ pub struct Outcome {
 
 /// Runs a program by its path, in a process group of its own, and waits for it.
 ///
-/// ETIMEDOUT when it takes too long, EFBIG when it writes too much: its whole process group is killed then. Ends with
+/// ETIMEDOUT when it takes too long, EFBIG when it writes too much: its whole process group is
+/// killed then. Ends with
 /// the child itself: what a daemon that it leaves behind goes on writing is not waited for.
 pub fn run(path: &Text, run: &Run) -> Result<Outcome> {
     let deadline = Instant::now() + run.timeout;
@@ -110,7 +111,8 @@ fn os(text: &Text) -> io::Result<OsString> {
     Ok(OsString::from_vec(text.c_string()?.into_bytes()))
 }
 
-/// Feeds the child and reads it until it ends; gives the errno and the system call of what went wrong.
+/// Feeds the child and reads it until it ends; gives the errno and the system call of what went
+/// wrong.
 fn converse(
     child: &mut Child,
     mut input: &[u8],
@@ -147,7 +149,8 @@ fn converse(
     }
 }
 
-/// Writes as much as the pipe takes; closes it after the last byte, or when the child does not want it.
+/// Writes as much as the pipe takes; closes it after the last byte, or when the child does not want
+/// it.
 fn feed(pipe: &mut Option<ChildStdin>, input: &mut &[u8]) -> io::Result<()> {
     while let Some(stdin) = pipe {
         if input.is_empty() {

@@ -17,11 +17,13 @@ use crate::{
 pub struct Executable {
     /// `e_machine` of its ELF header.
     pub machine: u16,
-    /// What it was labelled with when it was built; empty where it is of another format than this one's.
+    /// What it was labelled with when it was built; empty where it is of another format than this
+    /// one's.
     pub label: String,
 }
 
-/// What the file is an executable of this kind for; nothing where it is anything else. ELOOP on a symbolic link.
+/// What the file is an executable of this kind for; nothing where it is anything else. ELOOP on a
+/// symbolic link.
 pub fn identify(path: &Text) -> Result<Option<Executable>> {
     let file = open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW)?;
     if FileType::from_raw_mode(fstat(&file).on("fstat", path)?.st_mode) != FileType::RegularFile {

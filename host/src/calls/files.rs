@@ -64,7 +64,8 @@ pub fn check_writable(path: &Text) -> Result<()> {
     fs::access(path, Access::WRITE_OK).on("access", path)
 }
 
-/// The whole file as UTF-8; EFBIG beyond `limit` bytes, ELOOP on a symbolic link that is not to be followed.
+/// The whole file as UTF-8; EFBIG beyond `limit` bytes, ELOOP on a symbolic link that is not to be
+/// followed.
 ///
 /// Opened without blocking: a FIFO reads as empty rather than waiting for someone to write to it.
 pub fn read(path: &Text, limit: usize, follow: bool) -> Result<String> {
@@ -73,12 +74,14 @@ pub fn read(path: &Text, limit: usize, follow: bool) -> Result<String> {
     read_text(file.as_fd(), limit).on("read", path)
 }
 
-/// Writes to a file that is there already, in one `write(2)` from its start; EIO where the kernel took only a part.
+/// Writes to a file that is there already, in one `write(2)` from its start; EIO where the kernel
+/// took only a part.
 pub fn write(path: &Text, text: &Text) -> Result<()> {
     write_once(path, OFlags::WRONLY, text)
 }
 
-/// Appends in one `write(2)` to a file, or makes it with mode 0600; waits for nobody, and follows no symbolic link.
+/// Appends in one `write(2)` to a file, or makes it with mode 0600; waits for nobody, and follows
+/// no symbolic link.
 pub fn append(path: &Text, text: &Text) -> Result<()> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     write_once(path, flags, text)
@@ -105,7 +108,8 @@ pub fn create(path: &Text, text: &Text) -> Result<()> {
     })
 }
 
-/// Makes a new file with that mode and writes the other's content, which is on its medium by then; if that fails, no file
+/// Makes a new file with that mode and writes the other's content, which is on its medium by then;
+/// if that fails, no file
 /// is left.
 pub fn copy(from: &Text, to: &Text, mode: u32) -> Result<()> {
     let source = open(from, OFlags::RDONLY | OFlags::NONBLOCK)?;
@@ -167,7 +171,8 @@ pub fn make_directory(path: &Text) -> Result<()> {
     fs::mkdir(path, Mode::RWXU).on("mkdir", path)
 }
 
-/// The names in a directory, sorted by their bytes, without `.` and `..`; EILSEQ where one is not UTF-8.
+/// The names in a directory, sorted by their bytes, without `.` and `..`; EILSEQ where one is not
+/// UTF-8.
 pub fn read_directory(path: &Text) -> Result<Vec<String>> {
     let directory = open(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
     let mut names = Vec::new();
@@ -197,15 +202,18 @@ pub fn close(fd: RawFd) -> Result<()> {
     if fd < 0 {
         return Err(HostError::new(Errno::BADF, "close"));
     }
-    // SAFETY: no OwnedFd has this number: the calls that make descriptors for TypeScript give theirs away.
+    // SAFETY: no OwnedFd has this number: the calls that make descriptors for TypeScript give
+    // theirs away.
     unsafe { io::try_close(fd) }.during("close")
 }
 
-/// Opens the path and takes an exclusive `flock(2)` on it, trying for so long; ETIMEDOUT when someone else keeps it.
+/// Opens the path and takes an exclusive `flock(2)` on it, trying for so long; ETIMEDOUT when
+/// someone else keeps it.
 pub fn lock(path: &Text, timeout: Duration) -> Result<OwnedFd> {
     let file = open(path, OFlags::RDONLY | OFlags::NONBLOCK)?;
     let start = Instant::now();
-    // flock(2) itself can wait, but only a signal handler could make it stop: a delay that grows costs less.
+    // flock(2) itself can wait, but only a signal handler could make it stop: a delay that grows
+    // costs less.
     let mut delay = Duration::from_micros(200);
     loop {
         match retry_on_intr(|| fs::flock(&file, FlockOperation::NonBlockingLockExclusive)) {

@@ -1,7 +1,9 @@
-//! A tap made under an SELinux context: a child process of this executable takes the context, makes the tap, and hands
+//! A tap made under an SELinux context: a child process of this executable takes the context, makes
+//! the tap, and hands
 //! the descriptor back.
 //!
-//! The kernel labels a tap with the context of the process that makes it, once and for all, and a process changes its
+//! The kernel labels a tap with the context of the process that makes it, once and for all, and a
+//! process changes its
 //! own only by executing a program.
 
 use std::{
@@ -44,7 +46,8 @@ const SELINUX: &str = "/sys/fs/selinux";
 /// The context that the next execve(2) of this thread changes to.
 const NEXT_CONTEXT: &CStr = c"/proc/thread-self/attr/exec";
 
-/// Makes a new tap in the current namespace under an SELinux context; EOPNOTSUPP on a node without SELinux, EINVAL or
+/// Makes a new tap in the current namespace under an SELinux context; EOPNOTSUPP on a node without
+/// SELinux, EINVAL or
 /// EACCES where the context is unknown or refused.
 pub fn create(name: &Text, multi_queue: bool, context: &Text) -> Result<OwnedFd> {
     if fs::stat(SELINUX).is_err() {
@@ -74,7 +77,8 @@ pub fn create_in_child(program: &Path, name: &Text, multi_queue: bool, context: 
         unsafe { command.pre_exec(move || take_context(&context)) };
     }
     let child = command.spawn();
-    // It holds the child's end of the socket: only without it does the socket end when the child does.
+    // It holds the child's end of the socket: only without it does the socket end when the child
+    // does.
     drop(command);
     let report = receive(ours.as_fd());
     match child {
@@ -97,7 +101,8 @@ pub fn create_in_child(program: &Path, name: &Text, multi_queue: bool, context: 
     }
 }
 
-/// In the child: makes the tap, reports, and gives the exit status; `None` in a process that is not such a child.
+/// In the child: makes the tap, reports, and gives the exit status; `None` in a process that is not
+/// such a child.
 pub fn serve(args: &[&CStr]) -> Option<i32> {
     let [mark, name, queues] = args else { return None };
     if *mark != MARK {
@@ -145,7 +150,8 @@ enum Step {
 
 const STEPS: [Step; 3] = [Step::Context, Step::Open, Step::Create];
 
-/// A failure is the step's place in `STEPS` and the errno; success is any byte, with the descriptor beside it.
+/// A failure is the step's place in `STEPS` and the errno; success is any byte, with the descriptor
+/// beside it.
 const REPORT_SIZE: usize = 5;
 
 fn report(step: Step, errno: Errno) -> io::Result<()> {

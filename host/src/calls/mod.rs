@@ -1,4 +1,5 @@
-//! The calls themselves, free of JavaScript: each takes and gives plain Rust values and fails with a `HostError`.
+//! The calls themselves, free of JavaScript: each takes and gives plain Rust values and fails with
+//! a `HostError`.
 
 pub mod children;
 pub mod executables;

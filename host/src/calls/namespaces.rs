@@ -23,10 +23,12 @@ use crate::{
 /// Opened without blocking, so that a FIFO is refused instead of waited for.
 pub fn open_netns(path: &Text) -> Result<OwnedFd> {
     let fd = open(path, OFlags::RDONLY | OFlags::NONBLOCK)?;
-    // SAFETY: NS_GET_NSTYPE takes no argument; whatever else a stranger's file takes this number for, it gets none.
+    // SAFETY: NS_GET_NSTYPE takes no argument; whatever else a stranger's file takes this number
+    // for, it gets none.
     match unsafe { ioctl(&fd, NamespaceType) } {
         Ok(libc::CLONE_NEWNET) => Ok(fd),
-        // What is no namespace does not know the request (ENOTTY), or answers in some way of its own.
+        // What is no namespace does not know the request (ENOTTY), or answers in some way of its
+        // own.
         _ => Err(HostError::on(Errno::INVAL, "ioctl", path)),
     }
 }

@@ -24,7 +24,8 @@ pub const LONGEST: usize = 64 * 1024;
 /// Room in the kernel for what was not received yet, as `ip` asks for.
 const BACKLOG: usize = 1024 * 1024;
 
-/// A netlink socket of the current namespace: extended and capped ACKs, strict checking where the kernel has it, and
+/// A netlink socket of the current namespace: extended and capped ACKs, strict checking where the
+/// kernel has it, and
 /// 5 s for a receive.
 pub fn socket(protocol: u32) -> Result<OwnedFd> {
     let protocol = NonZeroU32::new(protocol).map(Protocol::from_raw);
@@ -50,7 +51,8 @@ pub fn socket(protocol: u32) -> Result<OwnedFd> {
     Ok(socket)
 }
 
-/// What the kernel calls the socket's network namespace, and will never call another one; ENOPROTOOPT before Linux 5.14.
+/// What the kernel calls the socket's network namespace, and will never call another one;
+/// ENOPROTOOPT before Linux 5.14.
 pub fn netns_cookie(fd: BorrowedFd<'_>) -> Result<u64> {
     /// `SO_NETNS_COOKIE` of <asm-generic/socket.h>, which libc does not have for musl.
     const SO_NETNS_COOKIE: libc::c_int = 71;
@@ -80,7 +82,8 @@ pub fn send(fd: BorrowedFd<'_>, datagram: &[u8]) -> Result<()> {
         .map(drop)
 }
 
-/// Receives one datagram into the buffer; EMSGSIZE where it was longer, EAGAIN where none came in time.
+/// Receives one datagram into the buffer; EMSGSIZE where it was longer, EAGAIN where none came in
+/// time.
 pub fn receive<'a>(fd: BorrowedFd<'_>, buffer: &'a mut [MaybeUninit<u8>; LONGEST]) -> Result<&'a [u8]> {
     // With MSG_TRUNC the kernel tells the datagram's length, not that of the part received.
     let receive = || net::recv(fd, &mut buffer[..], RecvFlags::TRUNC).map(|(_, length)| length);

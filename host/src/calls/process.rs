@@ -46,7 +46,8 @@ pub fn args() -> Result<Vec<&'static str>> {
         .collect()
 }
 
-/// The environment. What is not UTF-8 has U+FFFD in its place: a variable must not count as unset for that.
+/// The environment. What is not UTF-8 has U+FFFD in its place: a variable must not count as unset
+/// for that.
 pub fn env() -> impl Iterator<Item = (String, String)> {
     env::vars_os().map(|(name, value)| {
         (
@@ -83,7 +84,8 @@ pub fn is_terminal(fd: BorrowedFd<'_>) -> bool {
     isatty(fd)
 }
 
-/// Ends the process at once: nothing is buffered, and what is open or allocated the kernel takes back sooner.
+/// Ends the process at once: nothing is buffered, and what is open or allocated the kernel takes
+/// back sooner.
 pub fn exit(status: i32) -> ! {
     // SAFETY: it takes a number and does not return.
     unsafe { libc::_exit(status) }
@@ -95,7 +97,8 @@ pub fn ignore_signals() {
     set_handlers(libc::SIG_IGN);
 }
 
-/// Whether `ignore_signals` was called: children inherit that, so that whoever makes one must undo it there.
+/// Whether `ignore_signals` was called: children inherit that, so that whoever makes one must undo
+/// it there.
 pub(super) fn ignores_signals() -> bool {
     IGNORING.load(Relaxed)
 }
@@ -105,7 +108,8 @@ pub(super) fn heed_signals() {
     set_handlers(libc::SIG_DFL);
 }
 
-/// From here on the signals that end a process are held back, and waited for: whether one came in that time.
+/// From here on the signals that end a process are held back, and waited for: whether one came in
+/// that time.
 ///
 /// The first process of a container has to ask for them, or the kernel would keep them from it.
 pub fn await_end(timeout: Duration) -> Result<bool> {
@@ -142,7 +146,8 @@ pub fn await_end(timeout: Duration) -> Result<bool> {
 
 fn set_handlers(handler: libc::sighandler_t) {
     for signal in ENDING {
-        // SAFETY: both handlers are the kernel's own, and signal(2) may be called between fork and exec.
+        // SAFETY: both handlers are the kernel's own, and signal(2) may be called between fork and
+        // exec.
         unsafe { libc::signal(signal, handler) };
     }
 }

@@ -31,7 +31,8 @@ struct Request {
     unused: [u8; 22],
 }
 
-/// Makes a new tap in the current namespace; EBUSY where a link of that name is there, EINVAL for a name that no link
+/// Makes a new tap in the current namespace; EBUSY where a link of that name is there, EINVAL for a
+/// name that no link
 /// could have.
 pub fn create(name: &Text, multi_queue: bool) -> Result<OwnedFd> {
     let mut request = Request {
@@ -57,13 +58,15 @@ fn set<const REQUEST: Opcode>(fd: BorrowedFd<'_>, value: u32) -> Result<()> {
     unsafe { ioctl(fd.as_fd(), IntegerSetter::<REQUEST>::new_usize(value as usize)) }.during("ioctl")
 }
 
-/// Flags of a tap as KubeVirt and QEMU want it: whole frames with virtio's header, and never an existing one.
+/// Flags of a tap as KubeVirt and QEMU want it: whole frames with virtio's header, and never an
+/// existing one.
 fn flags(multi_queue: bool) -> u16 {
     let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR | libc::IFF_TUN_EXCL;
     (flags | if multi_queue { libc::IFF_MULTI_QUEUE } else { 0 }) as u16
 }
 
-/// The name, padded with NULs: 1 to 15 bytes, and no `%`, which the kernel would replace by a number.
+/// The name, padded with NULs: 1 to 15 bytes, and no `%`, which the kernel would replace by a
+/// number.
 fn link_name(name: &Text) -> rustix::io::Result<[u8; libc::IFNAMSIZ]> {
     let mut padded = [0; libc::IFNAMSIZ];
     let c_string = name.c_string()?;

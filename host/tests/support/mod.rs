@@ -145,7 +145,8 @@ pub fn in_new_netns<T: Send>(test: impl FnOnce() -> T + Send) -> T {
 pub fn as_nobody<T: Send>(test: impl FnOnce() -> T + Send) -> T {
     apart(|| {
         const NOBODY: libc::uid_t = 65534;
-        // SAFETY: the raw system call changes this thread's IDs alone, unlike the C library's function.
+        // SAFETY: the raw system call changes this thread's IDs alone, unlike the C library's
+        // function.
         let result = unsafe { libc::syscall(libc::SYS_setresuid, NOBODY, NOBODY, NOBODY) };
         assert_eq!(result, 0);
         test()

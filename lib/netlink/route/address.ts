@@ -16,13 +16,19 @@ const header = struct({
 
 /** IFA_*. */
 const attributes = attrs({
-  /** Of a point-to-point link the peer's; else the same as `local`. All that IPv6 has without a peer. */
+  /**
+   * Of a point-to-point link the peer's; else the same as `local`. All that IPv6 has without a
+   * peer.
+   */
   address: [1, ip],
   local: [2, ip],
   label: [3, string],
   broadcast: [4, ip],
   anycast: [5, ip],
-  /** struct ifa_cacheinfo, in seconds, 0xffffffff for ever. The time stamps that follow are not kept. */
+  /**
+   * struct ifa_cacheinfo, in seconds, 0xffffffff for ever. The time stamps that follow are not
+   * kept.
+   */
   lifetime: [6, struct({ preferred: u32, valid: u32 }, 16)],
   multicast: [7, ip],
   /** IFA_F_*, see `addressFlags`; the header holds the lower 8 bits. */

@@ -1,4 +1,5 @@
-// Bridges, their ports and the VLANs of ports: <linux/if_link.h> and <linux/if_bridge.h>. `bridge link`, `bridge vlan`.
+// Bridges, their ports and the VLANs of ports: <linux/if_link.h> and <linux/if_bridge.h>. `bridge
+// link`, `bridge vlan`.
 import { excerpt, nothing } from "../attributes.ts";
 import { families, type Message, message } from "../message.ts";
 import { be16, bool, string, struct, u8, u16, u32 } from "../scalars.ts";
@@ -33,7 +34,10 @@ export const bridgePortSettings = excerpt({
   locked: [39, bool],
 });
 
-/** VLANs `first` to `last` are let through, tagged unless `untagged`; frames without a tag come in on the `pvid` one. */
+/**
+ * VLANs `first` to `last` are let through, tagged unless `untagged`; frames without a tag come in
+ * on the `pvid` one.
+ */
 export interface VlanRange {
   readonly first: number;
   readonly last: number;
@@ -83,7 +87,10 @@ const attributes = excerpt({
   afSpec: [
     26,
     excerpt({
-      /** BRIDGE_FLAGS_*: 1 the link as a port of its master (which is what no flag means), 2 the link itself, being a bridge. */
+      /**
+       * BRIDGE_FLAGS_*: 1 the link as a port of its master (which is what no flag means), 2 the
+       * link itself, being a bridge.
+       */
       target: [0, u16],
       vlans: [2, vlanRanges],
     }),
@@ -95,8 +102,10 @@ const attributes = excerpt({
 export type BridgePortMessage = ValueOf<typeof linkHeader> & ValueOf<typeof attributes>;
 
 /**
- * A link as a bridge sees it: RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK and RTM_SETLINK of family AF_BRIDGE.
- * `set` with VLANs adds them (`bridge vlan add`), `delete` takes them away (`bridge vlan del`); `dump` tells them if `extMask` asks.
+ * A link as a bridge sees it: RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK and RTM_SETLINK of family
+ * AF_BRIDGE.
+ * `set` with VLANs adds them (`bridge vlan add`), `delete` takes them away (`bridge vlan del`);
+ * `dump` tells them if `extMask` asks.
  */
 export const bridgePort: Message<BridgePortMessage> = message(
   "bridge ports",

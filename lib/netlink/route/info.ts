@@ -1,4 +1,5 @@
-// IFLA_LINKINFO: what kind of link it is and, of a bridge's port, what it is as a port; each with settings of its own.
+// IFLA_LINKINFO: what kind of link it is and, of a bridge's port, what it is as a port; each with
+// settings of its own.
 // biome-ignore-all lint/suspicious/noExplicitAny: a codec's type is inferred where it is used.
 import { appendAttribute, below, eachAttribute, nested } from "../attributes.ts";
 import { within } from "../errors.ts";
@@ -9,8 +10,10 @@ import type { Codec, Reader, ValueOf } from "../wire.ts";
 type Kinds = Readonly<Record<string, Codec<any>>>;
 
 /**
- * A kind that no table names, such as `vxlan`; its data is hex. The type is a stand-in: TypeScript tells the members of a union apart by literals only, and
- * none of them means "any other text". With it `kind === "bridge"` narrows `data`; to compare with a kind that no table names, say `kind as string`.
+ * A kind that no table names, such as `vxlan`; its data is hex. The type is a stand-in: TypeScript
+ * tells the members of a union apart by literals only, and
+ * none of them means "any other text". With it `kind === "bridge"` narrows `data`; to compare with
+ * a kind that no table names, say `kind as string`.
  */
 export type OtherKind = "another kind";
 
@@ -20,14 +23,19 @@ type Choice<K extends string, D extends string, T extends Kinds> =
   | ({ readonly [_ in K]: OtherKind } & { readonly [_ in D]?: string })
   | { readonly [_ in K | D]?: never };
 
-/** `kind` and `data` of the link itself, `slaveKind` and `slaveData` of what it is to its master. */
+/**
+ * `kind` and `data` of the link itself, `slaveKind` and `slaveData` of what it is to its master.
+ */
 export type LinkInfo<Own extends Kinds, Slave extends Kinds> = Choice<"kind", "data", Own> &
   Choice<"slaveKind", "slaveData", Slave>;
 
 /** IFLA_INFO_*. */
 const types = { kind: 1, data: 2, slaveKind: 4, slaveData: 5 } as const;
 
-/** A codec of IFLA_LINKINFO, given the settings that belong to each kind of link, and to a port of each kind of master. */
+/**
+ * A codec of IFLA_LINKINFO, given the settings that belong to each kind of link, and to a port of
+ * each kind of master.
+ */
 export function linkInfo<const Own extends Kinds, const Slave extends Kinds>(
   own: Own,
   slave: Slave,

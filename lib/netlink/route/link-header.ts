@@ -1,4 +1,5 @@
-// The header of messages about links, which are the same for `ip link` and for `bridge link`: struct ifinfomsg of <linux/rtnetlink.h>.
+// The header of messages about links, which are the same for `ip link` and for `bridge link`:
+// struct ifinfomsg of <linux/rtnetlink.h>.
 import { s32, struct, u8, u16, u32 } from "../scalars.ts";
 
 export const linkHeader = struct({
@@ -12,7 +13,10 @@ export const linkHeader = struct({
   change: u32,
 });
 
-/** IFF_UP, IFF_BROADCAST, IFF_LOOPBACK, IFF_POINTOPOINT, IFF_RUNNING, IFF_NOARP, IFF_PROMISC and IFF_MULTICAST of <linux/if.h>. */
+/**
+ * IFF_UP, IFF_BROADCAST, IFF_LOOPBACK, IFF_POINTOPOINT, IFF_RUNNING, IFF_NOARP, IFF_PROMISC and
+ * IFF_MULTICAST of <linux/if.h>.
+ */
 export const linkFlags = {
   up: 0x1,
   broadcast: 0x2,
@@ -24,5 +28,8 @@ export const linkFlags = {
   multicast: 0x1000,
 } as const;
 
-/** RTEXT_FILTER_VF, RTEXT_FILTER_BRVLAN, RTEXT_FILTER_BRVLAN_COMPRESSED and RTEXT_FILTER_SKIP_STATS: what `extMask` asks for. */
+/**
+ * RTEXT_FILTER_VF, RTEXT_FILTER_BRVLAN, RTEXT_FILTER_BRVLAN_COMPRESSED and RTEXT_FILTER_SKIP_STATS:
+ * what `extMask` asks for.
+ */
 export const linkExtras = { vfs: 1, vlans: 2, vlanRanges: 4, skipStatistics: 8 } as const;

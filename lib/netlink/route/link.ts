@@ -51,7 +51,10 @@ const info = linkInfo(
   { bridge: bridgePortSettings },
 );
 
-/** What of IFLA_INET6_CONF concerns us. It is an array of sysctls as numbers: DEVCONF_MTU6 is number 2, DEVCONF_DISABLE_IPV6 number 26 (<linux/ipv6.h>). */
+/**
+ * What of IFLA_INET6_CONF concerns us. It is an array of sysctls as numbers: DEVCONF_MTU6 is number
+ * 2, DEVCONF_DISABLE_IPV6 number 26 (<linux/ipv6.h>).
+ */
 const ipv6Conf: Codec<{ readonly mtu: number; readonly disabled: boolean }> = {
   decode(from, start, end) {
     if (end - start < 4 * 27) throw malformed(`${end - start} bytes, expected 108 or more`);
@@ -115,7 +118,10 @@ const attributes = excerpt({
 
 export type LinkMessage = ValueOf<typeof linkHeader> & ValueOf<typeof attributes>;
 
-/** RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK. To change a link is RTM_NEWLINK too, because RTM_SETLINK takes no IFLA_LINKINFO. */
+/**
+ * RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK. To change a link is RTM_NEWLINK too, because RTM_SETLINK
+ * takes no IFLA_LINKINFO.
+ */
 export const link: Message<LinkMessage> = message(
   "links",
   { new: 16, delete: 17, get: 18, set: 16 },

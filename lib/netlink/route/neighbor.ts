@@ -1,4 +1,5 @@
-// Neighbours, and the forwarding database of bridges: <linux/neighbour.h>. `ip neighbor`, `bridge fdb`.
+// Neighbours, and the forwarding database of bridges: <linux/neighbour.h>. `ip neighbor`, `bridge
+// fdb`.
 import { attrs, dropped } from "../attributes.ts";
 import { families, type Message, message } from "../message.ts";
 import { be16, ip, mac, s32, struct, u8, u16, u32 } from "../scalars.ts";
@@ -46,7 +47,9 @@ export const neighborStates = {
   permanent: 0x80,
 } as const;
 
-/** NTF_*. Of a bridge's forwarding database `master` is the bridge's entry, `self` the device's own. */
+/**
+ * NTF_*. Of a bridge's forwarding database `master` is the bridge's entry, `self` the device's own.
+ */
 export const neighborFlags = {
   use: 0x1,
   self: 0x2,

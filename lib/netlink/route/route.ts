@@ -5,12 +5,17 @@ import { type Message, message } from "../message.ts";
 import { ip, s32, string, struct, u8, u16, u32 } from "../scalars.ts";
 import { type Codec, reserve, type Scalar, type ValueOf } from "../wire.ts";
 
-/** RTNH_F_PERVASIVE and RTNH_F_ONLINK: the flags of a route, and of its hops, that can be asked for. */
+/**
+ * RTNH_F_PERVASIVE and RTNH_F_ONLINK: the flags of a route, and of its hops, that can be asked for.
+ */
 export const routeFlags = { pervasive: 0x2, onLink: 0x4 } as const;
 
 const settableFlags = routeFlags.pervasive | routeFlags.onLink;
 
-/** Flags without those that tell the kernel's state (dead, link down, offloaded, ...), of which it refuses some in a request. */
+/**
+ * Flags without those that tell the kernel's state (dead, link down, offloaded, ...), of which it
+ * refuses some in a request.
+ */
 function settable(flags: Scalar<number>): Scalar<number> {
   return { ...flags, read: (from, at) => flags.read(from, at) & settableFlags };
 }
@@ -30,7 +35,9 @@ const header = struct({
   protocol: u8,
   /** RT_SCOPE_*: 0 universe, 253 link, 254 host. */
   scope: u8,
-  /** RTN_*: 1 unicast, 2 local, 3 broadcast, 5 multicast, 6 blackhole, 7 unreachable, 8 prohibit. */
+  /**
+   * RTN_*: 1 unicast, 2 local, 3 broadcast, 5 multicast, 6 blackhole, 7 unreachable, 8 prohibit.
+   */
   type: u8,
   /** See `routeFlags`. */
   flags: settable(u32),
@@ -94,7 +101,9 @@ const hops: Codec<readonly Hop[]> = {
   },
 };
 
-/** struct rta_cacheinfo, of which only the time left is worth keeping: in 1/100 s, or 0 for ever. */
+/**
+ * struct rta_cacheinfo, of which only the time left is worth keeping: in 1/100 s, or 0 for ever.
+ */
 const timeLeft: Codec<number | undefined> = {
   decode(from, start, end) {
     if (end - start < 12) throw malformed(`${end - start} bytes, expected 12 or more`);
@@ -127,7 +136,10 @@ const attributes = attrs(
     preference: [20, u8],
     /** After how many seconds the kernel drops the route (IPv6). It counts down. */
     expires: [23, u32],
-    /** A nexthop object, which the kernel wants instead of `oif`, `gateway` and `hops` though it tells them all. */
+    /**
+     * A nexthop object, which the kernel wants instead of `oif`, `gateway` and `hops` though it
+     * tells them all.
+     */
     nexthop: [30, u32],
   },
   { expires: [12, timeLeft] },

@@ -1,4 +1,5 @@
-// Virtual functions, as their physical function's link tells of them and sets them: <linux/if_link.h>. `ip link show`, `ip link set vf`.
+// Virtual functions, as their physical function's link tells of them and sets them:
+// <linux/if_link.h>. `ip link show`, `ip link set vf`.
 import { excerpt, repeated } from "../attributes.ts";
 import { malformed, unwritable } from "../errors.ts";
 import { type Message, message } from "../message.ts";
@@ -28,7 +29,10 @@ const vlan = struct({ vf: u32, vlan: u32, qos: u32, protocol: be16 }, 16);
 /** IFLA_VF_VLAN_LIST: the kernel tells of one, and takes one. */
 const vlans = excerpt({ vlan: [1, vlan] });
 
-/** IFLA_VF_*: what the kernel tells of one VF, each time with its index. Statistics are not looked at. */
+/**
+ * IFLA_VF_*: what the kernel tells of one VF, each time with its index. Statistics are not looked
+ * at.
+ */
 const vfInfo = excerpt({
   mac: [1, vfMac],
   spoofCheck: [4, struct({ vf: u32, setting: u32 })],
@@ -40,7 +44,10 @@ const vfInfo = excerpt({
   vlans: [12, vlans],
 });
 
-/** One VF as the kernel tells of it; what its driver does not support is absent, or has the kernel's own idea of a value. */
+/**
+ * One VF as the kernel tells of it; what its driver does not support is absent, or has the kernel's
+ * own idea of a value.
+ */
 export type VfInfo = ValueOf<typeof vfInfo>;
 
 const attributes = excerpt({
@@ -54,10 +61,16 @@ const attributes = excerpt({
   extMask: [29, u32],
 });
 
-/** A physical function's link. Read by `get`, because a dump leaves out a link whose VFs do not fit into its message. */
+/**
+ * A physical function's link. Read by `get`, because a dump leaves out a link whose VFs do not fit
+ * into its message.
+ */
 export type VfLinkMessage = ValueOf<typeof linkHeader> & ValueOf<typeof attributes>;
 
-/** RTM_NEWLINK and RTM_GETLINK, with the VFs. RTM_SETLINK sets them (do_setvfinfo of net/core/rtnetlink.c). */
+/**
+ * RTM_NEWLINK and RTM_GETLINK, with the VFs. RTM_SETLINK sets them (do_setvfinfo of
+ * net/core/rtnetlink.c).
+ */
 export const vfLink: Message<VfLinkMessage> = message(
   "links",
   { new: 16, delete: 17, get: 18, set: 19 },

@@ -1,5 +1,7 @@
-// sriov-vfio beside sriov-cni, on the same VF of the lab: what each answers and leaves behind, and what that takes. Prints Markdown for the plugin's page.
-//   test/lab/vm/run --timeout 600 -- node --import tsx test/lab/sriov/beside-sriov-cni.ts /path/to/sriov
+// sriov-vfio beside sriov-cni, on the same VF of the lab: what each answers and leaves behind, and
+// what that takes. Prints Markdown for the plugin's page.
+// test/lab/vm/run --timeout 600 -- node --import tsx test/lab/sriov/beside-sriov-cni.ts
+// /path/to/sriov
 // sriov-cni's executable is whatever `go build ./cmd/sriov` makes of its repository.
 import { readFileSync, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -121,7 +123,10 @@ async function tell(contender: Contender, story: Story): Promise<string> {
   });
 }
 
-/** What ADD takes, whole processes, one plugin after the other on one VF: medians, and the most memory. */
+/**
+ * What ADD takes, whole processes, one plugin after the other on one VF: medians, and the most
+ * memory.
+ */
 async function time(): Promise<string[]> {
   return withScope(async (scope) => {
     const vf = await preboundVf(scope);

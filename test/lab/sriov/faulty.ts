@@ -1,4 +1,5 @@
-// A VF and a pod on which faults are tried: whatever befalls ADD or DEL at any of their steps, all of the VF has to come back.
+// A VF and a pod on which faults are tried: whatever befalls ADD or DEL at any of their steps, all
+// of the VF has to come back.
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { execa } from "execa";
@@ -12,7 +13,10 @@ import { asked, filesIn, podWith, stateOf, type VfPod, vfsOf } from "./pod.ts";
 /** What a killed call answers. */
 export const killed = { signal: "SIGKILL" };
 
-/** A pod that asks for everything that there is, of a VF on its network driver whose link has a name of its own. */
+/**
+ * A pod that asks for everything that there is, of a VF on its network driver whose link has a name
+ * of its own.
+ */
 export interface Ground {
   readonly vf: Vf;
   readonly pod: VfPod;
@@ -53,7 +57,10 @@ export async function mutationsOf(scope: Scope, { pod }: Ground): Promise<Record
   return { add: await watched("ADD"), del: await watched("DEL") };
 }
 
-/** What a call is about, in a word: `sendto`, or the end of the file's name that it makes, writes, renames to or removes, such as `pending` or `unbind`. */
+/**
+ * What a call is about, in a word: `sendto`, or the end of the file's name that it makes, writes,
+ * renames to or removes, such as `pending` or `unbind`.
+ */
 export function subjectOf({ name, text }: Mutation): string {
   if (name === "sendto") return name;
   const path = name === "write" ? /<([^>]*)>/.exec(text)?.[1] : [...text.matchAll(/"([^"]*)"/g)].at(-1)?.[1];
@@ -61,7 +68,10 @@ export function subjectOf({ name, text }: Mutation): string {
   return file.replace(/^.*[:.]\w+\.(?=draft$|pending$|json$)/, "");
 }
 
-/** Goes through the points, each time with a VF that nobody has, and sees that it is again as it was. */
+/**
+ * Goes through the points, each time with a VF that nobody has, and sees that it is again as it
+ * was.
+ */
 export async function atEach(
   t: Test,
   { before, now }: Ground,
@@ -75,7 +85,9 @@ export async function atEach(
   }
 }
 
-/** Where the machine is emulated a part of the points has to do, unless FAULTS_EVERY says how many. */
+/**
+ * Where the machine is emulated a part of the points has to do, unless FAULTS_EVERY says how many.
+ */
 export function sampleWhereEmulated(every: number): void {
   if (/^model name.*\bTCG\b/m.test(readFileSync("/proc/cpuinfo", "utf8"))) process.env["FAULTS_EVERY"] ??= `${every}`;
 }

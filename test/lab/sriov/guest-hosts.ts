@@ -8,7 +8,8 @@ import type { Scope } from "../../harness/scope.ts";
 export const hosts = { vlan100: "10.9.0.100", vlan200: "10.9.0.200", untagged: "10.9.0.1" } as const;
 
 /**
- * A namespace with a link of eth1's for each host: `untagged` sees eth1's frames without a tag, the others those of a VLAN. Of VLAN 100 those alone get there that have priority 3.
+ * A namespace with a link of eth1's for each host: `untagged` sees eth1's frames without a tag, the
+ * others those of a VLAN. Of VLAN 100 those alone get there that have priority 3.
  * Each link answers for its own address alone.
  */
 export async function startHosts(scope: Scope): Promise<Namespace> {
@@ -37,7 +38,8 @@ export async function startHosts(scope: Scope): Promise<Namespace> {
 export type Question = readonly [link: string, address: string];
 
 /**
- * The shell command (busybox's) that asks all of it by ARP, side by side, once a second for up to `seconds`: it has a line for each question that is answered, `vlan100 10.9.0.10`,
+ * The shell command (busybox's) that asks all of it by ARP, side by side, once a second for up to
+ * `seconds`: it has a line for each question that is answered, `vlan100 10.9.0.10`,
  * in their order.
  */
 export function whoAnswers(questions: readonly Question[], seconds = 4): string {

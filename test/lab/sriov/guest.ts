@@ -1,4 +1,5 @@
-// A VM whose NICs are VFs: a pod with an attachment for each, and the guest that virt-launcher starts from what the plugin left for it.
+// A VM whose NICs are VFs: a pod with an attachment for each, and the guest that virt-launcher
+// starts from what the plugin left for it.
 import { readFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { namespaceNamed } from "../../harness/namespaces.ts";
@@ -22,11 +23,17 @@ export interface Nic {
   readonly vf: Vf;
   run(verb: string, fields?: object): Promise<Answer>;
   check(): Promise<Answer>;
-  /** The PCI address that the device information tells: of it alone KubeVirt knows the VF (network-status). */
+  /**
+   * The PCI address that the device information tells: of it alone KubeVirt knows the VF
+   * (network-status).
+   */
   functionOf(): string;
 }
 
-/** A pod that nothing is attached to as yet: a NIC, `net1`, `net2`, …, for each that is wanted, every one with a network of its own. */
+/**
+ * A pod that nothing is attached to as yet: a NIC, `net1`, `net2`, …, for each that is wanted,
+ * every one with a network of its own.
+ */
 export async function podOfNics(
   scope: Scope,
   wanted: readonly [Wanted, ...Wanted[]],

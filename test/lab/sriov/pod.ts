@@ -1,4 +1,5 @@
-// What the tests of sriov-vfio share: VFs that can be set up, pods that are to have one, and all that a DEL has to give back.
+// What the tests of sriov-vfio share: VFs that can be set up, pods that are to have one, and all
+// that a DEL has to give back.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
@@ -33,8 +34,10 @@ export interface VfPod {
 }
 
 /**
- * VFs of a PF that is up, on their own driver unless `probe` is false, once the PF has a carrier again: igb loses it where it makes VFs, and takes no rate without. Their driver takes them
- * after that: of a VF that it takes while they are made, igb does not know the MAC address, and lets nothing through to it.
+ * VFs of a PF that is up, on their own driver unless `probe` is false, once the PF has a carrier
+ * again: igb loses it where it makes VFs, and takes no rate without. Their driver takes them
+ * after that: of a VF that it takes while they are made, igb does not know the MAC address, and
+ * lets nothing through to it.
  */
 export async function vfsOf(scope: Scope, pf: string, count: number, { probe = true } = {}): Promise<[Vf, ...Vf[]]> {
   await execa("ip", ["link", "set", pf, "up"]);
@@ -52,7 +55,10 @@ export async function carrierOf(link: string): Promise<void> {
   while (readFileSync(`/sys/class/net/${link}/carrier`, "utf8") !== "1\n") await sleep(50);
 }
 
-/** A pod that is to have the VF, with a namespace and a container ID of its own, and, unless `fields` say otherwise, a journal. */
+/**
+ * A pod that is to have the VF, with a namespace and a container ID of its own, and, unless
+ * `fields` say otherwise, a journal.
+ */
 export async function podWith(scope: Scope, vf: Vf, fields: object = {}): Promise<VfPod> {
   const { path } = await createNamespace(scope);
   const [directory, devinfo] = ["/run/sriov-vfio", "/var/run/k8s.cni.cncf.io/devinfo/cni"].map((root) => {

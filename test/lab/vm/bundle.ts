@@ -1,10 +1,14 @@
-// A TypeScript test as one JavaScript file: under emulation, reading and compiling tap's 1500 files and tsx takes 10 s more than this.
+// A TypeScript test as one JavaScript file: under emulation, reading and compiling tap's 1500 files
+// and tsx takes 10 s more than this.
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build, type Plugin } from "esbuild";
 
-/** Bundles modules, to be evaluated in that order, with all they import, into `outfile`, an ES module. What they find next to their sources they still find there. */
+/**
+ * Bundles modules, to be evaluated in that order, with all they import, into `outfile`, an ES
+ * module. What they find next to their sources they still find there.
+ */
 export async function bundle(files: readonly string[], outfile: string): Promise<void> {
   const contents = files.map((file) => `import ${JSON.stringify(resolve(file))};\n`).join("");
   await build({

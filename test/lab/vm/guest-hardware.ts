@@ -1,4 +1,5 @@
-// A guest's hardware, and the launcher's place in the pod that it is started from: user 107 without capabilities, with the device files that the pod has.
+// A guest's hardware, and the launcher's place in the pod that it is started from: user 107 without
+// capabilities, with the device files that the pod has.
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { closeSync, openSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
@@ -6,12 +7,18 @@ import type { Readable, Writable } from "node:stream";
 import type { Namespace } from "../../harness/namespaces.ts";
 import { type Built, bareMachine, build, kernelCommandLine } from "./qemu.ts";
 
-/** What a guest's NICs are, and where: eth0 is a virtio NIC, or there is one eth<n> for each virtual function. */
+/**
+ * What a guest's NICs are, and where: eth0 is a virtio NIC, or there is one eth<n> for each virtual
+ * function.
+ */
 export type VirtualMachineOptions = { readonly namespace: Namespace } & (VirtioNic | VirtualFunctions);
 
 type VirtioNic = {
   readonly mac: string;
-  /** 1 unless told. With more, which the tap must be made for (multi_queue), it has as many CPUs, and so uses all of them. */
+  /**
+   * 1 unless told. With more, which the tap must be made for (multi_queue), it has as many CPUs,
+   * and so uses all of them.
+   */
   readonly queues?: number;
   /** What the hypervisor tells it that eth0's MTU is; not told unless given. */
   readonly mtu?: number;
@@ -21,21 +28,30 @@ type VirtioNic = {
       readonly tap: string;
     }
   | {
-      /** One that waits for a guest: QEMU sends frames through its socket, or shares the guest's memory with it. One queue. */
+      /**
+       * One that waits for a guest: QEMU sends frames through its socket, or shares the guest's
+       * memory with it. One queue.
+       */
       readonly passt: { readonly socket: string };
       readonly vhostUser: boolean;
     }
 );
 
 interface VirtualFunctions {
-  /** PCI addresses of functions on vfio-pci, each in an IOMMU group of its own: eth0, eth1, … by igbvf, in that order. */
+  /**
+   * PCI addresses of functions on vfio-pci, each in an IOMMU group of its own: eth0, eth1, … by
+   * igbvf, in that order.
+   */
   readonly functions: readonly string[];
 }
 
 /** MiB. */
 const memory = 256;
 
-/** Starts QEMU, whose standard streams are the guest's serial line, with nothing in it yet that was not asked for. */
+/**
+ * Starts QEMU, whose standard streams are the guest's serial line, with nothing in it yet that was
+ * not asked for.
+ */
 export function spawnGuest(options: VirtualMachineOptions): ChildProcessByStdio<Writable, Readable, Readable> {
   const built = build();
   const { cpus, devices, place } = "functions" in options ? passedThrough(options) : paravirtual(options);
@@ -67,7 +83,10 @@ interface Hardware {
   readonly place: string;
 }
 
-/** Its own /dev/net/tun (and /dev/kvm), which user 107 may open, as virt-handler makes them in a pod. */
+/**
+ * Its own /dev/net/tun (and /dev/kvm), which user 107 may open, as virt-handler makes them in a
+ * pod.
+ */
 const ownDevices = `mount -t tmpfs tmpfs /dev/net
     mknod -m 666 /dev/net/tun c 10 200
     if [ -e /dev/kvm ]; then mknod -m 666 /dev/net/kvm c 10 232; mount --bind /dev/net/kvm /dev/kvm; fi`;
@@ -94,8 +113,10 @@ function netdev(options: VirtioNic, queues: number): string[] {
 }
 
 /**
- * As a device plugin and virt-handler have it: of /dev/vfio the functions' groups alone, which user 107 owns (prepareVFIO), and a limit of locked memory that
- * is the guest's and 1 GiB (GetMemoryOverhead, as libvirt's qemuDomainGetMemLockLimitBytes). DMA is to reach all of the guest's memory, and so all of it is locked.
+ * As a device plugin and virt-handler have it: of /dev/vfio the functions' groups alone, which user
+ * 107 owns (prepareVFIO), and a limit of locked memory that
+ * is the guest's and 1 GiB (GetMemoryOverhead, as libvirt's qemuDomainGetMemLockLimitBytes). DMA is
+ * to reach all of the guest's memory, and so all of it is locked.
  */
 function passedThrough({ functions }: VirtualFunctions): Hardware {
   const groups = functions.map((address) => basename(readlinkSync(`/sys/bus/pci/devices/${address}/iommu_group`)));

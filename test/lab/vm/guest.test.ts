@@ -1,4 +1,5 @@
-// The virtual machines themselves: on a tap and a bridge that `ip` made, with a DHCP server of busybox's.
+// The virtual machines themselves: on a tap and a bridge that `ip` made, with a DHCP server of
+// busybox's.
 import { readFileSync } from "node:fs";
 import t, { type Test } from "tap";
 import { ip, links } from "../../harness/ip.ts";
@@ -9,7 +10,10 @@ import { fragmentsReceived } from "./guests/pings.ts";
 
 const mac = "02:00:00:00:00:07";
 
-/** A namespace with a bridge, 10.5.0.1 and fd05::1, whose only port is tap0, which belongs to `user`. */
+/**
+ * A namespace with a bridge, 10.5.0.1 and fd05::1, whose only port is tap0, which belongs to
+ * `user`.
+ */
 async function bridgeWithTap(
   t: Test,
   options: { user?: number; multiQueue?: boolean; mtu?: number } = {},

@@ -1,4 +1,5 @@
-// A virtual machine at the far end of a tap or of a passt, or with virtual functions, run as KubeVirt's virt-launcher runs one: guest-hardware.ts.
+// A virtual machine at the far end of a tap or of a passt, or with virtual functions, run as
+// KubeVirt's virt-launcher runs one: guest-hardware.ts.
 import type { ChildProcessByStdio } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import type { Scope } from "../../harness/scope.ts";
@@ -10,14 +11,20 @@ export interface GuestOutcome {
   readonly output: string;
 }
 
-/** Brings eth0 up and takes a lease: the shell command for it. The lease's options are then in /lease, as udhcpc names them. */
+/**
+ * Brings eth0 up and takes a lease: the shell command for it. The lease's options are then in
+ * /lease, as udhcpc names them.
+ */
 export const takeLease =
   "ip link set eth0 up; udhcpc -f -q -n -i eth0 -t 20 -T 1 -O mtu -O staticroutes -O search -s /etc/udhcpc";
 
 /** Milliseconds: 3 s is usual, and 90 s where a machine that is itself emulated emulates it. */
 const startTimeout = 300_000;
 
-/** Starts one, and resolves when its shell takes commands. Throws with the end of its console's log, which has QEMU's complaints, otherwise. */
+/**
+ * Starts one, and resolves when its shell takes commands. Throws with the end of its console's log,
+ * which has QEMU's complaints, otherwise.
+ */
 export async function startVirtualMachine(scope: Scope, options: VirtualMachineOptions): Promise<VirtualMachine> {
   const machine = new VirtualMachine(nameOf(options), spawnGuest(options));
   scope.teardown(() => machine.stop());
@@ -82,7 +89,10 @@ export class VirtualMachine {
     return this.#startTime;
   }
 
-  /** Runs a shell script in it, whatever its exit status is, one at a time. Throws where it does not end within `timeout` milliseconds. */
+  /**
+   * Runs a shell script in it, whatever its exit status is, one at a time. Throws where it does not
+   * end within `timeout` milliseconds.
+   */
   async attempt(script: string, timeout = 60_000): Promise<GuestOutcome> {
     this.#commands += 1;
     const from = this.#console.length;

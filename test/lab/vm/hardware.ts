@@ -1,4 +1,5 @@
-// The machine's hardware: two igb NICs with SR-IOV behind root ports and an IOMMU, and the variants in which something of it is missing.
+// The machine's hardware: two igb NICs with SR-IOV behind root ports and an IOMMU, and the variants
+// in which something of it is missing.
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { bareMachine, build, checkout, kernelCommandLine } from "./qemu.ts";
@@ -7,13 +8,22 @@ import { bareMachine, build, checkout, kernelCommandLine } from "./qemu.ts";
 export interface Hardware {
   /** Whether there is an IOMMU. Without, no function has an IOMMU group. */
   readonly iommu?: boolean;
-  /** Whether the root ports isolate (ACS): each function has an IOMMU group of its own. Without, a NIC, its VFs and its root port share a non-viable one. */
+  /**
+   * Whether the root ports isolate (ACS): each function has an IOMMU group of its own. Without, a
+   * NIC, its VFs and its root port share a non-viable one.
+   */
   readonly acs?: boolean;
-  /** Whether the IOMMU remaps interrupts. Without, VFIO demands its module's parameter allow_unsafe_interrupts. */
+  /**
+   * Whether the IOMMU remaps interrupts. Without, VFIO demands its module's parameter
+   * allow_unsafe_interrupts.
+   */
   readonly interruptRemapping?: boolean;
 }
 
-/** The machines that differ, by what `test/lab/vm/run` calls them (`--without-acs`), and test/lab/sriov the folder with the tests that need one. */
+/**
+ * The machines that differ, by what `test/lab/vm/run` calls them (`--without-acs`), and
+ * test/lab/sriov the folder with the tests that need one.
+ */
 export const variants = {
   "without-iommu": { iommu: false },
   "without-acs": { acs: false },
@@ -21,7 +31,8 @@ export const variants = {
 } as const satisfies Readonly<Record<string, Hardware>>;
 
 /**
- * Starts QEMU, which shares the host's tree, read-only, and `directory`, where the console's log is. Both NICs (eth0, eth1) are on one hub, so that each is
+ * Starts QEMU, which shares the host's tree, read-only, and `directory`, where the console's log
+ * is. Both NICs (eth0, eth1) are on one hub, so that each is
  * the outside peer of the other's VFs.
  */
 export function spawnMachine(
@@ -41,8 +52,10 @@ export function spawnMachine(
   const remapping = interruptRemapping ? "on" : "off";
   const kernel = [`lab=${checkout}`, `modules=${built.modules}`, ...(iommu ? ["intel_iommu=on"] : [])];
   const args = [
-    // One CPU: emulating two takes more time than it saves, since each waits for the other's TLB and RCU; and QEMU 10.0 dies once in a while where one makes
-    // VFs and the other is at a device's registers (iotlb_to_section: Assertion `section_index < d->map.sections_nb' failed).
+    // One CPU: emulating two takes more time than it saves, since each waits for the other's TLB
+    // and RCU; and QEMU 10.0 dies once in a while where one makes
+    // VFs and the other is at a device's registers (iotlb_to_section: Assertion `section_index <
+    // d->map.sections_nb' failed).
     // VF registers read 0 where memory reaches above 2816 MiB.
     ...bareMachine(built, 1, 2048),
     ...["-device", "virtio-rng-pci"],

@@ -1,4 +1,5 @@
-// A machine with two SR-IOV NICs, an IOMMU and a Debian kernel, in which the host's files are there to be run: one start serves many commands.
+// A machine with two SR-IOV NICs, an IOMMU and a Debian kernel, in which the host's files are there
+// to be run: one start serves many commands.
 import type { ChildProcess } from "node:child_process";
 import {
   existsSync,
@@ -37,14 +38,20 @@ export interface RunOptions {
   readonly timeout?: number;
   /** The working directory; the checkout unless told. */
   readonly cwd?: string;
-  /** Further variables of its environment, which is otherwise a login's, with $LAB_OUT: the directory whose files come back, {@link Machine.out}. */
+  /**
+   * Further variables of its environment, which is otherwise a login's, with $LAB_OUT: the
+   * directory whose files come back, {@link Machine.out}.
+   */
   readonly env?: Readonly<Record<string, string>>;
   /** Where its output goes while it runs, besides the outcome. */
   readonly stdout?: Writable;
   readonly stderr?: Writable;
 }
 
-/** A command or the machine did not do what was asked. The message names the directory with the evidence. */
+/**
+ * A command or the machine did not do what was asked. The message names the directory with the
+ * evidence.
+ */
 export class MachineError extends Error {
   override readonly name = "MachineError";
   /** What the command left, if it ended at all. */
@@ -69,7 +76,8 @@ const witness = `${checkout}/test/lab/vm/inside/witness.ts`;
 const startTimeout = 60_000;
 
 /**
- * Starts one, and resolves when it takes commands. Throws a {@link MachineError} that names its console's log otherwise: at the second attempt, because an emulated start hangs before its
+ * Starts one, and resolves when it takes commands. Throws a {@link MachineError} that names its
+ * console's log otherwise: at the second attempt, because an emulated start hangs before its
  * kernel's first word once in some dozens.
  */
 export async function startMachine(scope: MachineScope, options: MachineOptions): Promise<Machine> {
@@ -101,7 +109,10 @@ async function attemptStart(scope: MachineScope, options: MachineOptions): Promi
 
 /** See {@link startMachine}. */
 export class Machine {
-  /** Where its console's log, each command's script and output, and {@link Machine.keepEvidence} leave their files. */
+  /**
+   * Where its console's log, each command's script and output, and {@link Machine.keepEvidence}
+   * leave their files.
+   */
   readonly directory: string;
   /** What commands see as $LAB_OUT: files that they write there are here at once. */
   readonly out: string;
@@ -146,7 +157,10 @@ export class Machine {
     return this.#ended;
   }
 
-  /** Runs a bash script, whatever its exit status is. Throws a {@link MachineError} where it does not end in time, or the machine ends first. */
+  /**
+   * Runs a bash script, whatever its exit status is. Throws a {@link MachineError} where it does
+   * not end in time, or the machine ends first.
+   */
   async attempt(script: string, options: RunOptions = {}): Promise<Outcome> {
     const { timeout = 120_000 } = options;
     this.#commands += 1;
@@ -178,7 +192,10 @@ export class Machine {
     throw new MachineError(`${brief(script)}: still runs after ${timeout} ms; evidence: ${evidence}`);
   }
 
-  /** The same where only success makes sense: throws a {@link MachineError}, with its outcome and having kept the evidence, where the exit status is not 0. */
+  /**
+   * The same where only success makes sense: throws a {@link MachineError}, with its outcome and
+   * having kept the evidence, where the exit status is not 0.
+   */
   async run(script: string, options: RunOptions = {}): Promise<Outcome> {
     const outcome = await this.attempt(script, options);
     if (outcome.status === 0) return outcome;
@@ -191,8 +208,10 @@ export class Machine {
   }
 
   /**
-   * Runs a test of the host's (a TypeScript file that uses tap), bundled, and not by tap's runner: its standard output is TAP. Its exit status is not 0
-   * where a test failed; each test's first failure has by then left in evidence/ what the machine looked like. `timeout` is for the whole file.
+   * Runs a test of the host's (a TypeScript file that uses tap), bundled, and not by tap's runner:
+   * its standard output is TAP. Its exit status is not 0
+   * where a test failed; each test's first failure has by then left in evidence/ what the machine
+   * looked like. `timeout` is for the whole file.
    */
   async attemptTest(file: string, options: RunOptions = {}): Promise<Outcome> {
     // Other folders have files of that name.
@@ -206,7 +225,10 @@ export class Machine {
     return outcome;
   }
 
-  /** Has the machine write down what it looks like (test/lab/vm/inside/evidence), and leaves all in {@link Machine.directory}, which it gives. */
+  /**
+   * Has the machine write down what it looks like (test/lab/vm/inside/evidence), and leaves all in
+   * {@link Machine.directory}, which it gives.
+   */
   async keepEvidence(): Promise<string> {
     const first = !this.#keep;
     this.#keep = true;
@@ -226,7 +248,10 @@ export class Machine {
     if (!this.#keep) rmSync(this.directory, { recursive: true, force: true });
   }
 
-  /** What `look` finds, asked whenever a file changes in the machine's directory; undefined after `timeout` milliseconds. Throws where the machine ends first. */
+  /**
+   * What `look` finds, asked whenever a file changes in the machine's directory; undefined after
+   * `timeout` milliseconds. Throws where the machine ends first.
+   */
   async #until<T>(look: () => T | undefined, timeout: number): Promise<T | undefined> {
     return await new Promise((resolve, reject) => {
       const end = (settle: () => void): void => {
@@ -256,7 +281,10 @@ export class Machine {
   }
 }
 
-/** A login's environment and the caller's own around a script, whose output goes to files next to it. */
+/**
+ * A login's environment and the caller's own around a script, whose output goes to files next to
+ * it.
+ */
 function wrapped(id: string, script: string, { cwd = checkout, env = {} }: RunOptions): string {
   const variables = {
     PATH: `/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:${dirname(process.execPath)}`,

@@ -1,4 +1,5 @@
-// A guest whose NIC a real passt serves, in a pod that passt-binding prepared: what a KubeVirt user has of it.
+// A guest whose NIC a real passt serves, in a pod that passt-binding prepared: what a KubeVirt user
+// has of it.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
@@ -11,7 +12,9 @@ import { createPasstPod, families, knock } from "../../harness/passt-pod.ts";
 import { startVirtualMachine, takeLease } from "./guest.ts";
 
 const mac = "02:00:00:00:00:07";
-/** What the guest makes of the router's prefix and its MAC (RFC 4862), and what passt gives by DHCP. */
+/**
+ * What the guest makes of the router's prefix and its MAC (RFC 4862), and what passt gives by DHCP.
+ */
 const guestAddresses = ["10.1.0.2/24", "fd00:1::ff:fe00:7/64"];
 const mtu = 1400;
 
@@ -79,7 +82,8 @@ for (const { how, build, vhostUser } of ways) {
 }
 
 /**
- * The guest's command that prints what the server outside says of its client. It does not wait for the connection's end, nor does page():
+ * The guest's command that prints what the server outside says of its client. It does not wait for
+ * the connection's end, nor does page():
  * passt of 2023 loses every other one.
  */
 function visit(address: string): string {

@@ -1,4 +1,5 @@
-// What the machine and the guests have in common: what `test/lab/vm/build` made, and QEMU's arguments for a kernel that starts quickly.
+// What the machine and the guests have in common: what `test/lab/vm/build` made, and QEMU's
+// arguments for a kernel that starts quickly.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -20,7 +21,10 @@ export interface Built {
   readonly accelerator: "kvm" | "tcg";
 }
 
-/** Makes all that is missing: up to a minute and with network access at first, then in 0.1 s. Throws where it cannot, having said why on standard error. */
+/**
+ * Makes all that is missing: up to a minute and with network access at first, then in 0.1 s. Throws
+ * where it cannot, having said why on standard error.
+ */
 export function build(): Built {
   execFileSync(`${checkout}/test/lab/vm/build`, { stdio: ["ignore", "inherit", "inherit"] });
   return {
@@ -34,7 +38,8 @@ export function build(): Built {
 
 /** QEMU's arguments for a machine without any device that is not asked for; memory in MiB. */
 export function bareMachine({ accelerator }: Built, cpus: number, memory: number): string[] {
-  // With KVM, interrupt remapping needs an interrupt controller of QEMU's own. la57 would make emulation walk a fifth level of page tables.
+  // With KVM, interrupt remapping needs an interrupt controller of QEMU's own. la57 would make
+  // emulation walk a fifth level of page tables.
   const cpu =
     accelerator === "kvm"
       ? ["-accel", "kvm,kernel-irqchip=split", "-cpu", "host"]
@@ -45,7 +50,10 @@ export function bareMachine({ accelerator }: Built, cpus: number, memory: number
   ];
 }
 
-/** The kernel's command line: quiet, its end is the machine's end, and nothing is measured or tested that is known (saves 1 s of emulation). */
+/**
+ * The kernel's command line: quiet, its end is the machine's end, and nothing is measured or tested
+ * that is known (saves 1 s of emulation).
+ */
 export function kernelCommandLine({ accelerator }: Built, ...more: readonly string[]): string {
   const emulated = accelerator === "tcg" ? ["tsc=reliable", "no_timer_check"] : [];
   return [

@@ -1,4 +1,5 @@
-// test/lab/vm/run: runs a command, or test files, in a machine of its own, and ends with the command's exit status.
+// test/lab/vm/run: runs a command, or test files, in a machine of its own, and ends with the
+// command's exit status.
 import { cpSync, existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { withScope } from "../../harness/scope.ts";
@@ -66,7 +67,9 @@ process.exitCode = await withScope(async (scope) => {
   return failed;
 });
 
-/** What chooses the faults that tests go through (test/harness/faults.ts), from our own environment. */
+/**
+ * What chooses the faults that tests go through (test/harness/faults.ts), from our own environment.
+ */
 function faults(): Record<string, string> {
   return Object.fromEntries(
     Object.entries(process.env).filter((entry): entry is [string, string] => entry[0].startsWith("FAULTS_")),

@@ -1,5 +1,7 @@
-# What a guest reaches outside, at the addresses that are the arguments, until standard input ends: TCP port 8080, which tells a client its
-# own address, and DNS, which answers with 192.0.2.7 whatever is asked. Says "ready" when all listen.
+# What a guest reaches outside, at the addresses that are the arguments, until standard input ends:
+# TCP port 8080, which tells a client its
+# own address, and DNS, which answers with 192.0.2.7 whatever is asked. Says "ready" when all
+# listen.
 import socket
 import struct
 import sys

@@ -1,4 +1,5 @@
-// The tests of test/lab/sriov: each folder in a machine of that kind, in which they find SR-IOV, an IOMMU and VFIO, or lack one of them.
+// The tests of test/lab/sriov: each folder in a machine of that kind, in which they find SR-IOV, an
+// IOMMU and VFIO, or lack one of them.
 import { existsSync, readdirSync } from "node:fs";
 import t from "tap";
 import { type Hardware, variants } from "./hardware.ts";

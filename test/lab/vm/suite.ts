@@ -1,4 +1,5 @@
-// Test files of the host's, run in machines: what each says is a subtest here, and there, where nothing is missing, nothing may be skipped.
+// Test files of the host's, run in machines: what each says is a subtest here, and there, where
+// nothing is missing, nothing may be skipped.
 import { relative } from "node:path";
 import { Readable } from "node:stream";
 import type { Test } from "tap";
@@ -12,7 +13,10 @@ export interface SuiteOptions extends MachineOptions, RunOptions {
   readonly machines?: number;
 }
 
-/** Runs them all, one after another in each machine, whatever fails; a file that does not end in time (10 minutes unless told) fails. */
+/**
+ * Runs them all, one after another in each machine, whatever fails; a file that does not end in
+ * time (10 minutes unless told) fails.
+ */
 export async function runInside(
   t: Test,
   files: readonly string[],

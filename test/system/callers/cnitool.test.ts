@@ -1,4 +1,5 @@
-// Our plugins in lists that cnitool drives: behind `bridge`, which makes the pod's network, by every verb that libcni has.
+// Our plugins in lists that cnitool drives: behind `bridge`, which makes the pod's network, by
+// every verb that libcni has.
 import { readdir } from "node:fs/promises";
 import t, { type Test } from "tap";
 import { blockedDataDir, type Netconf, newDataDir } from "../../harness/attachment.ts";
@@ -63,7 +64,10 @@ async function chainOf(t: Test, type: string, options: ChainOptions = {}): Promi
   return { pod, cnitool, dataDir, leases };
 }
 
-/** CHECK comes to ours only where the first plugin's own is content: `bridge` is not with bridge-binding's placeholder. */
+/**
+ * CHECK comes to ours only where the first plugin's own is content: `bridge` is not with
+ * bridge-binding's placeholder.
+ */
 const lists: readonly { type: string; disableCheck: boolean; links: readonly string[] }[] = [
   { type: "passt-binding", disableCheck: false, links: ["eth0", "lo"] },
   { type: "bridge-binding", disableCheck: true, links: ["eth0", "eth0-nic", "k6t-eth0", "lo", "tap0"] },

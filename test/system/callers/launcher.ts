@@ -1,4 +1,5 @@
-// A virt-launcher pod on a node with Multus: the cluster's API has the pod, with the annotation that KubeVirt writes, and all NetworkAttachmentDefinitions.
+// A virt-launcher pod on a node with Multus: the cluster's API has the pod, with the annotation
+// that KubeVirt writes, and all NetworkAttachmentDefinitions.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -32,11 +33,17 @@ export interface Launcher {
 export interface LauncherOptions {
   /** The VM's. */
   readonly networks: readonly VmNetwork[];
-  /** NetworkAttachmentDefinitions' configurations by their names, such as `vms/blue-net`, beside those of our bindings. */
+  /**
+   * NetworkAttachmentDefinitions' configurations by their names, such as `vms/blue-net`, beside
+   * those of our bindings.
+   */
   readonly nads?: Readonly<Record<string, Netconf>>;
 }
 
-/** Makes one, and attaches nothing yet; gone when `t` ends. The bindings' NetworkAttachmentDefinitions are those of netconf-examples, `dataDir` apart. */
+/**
+ * Makes one, and attaches nothing yet; gone when `t` ends. The bindings'
+ * NetworkAttachmentDefinitions are those of netconf-examples, `dataDir` apart.
+ */
 export async function createLauncher(t: Test, { networks, nads = {} }: LauncherOptions): Promise<Launcher> {
   const pod = await createPod(t);
   const dataDirs = {

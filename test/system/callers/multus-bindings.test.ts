@@ -1,4 +1,5 @@
-// Our bindings under Multus, for a VM's pod as KubeVirt makes it: what reaches them, what Multus tells KubeVirt then, and what is left afterwards.
+// Our bindings under Multus, for a VM's pod as KubeVirt makes it: what reaches them, what Multus
+// tells KubeVirt then, and what is left afterwards.
 import t, { type Test } from "tap";
 import { links, readSysctl } from "../../harness/ip.ts";
 import { missingPeers } from "../../harness/multus.ts";

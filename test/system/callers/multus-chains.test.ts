@@ -1,4 +1,5 @@
-// bridge-binding in a chain under Multus: one NetworkAttachmentDefinition makes the network and hangs the VM's NIC on it.
+// bridge-binding in a chain under Multus: one NetworkAttachmentDefinition makes the network and
+// hangs the VM's NIC on it.
 import t, { type Test } from "tap";
 import type { Netconf } from "../../harness/attachment.ts";
 import { ip, links } from "../../harness/ip.ts";

@@ -1,4 +1,5 @@
-// What goes wrong around our bindings under Multus: a network that cannot be made, a binding that refuses, a cache or a pod that is gone.
+// What goes wrong around our bindings under Multus: a network that cannot be made, a binding that
+// refuses, a cache or a pod that is gone.
 import { rm } from "node:fs/promises";
 import t, { type Test } from "tap";
 import { attachmentOf, collect, validAttachments } from "../../harness/attachment.ts";

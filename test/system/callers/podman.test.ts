@@ -1,4 +1,5 @@
-// A container runtime's whole way: podman makes a namespace, Debian's `bridge` and our plugin wire it, a container starts there, and all of it is given back.
+// A container runtime's whole way: podman makes a namespace, Debian's `bridge` and our plugin wire
+// it, a container starts there, and all of it is given back.
 import { execa } from "execa";
 import t, { type Test } from "tap";
 import type { Netconf } from "../../harness/attachment.ts";
@@ -36,7 +37,10 @@ async function linksOf(namespace: Namespace): Promise<string[]> {
   return (JSON.parse(stdout) as { ifname: string }[]).map(({ ifname }) => ifname).sort();
 }
 
-/** What is left of containers: records of ours, namespaces, leases, and links on the node but for its own bridge. */
+/**
+ * What is left of containers: records of ours, namespaces, leases, and links on the node but for
+ * its own bridge.
+ */
 async function leftOf({ list }: Podman, node: Namespace, network: string): Promise<string[]> {
   const leases = list(`/var/lib/cni/networks/${network}`).filter((name) => name.startsWith("10."));
   const links = (await linksOf(node)).filter((name) => !["lo", "cni0"].includes(name));
@@ -96,7 +100,8 @@ t.test("a container that is stopped gives all back, and is wired again when it i
   const first = podman.list("/run/bridge-binding");
   for (const _ of ["once", "twice"]) {
     await podman.podman("stop", "--time=0", "guest");
-    // What follows the end of a container is done by a process of its own, unless this one is first.
+    // What follows the end of a container is done by a process of its own, unless this one is
+    // first.
     await podman.podman("container", "cleanup", "guest");
     t.same(await leftOf(podman, node, "blue"), []);
     await podman.podman("start", "guest");

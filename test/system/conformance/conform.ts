@@ -43,7 +43,10 @@ export const rules: readonly Rule[] = [
 /** Those that need something to attach to, which for some subjects is in the lab alone. */
 export const attaching: readonly Rule[] = rules.filter(({ attaches }) => attaches);
 
-/** Tries those that concern the subject and can be tried where it is, each as a test by its name, after which the ground has to be as it was before. */
+/**
+ * Tries those that concern the subject and can be tried where it is, each as a test by its name,
+ * after which the ground has to be as it was before.
+ */
 export async function conform(scope: Test, subject: Subject, some: readonly Rule[] = rules): Promise<void> {
   let ground: Ground | undefined;
   let before: Snapshot = [];

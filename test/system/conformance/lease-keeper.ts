@@ -1,4 +1,5 @@
-// IPAM plugins that are shell scripts: one that keeps a file for each address that it gave away, and such as do what a test tells.
+// IPAM plugins that are shell scripts: one that keeps a file for each address that it gave away,
+// and such as do what a test tells.
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Netconf } from "../../harness/attachment.ts";
@@ -26,7 +27,10 @@ export function ipamPlugin(directory: string, type: string, ...lines: readonly s
   return { ipam: { type }, path: directory };
 }
 
-/** One that ADD and DEL really matter to: `leases`, below the directory, has a file for each attachment; GC, where it is given a list, removes those of containers that are not in it. */
+/**
+ * One that ADD and DEL really matter to: `leases`, below the directory, has a file for each
+ * attachment; GC, where it is given a list, removes those of containers that are not in it.
+ */
 export function leaseKeeper(directory: string): IpamPlugin {
   mkdirSync(join(directory, "leases"), { recursive: true });
   return ipamPlugin(

@@ -1,4 +1,5 @@
-// Calls that were right once, with a few things broken at random: what fast-check tries and shrinks.
+// Calls that were right once, with a few things broken at random: what fast-check tries and
+// shrinks.
 import fc from "fast-check";
 import { versions } from "../../harness/previous-result.ts";
 import type { Ground } from "./subject.ts";
@@ -187,7 +188,10 @@ export function mutant(...verbs: readonly string[]): fc.Arbitrary<Mutant> {
   });
 }
 
-/** The call. Where the journal is, and who assigns addresses, stays as it is: a broken one could be anywhere on the machine. */
+/**
+ * The call. Where the journal is, and who assigns addresses, stays as it is: a broken one could be
+ * anywhere on the machine.
+ */
 export function changesOf({ version, chained, variables, edits, cuts }: Mutant, ground: Ground): Changes {
   const { dataDir, ipam, ...rest } = ground.netconf;
   const base = { ...rest, cniVersion: version, ...(chained && { prevResult: ground.previousResult(version) }) };

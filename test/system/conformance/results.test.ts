@@ -1,4 +1,5 @@
-// The schemas by which results are judged let through what the specification shows, and nothing that is of another version.
+// The schemas by which results are judged let through what the specification shows, and nothing
+// that is of another version.
 import t from "tap";
 import { versions } from "../../harness/previous-result.ts";
 import { error, faultsOf, faultsOfResult } from "./results.ts";

@@ -1,4 +1,5 @@
-// The shape of a result in each version of the specification (SPEC.md, section 5), and nothing beside it: a key that is unknown there, or at the wrong place, is a fault.
+// The shape of a result in each version of the specification (SPEC.md, section 5), and nothing
+// beside it: a key that is unknown there, or at the wrong place, is a fault.
 import { isIP } from "node:net";
 import * as z from "zod";
 
@@ -77,7 +78,10 @@ const schemas: Readonly<Record<string, z.ZodType>> = {
   "1.1.0": lists("1.1.0", { interface: newestInterface, ip: address, route: newestRoute }),
 };
 
-/** What is wrong with a result that ought to be of that version: `ips.0: Unrecognized key: "version"`. Nothing if it is right. */
+/**
+ * What is wrong with a result that ought to be of that version: `ips.0: Unrecognized key:
+ * "version"`. Nothing if it is right.
+ */
 export function faultsOfResult(result: unknown, version: string): string[] {
   const schema = schemas[version];
   if (schema === undefined) return [`${version}: there is no such version`];
@@ -90,7 +94,10 @@ export const versionResult = z.strictObject({
   supportedVersions: z.array(z.string()).min(1),
 });
 
-/** An error, of any version. Go loses the whole message where `code` is anything but a natural number. */
+/**
+ * An error, of any version. Go loses the whole message where `code` is anything but a natural
+ * number.
+ */
 export const error = z.strictObject({
   cniVersion: z.enum(Object.keys(schemas)),
   code: natural,

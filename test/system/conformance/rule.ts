@@ -3,7 +3,8 @@ import type { Subject } from "./subject.ts";
 import type { Trial } from "./trial.ts";
 
 /**
- * A rule. S1 to S5 are the sections of CNI's SPEC.md, `skel` what plugins made with its Go library do and users rely on, `libcni`, `go-cni` and `Multus` what these callers
+ * A rule. S1 to S5 are the sections of CNI's SPEC.md, `skel` what plugins made with its Go library
+ * do and users rely on, `libcni`, `go-cni` and `Multus` what these callers
  * demand, `ours` what this project adds to it.
  */
 export interface Rule {

@@ -5,7 +5,8 @@ import { emulated } from "./emulation.ts";
 import type { Ground } from "./subject.ts";
 
 /**
- * Takes its state as soon as there have been two that are the same, 100 ms apart: after an ADD the kernel finishes with IPv6 addresses some time after they were assigned, and shows no
+ * Takes its state as soon as there have been two that are the same, 100 ms apart: after an ADD the
+ * kernel finishes with IPv6 addresses some time after they were assigned, and shows no
  * sign of being busy with them.
  */
 export async function steadyState(ground: Ground): Promise<Snapshot> {
@@ -17,7 +18,10 @@ export async function steadyState(ground: Ground): Promise<Snapshot> {
   }
 }
 
-/** How long the kernel may take for what it finishes after the call that asked for it, such as removing an IPv6 address. */
+/**
+ * How long the kernel may take for what it finishes after the call that asked for it, such as
+ * removing an IPv6 address.
+ */
 const patience = emulated ? 20_000 : 3000;
 
 /** How the ground differs from `before` once it has settled. Empty where all is as it was. */

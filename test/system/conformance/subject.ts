@@ -12,7 +12,10 @@ export interface Subject {
   readonly name: string;
   /** The file. */
   readonly path: string;
-  /** Whether there is here what its ADD binds, so that one can succeed: if not, only the rules are tried that need none. */
+  /**
+   * Whether there is here what its ADD binds, so that one can succeed: if not, only the rules are
+   * tried that need none.
+   */
   readonly attaches: boolean;
   /** Whether its configuration may, or has to, name an IPAM plugin. */
   readonly ipam: "refused" | "optional" | "required";
@@ -20,7 +23,9 @@ export interface Subject {
   readonly reach: "pod" | "node";
   /** Whether it records its attachments in files below the field `dataDir`. */
   readonly records: boolean;
-  /** The names of the links that ADD reports behind those of prevResult, of an attachment of eth0. */
+  /**
+   * The names of the links that ADD reports behind those of prevResult, of an attachment of eth0.
+   */
   readonly appended: readonly string[];
   /** Makes a pod that is not attached yet; `beside` is one whose journal it shares. */
   ground(scope: Scope, beside?: Ground): Promise<Ground>;
@@ -28,7 +33,10 @@ export interface Subject {
   result(version: string, ground: Ground): Netconf;
   /** What the kernel here may make it say on standard error at every ADD. */
   readonly remark?: RegExp;
-  /** Where the guest's MAC address can be asked for: what the result of ADD behind {@link Ground.previousResult} says that it is. */
+  /**
+   * Where the guest's MAC address can be asked for: what the result of ADD behind {@link
+   * Ground.previousResult} says that it is.
+   */
   readonly guestMac?: (result: Result) => string | undefined;
 }
 
@@ -40,17 +48,30 @@ export interface Ground {
   readonly namespace: Namespace;
   /** The directory below which `dataDir` is, and nothing of others. */
   readonly directory: string;
-  /** All that ADD may change and DEL has to give back, at pod and devices, and all files below {@link directory}. */
+  /**
+   * All that ADD may change and DEL has to give back, at pod and devices, and all files below
+   * {@link directory}.
+   */
   state(): Promise<Snapshot>;
-  /** What no verb has any business with, such as the node's own network; looked at after each rule. */
+  /**
+   * What no verb has any business with, such as the node's own network; looked at after each rule.
+   */
   surroundings(): Promise<Snapshot>;
-  /** What a plugin before this one in a list gives, in a version, with `custom` keys that nobody knows. */
+  /**
+   * What a plugin before this one in a list gives, in a version, with `custom` keys that nobody
+   * knows.
+   */
   previousResult(version: string): Netconf;
-  /** Changes something that ADD made, as somebody with a shell would. Gives what takes that back. */
+  /**
+   * Changes something that ADD made, as somebody with a shell would. Gives what takes that back.
+   */
   meddle(): Promise<() => Promise<void>>;
 }
 
-/** A line for each file below a directory, its content at the end; none where the directory is missing. */
+/**
+ * A line for each file below a directory, its content at the end; none where the directory is
+ * missing.
+ */
 export function fileLines(directory: string): string[] {
   return filesBelow(directory).map((path) => `file ${relative(directory, path)} ${readFileSync(path, "utf8")}`);
 }

@@ -1,4 +1,5 @@
-// Every executable that there is, here and in the lab: what is not in this list is not tested, and executables.test.ts says so.
+// Every executable that there is, here and in the lab: what is not in this list is not tested, and
+// executables.test.ts says so.
 import type { Scope } from "../../harness/scope.ts";
 import type { Subject } from "./subject.ts";
 import { addressOnly } from "./subjects/address-only.ts";

@@ -81,7 +81,8 @@ t.test("a thrown error leads back to its lines of TypeScript", async (t) => {
     stdout.replaceAll(/at \S+ \(/g, "at ("),
     [
       "thrower: TypeError: cannot load",
-      // Of a call, the engine knows the place of the last name among its arguments; of one without names, its own.
+      // Of a call, the engine knows the place of the last name among its arguments; of one without
+      // names, its own.
       "    at (samples/thrower/main.ts:11:42)",
       "    at (samples/thrower/main.ts:16:3)",
       "caused by Error: open /nonexistent: No such file or directory (ENOENT)",

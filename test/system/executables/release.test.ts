@@ -1,4 +1,5 @@
-// What is in the files that are released, byte for byte: no way in for tests, nothing of the machine that built them, nothing but the plugin.
+// What is in the files that are released, byte for byte: no way in for tests, nothing of the
+// machine that built them, nothing but the plugin.
 import { readdirSync, readFileSync } from "node:fs";
 import { homedir, hostname } from "node:os";
 import { fileURLToPath } from "node:url";
@@ -26,7 +27,10 @@ const args = ["K8S_POD_NAME", "K8S_POD_NAMESPACE", "K8S_POD_UID"];
 /** Words that a switch for tests would have. */
 const suspicious = /FAULT|INJECT|FAIL_|_FAIL|MOCK|HOOK|FUZZ|TEST|DEBUG|SIMULAT|FAKE|STRACE/;
 
-/** The host, and the plugin behind it: its length is in the last 32 bytes, a label of 64 before them (payload.rs). */
+/**
+ * The host, and the plugin behind it: its length is in the last 32 bytes, a label of 64 before them
+ * (payload.rs).
+ */
 function partsOf(name: string): { readonly host: string; readonly plugin: string; readonly bytes: Buffer } {
   const bytes = readFileSync(`${dist}/${name}`);
   const begin = bytes.length - 96 - Number(bytes.readBigUInt64LE(bytes.length - 32));

@@ -1,4 +1,5 @@
-// `install` where the directory is not as it should be, where a system call fails, and where it is killed: whatever was there stays whole.
+// `install` where the directory is not as it should be, where a system call fails, and where it is
+// killed: whatever was there stays whole.
 import { chmod, chown, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";

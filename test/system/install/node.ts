@@ -25,7 +25,10 @@ export async function emptyDirectory(scope: Scope): Promise<string> {
   return directory;
 }
 
-/** A directory with this release's executables, as another one: its version is what they say, and their content differs. */
+/**
+ * A directory with this release's executables, as another one: its version is what they say, and
+ * their content differs.
+ */
 export async function otherRelease(scope: Scope, other: string): Promise<string> {
   const directory = await emptyDirectory(scope);
   for (const name of executables) {
@@ -37,7 +40,10 @@ export async function otherRelease(scope: Scope, other: string): Promise<string>
   return directory;
 }
 
-/** By another process: were the file open for writing in this one, a child of another test's might have it open still, and it could not be run. */
+/**
+ * By another process: were the file open for writing in this one, a child of another test's might
+ * have it open still, and it could not be run.
+ */
 export async function writeExecutable(path: string, content: Uint8Array): Promise<void> {
   await execa("sh", ["-c", 'cat >"$1" && chmod 755 "$1"', "sh", path], { input: content });
 }
@@ -50,7 +56,10 @@ export interface Installed {
   readonly stderr: string;
 }
 
-/** Runs `bridge-binding install --to` with what follows, from `from` or dist/, `under` another command line. */
+/**
+ * Runs `bridge-binding install --to` with what follows, from `from` or dist/, `under` another
+ * command line.
+ */
 export async function install(
   args: readonly string[],
   { under = [], from = dist }: { readonly under?: readonly string[]; readonly from?: string } = {},

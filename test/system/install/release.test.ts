@@ -187,7 +187,10 @@ async function files(directory: string): Promise<Record<string, string>> {
   return Object.fromEntries(stdout.split("\n").map((line) => [line.slice(68), line.slice(0, 64)]));
 }
 
-/** buildah with images and containers of its own, gone when the test ends. Its own isolation is chroot: no runtime, and no rights, are needed. */
+/**
+ * buildah with images and containers of its own, gone when the test ends. Its own isolation is
+ * chroot: no runtime, and no rights, are needed.
+ */
 async function storage(t: Test): Promise<(...args: string[]) => Promise<string>> {
   const directory = await emptyDirectory(t);
   const options = [`--root=${directory}/root`, `--runroot=${directory}/run`, "--storage-driver=vfs"];

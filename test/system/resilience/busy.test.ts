@@ -1,4 +1,5 @@
-// A namespace in which links and addresses come and go while it is listed: an interrupted list is asked for again, never believed, and where that does not help the runtime is told to.
+// A namespace in which links and addresses come and go while it is listed: an interrupted list is
+// asked for again, never believed, and where that does not help the runtime is told to.
 import t, { type Test } from "tap";
 import { watch } from "../../harness/faults.ts";
 import type { Answer } from "../../harness/plugin.ts";
@@ -17,7 +18,10 @@ interface Listed {
   readonly interruptions: number;
 }
 
-/** Calls a verb that waits so many milliseconds before each datagram that it receives: so is there time for changes in the middle of a list. */
+/**
+ * Calls a verb that waits so many milliseconds before each datagram that it receives: so is there
+ * time for changes in the middle of a list.
+ */
 async function call(t: Test, { attachment }: Ground, verb: string, delay: number): Promise<Listed> {
   const { under, calls } = await watch(t, ["sendto", "recvfrom"], [`recvfrom:delay_enter=${1000 * delay}`]);
   const prevResult = { cniVersion: attachment.netconf["cniVersion"] };
@@ -71,7 +75,10 @@ for (const subject of subjects) {
       const quiet = await call(t, ground, "ADD", 0);
       await ground.attachment.del();
       const lists = quiet.dumps > 0;
-      /** Whether the call was told to try again: on a busy machine the namespace may have rested long enough. */
+      /**
+       * Whether the call was told to try again: on a busy machine the namespace may have rested
+       * long enough.
+       */
       const isTold = async (verb: string): Promise<boolean> => {
         const noise = await makeNoise(t, ground.pod.namespace, 1);
         const { answer, dumps, interruptions } = await call(t, ground, verb, 20);

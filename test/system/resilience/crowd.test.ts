@@ -1,4 +1,5 @@
-// Two hundred calls at once in fifty pods, ADDs and DELs side by side, of one plugin and of all: no error, no leak, and nobody's work undone by another.
+// Two hundred calls at once in fifty pods, ADDs and DELs side by side, of one plugin and of all: no
+// error, no leak, and nobody's work undone by another.
 import t, { type Test } from "tap";
 import { type Attachment, newDataDir } from "../../harness/attachment.ts";
 import { each } from "../../harness/each.ts";
@@ -23,7 +24,9 @@ async function crowd(t: Test, plugins: readonly Subject[], size: number): Promis
   });
 }
 
-/** Half of each pod's attachments come while the other half goes, all calls at once; then all go. */
+/**
+ * Half of each pod's attachments come while the other half goes, all calls at once; then all go.
+ */
 async function comeAndGo(t: Test, plugins: readonly Subject[], size: number): Promise<void> {
   const pods = await crowd(t, plugins, size);
   const before = await each(pods, ([{ namespace }]) => snapshot(namespace));

@@ -1,4 +1,5 @@
-// Every system call of ADD and of DEL made to fail, once, with each errno that it can give: told or outlived, and nothing is left behind.
+// Every system call of ADD and of DEL made to fail, once, with each errno that it can give: told or
+// outlived, and nothing is left behind.
 import t, { type Test } from "tap";
 import { failingAt, type SystemCall, sampled, sampleUnlessTold, watch } from "../../harness/faults.ts";
 import { type Failure, failuresOf, fallible } from "./errnos.ts";
@@ -15,7 +16,10 @@ async function callsOf(t: Test, { attachment }: Ground, verb: string): Promise<S
   return await calls();
 }
 
-/** Goes through the failures, or a sample of them: after each the pod must be as before. Where it is not, the next one gets a new pod. */
+/**
+ * Goes through the failures, or a sample of them: after each the pod must be as before. Where it is
+ * not, the next one gets a new pod.
+ */
 async function atEach(
   t: Test,
   subject: Subject,

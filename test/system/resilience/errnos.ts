@@ -1,8 +1,10 @@
-// Which system call of ours can fail with which errno, and what has to come of it: by the manual pages of section 2, and for files in /proc/sys by the kernel's proc_sysctl.c.
+// Which system call of ours can fail with which errno, and what has to come of it: by the manual
+// pages of section 2, and for files in /proc/sys by the kernel's proc_sysctl.c.
 import type { SystemCall } from "../../harness/faults.ts";
 
 /**
- * What has to come of a failure. `told`: the call fails, and names it. `outlived`: it succeeds all the same. `either`: one of the two. `ended`: the process ends at once, rather than go
+ * What has to come of a failure. `told`: the call fails, and names it. `outlived`: it succeeds all
+ * the same. `either`: one of the two. `ended`: the process ends at once, rather than go
  * on in the wrong namespace.
  */
 export type Outcome = "told" | "outlived" | "either" | "ended";

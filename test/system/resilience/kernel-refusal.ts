@@ -1,8 +1,12 @@
-// Makes the kernel refuse a change that rtnetlink was asked for: strace makes the request an empty one, and puts the errno into its ACK.
+// Makes the kernel refuse a change that rtnetlink was asked for: strace makes the request an empty
+// one, and puts the errno into its ACK.
 import { meddled, type SystemCall, watch } from "../../harness/faults.ts";
 import type { Scope } from "../../harness/scope.ts";
 
-/** What rtnetlink's changes are refused with: those that a caller may not take for "it is so already". */
+/**
+ * What rtnetlink's changes are refused with: those that a caller may not take for "it is so
+ * already".
+ */
 export const refusals: Readonly<Record<string, number>> = {
   EPERM: 1,
   ENOMEM: 12,
@@ -25,7 +29,10 @@ export interface Change {
   readonly port: number;
 }
 
-/** In a PID namespace of its own the process has the same number each time, which the kernel makes its socket's port. */
+/**
+ * In a PID namespace of its own the process has the same number each time, which the kernel makes
+ * its socket's port.
+ */
 const alone = ["unshare", "--pid", "--fork", "--kill-child", "--"];
 
 /** NLMSG_NOOP and NLMSG_ERROR of <linux/netlink.h>; NLM_F_REQUEST | NLM_F_ACK, and NLM_F_CAPPED. */
@@ -34,7 +41,9 @@ const flags = { request: 5, capped: 0x100 } as const;
 /** An nlmsghdr, the errno, and the request's nlmsghdr. */
 const lengthOfAck = 36;
 
-/** Watches a run: pass `under` to callPlugin, then ask for the changes that it asked for, in order. */
+/**
+ * Watches a run: pass `under` to callPlugin, then ask for the changes that it asked for, in order.
+ */
 export async function watchChanges(
   scope: Scope,
 ): Promise<{ under: readonly string[]; changes: () => Promise<Change[]> }> {
@@ -42,7 +51,10 @@ export async function watchChanges(
   return { under: [...alone, ...under], changes: async () => changesIn(await calls()) };
 }
 
-/** A run in which the kernel does not make that change, and says why. ENODEV of a deletion would say that it is made. */
+/**
+ * A run in which the kernel does not make that change, and says why. ENODEV of a deletion would say
+ * that it is made.
+ */
 export function refusing({ request, length, sequence, answer, port }: Change, errno: string): readonly string[] {
   const asked = header(length, types.nothing, flags.request) + words(sequence, 0);
   const told = header(lengthOfAck, types.error, flags.capped) + words(sequence, port, -refusals[errno]!);

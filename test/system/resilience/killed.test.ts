@@ -1,4 +1,5 @@
-// Killed where no change is about to be made (crash.test.ts of each plugin has those points): when all is done, while a failed ADD is undone, and at any moment whatever.
+// Killed where no change is about to be made (crash.test.ts of each plugin has those points): when
+// all is done, while a failed ADD is undone, and at any moment whatever.
 import t, { type Test } from "tap";
 import { killedBefore, type Mutation, meddled, type SystemCall, sampled, watch } from "../../harness/faults.ts";
 import type { Answer } from "../../harness/plugin.ts";

@@ -1,4 +1,5 @@
-// Somebody who adds and removes links and addresses in a namespace, as fast as is asked for: dumps there are interrupted.
+// Somebody who adds and removes links and addresses in a namespace, as fast as is asked for: dumps
+// there are interrupted.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { ip } from "../../harness/ip.ts";
@@ -15,13 +16,19 @@ const addresses = ["192.0.2.1/32", "2001:db8::1/128"] as const;
 /** Nothing that a plan could take for the pod's own. */
 const link = "noise";
 
-/** Assigns so many addresses that a list of them takes several datagrams of 32 KiB: of what fits in one, the kernel gives all at once. */
+/**
+ * Assigns so many addresses that a list of them takes several datagrams of 32 KiB: of what fits in
+ * one, the kernel gives all at once.
+ */
 export function crowd(namespace: Namespace): Promise<void> {
   const commands = Array.from({ length: 1000 }, (_, n) => `address add 198.18.${n >> 8}.${n & 255}/32 dev lo`);
   return ip(namespace, ...commands);
 }
 
-/** Starts changing something, once every so many milliseconds: an address of either family, and a link now and then. `scope` ends it, too. */
+/**
+ * Starts changing something, once every so many milliseconds: an address of either family, and a
+ * link now and then. `scope` ends it, too.
+ */
 export async function makeNoise(scope: Scope, namespace: Namespace, period: number): Promise<Noise> {
   const changer = spawn("ip", ["-n", namespace.name, "-force", "-batch", "-"], { stdio: ["pipe", "pipe", "ignore"] });
   const gone = once(changer, "exit");

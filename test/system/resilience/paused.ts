@@ -1,4 +1,5 @@
-// Stops an executable in the middle of its work, so that something can be done to the world meanwhile.
+// Stops an executable in the middle of its work, so that something can be done to the world
+// meanwhile.
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

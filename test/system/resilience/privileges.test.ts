@@ -1,4 +1,5 @@
-// Called without the rights that it needs: it says which call was refused, changes nothing, and forgets nothing.
+// Called without the rights that it needs: it says which call was refused, changes nothing, and
+// forgets nothing.
 import t from "tap";
 import { validAttachments } from "../../harness/attachment.ts";
 import { groundOf } from "./subject.ts";

@@ -1,4 +1,5 @@
-// Every change that the kernel is asked for by rtnetlink refused, once, with each errno that it can give: as a kernel refuses, in its ACK.
+// Every change that the kernel is asked for by rtnetlink refused, once, with each errno that it can
+// give: as a kernel refuses, in its ACK.
 import t, { type Test } from "tap";
 import { sampled, sampleUnlessTold } from "../../harness/faults.ts";
 import { type Change, refusals, refusing, watchChanges } from "./kernel-refusal.ts";
@@ -11,7 +12,10 @@ sampleUnlessTold(5);
 /** Every fourth type from RTM_DELLINK (17) on deletes. */
 const isDeletion = ({ type }: Change): boolean => type % 4 === 1;
 
-/** The errno; or that no answer came: where a list before it takes another number of datagrams than when it was watched, the answer that is changed is another one. */
+/**
+ * The errno; or that no answer came: where a list before it takes another number of datagrams than
+ * when it was watched, the answer that is changed is another one.
+ */
 const saying = (errno: string): RegExp => new RegExp(`${errno}|EAGAIN`);
 
 /** All refusals of all changes that a verb asks for. */

@@ -1,4 +1,5 @@
-// /run full, or read-only, before ADD, while an attachment is there, and in its DEL: where the journal is by default.
+// /run full, or read-only, before ADD, while an attachment is there, and in its DEL: where the
+// journal is by default.
 import t, { type Test } from "tap";
 import type { Answer } from "../../harness/plugin.ts";
 import { type RunDirectory, smallRun } from "./run-directory.ts";

@@ -1,4 +1,5 @@
-// A node whose /run is small, full or read-only, which only those see who are called in it: a mount namespace of its own, gone with its keeper.
+// A node whose /run is small, full or read-only, which only those see who are called in it: a mount
+// namespace of its own, gone with its keeper.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { execa } from "execa";

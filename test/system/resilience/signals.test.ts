@@ -1,4 +1,5 @@
-// Signals by which a runtime, or a node that is shut down, ends a plugin: DEL outlives them, ADD dies as if killed.
+// Signals by which a runtime, or a node that is shut down, ends a plugin: DEL outlives them, ADD
+// dies as if killed.
 import t, { type Test } from "tap";
 import { type Mutation, sampled, sampleUnlessTold, signalledDuring, watch } from "../../harness/faults.ts";
 import { describe, type Ground, groundOf, type Subject } from "./subject.ts";

@@ -1,4 +1,5 @@
-// What faults befall: a plugin's attachment of a pod in which there is some of everything that the plugin changes.
+// What faults befall: a plugin's attachment of a pod in which there is some of everything that the
+// plugin changes.
 import { type Attachment, attachmentOf } from "../../harness/attachment.ts";
 import type { SystemCall } from "../../harness/faults.ts";
 import { createPod, type Pod } from "../../harness/pod.ts";
@@ -13,7 +14,10 @@ export interface Subject {
   readonly capabilities: readonly string[];
   /** Puts a new pod on its network, and adds whatever ADD has to take away and DEL to give back. */
   readonly furnish: (pod: Pod) => Promise<void>;
-  /** Puts a new pod on cheap networks and prepares four attachments of it, `net1` to `net4`, whose journal is in `dataDir`. */
+  /**
+   * Puts a new pod on cheap networks and prepares four attachments of it, `net1` to `net4`, whose
+   * journal is in `dataDir`.
+   */
   readonly four: (scope: Scope, pod: Pod, dataDir: string) => Promise<readonly Attachment[]>;
 }
 
@@ -35,7 +39,8 @@ export async function groundOf(
   await furnish(pod);
   await more(pod);
   const attachment = await attachmentOf(scope, name, pod);
-  // Once before, so that all of the pod's links are of the same age, and the journal's directories are there.
+  // Once before, so that all of the pod's links are of the same age, and the journal's directories
+  // are there.
   await attachment.add();
   await attachment.del();
   const before = await snapshot(pod.namespace);

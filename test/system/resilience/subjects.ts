@@ -1,4 +1,5 @@
-// The plugins that faults are tried on, here and in the lab: sriov-vfio, which needs a VF, has its own in test/lab/sriov/faulty.ts.
+// The plugins that faults are tried on, here and in the lab: sriov-vfio, which needs a VF, has its
+// own in test/lab/sriov/faulty.ts.
 import { createHash } from "node:crypto";
 import { attachmentOf, type Netconf } from "../../harness/attachment.ts";
 import { ip, writeSysctls } from "../../harness/ip.ts";
@@ -56,7 +57,10 @@ const passtBinding: Subject = {
     ),
 };
 
-/** The pod link that stands for a network, by the name that KubeVirt gives to it (namescheme/networknamescheme.go). */
+/**
+ * The pod link that stands for a network, by the name that KubeVirt gives to it
+ * (namescheme/networknamescheme.go).
+ */
 function linkOf(network: string): string {
   return `pod${createHash("sha256").update(network).digest("hex").slice(0, 11)}`;
 }

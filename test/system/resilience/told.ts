@@ -11,7 +11,10 @@ interface Expected extends Pick<Failure, "outcome" | "says"> {
   readonly what: string;
 }
 
-/** How a call may end: by one of the words of {@link Failure.outcome}, or `silent` where it failed and said nothing of the errno. */
+/**
+ * How a call may end: by one of the words of {@link Failure.outcome}, or `silent` where it failed
+ * and said nothing of the errno.
+ */
 function ending({ status, signal, stdout, stderr, error }: Answer, says: RegExp): string {
   if (status === 0) return "outlived";
   if (signal === "SIGABRT") return "ended";
@@ -33,7 +36,10 @@ export async function addTold(
   if (found !== "told") t.match(await attachment.run("DEL"), done, what);
 }
 
-/** Sees that DEL told or outlived it. What it told of is on record, where there is anything left, and goes with the next one. */
+/**
+ * Sees that DEL told or outlived it. What it told of is on record, where there is anything left,
+ * and goes with the next one.
+ */
 export async function delTold(
   t: Test,
   { attachment, differences }: Ground,

@@ -1,4 +1,5 @@
-// The pod's namespace deleted in the middle of ADD and of DEL, its path left empty or given to another pod: an answer in any case, nothing left, and nothing done to the other pod.
+// The pod's namespace deleted in the middle of ADD and of DEL, its path left empty or given to
+// another pod: an answer in any case, nothing left, and nothing done to the other pod.
 import { execa } from "execa";
 import t, { type Test } from "tap";
 import { type Attachment, attachmentOf, newDataDir } from "../../harness/attachment.ts";
@@ -52,7 +53,10 @@ async function pointsOf(t: Test, subject: Subject): Promise<Record<"ADD" | "DEL"
   return { ADD: await points("ADD"), DEL: await points("DEL") };
 }
 
-/** Calls the verb, and deletes the namespace as soon as that point is reached; `then` is what `ip` does next. */
+/**
+ * Calls the verb, and deletes the namespace as soon as that point is reached; `then` is what `ip`
+ * does next.
+ */
 async function vanish(
   t: Test,
   verb: string,
@@ -97,7 +101,10 @@ for (const subject of subjects)
         );
   });
 
-/** The other pod at the path is as new, has an attachment of its own, and keeps it whatever is called for the one that is gone. */
+/**
+ * The other pod at the path is as new, has an attachment of its own, and keeps it whatever is
+ * called for the one that is gone.
+ */
 async function inherit(t: Test, { name }: Subject, { pod, attachment }: Doomed, fresh: Snapshot): Promise<void> {
   t.same(differences(fresh, await snapshot(pod.namespace)).filter(isOwn), [], "as new");
   t.match(await attachment.check(), { status: 1, error: { code: 101 } }, "another namespace");

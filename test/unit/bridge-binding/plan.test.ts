@@ -51,7 +51,10 @@ function linkNamed(kernel: MemoryKernel, name: string): Link {
   return found;
 }
 
-/** Links by name and addresses by text, so that the order in which the kernel lists them does not count. */
+/**
+ * Links by name and addresses by text, so that the order in which the kernel lists them does not
+ * count.
+ */
 function picture(state: State): unknown {
   const sorted = <T>(list: readonly T[]): string[] =>
     list.map((one) => JSON.stringify(one, Object.keys(one as object).sort())).sort();

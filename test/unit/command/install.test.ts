@@ -9,7 +9,10 @@ import { plain } from "../../../lib/command/paint.ts";
 
 const failure = (code: string, path: string): Error => Object.assign(new Error(`${code} ${path}`), { code, path });
 
-/** A node with a CNI directory, and an image with one plugin: a file is its label. `rounds` is how often it is looked after, by one that stays. */
+/**
+ * A node with a CNI directory, and an image with one plugin: a file is its label. `rounds` is how
+ * often it is looked after, by one that stays.
+ */
 class Node implements NodeFiles {
   readonly files = new Map([["/bin/a", "a 2.0"]]);
   readonly waits: number[] = [];

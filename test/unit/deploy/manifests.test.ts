@@ -64,7 +64,8 @@ for (const file of kustomizations)
       if (found.isDirectory()) {
         t.notOk(new URL(file, root).href.startsWith(`${url.href.replace(/\/$/, "")}/`), resource);
         t.ok(await stat(new URL("kustomization.yaml", `${url.href.replace(/\/$/, "")}/`)), resource);
-        // kustomize takes no directory that the referring one is in, and no file from above its own directory.
+        // kustomize takes no directory that the referring one is in, and no file from above its own
+        // directory.
       } else t.notMatch(resource, /\.\./);
     }
   });

@@ -1,4 +1,5 @@
-// What is seen of a VF that sriov-vfio gave to a pod, on a node in memory that is like one with igb's VFs, and what a diagnosis makes of it.
+// What is seen of a VF that sriov-vfio gave to a pod, on a node in memory that is like one with
+// igb's VFs, and what a diagnosis makes of it.
 import t from "tap";
 import { diagnosisOf } from "../../../lib/diagnosis/diagnosis.ts";
 import type { PodSurvey } from "../../../lib/diagnosis/survey.ts";

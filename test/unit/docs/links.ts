@@ -15,7 +15,10 @@ export function localLinks(markdown: string): Link[] {
   );
 }
 
-/** What may follow `#`: headings in lower case, without punctuation, spaces as hyphens; the second one of a name has `-1`. */
+/**
+ * What may follow `#`: headings in lower case, without punctuation, spaces as hyphens; the second
+ * one of a name has `-1`.
+ */
 export function anchors(markdown: string): Set<string> {
   const found = new Set<string>();
   const seen = new Map<string, number>();

@@ -1,4 +1,5 @@
-// Which code an input reaches, and how often, as V8 counts it: its precise coverage of blocks, asked for after every input.
+// Which code an input reaches, and how often, as V8 counts it: its precise coverage of blocks,
+// asked for after every input.
 import { type Profiler, Session } from "node:inspector";
 
 /** Counts from here on. One thread has one. */
@@ -20,7 +21,8 @@ export class Coverage {
     let fresh = 0;
     for (const { functionName, ranges } of this.#functions())
       for (const { startOffset, endOffset, count } of ranges) {
-        // A block that runs as often as the one around it is not told of by itself: so what is left out counts as well.
+        // A block that runs as often as the one around it is not told of by itself: so what is left
+        // out counts as well.
         const feature = `${functionName} ${startOffset}-${endOffset} ${magnitude(count)}`;
         if (this.#seen.has(feature)) continue;
         this.#seen.add(feature);

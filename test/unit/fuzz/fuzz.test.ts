@@ -1,4 +1,5 @@
-// All inputs that were worth keeping, and a few seconds of new ones, on all that takes bytes of others: nothing hangs, and nothing fails but in the way that it is meant to.
+// All inputs that were worth keeping, and a few seconds of new ones, on all that takes bytes of
+// others: nothing hangs, and nothing fails but in the way that it is meant to.
 import { fileURLToPath } from "node:url";
 import t, { type Test } from "tap";
 import { corpusOf, fuzzed, targets } from "./fuzzing.ts";

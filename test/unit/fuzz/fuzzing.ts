@@ -1,4 +1,5 @@
-// Fuzzing guided by coverage: an input that reaches code which none reached before is kept, and varied further.
+// Fuzzing guided by coverage: an input that reaches code which none reached before is kept, and
+// varied further.
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -32,7 +33,10 @@ export interface FuzzOptions {
   readonly corpus?: readonly Uint8Array[];
 }
 
-/** Fuzzes a target: by its name, or the path of a file that exports `fuzz`. Gives what was found; an input that takes too long has failed. */
+/**
+ * Fuzzes a target: by its name, or the path of a file that exports `fuzz`. Gives what was found; an
+ * input that takes too long has failed.
+ */
 export async function fuzzed(target: string, options: FuzzOptions = {}): Promise<Told> {
   const { milliseconds = 30_000, inputs = Number.POSITIVE_INFINITY, seed = 1, corpus = corpusOf(target) } = options;
   const directory = mkdtempSync(join(tmpdir(), "fuzz-"));

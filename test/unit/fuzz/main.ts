@@ -1,4 +1,5 @@
-// Fuzzes by hand, for longer than the tests do: node --import tsx test/unit/fuzz/main.ts SECONDS DIRECTORY [TARGET...]. What reaches something new goes to DIRECTORY/TARGET.
+// Fuzzes by hand, for longer than the tests do: node --import tsx test/unit/fuzz/main.ts SECONDS
+// DIRECTORY [TARGET...]. What reaches something new goes to DIRECTORY/TARGET.
 import { join } from "node:path";
 import { corpusOf, fuzzed, keep, targets } from "./fuzzing.ts";
 

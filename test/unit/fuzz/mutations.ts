@@ -1,4 +1,5 @@
-// Makes an input of others: bytes and blocks changed, moved, taken away, put in, and words that the code under test compares with.
+// Makes an input of others: bytes and blocks changed, moved, taken away, put in, and words that the
+// code under test compares with.
 
 /** Numbers from 0 to 1 (without 1), the same ones for the same seed. */
 export type Random = () => number;

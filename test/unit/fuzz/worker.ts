@@ -1,4 +1,5 @@
-// Tries inputs on a target, keeps those that reach something new, and ends with the first that fails. A thread of its own, so that another can see it hang.
+// Tries inputs on a target, keeps those that reach something new, and ends with the first that
+// fails. A thread of its own, so that another can see it hang.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { parentPort, workerData } from "node:worker_threads";
@@ -11,10 +12,15 @@ export interface Work {
   readonly bundle: string;
   readonly corpus: readonly Uint8Array[];
   readonly seed: number;
-  /** How long to go on, and after how many inputs to end if that is sooner, those of the corpus apart. */
+  /**
+   * How long to go on, and after how many inputs to end if that is sooner, those of the corpus
+   * apart.
+   */
   readonly milliseconds: number;
   readonly inputs: number;
-  /** Seen by the other thread: how many inputs were begun, the length of the current one, and it. */
+  /**
+   * Seen by the other thread: how many inputs were begun, the length of the current one, and it.
+   */
   readonly progress: SharedArrayBuffer;
 }
 

@@ -120,7 +120,8 @@ t.test(
     const first: BindDriver = { ...toVfio, device: vfs[0]!, links: ["eth2"] };
     devices.perform(first);
     devices.perform(toVfio);
-    // The kernel gives the first free name: VF 1 gets eth2. Before it is eth3 again VF 0 comes back, gets that, and wants eth2.
+    // The kernel gives the first free name: VF 1 gets eth2. Before it is eth3 again VF 0 comes
+    // back, gets that, and wants eth2.
     const other = devicesOf(node);
     node.before = (deed) => {
       if (!deed.includes('"name":"eth3"')) return;

@@ -43,7 +43,8 @@ t.test("two links of one pod never share a name", async (t) => {
     fc.property(name, name, (one, other) => {
       fc.pre(one !== other && one !== "eth0" && other !== "eth0");
       const all = [...Object.values(linkNames(one, false, sha256)), ...Object.values(linkNames(other, false, sha256))];
-      // A link that is itself called like another's bridge is found to be in the way when ADD looks.
+      // A link that is itself called like another's bridge is found to be in the way when ADD
+      // looks.
       fc.pre(!/^(k6t-|tap)|-nic$/.test(one) && !/^(k6t-|tap)|-nic$/.test(other));
       t.equal(new Set(all).size, all.length, `${one} and ${other}`);
     }),

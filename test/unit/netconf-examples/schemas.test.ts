@@ -1,4 +1,5 @@
-// The published JSON Schemas against the plugins' own parsers, by a validator that shares no code with them.
+// The published JSON Schemas against the plugins' own parsers, by a validator that shares no code
+// with them.
 import { readdir, readFile } from "node:fs/promises";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";

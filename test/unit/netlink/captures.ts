@@ -1,4 +1,5 @@
-// What real kernels said, as captures/capture.py recorded it, and the few lines that it takes to look into it without the codec under test.
+// What real kernels said, as captures/capture.py recorded it, and the few lines that it takes to
+// look into it without the codec under test.
 import { readFileSync } from "node:fs";
 import type { Body, Message } from "../../../lib/netlink/message.ts";
 import { reader, writer } from "../../../lib/netlink/wire.ts";

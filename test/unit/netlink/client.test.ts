@@ -22,7 +22,10 @@ interface Answer {
   readonly port?: number;
 }
 
-/** A kernel that answers each request with the next of these lists of datagrams; at the end of the last one it is silent. */
+/**
+ * A kernel that answers each request with the next of these lists of datagrams; at the end of the
+ * last one it is silent.
+ */
 class ScriptedKernel implements Transport {
   readonly requests: Buffer[] = [];
   closed = false;

@@ -1,4 +1,5 @@
-// Bytes that no kernel sends: they make a value or a NetlinkError, and nothing outside of the datagram is read.
+// Bytes that no kernel sends: they make a value or a NetlinkError, and nothing outside of the
+// datagram is read.
 import fc from "fast-check";
 import t from "tap";
 import { Rtnetlink } from "../../../lib/netlink/client.ts";
@@ -43,7 +44,10 @@ function damaged(
   return Uint8Array.from([...kept, ...tail]);
 }
 
-/** What comes of it: a value, or an error's code. Anything but a NetlinkError is a failure, and so is a number that is none. */
+/**
+ * What comes of it: a value, or an error's code. Anything but a NetlinkError is a failure, and so
+ * is a number that is none.
+ */
 function outcome(run: () => unknown): string {
   try {
     return JSON.stringify(run(), (_, part) => {

@@ -15,7 +15,10 @@ const { requests } = captures[0]!;
 /** The links' indices when the commands ran. */
 const [lo, e1, e0, br1, v1, v0] = [1, 5, 6, 8, 9, 10] as const;
 const up = { flags: linkFlags.up, change: linkFlags.up };
-/** RT_SCOPE_LINK, RT_SCOPE_HOST, RT_SCOPE_NOWHERE: iproute2 says the last one where any scope will do. */
+/**
+ * RT_SCOPE_LINK, RT_SCOPE_HOST, RT_SCOPE_NOWHERE: iproute2 says the last one where any scope will
+ * do.
+ */
 const scopes = { link: 253, host: 254, nowhere: 255 };
 /** RTN_UNICAST, RT_TABLE_MAIN, RTPROT_BOOT. */
 const inet = { family: ipv4, table: 254, protocol: 3, scope: 0, type: 1 };
@@ -30,12 +33,18 @@ interface Case {
   readonly exact: boolean;
 }
 
-/** Down to the last bit, but for NLA_F_NESTED, which iproute2 leaves out where the kernel does not insist. Attributes are in its order. */
+/**
+ * Down to the last bit, but for NLA_F_NESTED, which iproute2 leaves out where the kernel does not
+ * insist. Attributes are in its order.
+ */
 function exactly<T>(verb: Verb, message: Message<T>, body: Body<T>): Case {
   return { verb, message: message as Message<unknown>, body, exact: true };
 }
 
-/** In other bytes: iproute2 ends kinds without a NUL, and names tables and flags in one place if there is room for them. */
+/**
+ * In other bytes: iproute2 ends kinds without a NUL, and names tables and flags in one place if
+ * there is room for them.
+ */
 function alike<T>(verb: Verb, message: Message<T>, body: Body<T>): Case {
   return { ...exactly(verb, message, body), exact: false };
 }
@@ -332,7 +341,9 @@ for (const [command, one] of Object.entries(cases)) {
   });
 }
 
-/** What a request says. Where its header names no table an attribute does, and then it is the same. */
+/**
+ * What a request says. Where its header names no table an attribute does, and then it is the same.
+ */
 function meant(message: Message<unknown>, request: Buffer): unknown {
   return decode(message, request.subarray(16));
 }

@@ -1,4 +1,5 @@
-// The npm package "netlink" as a second implementation: it reads what we write, and we read what it writes.
+// The npm package "netlink" as a second implementation: it reads what we write, and we read what it
+// writes.
 import fc from "fast-check";
 import netlink from "netlink";
 import t from "tap";

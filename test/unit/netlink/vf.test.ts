@@ -1,4 +1,5 @@
-// Virtual functions, as a real kernel tells of igb's, and as `ip` asks for their settings (captures/capture-vfs.py).
+// Virtual functions, as a real kernel tells of igb's, and as `ip` asks for their settings
+// (captures/capture-vfs.py).
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import t from "tap";
@@ -210,7 +211,8 @@ t.test("a list that ends anywhere is EBADMSG, or the whole attributes before", a
 
 t.test("a VF's attribute of a wrong length is EBADMSG", async (t) => {
   const bytes = Buffer.from(payloadOf(full));
-  // IFLA_VF_SPOOFCHK, _RATE and _TRUST of VF 0, and IFLA_VF_VLAN_INFO: their headers, and a length one word less.
+  // IFLA_VF_SPOOFCHK, _RATE and _TRUST of VF 0, and IFLA_VF_VLAN_INFO: their headers, and a length
+  // one word less.
   for (const [header, shorter] of [
     ["0c000400", "08000400"],
     ["10000600", "0c000600"],

@@ -1,4 +1,5 @@
-// Devices given away and taken back, on a model of a node: a device's state is the list of what was done to it.
+// Devices given away and taken back, on a model of a node: a device's state is the list of what was
+// done to it.
 import fc from "fast-check";
 import t from "tap";
 import { failuresOf } from "../../../lib/failures.ts";

@@ -1,9 +1,13 @@
-// A namespace that lives in memory: what the kernel does with each step, as far as a plan can tell, and failures on request.
+// A namespace that lives in memory: what the kernel does with each step, as far as a plan can tell,
+// and failures on request.
 import type { Kernel } from "../../../lib/plan/apply.ts";
 import type { Link, State } from "../../../lib/plan/state.ts";
 import type { Step } from "../../../lib/plan/step.ts";
 
-/** What a step makes of a state. Links that are taken down lose their routes and IPv6 addresses, and ports lose their bridge, as in the kernel. */
+/**
+ * What a step makes of a state. Links that are taken down lose their routes and IPv6 addresses, and
+ * ports lose their bridge, as in the kernel.
+ */
 export function fold(state: State, step: Step): State {
   switch (step.do) {
     case "create": {

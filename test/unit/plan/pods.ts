@@ -1,4 +1,5 @@
-// Pods for tests of plans: as observed from the kernel, with the addresses and routes that a network plugin makes.
+// Pods for tests of plans: as observed from the kernel, with the addresses and routes that a
+// network plugin makes.
 import type { Address, Link, Route, State } from "../../../lib/plan/state.ts";
 
 export function address(text: string, more: object = {}): Address {
@@ -53,7 +54,9 @@ export function link(more: Partial<Link> & Pick<Link, "name">): Link {
 
 export const loopback: Link = link({ name: "lo", index: 1, kind: "", mtu: 65536 });
 
-/** A dual-stack pod, with an on-link route and a default route of each family and a pinned gateway. */
+/**
+ * A dual-stack pod, with an on-link route and a default route of each family and a pinned gateway.
+ */
 export const eth0: Link = link({
   name: "eth0",
   index: 2,

@@ -1,4 +1,5 @@
-// Whatever a call of ADD or DEL ends in, and wherever the process is killed: DEL, or the next ADD and its DEL, put the node back as it was.
+// Whatever a call of ADD or DEL ends in, and wherever the process is killed: DEL, or the next ADD
+// and its DEL, put the node back as it was.
 import t from "tap";
 import { everything, infoPath, PluginOnNode, pf, vf } from "./node.ts";
 

@@ -1,4 +1,5 @@
-// The verbs for people, on a node in memory that is like one with igb's VFs: what is on record, what has vanished, what ADD would do.
+// The verbs for people, on a node in memory that is like one with igb's VFs: what is on record,
+// what has vanished, what ADD would do.
 
 import t from "tap";
 import { faultsOf } from "../../../lib/cni/failure.ts";

@@ -1,4 +1,5 @@
-// The verbs, on a node in memory that is like one with igb's VFs: what they refuse, what they change, what they say.
+// The verbs, on a node in memory that is like one with igb's VFs: what they refuse, what they
+// change, what they say.
 import t, { type Test } from "tap";
 import type { Result } from "../../../lib/cni/results.ts";
 import { everything, infoPath, journal, PluginOnNode, pf, vf, type Wish } from "./node.ts";

@@ -3,7 +3,9 @@ import { readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { execa } from "execa";
 
-/** The files that each file imports by a relative path; all paths are relative to the repository. */
+/**
+ * The files that each file imports by a relative path; all paths are relative to the repository.
+ */
 export type Imports = ReadonlyMap<string, readonly string[]>;
 
 const importing = /(?:from |import\(|^import )"(\.{1,2}\/[^"]+)"/gm;

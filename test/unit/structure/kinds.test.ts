@@ -1,4 +1,5 @@
-// Adds a kind of change to a copy of the sources, and reads from the compiler which places demand a decision.
+// Adds a kind of change to a copy of the sources, and reads from the compiler which places demand a
+// decision.
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +9,10 @@ import t, { type Test } from "tap";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 
-/** The functions whose bodies do not compile after `from` in `file` was replaced by `to`, as `file: function`. */
+/**
+ * The functions whose bodies do not compile after `from` in `file` was replaced by `to`, as `file:
+ * function`.
+ */
 async function undecided(t: Test, file: string, from: string, to: string): Promise<Set<string>> {
   // Not below .tap: the compiler passes over folders whose name begins with a dot.
   const copy = mkdtempSync(join(tmpdir(), "kinds-"));

@@ -4,7 +4,9 @@ import { circles, importedBy, importsOf } from "./imports.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 
-/** From the lowest layer to the highest. A file imports from its own folder or from a lower layer. */
+/**
+ * From the lowest layer to the highest. A file imports from its own folder or from a lower layer.
+ */
 const layers: readonly (readonly string[])[] = [
   ["lib/errno.ts", "lib/failures.ts", "lib/shell.ts"],
   ["lib/net"],

@@ -5,7 +5,10 @@ type Refused = { readonly code: string };
 
 export interface Capture {
   readonly kernel: string;
-  /** The PCI addresses of the physical function eth0, of eth1, of eth0's root port and of eth0's VFs. */
+  /**
+   * The PCI addresses of the physical function eth0, of eth1, of eth0's root port and of eth0's
+   * VFs.
+   */
   readonly pf: string;
   readonly other: string;
   readonly port: string;

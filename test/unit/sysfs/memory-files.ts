@@ -1,4 +1,5 @@
-// A tree of files in memory, with symbolic links that are followed, and the errors that system calls give.
+// A tree of files in memory, with symbolic links that are followed, and the errors that system
+// calls give.
 
 interface Directory {
   readonly kind: "directory";

@@ -1,4 +1,5 @@
-// A node in memory, as a plugin's process sees it: what the host offers of files, locks, namespaces and rtnetlink, over PCI devices that live in memory too.
+// A node in memory, as a plugin's process sees it: what the host offers of files, locks, namespaces
+// and rtnetlink, over PCI devices that live in memory too.
 // A call can be made to fail, and the process to end at any of the calls that change something.
 import { createHash } from "node:crypto";
 import { capture } from "./captures.ts";
@@ -51,7 +52,10 @@ export class MemoryNode implements Calls {
   readonly modules = new Map<string, string>();
   /** Calls that change something, as they were made: `write /sys/…/driver_override vfio-pci`. */
   readonly deeds: string[] = [];
-  /** Called before each of them, with how many there were before it, failed ones included; what it throws is the call's failure. */
+  /**
+   * Called before each of them, with how many there were before it, failed ones included; what it
+   * throws is the call's failure.
+   */
   before: ((deed: string, position: number) => void) | undefined;
   /** Called when the process sleeps: something else goes on meanwhile. */
   meanwhile: (() => void) | undefined;
@@ -77,7 +81,10 @@ export class MemoryNode implements Calls {
     this.#attempts = 0;
   }
 
-  /** Ends the process at the call with this number of those that change something, before it is made. Gives whether it came to that. */
+  /**
+   * Ends the process at the call with this number of those that change something, before it is
+   * made. Gives whether it came to that.
+   */
   killedAt(position: number, work: () => void): boolean {
     this.restart();
     this.before = (_, at) => {
@@ -244,7 +251,10 @@ export class MemoryNode implements Calls {
 
   // ---- for tests
 
-  /** What is to be as before after ADD and DEL: drivers, overrides, links' names, what an administrator set, and files but for the journal. */
+  /**
+   * What is to be as before after ADD and DEL: drivers, overrides, links' names, what an
+   * administrator set, and files but for the journal.
+   */
   snapshot(): object {
     const { files, vfs, links } = this.pci;
     const addresses = files.names("/sys/bus/pci/devices");
@@ -272,7 +282,10 @@ function modeOf(entry: Entry): number {
   return entry.kind === "directory" ? 0o700 : 0o777;
 }
 
-/** The node that was captured: eth0 with three VFs on igbvf, eth2 to eth4, each in an IOMMU group of its own. */
+/**
+ * The node that was captured: eth0 with three VFs on igbvf, eth2 to eth4, each in an IOMMU group of
+ * its own.
+ */
 export function igbNode(): MemoryNode {
   const node = new MemoryNode();
   const { files, vfs, links } = node.pci;

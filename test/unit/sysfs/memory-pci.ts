@@ -1,10 +1,14 @@
-// What the kernel does with writes to PCI's files in sysfs, as the lab's (captures/) does it: overrides, drivers, VFIO's groups, VFs, and the links of network drivers.
+// What the kernel does with writes to PCI's files in sysfs, as the lab's (captures/) does it:
+// overrides, drivers, VFIO's groups, VFs, and the links of network drivers.
 import { hostError, MemoryFiles, parentOf } from "./memory-files.ts";
 
 /** A VF as its PF knows it. */
 export interface VfTable {
   mac: string;
-  /** Whether an administrator set the MAC address: else it is none, or one that the VF's driver picked. */
+  /**
+   * Whether an administrator set the MAC address: else it is none, or one that the VF's driver
+   * picked.
+   */
   isAdministrative: boolean;
   vlan: number;
   qos: number;
@@ -41,7 +45,9 @@ export class MemoryPci {
   readonly vfs = new Map<string, VfTable[]>();
   /** Drivers whose probe fails. */
   readonly failing = new Set<string>();
-  /** Who has a group open; with `device` also a device in it, so that unbinding waits for its end. */
+  /**
+   * Who has a group open; with `device` also a device in it, so that unbinding waits for its end.
+   */
   readonly holders = new Map<string, { readonly pid: number; readonly comm: string; readonly device?: boolean }>();
   /** The addresses of devices that were reset. */
   readonly resets: string[] = [];
@@ -259,7 +265,10 @@ export class MemoryPci {
     this.vfs.get(pf)?.splice(0);
   }
 
-  /** As igb numbers them: the VFs' functions are 128, 130, … after the PF's. Their groups are those that follow. */
+  /**
+   * As igb numbers them: the VFs' functions are 128, 130, … after the PF's. Their groups are those
+   * that follow.
+   */
   #addVf(pf: string, index: number): void {
     const address = `${pf.slice(0, 8)}${(0x10 + (index >> 2)).toString(16)}.${(2 * index) & 7}`;
     const directory = `${parentOf(this.directoryOf(pf))}/${address}`;

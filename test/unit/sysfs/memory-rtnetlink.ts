@@ -1,4 +1,5 @@
-// The rtnetlink of a node in memory: links by name, a PF's VFs and their settings, with igb's answers.
+// The rtnetlink of a node in memory: links by name, a PF's VFs and their settings, with igb's
+// answers.
 import { vfLink } from "../../../lib/netlink/route/vf.ts";
 import { reader, writer } from "../../../lib/netlink/wire.ts";
 import { type MemoryPci, type NetLink, noMac, type VfTable } from "./memory-pci.ts";
@@ -23,7 +24,10 @@ interface Answering {
   readonly isMacForEver: boolean;
 }
 
-/** The kernel's answer to a request. `deed` is told of each that would change something, and may throw. */
+/**
+ * The kernel's answer to a request. `deed` is told of each that would change something, and may
+ * throw.
+ */
 export function answerTo(node: Answering, datagram: Uint8Array, deed: (words: string) => void): Uint8Array {
   const request = Buffer.from(datagram);
   const type = request.readUInt16LE(4);

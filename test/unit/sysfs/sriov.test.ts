@@ -7,7 +7,10 @@ import { igbNode, type MemoryNode } from "./memory-node.ts";
 
 const { pf, other, vfs } = capture;
 
-/** Gives the PF these links, by their names and what `phys_port_name` says; undefined: it has none to say. */
+/**
+ * Gives the PF these links, by their names and what `phys_port_name` says; undefined: it has none
+ * to say.
+ */
 function withLinks(links: Readonly<Record<string, string | undefined>>): MemoryNode {
   const node = igbNode();
   const directory = node.pci.directoryOf(pf);

@@ -1,4 +1,5 @@
-// sriov-vfio killed before each of its changes: nothing of a VF is lost, and nothing of a pod stays at it.
+// sriov-vfio killed before each of its changes: nothing of a VF is lost, and nothing of a pod stays
+// at it.
 import { execa } from "execa";
 import t, { type Test } from "tap";
 import { killedBefore, type Mutation, watch } from "../../../harness/faults.ts";
@@ -90,7 +91,10 @@ t.test("killed in ADD, DEL, ADD and DEL: the DEL that gets through gives the VF 
   });
 });
 
-/** Where the pod is gone another one gets the VF, with what it asks for and nothing else, and the dead one's late DEL does nothing to it. */
+/**
+ * Where the pod is gone another one gets the VF, with what it asks for and nothing else, and the
+ * dead one's late DEL does nothing to it.
+ */
 async function inherit(t: Test): Promise<void> {
   const name = pod.path.split("/").at(-1);
   // Another namespace by the same path is another one.

@@ -1,4 +1,5 @@
-// What diagnose sees of a VF in a pod, and finds where somebody meddles: by an executable that did not give it.
+// What diagnose sees of a VF in a pod, and finds where somebody meddles: by an executable that did
+// not give it.
 import { closeSync, openSync } from "node:fs";
 import { execa } from "execa";
 import t from "tap";

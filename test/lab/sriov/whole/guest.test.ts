@@ -1,4 +1,5 @@
-// A guest with four VFs that sriov-vfio gave it: which MAC addresses its NICs have, whom they reach, and what becomes of the VFs after it.
+// A guest with four VFs that sriov-vfio gave it: which MAC addresses its NICs have, whom they
+// reach, and what becomes of the VFs after it.
 import { readFileSync, writeFileSync } from "node:fs";
 import { execa } from "execa";
 import t from "tap";

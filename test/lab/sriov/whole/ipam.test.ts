@@ -1,4 +1,5 @@
-// sriov-vfio with host-local: an address lasts as long as the attachment, whatever becomes of the pod or the VF.
+// sriov-vfio with host-local: an address lasts as long as the attachment, whatever becomes of the
+// pod or the VF.
 import { rmSync, writeFileSync } from "node:fs";
 import { execa } from "execa";
 import t, { type Test } from "tap";

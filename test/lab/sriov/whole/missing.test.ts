@@ -23,7 +23,9 @@ async function unload(t: Test, module: string): Promise<void> {
   await execa("modprobe", ["--remove", module]);
 }
 
-/** Does something to a PF's link that takes it down for a moment, and waits until it can be used. */
+/**
+ * Does something to a PF's link that takes it down for a moment, and waits until it can be used.
+ */
 async function whileDown(link: string, then: string, name = link): Promise<void> {
   await execa("ip", ["-batch", "-"], {
     input: `link set ${link} down\nlink set ${link} ${then}\nlink set ${name} up\n`,

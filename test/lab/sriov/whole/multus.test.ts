@@ -1,4 +1,5 @@
-// sriov-vfio under Multus, for a VM's pod as KubeVirt makes it: which VF it is told of, and what KubeVirt makes of what Multus then says.
+// sriov-vfio under Multus, for a VM's pod as KubeVirt makes it: which VF it is told of, and what
+// KubeVirt makes of what Multus then says.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { execa } from "execa";
 import t, { type Test } from "tap";
@@ -17,7 +18,10 @@ const nad = "default/sriov-vlan-100";
 const mac = "02:00:00:00:00:10";
 const information = "/var/run/k8s.cni.cncf.io/devinfo";
 
-/** The VM of netconf-examples, with a second VF of the same pool, whose NetworkAttachmentDefinition speaks 1.1.0. */
+/**
+ * The VM of netconf-examples, with a second VF of the same pool, whose NetworkAttachmentDefinition
+ * speaks 1.1.0.
+ */
 const networks: readonly VmNetwork[] = [
   { name: "fast", nad, mac, sriov: true },
   { name: "faster", nad: "default/sriov-newer", sriov: true },
@@ -25,7 +29,10 @@ const networks: readonly VmNetwork[] = [
 let containers = 0;
 const links = networks.map(({ name }) => hashedName(name));
 
-/** A pod to which kubelet has given these VFs; of the first one the device plugin has left its information. `asked` is what kubelet was asked. */
+/**
+ * A pod to which kubelet has given these VFs; of the first one the device plugin has left its
+ * information. `asked` is what kubelet was asked.
+ */
 async function launcherWith(t: Test, vfs: readonly Vf[], all: readonly VmNetwork[], more: readonly KubeObject[] = []) {
   const manifest = launcherPod(all);
   const { name, namespace } = manifest.metadata;
@@ -92,7 +99,8 @@ t.test(
       vfs.map(({ address }, index) => ({
         name: networks[index]!.nad,
         interface: links[index],
-        // The second one's is made of the pod, the network and the interface. Versions before 1.1.0 have no MTU.
+        // The second one's is made of the pod, the network and the interface. Versions before 1.1.0
+        // have no MTU.
         ...(index === 0 ? { mac } : { mac: /^02:/, mtu: 1500 }),
         dns: {},
         "device-info": {

@@ -1,4 +1,5 @@
-// What keeps sriov-vfio from handing a VF to a guest, or taking it from one: it is told what to do, and nothing is changed.
+// What keeps sriov-vfio from handing a VF to a guest, or taking it from one: it is told what to do,
+// and nothing is changed.
 import { execa } from "execa";
 import t from "tap";
 import { driverOf, groupOf, openVfio } from "../../../harness/sriov.ts";

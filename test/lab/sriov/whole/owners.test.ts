@@ -1,4 +1,5 @@
-// Whose a VF is: one attachment's, until its pod is gone, or GC, or until there is no such VF any more.
+// Whose a VF is: one attachment's, until its pod is gone, or GC, or until there is no such VF any
+// more.
 import { writeFileSync } from "node:fs";
 import { execa } from "execa";
 import t from "tap";

@@ -1,4 +1,5 @@
-// Calls of sriov-vfio at the same time: for one VF one after the other, whole, and for several side by side.
+// Calls of sriov-vfio at the same time: for one VF one after the other, whole, and for several side
+// by side.
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import t from "tap";
@@ -10,7 +11,9 @@ const vfs: readonly Vf[] = [...few, ...(await vfsOf(t, "eth1", 4))];
 const before = await statesOf(vfs);
 const [vf, other] = few as unknown as [Vf, Vf];
 
-/** A call that takes its time at each change, so that another one comes in between wherever it can. */
+/**
+ * A call that takes its time at each change, so that another one comes in between wherever it can.
+ */
 const slowly = {
   under: [
     ...["strace", "--quiet=all", "--output=/dev/null", "--trace=sendto,write,renameat,unlinkat"],

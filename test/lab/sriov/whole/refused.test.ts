@@ -1,4 +1,5 @@
-// sriov-vfio refused any of its changes: ADD leaves the VF as it was, and DEL says what is left, until it succeeds.
+// sriov-vfio refused any of its changes: ADD leaves the VF as it was, and DEL says what is left,
+// until it succeeds.
 import t from "tap";
 import { failingAt, failingFrom, type Mutation } from "../../../harness/faults.ts";
 import { atEach, ground, mutationsOf, sampleWhereEmulated } from "../faulty.ts";

@@ -1,4 +1,5 @@
-// sriov-vfio from outside, on real VFs of an emulated igb NIC: what it makes of one, what VFIO says of that, and what is there afterwards.
+// sriov-vfio from outside, on real VFs of an emulated igb NIC: what it makes of one, what VFIO says
+// of that, and what is there afterwards.
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { execa } from "execa";

@@ -1,4 +1,5 @@
-// What sriov-vfio tells in each version of the specification, alone and in a chain, of a VF that is on vfio-pci already.
+// What sriov-vfio tells in each version of the specification, alone and in a chain, of a VF that is
+// on vfio-pci already.
 import t from "tap";
 import { previousResult, versions } from "../../../harness/previous-result.ts";
 import { bindTo } from "../../../harness/sriov.ts";

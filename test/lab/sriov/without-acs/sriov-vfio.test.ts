@@ -1,4 +1,5 @@
-// sriov-vfio where a VF shares its IOMMU group with devices that the node uses: it names them before it changes anything.
+// sriov-vfio where a VF shares its IOMMU group with devices that the node uses: it names them
+// before it changes anything.
 import { writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
 import { bindTo, groupOf, pciPath, type Vf } from "../../../harness/sriov.ts";

@@ -1,4 +1,5 @@
-// Root ports that do not isolate what is behind them: the NIC and its VFs share a group with the port, and VFIO refuses it.
+// Root ports that do not isolate what is behind them: the NIC and its VFs share a group with the
+// port, and VFIO refuses it.
 import t from "tap";
 import { bindTo, createVfs, devicesIn, driverOf, groupOf, openVfio, type Vf } from "../../../harness/sriov.ts";
 

@@ -1,4 +1,5 @@
-// sriov-vfio where VFIO demands allow_unsafe_interrupts: it hands a VF over all the same, since only a hypervisor that opens it finds out.
+// sriov-vfio where VFIO demands allow_unsafe_interrupts: it hands a VF over all the same, since
+// only a hypervisor that opens it finds out.
 import t from "tap";
 import { callPlugin } from "../../../harness/plugin.ts";
 import { allowUnsafeInterrupts, groupOf, openVfio } from "../../../harness/sriov.ts";

@@ -1,4 +1,5 @@
-// An IOMMU that does not remap interrupts: groups are viable, and VFIO gives them no container unless its module is told to.
+// An IOMMU that does not remap interrupts: groups are viable, and VFIO gives them no container
+// unless its module is told to.
 import t from "tap";
 import { allowUnsafeInterrupts, bindTo, createVfs, groupOf, openVfio, type Vf } from "../../../harness/sriov.ts";
 

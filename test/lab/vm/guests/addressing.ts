@@ -1,4 +1,5 @@
-// Gives a guest addresses where nobody serves them: KubeVirt has no IPv6 service for its bridge binding, and none at all for managedTap.
+// Gives a guest addresses where nobody serves them: KubeVirt has no IPv6 service for its bridge
+// binding, and none at all for managedTap.
 import type { VirtualMachine } from "../guest.ts";
 
 /** An address and the default route by a gateway. */
@@ -8,7 +9,10 @@ export async function configure(guest: VirtualMachine, address: string, gateway:
   await guest.run(`ip ${family} route add default via ${gateway} dev eth0`);
 }
 
-/** `ip address add`. With IPv6, resolves when duplicate address detection is over, and throws where it found somebody: `… duplicate address fd00::1 used by …`. */
+/**
+ * `ip address add`. With IPv6, resolves when duplicate address detection is over, and throws where
+ * it found somebody: `… duplicate address fd00::1 used by …`.
+ */
 export async function assign(guest: VirtualMachine, address: string): Promise<void> {
   await guest.run(`ip link set eth0 up; ip address add ${address} dev eth0 || exit
     while ip -6 address show dev eth0 | grep -q tentative; do

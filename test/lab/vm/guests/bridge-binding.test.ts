@@ -1,4 +1,5 @@
-// Real guests behind bridge-binding: two VMs of one node, one with a single queue on its pod's primary network, one with four on a secondary one.
+// Real guests behind bridge-binding: two VMs of one node, one with a single queue on its pod's
+// primary network, one with four on a secondary one.
 import t from "tap";
 import { type Attachment, newDataDir } from "../../../harness/attachment.ts";
 import { links, writeSysctls } from "../../../harness/ip.ts";
@@ -177,7 +178,10 @@ t.test("two guests", async (t) => {
   });
 });
 
-/** How many interrupts each of a guest's four transmit queues has, one for what it sent, while a command of its runs. */
+/**
+ * How many interrupts each of a guest's four transmit queues has, one for what it sent, while a
+ * command of its runs.
+ */
 async function transmitted(machine: VirtualMachine, command: string): Promise<number[]> {
   const shown = await machine.run(`cat /proc/interrupts; ${command} >/dev/null; cat /proc/interrupts`);
   return [0, 1, 2, 3].map((queue) => {

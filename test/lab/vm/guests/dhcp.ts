@@ -1,4 +1,5 @@
-// The DHCP server that KubeVirt has in a pod whose guest is to be given the pod's address: busybox's in its place.
+// The DHCP server that KubeVirt has in a pod whose guest is to be given the pod's address:
+// busybox's in its place.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

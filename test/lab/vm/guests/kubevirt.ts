@@ -1,4 +1,5 @@
-// What virt-handler makes of a pod for `domainAttachmentType: managedTap`, on top of a bridge that is there, and its way back.
+// What virt-handler makes of a pod for `domainAttachmentType: managedTap`, on top of a bridge that
+// is there, and its way back.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,16 +15,24 @@ export interface ManagedTapOptions {
   readonly bridge: string;
   readonly nic: string;
   readonly tap: string;
-  /** What takes the pod link's place: KubeVirt's is a `dummy`, a `bridge` without ports does where the kernel has none. */
+  /**
+   * What takes the pod link's place: KubeVirt's is a `dummy`, a `bridge` without ports does where
+   * the kernel has none.
+   */
   readonly placeholder: "dummy" | "bridge";
 }
 
-/** What to call to have all of it taken back: the pod link is then as it was, and the bridge has no ports. */
+/**
+ * What to call to have all of it taken back: the pod link is then as it was, and the bridge has no
+ * ports.
+ */
 export type TakeBack = () => Promise<void>;
 
 /**
- * Does what virt-handler does, link by link and in its order (managedTapSpec of setup/netpod/netpod.go, setupInterface of driver/nmstate/spec.go). Left
- * out is that it has the bridge compute checksums itself, which matters to what the pod itself sends. Throws where the bridge is missing.
+ * Does what virt-handler does, link by link and in its order (managedTapSpec of
+ * setup/netpod/netpod.go, setupInterface of driver/nmstate/spec.go). Left
+ * out is that it has the bridge compute checksums itself, which matters to what the pod itself
+ * sends. Throws where the bridge is missing.
  */
 export async function manageTap(scope: Scope, options: ManagedTapOptions): Promise<TakeBack> {
   const { namespace, podLink, bridge, nic, tap, placeholder } = options;
@@ -73,7 +82,10 @@ export async function manageTap(scope: Scope, options: ManagedTapOptions): Promi
   };
 }
 
-/** A link's addresses, and the routes of its namespace, as `ip` saves them: every attribute of theirs. */
+/**
+ * A link's addresses, and the routes of its namespace, as `ip` saves them: every attribute of
+ * theirs.
+ */
 async function saved(scope: Scope, namespace: Namespace, link: string): Promise<{ restore: () => Promise<void> }> {
   const directory = await mkdtemp(join(tmpdir(), "saved-"));
   scope.teardown(() => rm(directory, { recursive: true }));

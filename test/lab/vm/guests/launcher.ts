@@ -1,4 +1,5 @@
-// Starts a guest in a pod as virt-launcher does: all that it is told of the NIC, it reads off the pod's links.
+// Starts a guest in a pod as virt-launcher does: all that it is told of the NIC, it reads off the
+// pod's links.
 import { links } from "../../../harness/ip.ts";
 import type { Namespace } from "../../../harness/namespaces.ts";
 import type { Scope } from "../../../harness/scope.ts";
@@ -7,7 +8,10 @@ import { startVirtualMachine, type VirtualMachine } from "../guest.ts";
 export interface LaunchOptions {
   /** The pod's. */
   readonly namespace: Namespace;
-  /** The link that has the MAC address and the MTU that the guest is to have (KubeVirt, domainspec/generators.go). */
+  /**
+   * The link that has the MAC address and the MTU that the guest is to have (KubeVirt,
+   * domainspec/generators.go).
+   */
   readonly podLink: string;
   readonly tap: string;
   readonly queues?: number;

@@ -1,4 +1,5 @@
-// A real guest on a tap that KubeVirt made, on a bridge that bridge-binding prepared for it. Runs in the machine, too (inside.test.ts), whose kernel has dummies.
+// A real guest on a tap that KubeVirt made, on a bridge that bridge-binding prepared for it. Runs
+// in the machine, too (inside.test.ts), whose kernel has dummies.
 import t from "tap";
 import { ipShow, links } from "../../../harness/ip.ts";
 import { removeNamespaces } from "../../../harness/namespaces.ts";

@@ -32,8 +32,10 @@ export class Outsider {
   }
 
   /**
-   * For each address the MAC addresses, sorted, by which it is answered for within 1.2 s: asked three times as duplicate address detection asks,
-   * which has no address yet (RFC 5227, 2.1.1; RFC 4862, 5.4), and as a neighbour does. Those that frames come from count, and those that they tell.
+   * For each address the MAC addresses, sorted, by which it is answered for within 1.2 s: asked
+   * three times as duplicate address detection asks,
+   * which has no address yet (RFC 5227, 2.1.1; RFC 4862, 5.4), and as a neighbour does. Those that
+   * frames come from count, and those that they tell.
    */
   async answerers(targets: readonly Ip[]): Promise<Mac[][]> {
     const first = this.#guest.heard.length;

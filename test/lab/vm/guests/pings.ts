@@ -10,12 +10,18 @@ export async function pings(from: Namespace, target: string): Promise<boolean> {
   return (await execa(file, args, { reject: false })).exitCode === 0;
 }
 
-/** A guest's command that succeeds if a ping comes back within 10 s, or as many as told; `size` is the data's length. */
+/**
+ * A guest's command that succeeds if a ping comes back within 10 s, or as many as told; `size` is
+ * the data's length.
+ */
 export function ping(target: string, { seconds = 10, size = 56 } = {}): string {
   return `ping -c 1 -W ${seconds} -s ${size} ${target}`;
 }
 
-/** Sees to it that a guest's pings come back: whole as long as they fit into the MTU, in two fragments where they have one byte more. */
+/**
+ * Sees to it that a guest's pings come back: whole as long as they fit into the MTU, in two
+ * fragments where they have one byte more.
+ */
 export async function reaches(
   t: Test,
   guest: VirtualMachine,

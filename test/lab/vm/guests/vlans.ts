@@ -1,4 +1,5 @@
-// A real guest behind a bridge that filters VLANs. Runs in the machine alone (inside.test.ts), because not every kernel has such bridges.
+// A real guest behind a bridge that filters VLANs. Runs in the machine alone (inside.test.ts),
+// because not every kernel has such bridges.
 import { execa } from "execa";
 import t from "tap";
 import { ip } from "../../../harness/ip.ts";
@@ -9,7 +10,10 @@ import { bindingOf } from "../../../system/netns/bridge-binding/binding.ts";
 import { launch } from "./launcher.ts";
 import { ping, pings } from "./pings.ts";
 
-/** The guest's without a tag, with one, and one that it is not to see. The network's own untagged frames are "VLAN 0". */
+/**
+ * The guest's without a tag, with one, and one that it is not to see. The network's own untagged
+ * frames are "VLAN 0".
+ */
 const untagged = 100;
 const tagged = [7, 250];
 const foreign = 8;
@@ -46,7 +50,9 @@ t.test("a guest with a VLAN of its own and a trunk", async (t) => {
       ip link set eth0.$vlan up
     done`);
 
-  /** Those of all VLANs in which a guest's ping comes back, and those in which the network's does. */
+  /**
+   * Those of all VLANs in which a guest's ping comes back, and those in which the network's does.
+   */
   const reached = async (): Promise<{ outwards: number[]; inwards: number[] }> => {
     const found: { outwards: number[]; inwards: number[] } = { outwards: [], inwards: [] };
     for (const vlan of [0, ...vlans]) {

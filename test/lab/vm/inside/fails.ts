@@ -1,4 +1,5 @@
-// A test that fails inside the machine, and whose teardown leaves nothing of what it made: machine.test.ts looks for what is known of it all the same.
+// A test that fails inside the machine, and whose teardown leaves nothing of what it made:
+// machine.test.ts looks for what is known of it all the same.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import t from "tap";

@@ -1,4 +1,5 @@
-// Comes before a test that runs in the machine: at a test's first failed assertion, before its teardown takes all away, the machine writes down what it looks like.
+// Comes before a test that runs in the machine: at a test's first failed assertion, before its
+// teardown takes all away, the machine writes down what it looks like.
 import { spawnSync } from "node:child_process";
 import type { EventEmitter } from "node:events";
 import { basename } from "node:path";
@@ -25,7 +26,8 @@ watch(t);
 function watch(test: Base): void {
   if (!(test instanceof TestBase)) return;
   test.on("subtestAdd", watch);
-  // At once, before the result is written; "assert" comes when the parser has seen the line that follows.
+  // At once, before the result is written; "assert" comes when the parser has seen the line that
+  // follows.
   const emitter: EventEmitter = test;
   emitter.on("res", ({ ok, extra }: Result) => {
     if (!ok && !extra.skip && !extra.todo) testify(test);

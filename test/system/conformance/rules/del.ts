@@ -1,4 +1,5 @@
-// DEL: succeeds again and again, whatever has become of the pod and of the configuration, and fails in words that get it called again.
+// DEL: succeeds again and again, whatever has become of the pod and of the configuration, and fails
+// in words that get it called again.
 import { readFileSync, writeFileSync } from "node:fs";
 import { execa } from "execa";
 import { signalledDuring, watch } from "../../../harness/faults.ts";

@@ -1,4 +1,5 @@
-// Delegating to an IPAM plugin: it is found on CNI_PATH, gets all that we got, and is undone where ADD fails.
+// Delegating to an IPAM plugin: it is found on CNI_PATH, gets all that we got, and is undone where
+// ADD fails.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { blockedDataDir } from "../../../harness/attachment.ts";
 import { type IpamPlugin, ipamPlugin, leased, leaseKeeper } from "../lease-keeper.ts";
@@ -15,7 +16,9 @@ const logOf = (directory: string): string =>
 
 const failing = 'printf \'{"cniVersion":"1.1.0","code":123,"msg":"%s failed","details":"why"}\' $CNI_COMMAND; exit 1';
 
-/** ADDs of an IPAM plugin that are of no use, and whether it was run: then its DEL has to follow. */
+/**
+ * ADDs of an IPAM plugin that are of no use, and whether it was run: then its DEL has to follow.
+ */
 const useless: readonly (readonly [what: string, lines: readonly string[], says: RegExp])[] = [
   ["nonsense", ["echo hello"], /gave no result that can be read/],
   ["nothing", [], /gave no result that can be read/],
@@ -63,7 +66,8 @@ export const delegation: readonly Rule[] = [
     check: async ({ t, run, subject }) => {
       const directory = t.testdir({});
       const refusing = callOf(ipamPlugin(directory, "refusing", `echo $CNI_COMMAND >>${directory}/log`, failing));
-      // What the plugin has to say of itself comes first, and it has something where there is nothing to attach to.
+      // What the plugin has to say of itself comes first, and it has something where there is
+      // nothing to attach to.
       const verbs = subject.attaches && !subject.records ? ["DEL", "CHECK", "GC", "STATUS"] : ["DEL", "GC"];
       for (const verb of verbs) {
         const changes = { ...refusing, netconf: { ...refusing.netconf, prevResult: { cniVersion: "1.1.0" } } };

@@ -1,4 +1,5 @@
-// GC: removes this network's attachments that are not valid any more, and never one without being told.
+// GC: removes this network's attachments that are not valid any more, and never one without being
+// told.
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Netconf } from "../../../harness/attachment.ts";
 import { removeNamespaces } from "../../../harness/namespaces.ts";
@@ -11,7 +12,10 @@ const other = { netconf: { name: "other" } };
 const valid = (...grounds: readonly Ground[]): Netconf[] =>
   grounds.map(({ call }) => ({ containerID: call.containerId, ifname: call.ifname }));
 
-/** Attaches this ground and two more with one journal, the last one by a network of another name, and takes them away again. */
+/**
+ * Attaches this ground and two more with one journal, the last one by a network of another name,
+ * and takes them away again.
+ */
 async function three(
   { t, ground, another, run, succeeds, isAsBefore }: Trial,
   work: (all: readonly Attached[], gc: Collect) => Promise<void>,

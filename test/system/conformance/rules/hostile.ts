@@ -1,11 +1,15 @@
-// Input by somebody who means no good, or whose memory is broken: taken or refused, never obeyed beyond what it is.
+// Input by somebody who means no good, or whose memory is broken: taken or refused, never obeyed
+// beyond what it is.
 import { statSync, writeFileSync } from "node:fs";
 import { sorted } from "../../../harness/previous-result.ts";
 import type { Rule } from "../rule.ts";
 import { filesBelow } from "../subject.ts";
 import type { Changes } from "../trial.ts";
 
-/** A configuration's text with more at its beginning: keys that are there twice are possible so, and what JSON.stringify would not write. */
+/**
+ * A configuration's text with more at its beginning: keys that are there twice are possible so, and
+ * what JSON.stringify would not write.
+ */
 const prefixed = (netconf: object, text: string): string => JSON.stringify(netconf).replace("{", `{${text},`);
 const suffixed = (netconf: object, text: string): string => JSON.stringify(netconf).replace(/\}$/, `,${text}}`);
 const nested = (levels: number, open = '{"a":', close = "}"): string =>

@@ -1,4 +1,5 @@
-// The log: a line on standard error, and in a file if asked, that harms nothing and gives nothing away.
+// The log: a line on standard error, and in a file if asked, that harms nothing and gives nothing
+// away.
 import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";

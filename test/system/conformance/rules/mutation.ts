@@ -6,7 +6,10 @@ import type { Rule } from "../rule.ts";
 import { settledState } from "../settled.ts";
 import { invoke, type Trial } from "../trial.ts";
 
-/** Variables of the environment: FUZZ_RUNS is how many calls of each subject are tried, FUZZ_SEED and FUZZ_PATH repeat what fast-check said of a failure. */
+/**
+ * Variables of the environment: FUZZ_RUNS is how many calls of each subject are tried, FUZZ_SEED
+ * and FUZZ_PATH repeat what fast-check said of a failure.
+ */
 const { FUZZ_RUNS, FUZZ_SEED, FUZZ_PATH } = process.env;
 const runs = Number(FUZZ_RUNS ?? (emulated ? 25 : 100));
 const parameters: fc.Parameters<[Mutant]> = {
@@ -23,7 +26,10 @@ async function holds({ t }: Trial, property: fc.IAsyncProperty<[Mutant]>, share:
   t.notOk(failed, "it holds for every call", { counterexample, why: `${(errorInstance as Error | null)?.message}` });
 }
 
-/** Sees that a property of a call holds, after which the pod is not attached whatever became of it: or the calls that follow would fail for that. */
+/**
+ * Sees that a property of a call holds, after which the pod is not attached whatever became of it:
+ * or the calls that follow would fail for that.
+ */
 function property(trial: Trial, verbs: readonly string[], check: (one: Mutant) => Promise<void>) {
   return fc.asyncProperty(mutant(...verbs), async (one) => {
     try {

@@ -1,4 +1,5 @@
-// Standard output and the exit status: one document, written last, and nothing left of an ADD whose result nobody got.
+// Standard output and the exit status: one document, written last, and nothing left of an ADD whose
+// result nobody got.
 import { callPlugin } from "../../../harness/plugin.ts";
 import type { Rule } from "../rule.ts";
 

@@ -7,7 +7,10 @@ import { emulated } from "../emulation.ts";
 import { faultsOfResult } from "../results.ts";
 import type { Rule } from "../rule.ts";
 
-/** Where an earlier plugin's result is not in a later one's as it was: a key that is gone or changed, a list that does not begin as it did. */
+/**
+ * Where an earlier plugin's result is not in a later one's as it was: a key that is gone or
+ * changed, a list that does not begin as it did.
+ */
 function lost(earlier: unknown, later: unknown, path = "prevResult"): string[] {
   if (Array.isArray(earlier) && Array.isArray(later))
     return earlier.flatMap((one, position) => lost(one, later[position], `${path}[${position}]`));

@@ -1,4 +1,5 @@
-// What runtimes add to a configuration and to the environment: tolerated where it is not for us, and taken in the order that is agreed on where it is.
+// What runtimes add to a configuration and to the environment: tolerated where it is not for us,
+// and taken in the order that is agreed on where it is.
 import type { Netconf } from "../../../harness/attachment.ts";
 import type { Rule } from "../rule.ts";
 import type { Changes, Trial } from "../trial.ts";

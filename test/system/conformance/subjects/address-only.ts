@@ -1,4 +1,5 @@
-// address-only, the example that engineers copy: reports what the IPAM plugin gives, and keeps nothing itself.
+// address-only, the example that engineers copy: reports what the IPAM plugin gives, and keeps
+// nothing itself.
 import { mkdtempSync, rmSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import { tmpdir } from "node:os";

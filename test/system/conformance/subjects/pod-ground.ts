@@ -1,4 +1,5 @@
-// The ground of the plugins that bind what a pod has: a pod on a network of Debian's bridge, with both families.
+// The ground of the plugins that bind what a pod has: a pod on a network of Debian's bridge, with
+// both families.
 import { dirname } from "node:path";
 import { attachmentOf } from "../../../harness/attachment.ts";
 import { createPod, type Pod } from "../../../harness/pod.ts";

@@ -1,4 +1,5 @@
-// sriov-vfio: on VFs of the lab's NIC, and without any, where only what comes before the VF can be tried.
+// sriov-vfio: on VFs of the lab's NIC, and without any, where only what comes before the VF can be
+// tried.
 import { readdirSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { execa } from "execa";
@@ -47,7 +48,10 @@ export const sriovVfioAlone: Subject = {
   },
 };
 
-/** On VFs of `pf` that are on vfio-pci already, which spares every ADD the binding. There are three, one for each ground that is in use at a time. */
+/**
+ * On VFs of `pf` that are on vfio-pci already, which spares every ADD the binding. There are three,
+ * one for each ground that is in use at a time.
+ */
 export async function sriovVfioOn(scope: Scope, pf: string): Promise<Subject> {
   const vfs = await vfsOf(scope, pf, 3, { probe: false });
   for (const { address } of vfs) bindTo(address, "vfio-pci");
@@ -81,7 +85,8 @@ async function groundOn(
     namespace,
     directory,
     state: async () => [...(await stateOfVf()), ...fileLines(directory), ...fileLines(dirname(info))],
-    // Its namespace stays empty; what the node has is seen by the names of its links, which costs nothing where it is emulated.
+    // Its namespace stays empty; what the node has is seen by the names of its links, which costs
+    // nothing where it is emulated.
     surroundings: async () => readdirSync("/sys/class/net/").sort(),
     // The network is another plugin's, of which only these are asked.
     previousResult: (version) => previousResult(version, { mac: "02:00:00:00:00:01" }, { namespace }),

@@ -1,4 +1,5 @@
-// What a netconf's author may not reach: the node's files, its drivers, and its own network namespace.
+// What a netconf's author may not reach: the node's files, its drivers, and its own network
+// namespace.
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

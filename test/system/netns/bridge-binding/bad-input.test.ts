@@ -20,7 +20,10 @@ interface Refusal {
   readonly msg: RegExp;
 }
 
-/** Adds, and sees that the answer is right, the pod as it was, and nothing recorded but what was there before. */
+/**
+ * Adds, and sees that the answer is right, the pod as it was, and nothing recorded but what was
+ * there before.
+ */
 async function refuses(
   t: Test,
   { network, commands = [], netconf = {}, prepare, code, msg }: Refusal,

@@ -43,7 +43,10 @@ async function mutationsOf(t: Test): Promise<{ add: Mutation[]; del: Mutation[] 
   return { add, del };
 }
 
-/** Goes through the points, or a sample of them, each time with a pod that is whole: after a failure with a new one. */
+/**
+ * Goes through the points, or a sample of them, each time with a pod that is whole: after a failure
+ * with a new one.
+ */
 async function atEach(
   t: Test,
   points: readonly Mutation[],
@@ -141,7 +144,10 @@ t.test("a pod that was changed by a killed ADD of another attachment is healed b
   t.equal(await readSysctl(rich.pod.namespace, "net/ipv4/conf/all/arp_ignore"), "0");
 });
 
-/** What does not depend on numbers that the kernel gives to links, and is not still under way: IPv6's own routes, groups that are left. */
+/**
+ * What does not depend on numbers that the kernel gives to links, and is not still under way:
+ * IPv6's own routes, groups that are left.
+ */
 function lasting(lines: Snapshot): Snapshot {
   const passing = [
     / (ifindex|link_index|group|.*bridge_id|.*designated|.*port_(id|no)) /,

@@ -1,4 +1,5 @@
-// What diagnose finds on kernels that have VLAN filtering and dummies: here, because this directory's tests run in the lab too (test/lab/vm/README.md).
+// What diagnose finds on kernels that have VLAN filtering and dummies: here, because this
+// directory's tests run in the lab too (test/lab/vm/README.md).
 import { execa } from "execa";
 import t from "tap";
 import { within } from "../../../harness/namespaces.ts";

@@ -1,4 +1,5 @@
-// What this machine's kernel has of what not every kernel has: tests of the rest are skipped, and say so.
+// What this machine's kernel has of what not every kernel has: tests of the rest are skipped, and
+// say so.
 import { ip } from "../../../harness/ip.ts";
 import { createNamespace } from "../../../harness/namespaces.ts";
 import { type Scope, withScope } from "../../../harness/scope.ts";

@@ -7,7 +7,10 @@ export interface ForwardingEntry {
   readonly mac: string;
   /** The port. */
   readonly ifname: string;
-  /** `permanent` for the ports' own addresses, `static` for what was told; absent for what was learnt. */
+  /**
+   * `permanent` for the ports' own addresses, `static` for what was told; absent for what was
+   * learnt.
+   */
   readonly state?: string;
 }
 

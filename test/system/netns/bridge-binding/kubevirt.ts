@@ -4,7 +4,10 @@ import type { Namespace } from "../../../harness/namespaces.ts";
 import type { Network } from "../../../harness/pod.ts";
 import { missing } from "./features.ts";
 
-/** Hangs NIC and tap on the bridge k6t-eth0 that is there, as virt-handler does with managedTap (setup/netpod). */
+/**
+ * Hangs NIC and tap on the bridge k6t-eth0 that is there, as virt-handler does with managedTap
+ * (setup/netpod).
+ */
 export async function asKubevirtDoes(
   namespace: Namespace,
   { mac, addresses }: Pick<Network, "mac" | "addresses">,

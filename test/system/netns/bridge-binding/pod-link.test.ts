@@ -5,7 +5,10 @@ import { ip, links } from "../../../harness/ip.ts";
 import { createPod, type Pod } from "../../../harness/pod.ts";
 import { bindingOf, blue } from "./binding.ts";
 
-/** The links that the pod has once the binding has been added; DEL follows, and must leave those that were there. */
+/**
+ * The links that the pod has once the binding has been added; DEL follows, and must leave those
+ * that were there.
+ */
 async function linksWith(
   scope: Parameters<typeof bindingOf>[0],
   pod: Pod,

@@ -14,10 +14,12 @@ const links: Record<string, Case> = {
     commands: ["link set eth0 down", "address add 10.3.0.2/24 dev eth0", "address add fd00:3::2/64 dev eth0"],
   },
   "one that is down, whose IPv6 addresses stay": {
-    // Without duplicate address detection the kernel tells such addresses from new ones, which nobody else can.
+    // Without duplicate address detection the kernel tells such addresses from new ones, which
+    // nobody else can.
     sysctls: { "net/ipv6/conf/default/accept_dad": "1", "net/ipv6/conf/eth0/keep_addr_on_down": "1" },
     commands: ["link set eth0 down"],
-    // The kernel leaves this group when the link goes down, and joins it again for an address that comes later.
+    // The kernel leaves this group when the link goes down, and joins it again for an address that
+    // comes later.
     except: /^[-+] fdb .* mac=33:33:ff:00:00:02 /,
   },
   "one with a MAC and an MTU of its own": { network: pair([v4], [], { mac: "02:00:00:00:00:77", mtu: 9000 }) },

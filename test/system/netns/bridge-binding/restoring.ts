@@ -49,7 +49,8 @@ async function leftOver(
   await writeSysctls(pod.namespace, Object.fromEntries(given.filter(isDefault)));
   await pod.attach(network);
   await writeSysctls(pod.namespace, Object.fromEntries(given.filter((one) => !isDefault(one))));
-  // An address that is still tentative cannot be a route's source; the kernel makes the route to an IPv6 peer later still.
+  // An address that is still tentative cannot be a route's source; the kernel makes the route to an
+  // IPv6 peer later still.
   await steady(pod);
   await ip(pod.namespace, ...commands);
   if (onNode.length > 0) {

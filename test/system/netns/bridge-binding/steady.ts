@@ -4,8 +4,10 @@ import type { Pod } from "../../../harness/pod.ts";
 import { differences, type Snapshot, snapshot } from "../../../harness/snapshot.ts";
 
 /**
- * Takes a snapshot as soon as there have been two that are the same, 100 ms apart: on a link without a carrier, such as the placeholder, the kernel
- * finishes with an IPv6 address some time after it was assigned (addrconf_dad_work), and shows no sign of being busy with it.
+ * Takes a snapshot as soon as there have been two that are the same, 100 ms apart: on a link
+ * without a carrier, such as the placeholder, the kernel
+ * finishes with an IPv6 address some time after it was assigned (addrconf_dad_work), and shows no
+ * sign of being busy with it.
  */
 export async function steady({ namespace }: Pod): Promise<Snapshot> {
   for (let last = await snapshot(namespace); ; ) {

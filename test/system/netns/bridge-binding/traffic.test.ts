@@ -10,7 +10,10 @@ import { createPod, type Network, type NetworkOptions, type Pod } from "../../..
 import type { Scope } from "../../../harness/scope.ts";
 import { bindingOf } from "./binding.ts";
 
-/** A pod on one network, bound, its guest with the pod's addresses running unless it is to be silent. */
+/**
+ * A pod on one network, bound, its guest with the pod's addresses running unless it is to be
+ * silent.
+ */
 async function running(
   t: Scope,
   attach: NetworkOptions,
@@ -132,7 +135,8 @@ t.test("nothing that the plumbing says of itself reaches guest or network: it is
   const { address: mac } = shown.get("eth0")!;
   const first = outside.heard.length;
   const guest = await startGuest(t, { namespace: pod.namespace, tap: "tap0", mac, ips: ["10.1.0.2"] });
-  // Router solicitations and multicast reports come within 4 s of a link's coming up (RFC 4861, 6.3.7; RFC 3810, 9.1).
+  // Router solicitations and multicast reports come within 4 s of a link's coming up (RFC 4861,
+  // 6.3.7; RFC 3810, 9.1).
   await sleep(4000);
   t.ok(await guest.ping("10.1.0.99"), "two guests reach each other");
   const sources = [guest.heard, outside.heard.slice(first)].map(

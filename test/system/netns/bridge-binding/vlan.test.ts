@@ -49,7 +49,10 @@ async function bound(t: Scope, netconf: Netconf, vlans: readonly number[]) {
   return { pod, binding };
 }
 
-/** The VLANs, of those given and 0 for none, in which the guest reaches the network, if it tags its frames with `tag`. */
+/**
+ * The VLANs, of those given and 0 for none, in which the guest reaches the network, if it tags its
+ * frames with `tag`.
+ */
 async function reached(t: Scope, pod: Pod, vlans: readonly number[], tag?: number): Promise<number[]> {
   const found: number[] = [];
   for (const vlan of [0, ...vlans]) {

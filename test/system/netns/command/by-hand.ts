@@ -1,4 +1,5 @@
-// Verbs for people, run as an operator runs them: by the command line, without a runtime's environment.
+// Verbs for people, run as an operator runs them: by the command line, without a runtime's
+// environment.
 import { execa } from "execa";
 import { type Namespace, within } from "../../../harness/namespaces.ts";
 import { dist } from "../../../harness/plugin.ts";

@@ -104,7 +104,8 @@ t.test(
       );
     const other = broken.told.attachments.find(({ containerId }) => containerId === healthy.containerId)!;
     t.equal(other.condition, "healthy");
-    // The operator does what it says; a port that was out of its bridge has lost what is set once it is in there again.
+    // The operator does what it says; a port that was out of its bridge has lost what is set once
+    // it is in there again.
     for (let round = 0; round < 2; round++) {
       const { told } = await check("bridge-binding", dataDir, pod.containerId);
       for (const { hint } of told.attachments[0]!.findings) {

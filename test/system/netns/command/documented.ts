@@ -60,7 +60,10 @@ export async function rerun(scope: Scope, page: string): Promise<string> {
   return parts.join("");
 }
 
-/** The page without what differs from one node and run to the next: numbers and addresses by chance, and which kind of link the kernel has for a placeholder. */
+/**
+ * The page without what differs from one node and run to the next: numbers and addresses by chance,
+ * and which kind of link the kernel has for a placeholder.
+ */
 export function lasting(page: string): string {
   return (
     page

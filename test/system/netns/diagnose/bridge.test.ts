@@ -1,4 +1,5 @@
-// Pods that bridge-binding wired, healthy and broken in every way that ip, bridge and sysctl can break them: what is found, by its code and its subject.
+// Pods that bridge-binding wired, healthy and broken in every way that ip, bridge and sysctl can
+// break them: what is found, by its code and its subject.
 import { once } from "node:events";
 import { readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { execa } from "execa";

@@ -1,4 +1,5 @@
-// The example plugin as an executable, with Debian's host-local. What is so with any IPAM plugin is in test/system/conformance.
+// The example plugin as an executable, with Debian's host-local. What is so with any IPAM plugin is
+// in test/system/conformance.
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,5 @@
-// The plugin that docs/writing-a-plugin.md makes, taken from the page, built, and run as the page runs it.
+// The plugin that docs/writing-a-plugin.md makes, taken from the page, built, and run as the page
+// runs it.
 import { mkdir, mkdtemp, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";

@@ -47,7 +47,10 @@ t.test(
   },
 );
 
-/** What tuning sets before us in the same list, what is there after our ADD, and after the DEL of both: tuning takes nothing back. */
+/**
+ * What tuning sets before us in the same list, what is there after our ADD, and after the DEL of
+ * both: tuning takes nothing back.
+ */
 const tunings: Record<string, { set: Record<string, string>; made: Rights; left: Rights }> = {
   "wider than needed": {
     set: { [portStart]: "0", [groupRange]: "0 2147483647" },

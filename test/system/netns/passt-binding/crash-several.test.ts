@@ -7,7 +7,10 @@ import { orders, passtsOf } from "./several.ts";
 
 const done = { status: 0, stdout: "" };
 
-/** Two networks, of which the one asks for more ports and the other for more groups, so that each has something to change after the other. */
+/**
+ * Two networks, of which the one asks for more ports and the other for more groups, so that each
+ * has something to change after the other.
+ */
 const wishes = [{ unprivilegedPortStart: 80, pingGroupRange: [100, 200] }, { unprivilegedPortStart: 0 }] as const;
 const both = ["0", "100 200"];
 

@@ -16,7 +16,10 @@ import { open, passtOf, type Rights, rightsIn, setRights } from "./rights.ts";
 
 const done = { status: 0, stdout: "" };
 const killed = { signal: "SIGKILL" };
-/** What the pod has before: something of its own, so that what comes back is not what a new namespace has anyway. */
+/**
+ * What the pod has before: something of its own, so that what comes back is not what a new
+ * namespace has anyway.
+ */
 const found: Rights = ["500", "90 95"];
 const made: Rights = ["0", "90 107"];
 
@@ -26,7 +29,10 @@ async function ownPod(t: Scope): Promise<Pod> {
   return pod;
 }
 
-/** The calls by which ADD and DEL change something, in order; ADD's with those that make the journal's directories, as on a node that has none. */
+/**
+ * The calls by which ADD and DEL change something, in order; ADD's with those that make the
+ * journal's directories, as on a node that has none.
+ */
 async function mutationsOf(t: Test): Promise<{ add: Mutation[]; del: Mutation[] }> {
   const passt = await passtOf(t, await ownPod(t));
   const watched = async (verb: string): Promise<Mutation[]> => {
@@ -37,7 +43,10 @@ async function mutationsOf(t: Test): Promise<{ add: Mutation[]; del: Mutation[] 
   return { add: await watched("ADD"), del: await watched("DEL") };
 }
 
-/** Goes through the points, or a sample of them, each with a new journal; afterwards the pod must be as before, and nothing recorded. */
+/**
+ * Goes through the points, or a sample of them, each with a new journal; afterwards the pod must be
+ * as before, and nothing recorded.
+ */
 async function atEach(
   t: Test,
   points: readonly Mutation[],
@@ -127,7 +136,10 @@ t.test("killed in ADD, and in the DEL and ADD after that: the DEL that gets thro
   });
 });
 
-/** Whether the point fails with the errno: on a read-only file system what is not there need not be removed. */
+/**
+ * Whether the point fails with the errno: on a read-only file system what is not there need not be
+ * removed.
+ */
 const counts =
   (errno: string) =>
   (point: Mutation): boolean =>

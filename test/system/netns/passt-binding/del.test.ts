@@ -84,7 +84,8 @@ t.test("DEL of a configuration with nothing but a name and a type undoes ADD, wi
 
 t.test("DEL of one part that the kernel refuses gives back the other, says so, and succeeds later", async (t) => {
   const { pod, passt, before } = await prepared(t);
-  // The kernel keeps its own choice of ports above those that need a capability (ipv4_privileged_ports).
+  // The kernel keeps its own choice of ports above those that need a capability
+  // (ipv4_privileged_ports).
   await writeSysctls(pod.namespace, { "net/ipv4/ip_local_port_range": "500 60999" });
   const answer = await passt.run("DEL");
   t.match(answer, { status: 1, error: { code: Number, msg: /ip_unprivileged_port_start: .*EINVAL/ } });

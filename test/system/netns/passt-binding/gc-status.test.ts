@@ -15,7 +15,10 @@ import { closed, open, passtOf, rightsIn } from "./rights.ts";
 
 const silent = { status: 0, stdout: "", stderr: "" };
 
-/** Pods where an ADD has succeeded, all in one journal: of the network `passt-binding`, and the last one of the network `other`. */
+/**
+ * Pods where an ADD has succeeded, all in one journal: of the network `passt-binding`, and the last
+ * one of the network `other`.
+ */
 async function preparedPods(t: Scope, length: number) {
   const dataDir = await newDataDir(t, "passt-binding");
   const pods = await createPods(t, length);

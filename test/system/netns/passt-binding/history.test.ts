@@ -35,7 +35,10 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   },
 );
 
-/** Histories that once ended otherwise: always gone through again. Each with the order of the last DELs. */
+/**
+ * Histories that once ended otherwise: always gone through again. Each with the order of the last
+ * DELs.
+ */
 const known: [events: Event[], order: number[]][] = [
   [
     [
@@ -82,7 +85,9 @@ t.test(
   },
 );
 
-/** The calls by which ADD and DEL of the second network change something after the first one's ADD. */
+/**
+ * The calls by which ADD and DEL of the second network change something after the first one's ADD.
+ */
 async function mutationsOf(t: Scope, pod: Pod): Promise<{ ADD: Mutation[]; DEL: Mutation[] }> {
   const [one, other] = await passtsOf(t, pod, wishes);
   await one.add();

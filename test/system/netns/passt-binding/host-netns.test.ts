@@ -1,4 +1,5 @@
-// The node whose ports must stay closed is a throw-away namespace that the plugin runs in: the machine's own is never at risk.
+// The node whose ports must stay closed is a throw-away namespace that the plugin runs in: the
+// machine's own is never at risk.
 import { spawn } from "node:child_process";
 import { symlink, unlink } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";

@@ -1,4 +1,5 @@
-// What the plugin is for: a real passt, run as virt-launcher runs it, binds low ports and sends pings after ADD, and only then.
+// What the plugin is for: a real passt, run as virt-launcher runs it, binds low ports and sends
+// pings after ADD, and only then.
 import { readFile, readlink, stat } from "node:fs/promises";
 import { execa } from "execa";
 import t, { type Test } from "tap";

@@ -12,7 +12,10 @@ export function passtOf(scope: Scope, pod: Pod, options?: AttachmentOptions): Pr
   return attachmentOf(scope, "passt-binding", pod, options);
 }
 
-/** What processes without capabilities may do in a namespace: the lowest port that they may bind, and first and last group that may send pings, `1 0` being none. */
+/**
+ * What processes without capabilities may do in a namespace: the lowest port that they may bind,
+ * and first and last group that may send pings, `1 0` being none.
+ */
 export type Rights = readonly [lowestPort: string, groups: string];
 
 /** What the kernel gives to a new namespace. */

@@ -114,7 +114,10 @@ t.test("an ADD that fails leaves the other network what it has, and its DEL take
   t.same(await rightsIn(pod.namespace), closed);
 });
 
-/** What somebody sets between two ADDs: of each part that is not what the first one left, it stays after both DELs. */
+/**
+ * What somebody sets between two ADDs: of each part that is not what the first one left, it stays
+ * after both DELs.
+ */
 const between: Record<string, { set: Rights; left: Rights }> = {
   "all groups": { set: ["80", "0 2147483647"], left: ["1024", "0 2147483647"] },
   "all ports": { set: ["0", "107 107"], left: ["0", "1 0"] },

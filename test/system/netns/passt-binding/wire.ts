@@ -1,4 +1,5 @@
-// A guest's end of passt's socket, without a guest: frames in and out, as QEMU's stream netdev writes them.
+// A guest's end of passt's socket, without a guest: frames in and out, as QEMU's stream netdev
+// writes them.
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { decodeFrame, encodeFrame, type Ip } from "../../../harness/frames.ts";
@@ -37,7 +38,10 @@ export class Wire {
     this.#connection.destroy();
   }
 
-  /** Sends an echo request from one address to another, and gives whether a reply came within `timeout` milliseconds. */
+  /**
+   * Sends an echo request from one address to another, and gives whether a reply came within
+   * `timeout` milliseconds.
+   */
   async ping(from: Ip, to: Ip, timeout = 10_000): Promise<boolean> {
     this.#sequence += 1;
     const sequence = this.#sequence;
@@ -54,7 +58,10 @@ export class Wire {
     return (await reply) !== undefined;
   }
 
-  /** The first frame from now on that is `wanted`; undefined after `timeout` milliseconds, and where passt or the plug goes before. */
+  /**
+   * The first frame from now on that is `wanted`; undefined after `timeout` milliseconds, and where
+   * passt or the plug goes before.
+   */
   async next(wanted: (frame: Buffer) => boolean, timeout = 10_000): Promise<Buffer | undefined> {
     return await new Promise((resolve) => {
       const look = (frame?: Buffer): void => {
@@ -90,7 +97,10 @@ export class Wire {
   }
 }
 
-/** Which port of the guest's a frame is for, such as `tcp 80` or `udp 53`; undefined for one that is neither. */
+/**
+ * Which port of the guest's a frame is for, such as `tcp 80` or `udp 53`; undefined for one that is
+ * neither.
+ */
 export function portOf(frame: Buffer): string | undefined {
   const ipv6 = frame.readUInt16BE(12) === 0x86dd;
   if (!ipv6 && frame.readUInt16BE(12) !== 0x0800) return undefined;

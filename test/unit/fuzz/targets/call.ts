@@ -1,4 +1,5 @@
-// What a runtime tells: the environment, and a configuration with its prevResult on standard input, of any verb and any of our plugins. One document comes of it.
+// What a runtime tells: the environment, and a configuration with its prevResult on standard input,
+// of any verb and any of our plugins. One document comes of it.
 import { answer } from "../../../../lib/cni/answer.ts";
 import { code } from "../../../../lib/cni/errors.ts";
 import { requestedMac } from "../../../../lib/cni/mac.ts";
@@ -14,7 +15,10 @@ const verbs = ["ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION"];
 const variables = ["CNI_CONTAINERID", "CNI_IFNAME", "CNI_ARGS", "CNI_NETNS", "CNI_PATH"] as const;
 const usual = ["container", "net1", "", "/run/netns/blue", "/opt/cni/bin"];
 
-/** What a plugin reads of a call beyond its netconf, without a kernel: a previous result is passed on, in whichever version is asked for. */
+/**
+ * What a plugin reads of a call beyond its netconf, without a kernel: a previous result is passed
+ * on, in whichever version is asked for.
+ */
 function pluginOf(index: number): Plugin<unknown, unknown> {
   return {
     name: "fuzzed",
@@ -32,7 +36,10 @@ function pluginOf(index: number): Plugin<unknown, unknown> {
   };
 }
 
-/** Two bytes choose plugin and verb; then come the variables, each to the next NUL, an empty one as it usually is; what is left is standard input. */
+/**
+ * Two bytes choose plugin and verb; then come the variables, each to the next NUL, an empty one as
+ * it usually is; what is left is standard input.
+ */
 export function fuzz(data: Buffer): void {
   const [plugin = 0, verb = 0] = data;
   const parts = data.subarray(2).toString("utf8").split("\0");

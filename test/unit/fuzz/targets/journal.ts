@@ -1,4 +1,5 @@
-// A file in the journal that says anything. It is refused with an Error, or undone and forgotten; a record is never passed over, and never without a word.
+// A file in the journal that says anything. It is refused with an Error, or undone and forgotten; a
+// record is never passed over, and never without a word.
 import { Allocations } from "../../../../lib/plan/allocations.ts";
 import { Attachments } from "../../../../lib/plan/attachments.ts";
 import { type Files, Journal } from "../../../../lib/plan/journal.ts";

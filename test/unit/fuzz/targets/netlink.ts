@@ -1,4 +1,5 @@
-// Datagrams from the kernel: a dump, one thing that was asked for, or an ACK. They make values, a NetlinkError, or a wait for more.
+// Datagrams from the kernel: a dump, one thing that was asked for, or an ACK. They make values, a
+// NetlinkError, or a wait for more.
 
 import { Rtnetlink } from "../../../../lib/netlink/client.ts";
 import { NetlinkError } from "../../../../lib/netlink/errors.ts";
@@ -14,7 +15,10 @@ const messages: readonly Message<object>[] = [link, bridgePort, address, route, 
 
 class NoMore extends Error {}
 
-/** The first byte chooses what is asked for; each datagram has its length, 16 bits, before it. Sequence numbers are made right: a wrong one is passed over. */
+/**
+ * The first byte chooses what is asked for; each datagram has its length, 16 bits, before it.
+ * Sequence numbers are made right: a wrong one is passed over.
+ */
 export function fuzz(data: Buffer): void {
   const [choice = 0] = data;
   const message = messages[choice % messages.length]!;

@@ -1,4 +1,5 @@
-// sysfs that says anything, of a node with VFs: what is read of it is a value or an Error that says what is wrong, and ends.
+// sysfs that says anything, of a node with VFs: what is read of it is a value or an Error that says
+// what is wrong, and ends.
 import * as pci from "../../../../lib/sysfs/pci.ts";
 import * as sriov from "../../../../lib/sysfs/sriov.ts";
 import type { Tree } from "../../../../lib/sysfs/tree.ts";
@@ -14,7 +15,10 @@ const paths = igbNode()
 
 const vf = capture.vfs[1]!;
 
-/** Each change is the number of a path (16 bits), what is done to it (8 bits), the length of a text (8 bits), and the text. */
+/**
+ * Each change is the number of a path (16 bits), what is done to it (8 bits), the length of a text
+ * (8 bits), and the text.
+ */
 export function fuzz(data: Buffer): void {
   const node = igbNode();
   const { files } = node.pci;

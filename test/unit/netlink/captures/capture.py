@@ -163,7 +163,8 @@ def main():
         status, sent = requests_of(command)
         if status != 0:
             skipped.append(command)
-        # Taps are made by ioctl. Before any change iproute2 sends an empty one, to see what the kernel can.
+        # Taps are made by ioctl. Before any change iproute2 sends an empty one, to see what the
+        # kernel can.
         if sent and bytes.fromhex(sent[-1])[16:] != bytes(16):
             requests[command] = sent[-1]
     dumps = {}

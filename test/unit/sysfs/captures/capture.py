@@ -67,7 +67,8 @@ def do(what, *arguments):
         "hold": lambda path: held.append(os.open(path, os.O_RDWR)),
         "release": lambda path: os.close(held.pop()),
         "ip": lambda command: subprocess.run(f"ip {command}", shell=True, check=True) and None,
-        # What rtnetlink tells of eth0's VF 1; the address's first byte alone, because the rest may be chance.
+        # What rtnetlink tells of eth0's VF 1; the address's first byte alone, because the rest may
+        # be chance.
         "vf": lambda: vf_of("eth0", 1),
     }
     result = outcome(lambda: calls[what](*arguments))
@@ -195,7 +196,8 @@ do("vf")
 do("write", f"{directory}/driver_override", "\n")
 probe()
 look()
-# Settings made by the PF, over rebinding; with an administrator's MAC address the driver picks none.
+# Settings made by the PF, over rebinding; with an administrator's MAC address the driver picks
+# none.
 do("ip", "link set eth0 vf 1 mac 02:00:00:00:00:01")
 do("vf")
 do("read", f"/sys/class/net/{os.listdir(directory + '/net')[0]}/addr_assign_type")
@@ -217,7 +219,8 @@ do("vf")
 probe()
 do("vf")
 do("read", f"/sys/class/net/{os.listdir(directory + '/net')[0]}/addr_assign_type")
-# The PF forgets a MAC address by chance when it is told that there is none, though the driver keeps it.
+# The PF forgets a MAC address by chance when it is told that there is none, though the driver keeps
+# it.
 do("ip", "link set eth0 vf 1 mac 02:00:00:00:00:01")
 do("ip", "link set eth0 vf 1 mac 00:00:00:00:00:00")
 do("vf")
