@@ -9,7 +9,7 @@ import { limitsTable } from "./limits.ts";
 import { type Measurement, measure, type Outcome, prepareMeasuring } from "./measure.ts";
 import { table } from "./report.ts";
 import { shuffled } from "./statistics.ts";
-import { contests, environment, type Subject } from "./subjects.ts";
+import { contests, environment, journalOf, type Subject } from "./subjects.ts";
 import { type Results, type Row, verdict } from "./targets.ts";
 
 const { values: options } = parseArgs({
@@ -32,6 +32,8 @@ await withScope(async (scope) => {
   const state = await mkdtemp("/run/bench-");
   scope.teardown(() => rm(state, { recursive: true }));
   const matches = contests(state);
+  for (const { ours } of matches)
+    scope.teardown(() => rm(journalOf(ours.name, state), { recursive: true, force: true }));
   const all = matches.flatMap(({ ours, peers }) => [ours, ...peers]);
   const node = await createNamespace(scope);
   await ip(node, "link set lo up");

@@ -1,5 +1,6 @@
 // What is measured: our plugins and others', each with the namespaces that its calls need.
 import { existsSync } from "node:fs";
+import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ip } from "../test/harness/ip.ts";
 import type { Namespace } from "../test/harness/namespaces.ts";
@@ -172,13 +173,18 @@ function sriovVfio(state: string): Contest {
   return { ours: { ...ours("sriov-vfio", state), verbs: [], prepare: nothing }, peers: [], targets: budgets };
 }
 
+/** Our plugins keep journals below directories of their own. */
+export function journalOf(type: string, state: string): string {
+  return `/run/${type}/${basename(state)}`;
+}
+
 function ours(type: string, state: string): Subject {
   return {
     name: type,
     executable: `${dist}/${type}`,
     verbs: wholeLife,
     ifname: "net1",
-    netconf: { cniVersion, name: "net", type, dataDir: `${state}/${type}` },
+    netconf: { cniVersion, name: "net", type, dataDir: journalOf(type, state) },
     prepare: podLink,
   };
 }

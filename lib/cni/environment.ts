@@ -81,8 +81,8 @@ function utf8Length(text: string): number {
 }
 
 /**
- * Decodes CNI_ARGS, `KEY=VALUE;KEY=VALUE`. A value may hold "="; of a key that is there twice the
- * last one wins, as Multus in its thin mode relies on.
+ * Decodes CNI_ARGS, `KEY=VALUE;KEY=VALUE`. A value may hold "=".
+ * If a key is given more than once, the last one wins: Multus relies on it in its thin mode.
  * Throws a CniError 4 for a pair without "=".
  */
 export function parseArgs(text: string | undefined): Args {

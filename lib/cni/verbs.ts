@@ -152,7 +152,7 @@ function status<C, D>(request: Request<C, D>): void {
 export function ipamTypeFor({ name, ipam }: { readonly name: string; readonly ipam?: boolean }, object: JsonObject) {
   const type = ipamType(object);
   if (type === undefined || ipam === true) return type;
-  throw new CniError(code.unsupportedField, `ipam.type: ${type} would never be asked, ${name} assigns no addresses`);
+  throw new CniError(code.unsupportedField, `ipam.type: ${type} is not used: ${name} assigns no addresses`);
 }
 
 /** The IPAM plugin to delegate to. Throws as {@link ipamTypeFor} does. */
@@ -215,7 +215,7 @@ function orNothing<T>({ warn }: Call, read: () => T | undefined): T | undefined 
   try {
     return read();
   } catch (failure) {
-    warn(`${(failure as Error).message}; goes on without`);
+    warn(`${(failure as Error).message}; ignored`);
     return undefined;
   }
 }

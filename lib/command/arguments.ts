@@ -50,7 +50,7 @@ export function read(args: readonly string[], options: readonly Option[], most =
     const option = options.find(({ name }) => `--${name}` === written);
     if (option === undefined) throw new UsageError(unknown(written, options));
     if (option.value === undefined) {
-      if (attached !== undefined) throw new UsageError(`${written}: takes no value, and was given ${quoted(attached)}`);
+      if (attached !== undefined) throw new UsageError(`${written}: takes no value, got ${quoted(attached)}`);
       flags.add(option.name);
       continue;
     }
@@ -58,11 +58,11 @@ export function read(args: readonly string[], options: readonly Option[], most =
     const next = args[at + 1];
     const value = attached ?? (next === undefined || (next.startsWith("-") && next !== "-") ? undefined : next);
     if (value === undefined || value === "") throw new UsageError(`${written}: needs a value, ${option.value}`);
-    if (option.name in values) throw new UsageError(`${written}: is there twice`);
+    if (option.name in values) throw new UsageError(`${written}: is given more than once`);
     if (attached === undefined) at++;
     values[option.name] = value;
   }
-  if (operands.length > most) throw new UsageError(`${quoted(operands[most]!)}: is not expected`);
+  if (operands.length > most) throw new UsageError(`unexpected argument: ${quoted(operands[most]!)}`);
   return { flags, values, operands };
 }
 
@@ -74,7 +74,7 @@ function divided(arg: string): [written: string, attached: string | undefined] {
 function unknown(written: string, options: readonly Option[]): string {
   const known = [...options.map(({ name }) => `--${name}`), "--help"];
   const meant = nearest(written, known);
-  return `${written}: is no option of this verb${meant === undefined ? "" : `, did you mean ${meant}?`}`;
+  return `${written}: unknown option of this command${meant === undefined ? "" : `; did you mean ${meant}?`}`;
 }
 
 /** As it is where a shell would take it as one word, else in quotes. */

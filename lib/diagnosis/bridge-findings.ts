@@ -26,7 +26,7 @@ export function partsFindings({ nicPath, survey, report, inPod }: Look): void {
   const { names, bridge, nic, tap, podLink, kind, record } = nicPath;
   const isReady = kind === "prepared";
   const made = (name: string): boolean => record === undefined || recordedLink(record, name) !== undefined;
-  if (!bridge) report("bridge-missing", names.bridge, "is not there: NIC and tap are cut off from each other", remake);
+  if (!bridge) report("bridge-missing", names.bridge, "is missing: NIC and tap are not connected", remake);
   else if (!bridge.name.startsWith("k6t-"))
     report(
       "name-unexpected",
@@ -40,7 +40,7 @@ export function partsFindings({ nicPath, survey, report, inPod }: Look): void {
     report(
       "tap-missing",
       names.tap,
-      "is not there: the guest has nothing to hang on",
+      "is missing: the guest has no interface to attach to",
       made(names.tap) ? remake : "if the VM has started, see virt-handler's log; with managedTap it makes the tap",
     );
   if (!podLink)
@@ -78,7 +78,7 @@ export function partsFindings({ nicPath, survey, report, inPod }: Look): void {
     report(
       "placeholder-up",
       podLink.name,
-      "is up: what the pod sends for the guest's network goes into it and is lost",
+      "is up: traffic the pod sends to the guest's network is routed into it and dropped",
       `${inPod`ip link set ${podLink.name} down`}  # its IPv6 addresses go with that: look again`,
     );
   if (nic?.port?.isolated && tap?.port?.isolated)
@@ -92,14 +92,14 @@ export function partsFindings({ nicPath, survey, report, inPod }: Look): void {
     report(
       "stp-on",
       bridge.name,
-      "has STP on: for 30 s nothing passes after a port came up, and the network may see its BPDUs",
+      "STP is on: a port forwards nothing for 30 s after it comes up, and BPDUs may reach the network",
       inPod`ip link set ${bridge.name} type bridge stp_state 0`,
     );
   if (nic?.port?.learning && nic.master === bridge?.name && kind === "bridge")
     report(
       "learning-on",
       nic.name,
-      "has learning on: the bridge takes the guest for being outside as soon as the network sends a frame of its back",
+      "learning is on: if the network loops back a frame of the guest's, the bridge will send the guest's traffic out of this port",
       inPod`bridge link set dev ${nic.name} learning off`,
     );
   vlanFindings({ nicPath, survey, report, inPod });
@@ -136,7 +136,7 @@ function vlanFindings({ nicPath: { bridge, nic, tap, names }, report, inPod }: L
   );
   for (const { first, last } of gaps) {
     const range = first === last ? `${first}` : `${first}-${last}`;
-    const fact = `lets VLAN ${range} through, and ${names.nic} does not: the guest is alone in it`;
+    const fact = `allows VLAN ${range}, but ${names.nic} does not: no traffic passes in that VLAN`;
     report("vlan-gap", tap.name, fact, inPod`bridge vlan add dev ${nic.name} vid ${range}`);
   }
   if (tap.port.vlans.length === 0)
@@ -171,7 +171,12 @@ export function tapFindings({ nicPath: { tap, names, bridge }, survey, report }:
         `set ${what} to ${launcher} in the configuration, or leave it out, and delete the pod`,
       );
   if (tap.persist === false)
-    report("tap-persist", tap.name, "goes with the process that has it open: a VM cannot be started again", remake);
+    report(
+      "tap-persist",
+      tap.name,
+      "is not persistent: it is deleted when the process that opened it exits, so the VM cannot be restarted",
+      remake,
+    );
   const isOpen = tap.carrier || (tap.queues ?? 0) > 0;
   const others = survey.holders.filter((holder) => holder.tap !== tap.name);
   if (!isOpen && tap.up && others.length > 0 && bridge)
@@ -187,7 +192,7 @@ export function tapFindings({ nicPath: { tap, names, bridge }, survey, report }:
     report(
       "tap-offload",
       tap.name,
-      "is open without vnet_hdr: each frame is cut and summed by a CPU",
+      "is open without vnet_hdr: segmentation and checksums are done by the CPU",
       "give the VM's interface the model virtio",
     );
 }
@@ -210,7 +215,7 @@ export function linkFindings({ links }: PodSurvey, report: Report): void {
       report(
         "address-duplicate",
         name,
-        `${address} is somebody else's on the network too (duplicate address detection)`,
+        `${address} is also used by another machine on the network (duplicate address detection)`,
         "find the other one by its MAC address: ip -6 neighbor, on another machine of the network",
       );
   const hashed = links.find(({ name }) => /^pod[0-9a-f]{11}$/.test(name));

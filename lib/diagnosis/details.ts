@@ -62,8 +62,8 @@ function tapDetails(
 
 function guestDetails({ mac }: SurveyedLink, { tap }: NicPath, { stations }: PodSurvey): string[] {
   return stations.some((station) => station.mac === mac && station.port === tap?.name)
-    ? ["tells of the guest", `seen at ${tap!.name}`]
-    : ["tells of the guest"];
+    ? ["guest's address holder", `seen at ${tap!.name}`]
+    : ["guest's address holder"];
 }
 
 /** The same of a VF. */

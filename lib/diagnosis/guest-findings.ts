@@ -17,7 +17,7 @@ export function macFindings({ nicPath, survey, report, inPod }: Look): void {
       report(
         "mac-doubled",
         link.name,
-        `has the guest's MAC address ${guest}: the bridge keeps the guest's frames to itself`,
+        `has the guest's MAC address ${guest}: the bridge delivers frames for the guest to itself`,
         inPod`ip link set ${link.name} address ${freeMac(guest)}`,
       );
   if (isMacvlan && nic.mac !== guest)
@@ -41,7 +41,7 @@ export function macFindings({ nicPath, survey, report, inPod }: Look): void {
     report(
       "mac-doubled",
       nic!.name,
-      `brings frames from the guest's MAC address ${guest}: somebody on the network has it too, or sends the guest's frames back`,
+      `brings frames from the guest's MAC address ${guest}: another machine on the network uses it, or loops the guest's frames back`,
       "find the other one by the switch's MAC table; after a migration, see that the source pod is gone",
     );
   else if (seen.length > 0 && !seen.includes(guest))

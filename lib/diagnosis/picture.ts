@@ -16,7 +16,7 @@ export function linesOf(diagnosis: Diagnosis, brush: Brush): string[] {
     ...nicPaths.flatMap((nicPath) => [...wireLines(nicPath, survey, brush), ""]),
     ...survey.vfs.flatMap((vf) => [...vfLines(vf, brush), ""]),
     ...(nicPaths.length + survey.vfs.length === 0 ? ["The pod has no links but its loopback.", ""] : []),
-    ...(said.length === 0 ? [brush.good("Nothing is wrong, as far as can be seen.")] : said),
+    ...(said.length === 0 ? [brush.good("No problems found.")] : said),
   ];
 }
 

@@ -17,7 +17,7 @@ export function recordFindings(
     report(
       "another-call",
       netns.path,
-      "another call of these plugins is at work here: what is seen may be half done",
+      "another plugin call is running in this pod: the state below may be incomplete",
       "look again",
     );
   for (const words of unreadable) {
@@ -53,7 +53,7 @@ export function recordFindings(
     report(
       "record-missing",
       left.flatMap(({ name, mark: own }) => (own === mark ? [name] : [])).join(", "),
-      "bridge-binding's, and in none of the records that were looked at: DEL will not take it away",
+      "created by bridge-binding but not in any record: DEL will not remove it",
       "if dataDir is set in the configuration, look again with --data-dir; else delete the pod: they go with its namespace",
     );
 }

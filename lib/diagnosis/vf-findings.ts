@@ -6,7 +6,7 @@ import type { SurveyedVf } from "./survey.ts";
 export function vfFindings(vf: SurveyedVf, report: Report): void {
   const { device, there, driver, group, offenders, file, pf, fault } = vf;
   if (!there) {
-    const fact = "is gone, or made anew since ADD: sriov_numvfs was written, or the PF's driver reloaded";
+    const fact = "was removed or recreated after ADD: sriov_numvfs was written, or the PF's driver reloaded";
     report("vf-gone", device, fact, "delete the pod: it is given another VF");
     return;
   }

@@ -29,7 +29,7 @@ export class Drivers {
     if (pci.hasDriver(this.#tree, driver)) return;
     this.#loadModule(driver);
     if (!pci.hasDriver(this.#tree, driver))
-      throw new Error(`${driver}: its module is loaded, and there is no such PCI driver`);
+      throw new Error(`${driver}: module loaded, but it registers no PCI driver of that name`);
   }
 
   bind({ device, to: { driver } }: BindDriver): void {
@@ -40,9 +40,7 @@ export class Drivers {
     pci.probe(tree, device);
     const found = pci.driverOf(tree, device);
     if (found !== driver)
-      throw new Error(
-        `${device}: ${driver} did not take it (its driver is ${found ?? "none"}); the kernel's log says why`,
-      );
+      throw new Error(`${device}: ${driver} did not bind to it (driver: ${found ?? "none"}); see dmesg`);
     this.awaitFile(device);
   }
 

@@ -57,7 +57,7 @@ export function netnsFinder(): (netns: Entry["netns"]) => NetnsLocation {
     return isElsewhere(netns.path)
       ? {
           is: "unclear",
-          why: `${directoryOf(netns.path)} is not there: this is perhaps not where the runtime runs, but a container`,
+          why: `${directoryOf(netns.path)} does not exist; run this on the node, not in a container`,
         }
       : { is: "gone" };
   };

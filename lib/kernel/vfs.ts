@@ -100,13 +100,13 @@ export class Vfs {
         `${uplink} with its VFs`,
       );
       const info = message.vfList?.list?.find(({ mac }) => mac?.vf === index);
-      if (info === undefined) throw new Error(`${uplink}: tells nothing of its VF ${index}`);
+      if (info === undefined) throw new Error(`${uplink}: the kernel reports no VF ${index}`);
       return [message, info];
     } catch (failure) {
       const { vfs = 0 } = capacityOf(this.#tree, pf) ?? {};
-      if (vfs <= fewEnough) throw failure;
+      if (vfs <= maxVfsPerMessage) throw failure;
       throw new Error(
-        `${uplink}: has ${vfs} VFs, and the kernel can tell of about ${fewEnough} at once; make fewer (${(failure as Error).message})`,
+        `${uplink}: has ${vfs} VFs, but one netlink message holds about ${maxVfsPerMessage}; create fewer VFs (${(failure as Error).message})`,
         { cause: failure },
       );
     }
@@ -168,7 +168,7 @@ export class Vfs {
     const driver = pci.driverOf(this.#tree, pf) ?? "none";
     if (code === "EOPNOTSUPP" || code === "EPROTONOSUPPORT") return `the PF's driver ${driver} has no such setting`;
     if (code === "EINVAL" && name === "rate")
-      return `the PF's driver ${driver} takes no such rate: it may know no least one, none above the link's speed, and none without a carrier`;
+      return `the PF's driver ${driver} rejected the rate: it may not support a minimum rate, rates above the link speed, or any rate without carrier`;
     return `the PF's driver ${driver} refused it`;
   }
 }
@@ -177,7 +177,7 @@ export class Vfs {
  * So many VFs surely fit an IFLA_VFINFO_LIST, whose length has 16 bits: each takes up to 228 bytes
  * without its statistics.
  */
-const fewEnough = 280;
+const maxVfsPerMessage = 280;
 
 function about({ uplink }: VfState, { index }: VirtualFunction, name: VfSetting): string {
   return `${uplink} VF ${index}: ${settingNames[name]}`;

@@ -117,13 +117,13 @@ export class Allocations<K extends DeviceKernel> {
     const { containerId, ifname, netns } = attachment;
     const [recorded] = this.#of(attachment);
     if (recorded === undefined) return [`${ifname}: no ADD of container ${containerId} is recorded`];
-    if (recorded.pending) return [`${ifname}: its ADD did not end`];
+    if (recorded.pending) return [`${ifname}: its ADD did not finish`];
     const { device, changes, netns: there } = recorded.entry;
     // The device is in no namespace, but who ends up with it follows the pod.
     const elsewhere = isSameNetns(there, this.#devices.identifyNetns(netns))
       ? []
       : [`${netns}: is another namespace than the one at ${there.path} that ADD was given`];
-    if (!this.#isThere(recorded.entry)) return [...elsewhere, `${device.address}: is gone, or made anew since ADD`];
+    if (!this.#isThere(recorded.entry)) return [...elsewhere, `${device.address}: was removed or recreated after ADD`];
     return this.#devices.enter(device.address, (kernel) => [
       ...elsewhere,
       ...changes.flatMap((change) => kernel.differences(change)),
@@ -246,5 +246,5 @@ function isAttachment(one: Attachment, other: Attachment): boolean {
 
 /** Why a device cannot be had that another attachment has. */
 export function heldBy({ device: { address }, containerId, ifname, netns }: Allocation): string {
-  return `${address}: container ${containerId} has it as ${ifname}, and its namespace ${netns.path} is still there; DEL that attachment first`;
+  return `${address}: in use by container ${containerId} (${ifname}), whose namespace ${netns.path} still exists; DEL that attachment first`;
 }

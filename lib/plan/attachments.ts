@@ -150,7 +150,7 @@ export class Attachments<K extends Kernel> {
       case "unrecorded":
         return [`${ifname}: no ADD of container ${containerId} is recorded`];
       case "pending":
-        return [`${ifname}: its ADD did not end`];
+        return [`${ifname}: its ADD did not finish`];
       case "elsewhere":
         return [`${netns}: is another namespace than the one at ${examined.path} that ADD prepared`];
     }
@@ -304,7 +304,7 @@ export class Attachments<K extends Kernel> {
 
 /** Why an ADD is refused that was answered before. */
 export function attachedAlready({ ifname, containerId }: Attachment): string {
-  return `${ifname}: container ${containerId} has this attachment already; DEL it first`;
+  return `${ifname}: container ${containerId} is attached already; call DEL first`;
 }
 
 function isAttachment(one: Attachment, other: Attachment): boolean {

@@ -264,7 +264,7 @@ export class Journal<E extends Entry<unknown> = Entry> {
     if (kind !== "directory") throw new Error(`dataDir: ${this.directory} is a ${kind}, not a directory`);
     if (uid !== 0) throw new Error(`dataDir: ${this.directory} belongs to user ${uid}, not to root`);
     if ((mode & 0o022) !== 0)
-      throw new Error(`dataDir: ${this.directory} has mode ${mode.toString(8)}: others can write to it; expected 700`);
+      throw new Error(`dataDir: ${this.directory}: mode ${mode.toString(8)} lets other users write; expected 700`);
   }
 }
 

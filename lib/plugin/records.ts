@@ -78,13 +78,12 @@ function examination<E extends Entry<unknown>>(
     if (findings === undefined) return undefined;
     if (findings === "interrupted")
       return found("interrupted", {
-        fact: "its ADD was killed before it ended",
+        fact: "ADD was killed before it finished",
         hint: "the next ADD or DEL of it puts everything back; kubelet calls one by itself, unless the pod runs without it: then delete the pod",
       });
     return { condition: findings.length === 0 ? "healthy" : "differs", findings };
   } catch (failure) {
-    if (isBusy(failure))
-      return found("busy", { fact: "another call is at work on it", hint: "look again in some seconds" });
+    if (isBusy(failure)) return found("busy", { fact: "another call holds the lock", hint: "retry in a few seconds" });
     const { msg, details } = explain(failure);
     return found("unclear", { fact: details === "" ? msg : `${msg}; ${details}` });
   }
@@ -105,7 +104,7 @@ function collection<E extends Entry<unknown>>(
       why: where.moved ? `its namespace is still there, at ${where.path}` : "its namespace is still there",
     };
   if (where.is === "unclear")
-    return { outcome: "left", why: `whether its namespace is gone, nobody can tell: ${where.why}` };
+    return { outcome: "left", why: `cannot tell whether its namespace still exists: ${where.why}` };
   const { done, due } = keeper.removal(entry);
   if (dryRun) return { outcome: "removable", why: `its namespace is gone: gc ${due}` };
   try {

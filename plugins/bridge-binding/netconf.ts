@@ -44,7 +44,7 @@ export const netconf = defineNetconf(
         : [],
     ),
     ...(isAmbiguous(conf)
-      ? [`vlanTrunk: has ${conf.vlan} with a tag, and vlan has it without; take it out of one`]
+      ? [`vlanTrunk: contains ${conf.vlan}, which is also vlan (untagged); remove it from one`]
       : []),
     ...(conf.bridgeAddress.includes(":")
       ? ["bridgeAddress: must be an IPv4 one, because IPv6 is off on the bridge"]
@@ -62,5 +62,5 @@ export type Salvaged = SalvagedOf<typeof netconf>;
 /** What is about the tap and the pod's link, which are KubeVirt's business with managedTap. */
 function meaningless(conf: { readonly [field: string]: unknown }): string[] {
   const fields = ["mac", "vlan", "vlanTrunk", "selinuxContext"].filter((field) => conf[field] !== undefined);
-  return fields.map((field) => `${field}: cannot be had with attachment "managedTap", where KubeVirt makes the tap`);
+  return fields.map((field) => `${field}: not allowed with attachment "managedTap": KubeVirt creates the tap`);
 }

@@ -49,18 +49,17 @@ export function obstacles(situation: Situation): string[] {
       `${link.name}: is an ipvlan, which shares its parent's MAC address: a guest behind it cannot be reached; use a macvlan or a bridge network`,
     link.mac === undefined && `${link.name}: is not an Ethernet link`,
     link.master !== undefined && `${link.name}: is already a port of ${link.master}`,
-    link.uppers !== undefined &&
-      `${link.name}: ${link.uppers.join(", ")} stands on it, so that it cannot be a bridge's port`,
+    link.uppers !== undefined && `${link.name}: cannot be a bridge port: ${link.uppers.join(", ")} is on top of it`,
     isOurs(link) && `${link.name}: is the placeholder of a link that is bound already; DEL that attachment first`,
     ...state.links.map(
       (other) =>
         made.includes(other.name) &&
-        `${other.name}: the name is taken by a ${other.kind || "device"} that ${isOurs(other) ? "is another attachment's of ours; if that one's record is lost, delete the pod" : "is not ours"}`,
+        `${other.name}: name in use by a ${other.kind || "device"} ${isOurs(other) ? "of another attachment; if its record is lost, delete the pod" : "that is not ours"}`,
     ),
     ...link.routes.map(
       ({ destination = "default", nexthop }) =>
         nexthop !== undefined &&
-        `${link.name}: its route to ${destination} goes by the nexthop object ${nexthop}, which could not be given back`,
+        `${link.name}: its route to ${destination} uses the nexthop object ${nexthop}, which cannot be restored`,
     ),
     conf.mtu !== undefined &&
       conf.mtu > link.mtu &&

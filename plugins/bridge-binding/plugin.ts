@@ -27,7 +27,7 @@ export const bridgeBinding: OperablePlugin<Netconf, Salvaged> = podPlugin({
     if (faults.length > 0) throw new CniError(code.obstructed, faults.join("; "));
     if (situation.placeholder === "bridge" && call.conf.attachment === "tap")
       call.warn(
-        `${situation.names.podLink}: the kernel has no dummy links (CONFIG_DUMMY); a bridge without ports has the name instead`,
+        `${situation.names.podLink}: no dummy links in this kernel (CONFIG_DUMMY); using a bridge without ports as placeholder`,
       );
     return { ...situation, changes: plan(situation) };
   },

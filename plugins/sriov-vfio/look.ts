@@ -56,7 +56,7 @@ function isPicked(tree: Tree, link: string, { mac }: VfSettings): boolean {
 function requireNetworkDriver(tree: Tree, pf: string): void {
   const driver = pci.driverOf(tree, pf);
   if (driver !== undefined && !vfio.isVfioDriver(driver)) return;
-  const fact = `${pf}: the VF's PF is on ${driver === undefined ? "no driver" : `${driver} itself`}, and so sets no VF up`;
+  const fact = `${pf}: the PF is bound to ${driver ?? "no driver"}, so its VFs cannot be configured`;
   throw new CniError(code.obstructed, fact, "give the PF back to its network driver");
 }
 

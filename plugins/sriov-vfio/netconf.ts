@@ -31,13 +31,9 @@ export const netconf = defineNetconf(
     dataDir: journalDirectory("sriov-vfio"),
   }),
   ({ vlan, vlanQoS, vlanProto, min_tx_rate: least = 0, max_tx_rate: most = 0 }): string[] => [
-    ...(vlanQoS !== undefined && vlanQoS !== 0 && !vlan
-      ? ["vlanQoS: is of a VLAN's frames, and there is none; set vlan"]
-      : []),
-    ...(vlanProto === "802.1ad" && !vlan ? ["vlanProto: 802.1ad is of a VLAN's tag, and there is none; set vlan"] : []),
-    ...(vlanProto !== undefined && vlan === undefined && vlanProto !== "802.1ad"
-      ? ["vlanProto: is of a VLAN's tag, and there is none; set vlan"]
-      : []),
+    ...(vlanQoS !== undefined && vlanQoS !== 0 && !vlan ? ["vlanQoS: requires vlan"] : []),
+    ...(vlanProto === "802.1ad" && !vlan ? ["vlanProto: 802.1ad requires vlan"] : []),
+    ...(vlanProto !== undefined && vlan === undefined && vlanProto !== "802.1ad" ? ["vlanProto: requires vlan"] : []),
     ...(most !== 0 && least > most ? [`min_tx_rate: ${least} Mbit/s is more than the ${most} of max_tx_rate`] : []),
   ],
 );

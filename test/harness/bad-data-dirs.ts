@@ -21,7 +21,7 @@ export const badDataDirs: Readonly<Record<string, BadDataDir>> = {
       await chmod(dataDir, 0o777);
     },
     code: 102,
-    msg: /^dataDir: .* has mode 777: others can write to it/,
+    msg: /^dataDir: .* mode 777 lets other users write/,
   },
   "that is a symbolic link": {
     prepare: async (dataDir) => {

@@ -308,11 +308,9 @@ t.test("what stands in the way is named", async (t) => {
   t.match(names(pod([])), ["eth0: is not in the namespace, which has lo"]);
   t.match(names(pod([{ ...eth0, kind: "ipvlan" }])), [/eth0: is an ipvlan/]);
   t.match(names(pod([{ ...eth0, master: "br0" }])), ["eth0: is already a port of br0"]);
-  t.match(names(pod([eth0, link({ name: "tap0", kind: "tap" })])), [
-    /tap0: the name is taken by a tap that is not ours/,
-  ]);
+  t.match(names(pod([eth0, link({ name: "tap0", kind: "tap" })])), [/tap0: name in use by a tap that is not ours/]);
   t.match(names(pod([eth0, link({ name: "k6t-eth0", kind: "bridge" })])), [
-    /k6t-eth0: the name is taken by a bridge that is not ours/,
+    /k6t-eth0: name in use by a bridge that is not ours/,
   ]);
   t.match(names(pod(), { mtu: 9000 }), [/mtu: 9000 is more than the 1450 of eth0/]);
   t.match(names(pod(), { mtu: 1000 }), [/mtu: 1000 is less than 1280/]);

@@ -167,7 +167,7 @@ t.test("an address is not released where ADD fails before it was assigned", asyn
   const plugin = note({
     ipam: true,
     add: () => {
-      throw new Error("container has this attachment already");
+      throw new Error("container is attached already");
     },
   });
   t.same(run("ADD", ipam(), { plugin }).machine.runs, []);
@@ -315,7 +315,7 @@ t.test(
     const { machine, verbs } = run("ADD", ipam(), { plugin: note() });
     t.match(machine.document, {
       code: 2,
-      msg: "ipam.type: host-local would never be asked, note assigns no addresses",
+      msg: "ipam.type: host-local is not used: note assigns no addresses",
     });
     t.same(verbs, []);
     t.equal(run("DEL", ipam(), { plugin: note() }).status, 0);

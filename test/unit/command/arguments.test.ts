@@ -27,22 +27,22 @@ t.test("a value may hold what looks like an option, or an equals sign, where it 
 });
 
 for (const [args, words] of [
-  [["--jsno"], "--jsno: is no option of this verb, did you mean --json?"],
-  [["--JSON"], "--JSON: is no option of this verb, did you mean --json?"],
-  [["--datadir", "x"], "--datadir: is no option of this verb, did you mean --data-dir?"],
-  [["--hepl"], "--hepl: is no option of this verb, did you mean --help?"],
-  [["-v"], "-v: is no option of this verb"],
-  [["--frobnicate=1"], "--frobnicate: is no option of this verb"],
-  [["--json=yes"], "--json: takes no value, and was given yes"],
-  [["--json="], '--json: takes no value, and was given ""'],
+  [["--jsno"], "--jsno: unknown option of this command; did you mean --json?"],
+  [["--JSON"], "--JSON: unknown option of this command; did you mean --json?"],
+  [["--datadir", "x"], "--datadir: unknown option of this command; did you mean --data-dir?"],
+  [["--hepl"], "--hepl: unknown option of this command; did you mean --help?"],
+  [["-v"], "-v: unknown option of this command"],
+  [["--frobnicate=1"], "--frobnicate: unknown option of this command"],
+  [["--json=yes"], "--json: takes no value, got yes"],
+  [["--json="], '--json: takes no value, got ""'],
   [["--data-dir"], "--data-dir: needs a value, DIR"],
   [["--data-dir="], "--data-dir: needs a value, DIR"],
   [["--data-dir", "--json"], "--data-dir: needs a value, DIR"],
-  [["--data-dir", "a", "--data-dir=b"], "--data-dir: is there twice"],
-  [["one", "two"], "two: is not expected"],
-  [["one", "two words"], '"two words": is not expected'],
-  [["one", "--", "--json"], "--json: is not expected"],
-  [["--__proto__", "x"], "--__proto__: is no option of this verb"],
+  [["--data-dir", "a", "--data-dir=b"], "--data-dir: is given more than once"],
+  [["one", "two"], "unexpected argument: two"],
+  [["one", "two words"], 'unexpected argument: "two words"'],
+  [["one", "--", "--json"], "unexpected argument: --json"],
+  [["--__proto__", "x"], "--__proto__: unknown option of this command"],
 ] as const)
   t.test(`${args.join(" ")} is refused: ${words}`, async (t) => {
     t.throws(() => read(args, options, 1), new UsageError(words));

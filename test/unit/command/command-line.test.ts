@@ -48,7 +48,7 @@ t.test("an argument that a verb does not take is named, with how it is used", as
   t.same(run(binding, ["version", "now"]), {
     status: 2,
     stdout: "",
-    stderr: "a-binding: now: is not expected; usage: a-binding version [--json]\n",
+    stderr: "a-binding: unexpected argument: now; usage: a-binding version [--json]\n",
   });
 });
 

@@ -145,11 +145,11 @@ t.test("a release that had no label is replaced as one of ours", async (t) => {
 t.test("a command line that makes no sense is refused with what is wrong with it", async (t) => {
   for (const [words, ...args] of [
     ["--to: is missing, expected the node's CNI directory, such as /opt/cni/bin"],
-    ["--to: is there twice", "--to", "/a", "--to=/b"],
+    ["--to: is given more than once", "--to", "/a", "--to=/b"],
     ["--to cni/bin: is not absolute, expected a path such as /opt/cni/bin", "--to", "cni/bin"],
     ["--to: needs a value, DIR", "--to"],
-    ["--unistall: is no option of this verb, did you mean --uninstall?", "--to", "/cni", "--unistall"],
-    ["/cni: is not expected", "/cni"],
+    ["--unistall: unknown option of this command; did you mean --uninstall?", "--to", "/cni", "--unistall"],
+    ["unexpected argument: /cni", "/cni"],
   ] as const) {
     const node = new Node();
     t.throws(() => node.run(...args), new UsageError(words));

@@ -45,7 +45,11 @@ const { pf: ___, ...pfless } = vf;
 
 /** What is changed, and all that is found: code, subject, and something of what is said. */
 const cases: readonly (readonly [what: string, survey: PodSurvey, ...found: (readonly [Code, string, RegExp])[]])[] = [
-  ["another call at work", { ...healthy, busy: true }, ["another-call", "/run/netns/blue", /half done/]],
+  [
+    "another call at work",
+    { ...healthy, busy: true },
+    ["another-call", "/run/netns/blue", /state below may be incomplete/],
+  ],
   [
     "a record that cannot be read",
     { ...healthy, unreadable: ["/run/x/a:net1.json: is not a journal: it does not parse"] },
@@ -64,16 +68,16 @@ const cases: readonly (readonly [what: string, survey: PodSurvey, ...found: (rea
   [
     "links of ours without a record",
     { ...healthy, records: [] },
-    ["record-missing", "k6t-eth0, tap0, eth0", /DEL will not take it away/],
+    ["record-missing", "k6t-eth0, tap0, eth0", /DEL will not remove it/],
   ],
   [
     "a MAC address that is not as recorded",
     withLink("tap0", { mac: "02:00:00:00:00:99" }),
     ["record-differs", "tap0", /^MAC is 02:00:00:00:00:99, not 02:00:00:00:00:0a$/],
   ],
-  ["no bridge", withLink("k6t-eth0", undefined), ["bridge-missing", "k6t-eth0", /cut off/]],
+  ["no bridge", withLink("k6t-eth0", undefined), ["bridge-missing", "k6t-eth0", /NIC and tap are not connected/]],
   ["no NIC", withLink("eth0-nic", undefined), ["nic-missing", "eth0-nic", /does not lead to the network/]],
-  ["no tap", withLink("tap0", undefined), ["tap-missing", "tap0", /nothing to hang on/]],
+  ["no tap", withLink("tap0", undefined), ["tap-missing", "tap0", /no interface to attach to/]],
   ["no placeholder", withLink("eth0", undefined), ["pod-link-missing", "eth0", /virt-launcher fails/]],
   [
     "a tap that is no port",
@@ -96,7 +100,11 @@ const cases: readonly (readonly [what: string, survey: PodSurvey, ...found: (rea
     withLink("tap0", { port: isolated }, withLink("eth0-nic", { port: { ...isolated, learning: false } })),
     ["port-isolated", "tap0", /so is eth0-nic/],
   ],
-  ["a placeholder that is up", withLink("eth0", { up: true }), ["placeholder-up", "eth0", /is lost/]],
+  [
+    "a placeholder that is up",
+    withLink("eth0", { up: true }),
+    ["placeholder-up", "eth0", /routed into it and dropped/],
+  ],
   [
     "a NIC of another name",
     unrecorded(withLink("eth0-nic", { name: "uplink" })),
@@ -121,11 +129,7 @@ const cases: readonly (readonly [what: string, survey: PodSurvey, ...found: (rea
     unrecorded(withLink("tap0", { tap: { owner: -1, group: 36, multiQueue: false } })),
     ["tap-owner", "tap0", /^group is 36, not 107/],
   ],
-  [
-    "a tap that does not persist",
-    withLink("tap0", { persist: false }),
-    ["tap-persist", "tap0", /goes with the process/],
-  ],
+  ["a tap that does not persist", withLink("tap0", { persist: false }), ["tap-persist", "tap0", /is not persistent/]],
   [
     "a tap that the VM has not taken",
     {
@@ -143,7 +147,7 @@ const cases: readonly (readonly [what: string, survey: PodSurvey, ...found: (rea
   [
     "the guest's MAC address on the network",
     { ...healthy, stations: [{ mac: guestMac, port: "eth0-nic" }] },
-    ["mac-doubled", "eth0-nic", /somebody on the network has it too/],
+    ["mac-doubled", "eth0-nic", /another machine on the network uses it/],
   ],
   [
     "a macvlan with another MAC address than the guest",
@@ -185,7 +189,7 @@ const cases: readonly (readonly [what: string, survey: PodSurvey, ...found: (rea
   [
     "an address that somebody else has",
     withLink("eth0", { duplicates: ["fd00::7"] }),
-    ["address-duplicate", "eth0", /^fd00::7 is somebody else's/],
+    ["address-duplicate", "eth0", /^fd00::7 is also used by another machine/],
   ],
   [
     "a pod that answers for the guest",
@@ -200,13 +204,13 @@ const cases: readonly (readonly [what: string, survey: PodSurvey, ...found: (rea
   [
     "a NIC that the bridge learns from",
     withLink("eth0-nic", { port: { ...nic.port!, learning: true } }),
-    ["learning-on", "eth0-nic", /takes the guest for being outside/],
+    ["learning-on", "eth0-nic", /learning is on/],
   ],
   ["STP", withLink("k6t-eth0", { stp: true }), ["stp-on", "k6t-eth0", /30 s/]],
   [
     "a VLAN of the guest's alone",
     withLink("tap0", { port: { ...tap.port!, vlans: access } }, filtering),
-    ["vlan-gap", "tap0", /VLAN 100 through, and eth0-nic does not/],
+    ["vlan-gap", "tap0", /allows VLAN 100, but eth0-nic does not/],
   ],
   ["a tap in no VLAN", filtering, ["vlan-gap", "tap0", /in no VLAN/]],
   [
@@ -227,7 +231,7 @@ const cases: readonly (readonly [what: string, survey: PodSurvey, ...found: (rea
     },
     ["passt-ping", "net.ipv4.ping_group_range", /is 1 0, not 107 107/],
   ],
-  ["a VF that is gone", withVf({ there: false }), ["vf-gone", vf.device, /made anew/]],
+  ["a VF that is gone", withVf({ there: false }), ["vf-gone", vf.device, /removed or recreated/]],
   [
     "a VF on its network driver",
     withVf({ driver: "igbvf", handedOver: false }),

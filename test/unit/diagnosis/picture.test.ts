@@ -20,14 +20,14 @@ t.test("a pod that bridge-binding wired, and a VF, are drawn from the network to
     "eth0-nic  veth    up    02:00:00:00:00:0b  mtu 1450  port of k6t-eth0, learning off",
     "k6t-eth0  bridge  up    02:00:00:00:00:0b  mtu 1450  169.254.75.10/32",
     "tap0      tap     up    02:00:00:00:00:0a  mtu 1450  port of k6t-eth0, owner 107, group 107, single queue, open in qemu-kvm (4711)",
-    "eth0      dummy   down  0a:58:0a:f4:00:07  mtu 1450  10.244.0.7/24, fd00::7/64, tells of the guest, seen at tap0",
+    "eth0      dummy   down  0a:58:0a:f4:00:07  mtu 1450  10.244.0.7/24, fd00::7/64, guest's address holder, seen at tap0",
     "",
     "network ─── ens1f0 ─── VF 1 ─── vfio-pci ─── guest    sriov-vfio",
     "",
     "ens1f0  up  mtu 1500",
     "0000:01:10.1  vfio-pci, IOMMU group 10, MAC 02:00:00:00:00:01, VLAN 100, QoS 0, 802.1q, spoofchk on, open in qemu-kvm (4711)",
     "",
-    "Nothing is wrong, as far as can be seen.",
+    "No problems found.",
   ]);
 });
 

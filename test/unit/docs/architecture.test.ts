@@ -1,4 +1,4 @@
-// Every file that ARCHITECTURE.md names exists, and the workflow runs the stages that scripts/test has.
+// Every file that ARCHITECTURE.md names exists. The workflow runs every stage of scripts/test.
 import { readFileSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";

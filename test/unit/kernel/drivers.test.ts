@@ -28,7 +28,7 @@ t.test(
     const other = begin();
     other.node.modules.set("empty-vfio-pci", "something-else");
     t.throws(() => other.devices.perform({ ...toVfio, to: { driver: "empty-vfio-pci" } }), {
-      message: "empty-vfio-pci: its module is loaded, and there is no such PCI driver",
+      message: "empty-vfio-pci: module loaded, but it registers no PCI driver of that name",
     });
     t.equal(other.node.pci.driverOf(vf), "igbvf");
   },
@@ -39,7 +39,7 @@ t.test(
   async (t) => {
     const { node, devices } = begin();
     node.pci.failing.add("vfio-pci");
-    t.throws(() => devices.perform(toVfio), { message: /vfio-pci did not take it \(its driver is none\)/ });
+    t.throws(() => devices.perform(toVfio), { message: /vfio-pci did not bind to it \(driver: none\)/ });
     revert(devices, toVfio);
     t.strictSame([node.pci.driverOf(vf), node.readDirectory(`/sys/bus/pci/devices/${vf}/net`)], ["igbvf", ["eth3"]]);
   },

@@ -27,7 +27,7 @@ t.test("the VF is told as its PF has it", async (t) => {
     // What the driver does not know is left out.
     settings: { mac: noMac, vlan: { id: 7, qos: 2, protocol: "802.1ad" }, rate: { least: 0, most: 0 } },
   });
-  t.throws(() => devices.vfs.get({ pf, index: 5 }), { message: "eth0: tells nothing of its VF 5" });
+  t.throws(() => devices.vfs.get({ pf, index: 5 }), { message: "eth0: the kernel reports no VF 5" });
 });
 
 t.test("what was asked for is sent, each once, the MAC address last, and nothing else", async (t) => {
@@ -81,7 +81,7 @@ t.test("a refusal says which setting of which VF, in the kernel's words, and wha
     ],
     [
       { rate: { least: 10, most: 100 } },
-      /^set eth0 VF 1: tx rate: .*\(EINVAL\); .*it may know no least one, none above the link's speed, and none without a carrier$/,
+      /^set eth0 VF 1: tx rate: .*\(EINVAL\); .*it may not support a minimum rate, rates above the link speed, or any rate without carrier$/,
     ],
     [{ rate: { least: 0, most: 4_000_000 } }, /tx rate: .*\(EINVAL\)/],
     [{ mac: "01:00:00:00:00:01" }, /^set eth0 VF 1: MAC: .*\(EINVAL\); the PF's driver igb refused it$/],
@@ -190,6 +190,6 @@ t.test("a PF with more VFs than a netlink message can tell of is named", async (
   };
   t.throws(() => devices.vfs.get({ pf, index: 1 }), {
     message:
-      "eth0: has 400 VFs, and the kernel can tell of about 280 at once; make fewer (recv: Message too long (EMSGSIZE))",
+      "eth0: has 400 VFs, but one netlink message holds about 280; create fewer VFs (recv: Message too long (EMSGSIZE))",
   });
 });

@@ -86,7 +86,7 @@ t.test("a repeated attribute is a list", (t) => {
   t.end();
 });
 
-t.test("of an attribute that is there twice the last one counts, as for the kernel", (t) => {
+t.test("of an attribute that is given more than once the last one counts, as for the kernel", (t) => {
   t.strictSame(decoded(table, "08000400010000000800040002000000"), { mtu: 2 });
   t.end();
 });

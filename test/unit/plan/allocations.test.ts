@@ -150,10 +150,10 @@ t.test("a device that a living pod has is refused, and the error says who has it
   node.add(mine);
   const before = node.values;
   t.throws(() => node.add(theirs), {
-    message: `${one}: container c1 has it as net1, and its namespace /run/netns/a is still there; DEL that attachment first`,
+    message: `${one}: in use by container c1 (net1), whose namespace /run/netns/a still exists; DEL that attachment first`,
   });
-  t.throws(() => node.add(mine), { message: "net1: container c1 has this attachment already; DEL it first" });
-  t.throws(() => node.add({ ...mine, ifname: "net2" }), { message: /container c1 has it as net1/ });
+  t.throws(() => node.add(mine), { message: "net1: container c1 is attached already; call DEL first" });
+  t.throws(() => node.add({ ...mine, ifname: "net2" }), { message: /in use by container c1 \(net1\)/ });
   t.throws(() => node.add({ ...mine, device: other }), {
     message: `net1: container c1 has ${one} by this name already; DEL it first`,
   });
@@ -262,7 +262,7 @@ t.test("what a killed ADD left is pending: CHECK says so, DEL and any ADD put it
     t.strictSame(node.records, [`${one}.pending`]);
     t.strictSame(
       node.allocations.differences(mine, () => []),
-      ["net1: its ADD did not end"],
+      ["net1: its ADD did not finish"],
     );
     heal(node);
     for (const attachment of [mine, theirs]) node.allocations.remove(attachment);
@@ -290,7 +290,7 @@ t.test("a device that is gone, or made anew, is not touched, and forgotten, and 
     const before = node.values.filter((value) => !value.includes("file"));
     t.strictSame(
       node.allocations.differences(mine, () => ["looks"]),
-      [`${one}: is gone, or made anew since ADD`],
+      [`${one}: was removed or recreated after ADD`],
     );
     node.allocations.remove(mine);
     t.strictSame([node.values, node.records], [before, []]);

@@ -136,7 +136,7 @@ t.test("a second ADD of an attachment is refused and changes nothing", async (t)
   attachments.add(net1, making("one", 7));
   const { state } = kernels.get(here)!.kernel;
   t.throws(() => attachments.add(net1, making("two", 8)), {
-    message: /net1: container c1 has this attachment already/,
+    message: /net1: container c1 is attached already/,
   });
   t.same(kernels.get(here)!.kernel.state, state);
 });
@@ -146,7 +146,7 @@ t.test("an ADD heals what a killed ADD left", async (t) => {
   attachments.add(net1, making("one", 7));
   files.contents.set("/run/plugin/data/c1:net1.pending", files.contents.get("/run/plugin/data/c1:net1.json")!);
   files.contents.delete("/run/plugin/data/c1:net1.json");
-  t.same(attachments.differences(net1, here), ["net1: its ADD did not end"]);
+  t.same(attachments.differences(net1, here), ["net1: its ADD did not finish"]);
   attachments.add(net1, making("two", 8));
   t.same(links(kernels.get(here)!.kernel), ["lo", "two"]);
   attachments.remove(net1, here);

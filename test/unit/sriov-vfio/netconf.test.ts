@@ -78,7 +78,7 @@ t.test("each field refuses all else, by its name", async (t) => {
 });
 
 t.test("the VLAN's fields fit each other", async (t) => {
-  const noVlan = "vlanQoS: is of a VLAN's frames, and there is none; set vlan";
+  const noVlan = "vlanQoS: requires vlan";
   const cases: [conf: object, faults: string][] = [
     [{ vlan: 100 }, ""],
     [{ vlan: 100, vlanQoS: 7, vlanProto: "802.1ad" }, ""],
@@ -87,9 +87,9 @@ t.test("the VLAN's fields fit each other", async (t) => {
     [{ vlan: 0, vlanQoS: 0, vlanProto: "802.1q" }, ""],
     [{ vlan: 0, vlanQoS: 1 }, noVlan],
     [{ vlanQoS: 1 }, noVlan],
-    [{ vlan: 0, vlanProto: "802.1ad" }, "vlanProto: 802.1ad is of a VLAN's tag, and there is none; set vlan"],
-    [{ vlanProto: "802.1ad" }, "vlanProto: 802.1ad is of a VLAN's tag, and there is none; set vlan"],
-    [{ vlanProto: "802.1q" }, "vlanProto: is of a VLAN's tag, and there is none; set vlan"],
+    [{ vlan: 0, vlanProto: "802.1ad" }, "vlanProto: 802.1ad requires vlan"],
+    [{ vlanProto: "802.1ad" }, "vlanProto: 802.1ad requires vlan"],
+    [{ vlanProto: "802.1q" }, "vlanProto: requires vlan"],
   ];
   for (const [conf, expected] of cases) t.equal(faults(conf), expected, JSON.stringify(conf));
 });

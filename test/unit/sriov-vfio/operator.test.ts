@@ -61,7 +61,7 @@ t.test("gc leaves a VF whose namespace is there, and one where nobody can tell",
   plugin.end();
   plugin.node.pci.files.remove("/run/netns");
   t.match(plugin.operator.collect(journal, false).attachments, [
-    { outcome: "left", why: /\/run\/netns is not there.*container/ },
+    { outcome: "left", why: /\/run\/netns does not exist.*container/ },
   ]);
   t.match(plugin.operator.check(journal).attachments, [{ condition: "unclear" }]);
   t.same([plugin.driver, plugin.records], ["vfio-pci", [`${vf}.json`]]);
@@ -104,8 +104,8 @@ t.test("explain without a device says where it comes from", async (t) => {
 
 t.test("explain refuses what ADD refuses", async (t) => {
   const plugin = withVm();
-  t.throws(() => plugin.dryRun({}), { message: /has this attachment already/ });
-  t.throws(() => plugin.dryRun({ containerId: "c2" }), { message: /container c1 has it as net1/ });
+  t.throws(() => plugin.dryRun({}), { message: /is attached already/ });
+  t.throws(() => plugin.dryRun({ containerId: "c2" }), { message: /in use by container c1 \(net1\)/ });
   plugin.end();
   t.ok(plugin.dryRun({ containerId: "c2" }, "/run/netns/other"));
   t.match(plugin.said.at(-2), /ADD first undoes what container c1 left/);

@@ -150,7 +150,7 @@ t.test("a PF without a network driver is refused", async (t) => {
   const plugin = new PluginOnNode();
   const link = plugin.node.pci.directoryOf(pf);
   for (const [driver, words] of [
-    ["vfio-pci", "vfio-pci itself"],
+    ["vfio-pci", "vfio-pci"],
     [undefined, "no driver"],
   ] as const) {
     plugin.node.pci.files.remove(`${link}/driver`);
@@ -159,7 +159,7 @@ t.test("a PF without a network driver is refused", async (t) => {
       t,
       plugin,
       {},
-      { code: 102, message: new RegExp(`^${pf}: the VF's PF is on ${words}`), details: /network driver/ },
+      { code: 102, message: new RegExp(`^${pf}: the PF is bound to ${words}`), details: /network driver/ },
     );
   }
 });
@@ -307,9 +307,9 @@ t.test("a second ADD of a device, or of an attachment, is refused while the firs
   const plugin = new PluginOnNode();
   plugin.add({ conf: everything });
   const before = plugin.node.snapshot();
-  t.throws(() => plugin.add({ conf: everything }), { message: /has this attachment already; DEL it first/ });
+  t.throws(() => plugin.add({ conf: everything }), { message: /is attached already; call DEL first/ });
   t.throws(() => plugin.add({ containerId: "c2", netns: "/run/netns/other" }), {
-    message: /container c1 has it as net1/,
+    message: /in use by container c1 \(net1\)/,
   });
   t.strictSame([plugin.node.snapshot(), plugin.records], [before, [`${vf}.json`]]);
 });
@@ -398,7 +398,7 @@ t.test("DEL of a VF that is gone succeeds, and one that was made anew is not tou
   plugin.node.writeFile(`/sys/bus/pci/devices/${pf}/sriov_numvfs`, "0");
   plugin.node.writeFile(`/sys/bus/pci/devices/${pf}/sriov_numvfs`, "3");
   plugin.node.pci.rowOf(vf)!.vlan = 5;
-  t.throws(() => plugin.check(), { message: `${vf}: is gone, or made anew since ADD` });
+  t.throws(() => plugin.check(), { message: `${vf}: was removed or recreated after ADD` });
   const { length } = plugin.node.deeds;
   plugin.del();
   t.strictSame(plugin.node.deeds.slice(length), [`unlink ${infoPath}`, `unlink ${journal}/${vf}.json`]);

@@ -140,7 +140,7 @@ t.test("where the PF is taken from its driver the VF is gone, and nobody's any m
   t.match(await run("ADD"), { status: 0 });
   writeFileSync("/sys/bus/pci/drivers/igb/unbind", pf);
   t.teardown(() => writeFileSync("/sys/bus/pci/drivers/igb/bind", pf));
-  t.match(await check(), { status: 1, error: { code: 101, msg: `${vf.address}: is gone, or made anew since ADD` } });
+  t.match(await check(), { status: 1, error: { code: 101, msg: `${vf.address}: was removed or recreated after ADD` } });
   t.match(await run("ADD", {}, { containerId: "another" }), {
     error: { code: 102, msg: `${vf.address}: no such PCI device on this node` },
   });

@@ -12,7 +12,7 @@ const before = await stateOf(vf);
 t.test("a VF is one attachment's: another waits until its pod is gone, and gets it as it was", async (t) => {
   const dead = await podWith(t, vf, asked);
   t.match(await dead.run("ADD"), { status: 0 });
-  t.match(await dead.run("ADD"), { error: { code: 102, msg: /has this attachment already; DEL it first/ } });
+  t.match(await dead.run("ADD"), { error: { code: 102, msg: /is attached already; call DEL first/ } });
   const { run, check } = await podWith(t, vf, { dataDir: dead.journal });
   t.match(await run("ADD"), {
     error: { code: 102, msg: new RegExp(`${vf.address}: container ${dead.call.containerId} has it`) },

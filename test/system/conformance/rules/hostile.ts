@@ -91,7 +91,7 @@ export const hostile: readonly Rule[] = [
     },
   },
   {
-    name: "skel: of a key that is there twice the last one counts, as it does to Go",
+    name: "skel: of a key that is given more than once the last one counts, as it does to Go",
     check: async ({ ground, refused, succeeds }) => {
       await succeeds("DEL", { stdin: prefixed(ground.netconf, '"name":"a/b","cniVersion":"9.9.9"') });
       await refused("DEL", { stdin: suffixed(ground.netconf, '"name":"a/b"') }, { code: 7 });

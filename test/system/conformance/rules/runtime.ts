@@ -39,7 +39,7 @@ const args: Readonly<Record<string, string>> = {
   "keys that nobody knows, without IgnoreUnknown": "FOO=bar;IP=10.0.0.1,10.0.0.2;GATEWAY=10.0.0.254",
   "a value with = and one that is empty": "A=b=c;B=",
   semicolons: ";;A=1;;B=2;",
-  "a key that is there twice": "A=1;A=2;IgnoreUnknown=1;IgnoreUnknown=0",
+  "a key that is given more than once": "A=1;A=2;IgnoreUnknown=1;IgnoreUnknown=0",
   "properties of every object": "__proto__=1;constructor=2;toString=3;hasOwnProperty=4",
   "a megabyte's tenth": `A=${"a".repeat(100_000)}`,
 };

@@ -20,7 +20,7 @@ export const bridgeBinding: Subject = {
       return () => ip(namespace, "link set tap0 master k6t-eth0");
     }),
   // Without CONFIG_DUMMY.
-  remark: /^time=\S+ level=warn plugin=bridge-binding verb=ADD .* warning="eth0: the kernel has no dummy links .*\n$/,
+  remark: /^time=\S+ level=warn plugin=bridge-binding verb=ADD .* warning="eth0: no dummy links .*\n$/,
   result: (cniVersion) => ({ cniVersion }),
   guestMac: ({ interfaces }) => interfaces?.find((one) => one.name === "eth0")?.mac,
 };

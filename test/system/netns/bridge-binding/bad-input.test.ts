@@ -101,7 +101,7 @@ const fields: Record<string, { netconf: Netconf; code?: number; msg: RegExp }> =
   "an address manager": {
     netconf: { ipam: { type: "host-local" } },
     code: 2,
-    msg: /^ipam\.type: host-local would never be asked/,
+    msg: /^ipam\.type: host-local is not used/,
   },
 };
 t.test("a configuration is refused, and the field named:", async (t) => {

@@ -122,7 +122,7 @@ t.test("ADD twice is refused, and changes nothing", async (t) => {
   const { pod, before, binding } = await bound(t);
   const between = await steady(pod);
   const again = await binding.run("ADD");
-  t.match(again, { status: 1, error: { code: 102, msg: /net1: .*has this attachment already; DEL it first/ } });
+  t.match(again, { status: 1, error: { code: 102, msg: /net1: .*is attached already; call DEL first/ } });
   const other = await bindingOf(t, pod, { ifname: "net2" });
   t.match(await other.run("ADD"), {
     status: 1,

@@ -96,7 +96,7 @@ t.test("of many ADDs of one attachment at once one succeeds, and the others chan
   const answers = await Promise.all(Array.from({ length: 8 }, () => binding.run("ADD")));
   t.equal(answers.filter(({ status }) => status === 0).length, 1);
   const refused = answers.filter(({ status }) => status !== 0);
-  t.ok(refused.every(({ error }) => error?.code === 102 && error.msg.includes("has this attachment already")));
+  t.ok(refused.every(({ error }) => error?.code === 102 && error.msg.includes("is attached already")));
   t.match(await binding.check(), silent);
   const deletions = await Promise.all(Array.from({ length: 8 }, () => binding.run("DEL")));
   t.ok(deletions.every(({ status, stdout }) => status === 0 && stdout === ""));

@@ -222,7 +222,7 @@ t.test("records in a directory that others may write to are not believed, which 
   const { dataDir } = await bound(t, 2);
   await chmod(dataDir, 0o777);
   const { status, told } = await check("bridge-binding", dataDir);
-  t.match({ status, told }, { status: 1, told: { attachments: [], unreadable: [{ fact: /others can write to it/ }] } });
+  t.match({ status, told }, { status: 1, told: { attachments: [], unreadable: [{ fact: /lets other users write/ }] } });
   t.equal(told.unreadable.length, 1);
 });
 

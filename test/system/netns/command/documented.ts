@@ -73,6 +73,6 @@ export function lasting(page: string): string {
       .replaceAll(/link group \d+/g, "link group N")
       .replaceAll(/\b(make eth0, a|make) (dummy|bridge)( eth0)?$/gm, "$1 dummy$3")
       .replaceAll(/make (dummy|bridge) eth0/g, "make dummy eth0")
-      .replaceAll(/\nnote: eth0: the kernel has no dummy links.*\n/g, "")
+      .replaceAll(/\nnote: eth0: no dummy links in this kernel.*\n/g, "")
   );
 }

@@ -52,7 +52,7 @@ t.test("explain gives the changes that ADD then records, and changes nothing", a
   t.match(told.words![2]!.steps[0], `MAC ${tap.address}, MTU 1500, up, port of k6t-eth0, owner 107, group 107`);
 
   const again = await explain("bridge-binding", binding.netconf, ...about);
-  t.match(again, { status: 1, told: { refused: { msg: /has this attachment already/ } } });
+  t.match(again, { status: 1, told: { refused: { msg: /is attached already/ } } });
   const other = await explain("bridge-binding", binding.netconf, "--netns", pod.namespace.path);
   t.match(other, { status: 1, told: { refused: { code: 102, msg: /eth0: is the placeholder/ } } });
 });

@@ -72,7 +72,7 @@ t.test("what cannot be looked at ends with 3, and says why; what makes no sense 
     [["--data-dir", "/run/no-such-journal", "blue"], 3, /no-such-journal/],
     [["--data-dir", "journal", "blue"], 2, /must be an absolute path/],
     [[], 2, /^vmnet: a network namespace or a process is missing; usage: /],
-    [["blue", "red"], 2, /^vmnet: red: is not expected; usage: /],
+    [["blue", "red"], 2, /^vmnet: unexpected argument: red; usage: /],
     [["--jsn", "blue"], 2, /did you mean --json/],
   ] as const)
     t.match(await diagnose(args), { status, stdout: "", stderr }, args.join(" "));

@@ -90,7 +90,7 @@ const fields: Record<string, { netconf: Netconf; code?: number; msg: string | Re
   "an address manager": {
     netconf: { ipam: { type: "host-local" } },
     code: 2,
-    msg: /^ipam\.type: host-local would never be asked/,
+    msg: /^ipam\.type: host-local is not used/,
   },
   "all of that at once": {
     netconf: { [portStart]: -1, [range]: [-1, 4_294_967_295], interface: "a/b", dataDir: "x", zzzzzzzz: 1, dns: 7 },

@@ -101,7 +101,7 @@ t.test("CHECK after an ADD that was killed at its very end says so", async (t) =
   await passt.del();
   const last = (await mutations()).at(-1)!;
   t.match(await passt.run("ADD", {}, { under: killedBefore(last) }), { signal: "SIGKILL" });
-  t.match(await passt.check(), { status: 1, error: { code: 101, msg: "net1: its ADD did not end" } });
+  t.match(await passt.check(), { status: 1, error: { code: 101, msg: "net1: its ADD did not finish" } });
   await passt.del();
 });
 

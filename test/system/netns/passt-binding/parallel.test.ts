@@ -132,7 +132,7 @@ t.test("of many ADDs of one attachment at once one succeeds, and the others chan
   const answers = await Promise.all(Array.from({ length: 10 }, () => passt.run("ADD")));
   t.equal(answers.filter(({ status }) => status === 0).length, 1);
   const refused = answers.filter(({ status }) => status !== 0);
-  t.ok(refused.every(({ error }) => error?.code === 102 && error.msg.includes("has this attachment already")));
+  t.ok(refused.every(({ error }) => error?.code === 102 && error.msg.includes("is attached already")));
   t.match(await passt.check(), silent);
   t.same(failed(await Promise.all(Array.from({ length: 10 }, () => passt.run("DEL")))), []);
   t.same(await rightsIn(pod.namespace), closed);
