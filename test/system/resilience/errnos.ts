@@ -34,6 +34,8 @@ const rows: readonly Row[] = [
   [/^flock\(\d+<\/run\/netns\//, { told: "ENOLCK ENOMEM", outlived: "EINTR EAGAIN" }],
   [/^setns\(\d+<\/run\/netns\//, { told: "EPERM ENOMEM" }],
   [/^setns\(/, { ended: "EPERM ENOMEM" }],
+  // Without a /proc of the node, nothing tells which namespace is the node's.
+  [/^newfstatat\(.*"\/proc\/1\/ns\/net"/, { outlived: "EACCES ENOMEM" }],
   [/^newfstatat\(/, { told: "EACCES ENOMEM" }],
 
   // ---- sysctls
