@@ -185,7 +185,7 @@ export class Allocations<K extends DeviceKernel> {
     if (other !== undefined) {
       if (!other.pending)
         throw new Error(
-          `${ifname}: container ${containerId} has ${other.entry.device.address} by this name already; DEL it first`,
+          `${ifname}: container ${containerId} has ${other.entry.device.address} by this name already; call DEL first`,
         );
       this.#release(other.entry);
     }

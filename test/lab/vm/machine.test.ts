@@ -144,8 +144,8 @@ t.test("a test that fails inside leaves what the machine looked like at that mom
   const { status, stdout } = await machine.attemptTest("test/lab/vm/inside/fails.ts");
   t.equal(status, 1);
   const directory = /^ {4}# evidence: (?<path>.*)\n {4}not ok 1 - the name$/m.exec(stdout)?.groups?.["path"];
-  t.equal(directory, `${machine.directory}/evidence/vm-inside-fails-1`);
-  t.match(stdout, /fileName: test\/vm\/inside\/fails\.ts\n +lineNumber: 19\n/, "the place in its source");
+  t.equal(directory, `${machine.directory}/evidence/lab-vm-inside-fails-1`);
+  t.match(stdout, /fileName: test\/lab\/vm\/inside\/fails\.ts\n +lineNumber: 20\n/, "the place in its source");
 
   const names = readdirSync(directory!);
   const left = (name: string): string => readFileSync(`${directory}/${name}`, "utf8");

@@ -46,7 +46,7 @@ for (const subject of subjects) {
     for (const point of points) {
       t.match(await ground.attachment.run("ADD", {}, { under: killedBefore(point) }), killed);
       t.match(await ground.attachment.check(), done, "it is whole");
-      t.match(await ground.attachment.run("ADD"), { status: 1, error: { code: 102, msg: /DEL it first/ } });
+      t.match(await ground.attachment.run("ADD"), { status: 1, error: { code: 102, msg: /call DEL first/ } });
       await restores(t, ground, describe(point));
     }
   });

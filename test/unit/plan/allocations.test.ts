@@ -155,7 +155,7 @@ t.test("a device that a living pod has is refused, and the error says who has it
   t.throws(() => node.add(mine), { message: "net1: container c1 is attached already; call DEL first" });
   t.throws(() => node.add({ ...mine, ifname: "net2" }), { message: /in use by container c1 \(net1\)/ });
   t.throws(() => node.add({ ...mine, device: other }), {
-    message: `net1: container c1 has ${one} by this name already; DEL it first`,
+    message: `net1: container c1 has ${one} by this name already; call DEL first`,
   });
   t.strictSame([node.values, node.records, node.locked.size], [before, [`${one}.json`], 0]);
 });

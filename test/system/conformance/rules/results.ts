@@ -195,7 +195,7 @@ export const results: readonly Rule[] = [
     check: async ({ t, run, refused, attached, steady, isAsBefore }) => {
       await attached({}, async ({ result }) => {
         const between = await steady();
-        await refused("ADD", {}, { code: 102, says: /DEL it first|has it/ });
+        await refused("ADD", {}, { code: 102, says: /call DEL first|has it/ });
         await isAsBefore(between);
         t.match(await run("CHECK", { netconf: { prevResult: result } }), { status: 0 });
       });

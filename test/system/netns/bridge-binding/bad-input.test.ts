@@ -151,15 +151,19 @@ const pods: Record<string, Refusal> = {
   "a tap of that name": {
     commands: ["tuntap add tap0 mode tap"],
     code: 102,
-    msg: /^tap0: .*taken by a tap that is not/,
+    msg: /^tap0: .*name in use by a tap that is not/,
   },
-  "a veth in the tap's place": { commands: link("tap0"), code: 102, msg: /^tap0: .*taken by a veth that is not ours/ },
+  "a veth in the tap's place": {
+    commands: link("tap0"),
+    code: 102,
+    msg: /^tap0: .*name in use by a veth that is not ours/,
+  },
   "a bridge of that name": {
     commands: ["link add k6t-eth0 type bridge"],
     code: 102,
-    msg: /^k6t-eth0: .*taken by a bridge that is not ours/,
+    msg: /^k6t-eth0: .*name in use by a bridge that is not ours/,
   },
-  "a link in the NIC's place": { commands: link("eth0-nic"), code: 102, msg: /^eth0-nic: .*taken by a veth/ },
+  "a link in the NIC's place": { commands: link("eth0-nic"), code: 102, msg: /^eth0-nic: .*name in use by a veth/ },
   "all names taken": {
     commands: ["link add k6t-eth0 type bridge", "link add tap0 type veth peer name eth0-nic"],
     code: 102,

@@ -170,7 +170,7 @@ t.test("while a call is at work in the pod it says so, soon, and looks at the ot
   await new Promise((resolve) => holder.stdout.once("data", resolve));
   const { status, told } = await check("bridge-binding", dataDir);
   t.equal(status, 1);
-  t.match(told.attachments, [{ condition: "busy", findings: [{ hint: /^look again/ }] }, { condition: "healthy" }]);
+  t.match(told.attachments, [{ condition: "busy", findings: [{ hint: /^retry in/ }] }, { condition: "healthy" }]);
 });
 
 t.test("passt-binding's sysctls may be wider than recorded, but not narrower", async (t) => {

@@ -86,7 +86,7 @@ for (const who of [0, 1] as const)
         t.ok(who === 0 ? first <= 107 && last >= 107 : groups === "100 200", groups);
         const again = await one.run("ADD");
         if (again.status !== 0) {
-          t.match(again.error, { code: 102, msg: /DEL it first/ }, "it was killed when all was done");
+          t.match(again.error, { code: 102, msg: /call DEL first/ }, "it was killed when all was done");
           await one.del();
           await one.add();
         }

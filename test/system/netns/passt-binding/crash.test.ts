@@ -118,7 +118,7 @@ t.test(
       t.match(await passt.run("DEL", {}, { under: killedBefore(point) }), killed);
       const answer = await passt.run("ADD");
       if (answer.status === 0) t.same(await rightsIn(pod.namespace), made);
-      else t.match(answer.error, { code: 102, msg: /DEL it first/ });
+      else t.match(answer.error, { code: 102, msg: /call DEL first/ });
       t.match(await passt.run("DEL"), done);
     });
   },
