@@ -15,7 +15,7 @@ t.test("a VF is one attachment's: another waits until its pod is gone, and gets 
   t.match(await dead.run("ADD"), { error: { code: 102, msg: /is attached already; call DEL first/ } });
   const { run, check } = await podWith(t, vf, { dataDir: dead.journal });
   t.match(await run("ADD"), {
-    error: { code: 102, msg: new RegExp(`${vf.address}: container ${dead.call.containerId} has it`) },
+    error: { code: 102, msg: new RegExp(`${vf.address}: in use by container ${dead.call.containerId} `) },
   });
   await execa("ip", ["netns", "del", dead.path.split("/").at(-1)!]);
   t.match(await run("ADD"), { status: 0 });
