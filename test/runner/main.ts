@@ -1,5 +1,5 @@
-// Runs the stages that are named, or all: a line for each as it ends, what failed in full, and at
-// last one line that counts.
+// Runs the stages that are named: without a name all but the rare ones, with --all those too. It
+// prints a line for each as it ends, what failed in full, and at last one line that counts.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -67,12 +67,14 @@ say(closingLine(total));
 process.exitCode = total.failed.length > 0 || surprises.length > 0 ? 1 : 0;
 
 function chosen(names: readonly string[]): readonly Stage[] {
+  if (names.length === 0) return stages.filter(({ rare }) => !rare);
+  if (names.length === 1 && names[0] === "--all") return stages;
   const unknown = names.filter((name) => !stages.some((stage) => stage.name === name));
   if (unknown.length > 0) {
-    say(`${unknown.join(", ")}: no such stage, expected some of ${stages.map(({ name }) => name).join(", ")}`);
+    say(`${unknown.join(", ")}: no such stage, expected --all or some of ${stages.map(({ name }) => name).join(", ")}`);
     process.exit(2);
   }
-  return names.length === 0 ? stages : stages.filter(({ name }) => names.includes(name));
+  return stages.filter(({ name }) => names.includes(name));
 }
 
 /**

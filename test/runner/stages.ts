@@ -19,6 +19,8 @@ export interface Stage {
    * What counts is what that says.
    */
   readonly again?: (files: readonly string[]) => Stage;
+  /** Long and rarely red: it runs only when it is named, or by `--all`. */
+  readonly rare?: true;
   /** Which of the TAP's comments are shown as they come, where it takes many minutes. */
   readonly tells?: RegExp;
 }
@@ -108,4 +110,5 @@ export const stages: readonly Stage[] = [
   outside("callers", 10, "peers"),
   // An emulated machine hangs now and then, whatever runs in it.
   { ...vm("vm", ["test/lab/vm/**/*.test.ts"]), again: (files) => vm("vm-again", files) },
+  { ...vm("vm-all", ["test/lab/all/**/*.test.ts"]), again: (files) => vm("vm-all-again", files), rare: true },
 ];

@@ -43,12 +43,12 @@ export function judged(name: string, reported: Tally, succeeded: boolean): Tally
 /**
  * What is not allowed to be skipped. `allowed` is a file: each line a skip's full name, ` # ` and
  * why it may be; empty lines and those that start with # do not
- * count. Nothing below test/lab/vm may be: its machines are made to have what others lack.
+ * count. Nothing below test/lab may be: its machines are made to have what others lack.
  */
 export function forbidden(skipped: readonly Skip[], allowed: string): Skip[] {
   const lines = allowed.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("#"));
   const names = new Set(lines.map((line) => line.split(" # ")[0]!.trim()));
-  return skipped.filter(({ name }) => name.startsWith("test/lab/vm/") || !names.has(name));
+  return skipped.filter(({ name }) => name.startsWith("test/lab/") || !names.has(name));
 }
 
 /** A line that a human, and a machine, reads last: `12 passed, 0 failed, 1 skipped`. */

@@ -116,7 +116,10 @@ t.test("DEL releases the addresses without the pod's namespace", async (t) => {
 t.test("another pod's ADD, refused because the VF is taken, keeps no address", async (t) => {
   const pod = await podWithAddress(t);
   t.match(await pod.run("ADD"), { status: 0 });
-  t.match(await pod.run("ADD", {}, { containerId: "other" }), { status: 1, error: { code: 102, msg: /in use by container / } });
+  t.match(await pod.run("ADD", {}, { containerId: "other" }), {
+    status: 1,
+    error: { code: 102, msg: /in use by container / },
+  });
   t.same(pod.leases(), ["10.9.0.7", "fd00:9::2"]);
   t.match(await pod.run("DEL"), done);
   await isAsBefore(t, pod);
