@@ -12,7 +12,7 @@ t.test("what the PF's driver refuses is told, and nothing is left of the rest", 
   const cases = [
     [{ link_state: "enable" }, /set eth0 VF 0: link state: .*EOPNOTSUPP.*; the PF's driver igb has no such setting/],
     [{ vlan: 5, vlanProto: "802.1ad" }, /VLAN: .*EPROTONOSUPPORT/],
-    [{ max_tx_rate: 4_000_000 }, /tx rate: .*EINVAL.*above the link's speed/],
+    [{ max_tx_rate: 4_000_000 }, /tx rate: .*EINVAL.*above the link speed/],
     [{ min_tx_rate: 10 }, /tx rate: .*EINVAL/],
   ] as const;
   for (const [more, msg] of cases) {

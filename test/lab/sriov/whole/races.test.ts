@@ -41,7 +41,7 @@ t.test("of ADDs at the same time for one VF one gets it, and the others are told
   const { call } = pods[winner]!;
   for (const [at, answer] of answers.entries())
     if (at !== winner)
-      t.match(answer, { status: 1, error: { code: 102, msg: `${vf.address}: container ${call.containerId} has it` } });
+      t.match(answer, { status: 1, error: { code: 102, msg: `${vf.address}: in use by container ${call.containerId}` } });
   t.match(await pods[winner]!.check(), done);
   for (const pod of pods) t.match(await pod.run("DEL"), done);
   t.same(await stateOf(vf), before[0]);
