@@ -1,5 +1,6 @@
 // What may be wrong with a NIC's path that has a bridge: network, NIC, bridge, tap, guest.
 import { isIpv4, isIpv6, isIpv6LinkLocal } from "../plan/address.ts";
+import type { ObservedTap } from "../plan/state.ts";
 import type { InPod, Report } from "./finding.ts";
 import type { PodSurvey } from "./survey.ts";
 import { type NicPath, recordedLink } from "./topology.ts";
@@ -158,12 +159,12 @@ export function tapFindings({ nicPath: { tap, names, bridge }, survey, report }:
     );
     return;
   }
-  const { owner = -1, group = -1, multiQueue = false } = tap.tap ?? {};
+  const { owner, group, multiQueue = false }: Partial<ObservedTap> = tap.tap ?? {};
   for (const [what, id] of [
     ["owner", owner],
     ["group", group],
   ] as const)
-    if (id !== launcher && id !== -1)
+    if (id !== undefined && id !== launcher)
       report(
         "tap-owner",
         tap.name,

@@ -46,10 +46,11 @@ function tapDetails(
   if (tap === undefined) return [];
   const open = holders.filter((holder) => holder.tap === name);
   // Nobody tells a tap's label but who made it.
-  const context = record && recordedLink(record, name)?.tap?.selinuxContext;
+  const recorded = record && recordedLink(record, name);
+  const context = recorded?.kind === "tap" ? recorded.tap.selinuxContext : undefined;
   return [
-    ...(tap.owner < 0 ? [] : [`owner ${tap.owner}`]),
-    ...(tap.group < 0 ? [] : [`group ${tap.group}`]),
+    ...(tap.owner === undefined ? [] : [`owner ${tap.owner}`]),
+    ...(tap.group === undefined ? [] : [`group ${tap.group}`]),
     tap.multiQueue ? `multi-queue${queues === undefined ? "" : `, ${queues} open`}` : "single queue",
     ...(context === undefined ? [] : [`made under ${context}`]),
     open.length > 0

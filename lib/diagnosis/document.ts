@@ -1,5 +1,6 @@
 // A diagnosis for machines. What is here stays as it is; there may come more.
 import { addressText } from "../plan/address.ts";
+import type { ObservedTap } from "../plan/state.ts";
 import { detailsOf, partsOf } from "./details.ts";
 import type { Diagnosis } from "./diagnosis.ts";
 import type { Finding } from "./finding.ts";
@@ -51,8 +52,7 @@ export interface DocumentLink {
   readonly master?: string;
   /** Such as `10.244.0.7/24`, link-local ones among them. */
   readonly addresses: readonly string[];
-  /** -1: nobody in particular. */
-  readonly tap?: { readonly owner: number; readonly group: number; readonly multiQueue: boolean };
+  readonly tap?: ObservedTap;
   /** In words, for people. */
   readonly details: readonly string[];
 }
@@ -91,7 +91,7 @@ export function documentOf({ survey, nicPaths, findings }: Diagnosis): Document 
             mtu,
             ...(master !== undefined && { master }),
             addresses: link.addresses.map(addressText),
-            ...(tap && { tap: { owner: tap.owner, group: tap.group, multiQueue: tap.multiQueue } }),
+            ...(tap && { tap }),
             details: detailsOf(link, nicPath, survey),
           };
         }),

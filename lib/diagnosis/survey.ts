@@ -2,7 +2,7 @@
 import type { Change } from "../plan/change.ts";
 import type { DeviceChange } from "../plan/device.ts";
 import type { Entry, Recorded } from "../plan/journal.ts";
-import type { Link } from "../plan/state.ts";
+import type { ObservedLink } from "../plan/state.ts";
 
 /** One look at one pod. */
 export interface PodSurvey {
@@ -30,7 +30,7 @@ export interface PodSurvey {
 }
 
 /** A link, with what plans do not care about. */
-export interface SurveyedLink extends Link {
+export interface SurveyedLink extends ObservedLink {
   /**
    * Of a tap: whether somebody has it open; of others: whether the other end is there and up.
    * Always false while the link is down.

@@ -14,7 +14,7 @@ import { openRtnetlink } from "../netlink/socket.ts";
 import { addressText } from "../plan/address.ts";
 import type { Kernel } from "../plan/apply.ts";
 import type { Scope } from "../plan/change.ts";
-import type { Address, Link, Neighbor, PortSettings, Route, State } from "../plan/state.ts";
+import type { Address, Neighbor, NewBridge, NewDummy, NewTap, PortSettings, Route, State } from "../plan/state.ts";
 import type { Configuration, Step } from "../plan/step.ts";
 import { routeText } from "../plan/words.ts";
 import { observeLinks } from "./observe.ts";
@@ -58,8 +58,8 @@ export class NetnsKernel implements Kernel {
     this.#indexes.clear();
     const observed = links ? observeLinks(this.#rtnl) : [];
     for (const { name, index } of observed) {
-      this.#indexes.set(name, index!);
-      this.#free = Math.max(this.#free, index! + 8);
+      this.#indexes.set(name, index);
+      this.#free = Math.max(this.#free, index + 8);
     }
     return { links: observed, sysctls: found };
   }
@@ -135,17 +135,14 @@ export class NetnsKernel implements Kernel {
     ignoring(["ESRCH", "ENODEV", "ENOENT", "EADDRNOTAVAIL"], () => this.#rtnl.delete(message, body, subject));
   }
 
-  #create({ name, kind, mac, mtu, mark, up, ipv6, bridge }: Link): void {
-    // Between two ports there is nothing to snoop for; and a port must be in no VLAN that was not
-    // asked for.
-    const data = { multicastSnooping: false, ...(bridge?.vlanFiltering && { vlanFiltering: true, defaultPvid: 0 }) };
-    const info: LinkMessage["info"] = kind === "bridge" ? { kind, data } : { kind: "dummy" };
+  #create(made: NewBridge | NewDummy): void {
+    const { name, mac, mtu, mark, up, ipv6 } = made;
     // A bridge without ports has no carrier, and takes no link-local address before IPv6 is off.
-    const body = { name, mac, mtu, group: mark, info, ...administrative(up) };
+    const body = { name, mac, mtu, group: mark, info: infoOf(made), ...administrative(up) };
     try {
       this.#createWithIndex(body);
     } catch (failure) {
-      if (!bridge?.vlanFiltering || !isErrno(failure, "EOPNOTSUPP")) throw failure;
+      if (!isFiltering(made) || !isErrno(failure, "EOPNOTSUPP")) throw failure;
       const words = `${name}: the kernel's bridges do not filter VLANs (CONFIG_BRIDGE_VLAN_FILTERING), which vlan and vlanTrunk need`;
       throw new Error(words, { cause: failure });
     }
@@ -162,8 +159,8 @@ export class NetnsKernel implements Kernel {
   }
 
   /** The tap outlives a killed process only once it carries its mark. */
-  #createTap({ name, mac, mtu, mark, up, ipv6, master, tap }: Link): void {
-    const { owner, group, multiQueue, selinuxContext } = tap!;
+  #createTap({ name, mac, mtu, mark, up, ipv6, master, tap }: NewTap): void {
+    const { owner, group, multiQueue, selinuxContext } = tap;
     const fd = host.createTap(name, { multiQueue, ...(selinuxContext !== undefined && { selinuxContext }) });
     try {
       // While the descriptor is open the tap has a carrier: off before it is up.
@@ -247,6 +244,24 @@ export class NetnsKernel implements Kernel {
     }
     return index;
   }
+}
+
+function infoOf(made: NewBridge | NewDummy): NonNullable<LinkMessage["info"]> {
+  const { kind } = made;
+  switch (kind) {
+    case "bridge": {
+      // A port must be in no VLAN that was not asked for.
+      const vlans = isFiltering(made) && { vlanFiltering: true, defaultPvid: 0 };
+      // Between two ports there is nothing to snoop for.
+      return { kind, data: { multicastSnooping: false, ...vlans } };
+    }
+    case "dummy":
+      return { kind };
+  }
+}
+
+function isFiltering(made: NewBridge | NewDummy): boolean {
+  return made.kind === "bridge" && made.bridge?.vlanFiltering === true;
 }
 
 function administrative(up: boolean): { flags: number; change: number } {

@@ -15,7 +15,7 @@ import {
   neighborStates,
 } from "../netlink/route/neighbor.ts";
 import { type RouteMessage, route } from "../netlink/route/route.ts";
-import type { Address, Link, Neighbor, PortSettings, PortVlan, Route, TapSettings } from "../plan/state.ts";
+import type { Address, Neighbor, ObservedLink, ObservedTap, PortSettings, PortVlan, Route } from "../plan/state.ts";
 
 /** ARPHRD_ETHER of <linux/if_arp.h>. */
 const ethernet = 1;
@@ -35,7 +35,7 @@ const chosenFlags =
   addressFlags.multicastAutoJoin;
 
 /** Everything that the namespace has of links. Throws a NetlinkError. */
-export function observeLinks(rtnl: Rtnetlink): Link[] {
+export function observeLinks(rtnl: Rtnetlink): ObservedLink[] {
   const links = rtnl.dump(link, { extMask: linkExtras.skipStatistics });
   const addresses = rtnl.dump(address);
   const routes = [...rtnl.dump(route, { family: families.ipv4 }), ...rtnl.dump(route, { family: families.ipv6 })];
@@ -158,11 +158,10 @@ function withoutIndex({ index: _, ...message }: NeighborMessage): Neighbor {
   return message;
 }
 
-function tapOf({ info }: LinkMessage): TapSettings | undefined {
+function tapOf({ info }: LinkMessage): ObservedTap | undefined {
   if (info?.kind !== "tun" || info.data?.type !== iffTap) return undefined;
-  const { data } = info;
-  // Of a tap that nobody in particular owns the kernel tells no owner.
-  return { owner: data.owner ?? -1, group: data.group ?? -1, multiQueue: data.multiQueue ?? false };
+  const { owner, group, multiQueue = false } = info.data;
+  return { ...(owner !== undefined && { owner }), ...(group !== undefined && { group }), multiQueue };
 }
 
 function portOf(

@@ -1,7 +1,7 @@
 // A plan: a list of changes, each of which says what was and what is to be, so that it can be
 // undone and checked.
 import { byKind, none } from "./kinds.ts";
-import type { Link, LinkSettings, State } from "./state.ts";
+import type { BridgeSettings, LinkSettings, NewLink, ObservedTap, State } from "./state.ts";
 
 /**
  * One change. Its steps are computed from what the kernel shows at that moment: {@link stepsOf} in
@@ -14,7 +14,7 @@ export const changeKinds = Object.keys({ create: true, set: true, sysctl: true }
 /** A link is made, complete with master and addresses. It is ours: undoing deletes it. */
 export interface CreateLink {
   readonly do: "create";
-  readonly link: Link;
+  readonly link: NewLink;
 }
 
 /**
@@ -51,7 +51,7 @@ export function scope(changes: readonly Change[]): Scope {
 }
 
 /** The links that the changes create. */
-export function createdLinks(changes: readonly Change[]): Link[] {
+export function createdLinks(changes: readonly Change[]): NewLink[] {
   return changes.flatMap((change) => byKind(change, { create: ({ link }) => [link], set: none, sysctl: none }));
 }
 
@@ -64,8 +64,17 @@ export function sysctlChanges(changes: readonly Change[]): SetSysctl[] {
   return changes.flatMap((change) => byKind(change, { create: none, set: none, sysctl: (one) => [one] }));
 }
 
-/** A link that a plan leaves behind. `index` is absent for a link that the plan creates. */
-export type ExpectedLink = Partial<Link> & LinkSettings;
+/**
+ * A link that a plan leaves behind. A link that was there before has `index`, a link that the plan
+ * creates has the other fields.
+ */
+export interface ExpectedLink extends LinkSettings {
+  readonly index?: number;
+  readonly kind?: string;
+  readonly mark?: number;
+  readonly bridge?: BridgeSettings;
+  readonly tap?: ObservedTap;
+}
 
 /** The state that the changes should have produced, and nothing else. */
 export interface Expectation {

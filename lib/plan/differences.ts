@@ -3,7 +3,7 @@
 import { shellWord } from "../shell.ts";
 import { addressText } from "./address.ts";
 import type { Expectation, ExpectedLink } from "./change.ts";
-import type { Address, Link, PortVlan, State } from "./state.ts";
+import type { Address, ObservedLink, PortVlan, State } from "./state.ts";
 
 /** One difference. */
 export interface Difference {
@@ -31,11 +31,11 @@ export function repairable(expected: Expectation, observed: State): Difference[]
   ];
 }
 
-function find({ index, name }: ExpectedLink, links: readonly Link[]): Link | undefined {
+function find({ index, name }: ExpectedLink, links: readonly ObservedLink[]): ObservedLink | undefined {
   return links.find((link) => (index === undefined ? link.name === name : link.index === index));
 }
 
-function linkDifferences(expected: ExpectedLink, observed: Link | undefined): Difference[] {
+function linkDifferences(expected: ExpectedLink, observed: ObservedLink | undefined): Difference[] {
   const { name, bridge, tap } = expected;
   if (observed === undefined) return [{ fact: `${name}: is missing` }];
   const shown = observed.name;
@@ -50,8 +50,8 @@ function linkDifferences(expected: ExpectedLink, observed: Link | undefined): Di
     ...compare([name], upDown(observed.up), upDown(expected.up), set(upDown(expected.up))),
     ...compare([name, "master"], observed.master ?? "none", expected.master ?? "none", set(masterText(expected))),
     ...compare([name, "IPv6"], onOff(observed.ipv6), onOff(expected.ipv6), ipv6),
-    ...compare([name, "owner"], observed.tap?.owner, tap?.owner),
-    ...compare([name, "group"], observed.tap?.group, tap?.group),
+    ...compare([name, "owner"], observed.tap && (observed.tap.owner ?? "none"), tap?.owner),
+    ...compare([name, "group"], observed.tap && (observed.tap.group ?? "none"), tap?.group),
     ...compare([name, "multi-queue"], onOff(observed.tap?.multiQueue), onOff(tap?.multiQueue)),
     ...compare([name, "VLAN filtering"], onOff(observed.bridge?.vlanFiltering), onOff(bridge?.vlanFiltering)),
     ...portDifferences(expected, observed, set(masterText(expected))),
@@ -63,7 +63,7 @@ function linkDifferences(expected: ExpectedLink, observed: Link | undefined): Di
 }
 
 /** What is no port, or another bridge's, must be made one first. */
-function portDifferences({ name, port, master }: ExpectedLink, observed: Link, enslave: string): Difference[] {
+function portDifferences({ name, port, master }: ExpectedLink, observed: ObservedLink, enslave: string): Difference[] {
   if (port === undefined) return [];
   const { port: shown, name: on } = observed;
   const first = (repair?: string): string | undefined => (observed.master === master ? repair : enslave);

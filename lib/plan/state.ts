@@ -1,30 +1,53 @@
-// What a plan speaks of: the links of one network namespace with what hangs on them, and sysctls.
+// What a plan changes: the links of one network namespace with what hangs on them, and sysctls.
 import type { AddressMessage } from "../netlink/route/address.ts";
 import type { NeighborMessage } from "../netlink/route/neighbor.ts";
 import type { RouteMessage } from "../netlink/route/route.ts";
 
 /** The part of a namespace's state that a plan touches. */
 export interface State {
-  readonly links: readonly Link[];
+  readonly links: readonly ObservedLink[];
   /** By name, such as `net.ipv4.conf.all.arp_ignore`; a sysctl that the kernel lacks is absent. */
   readonly sysctls: Readonly<Record<string, string>>;
 }
 
-/** A link. A field that is absent was not observed, or is not ours to decide. */
-export interface Link extends LinkSettings {
-  /** The kernel's number for it; absent while a plan is only going to make the link. */
-  readonly index?: number;
+/** A link as the kernel shows it. A field that is absent was not observed. */
+export interface ObservedLink extends LinkSettings {
+  /** The kernel's number for it. */
+  readonly index: number;
   /**
    * `bridge`, `dummy`, `tap`, `veth`, `macvlan`, ...; empty for a device that has no kind, such as
    * a physical NIC.
    */
   readonly kind: string;
-  /** The link group (IFLA_GROUP), which marks the links that a plan makes. 0 for other links. */
+  /** The link group (IFLA_GROUP), which marks the links that a plan creates. 0 for other links. */
   readonly mark: number;
   /** The links that stand on it and take all its frames, such as macvlans. */
   readonly uppers?: readonly string[];
   readonly bridge?: BridgeSettings;
-  readonly tap?: TapSettings;
+  readonly tap?: ObservedTap;
+}
+
+/** A link that a plan creates. */
+export type NewLink = NewBridge | NewTap | NewDummy;
+
+interface MarkedLink extends LinkSettings {
+  /** See `markOf` in mark.ts. */
+  readonly mark: number;
+}
+
+export interface NewBridge extends MarkedLink {
+  readonly kind: "bridge";
+  /** Absent: the kernel's defaults. */
+  readonly bridge?: BridgeSettings;
+}
+
+export interface NewTap extends MarkedLink {
+  readonly kind: "tap";
+  readonly tap: TapSettings;
+}
+
+export interface NewDummy extends MarkedLink {
+  readonly kind: "dummy";
 }
 
 /** What a plan may change about a link, with what the change takes along. */
@@ -84,8 +107,15 @@ export interface TapSettings {
   readonly owner: number;
   readonly group: number;
   readonly multiQueue: boolean;
-  /** Given when the tap is made; the kernel does not tell it afterwards. */
+  /** Set when the tap is created; the kernel does not show it afterwards. */
   readonly selinuxContext?: string;
+}
+
+/** A tap as the kernel shows it. Without an owner or a group, every user or group may open it. */
+export interface ObservedTap {
+  readonly owner?: number;
+  readonly group?: number;
+  readonly multiQueue: boolean;
 }
 
 /**

@@ -10,7 +10,7 @@ import {
   sysctlChanges,
 } from "./change.ts";
 import { byKind } from "./kinds.ts";
-import type { Address, Link, LinkSettings, Neighbor, PortSettings, Route, State } from "./state.ts";
+import type { Address, LinkSettings, Neighbor, NewLink, ObservedLink, PortSettings, Route, State } from "./state.ts";
 
 /**
  * One thing for the kernel to do. Links go by the name that they have when the step's turn comes.
@@ -20,7 +20,7 @@ export type Step =
    * `ip link add`: with its master, IPv6 as it is to be, and up if it is to be; without port
    * settings and addresses.
    */
-  | { readonly do: "create"; readonly link: Link }
+  | { readonly do: "create"; readonly link: NewLink }
   /** `ip link del`, or `ip link del group MARK` where a mark is given. */
   | { readonly do: "delete"; readonly links: readonly string[]; readonly mark: number | undefined }
   /** `ip link set`. A master of null: none. */
@@ -105,11 +105,11 @@ function deletionOf(changes: readonly Change[], state: State): (Step & { do: "de
 }
 
 /** The link as it is once its bridge is gone. */
-function released({ master: _, port: __, ...link }: Link): Link {
+function released({ master: _, port: __, ...link }: ObservedLink): ObservedLink {
   return link;
 }
 
-function linkOf(change: SetLink, state: State): Link {
+function linkOf(change: SetLink, state: State): ObservedLink {
   const link = state.links.find((link) => link.index === change.index);
   if (link === undefined) throw new Error(`${change.from.name}: the link with index ${change.index} is gone`);
   return link;
@@ -127,7 +127,7 @@ function creation({ link }: CreateLink): Step[] {
  * and of that only what is not yet so. Routes and addresses are taken away one by one and
  * before the link goes down, which would flush them; they come back after it is up again.
  */
-function setting({ from, to }: SetLink, observed: Link): Step[] {
+function setting({ from, to }: SetLink, observed: ObservedLink): Step[] {
   const steps: Step[] = [];
   const old = observed.name;
   // Backwards: a route goes before the one that its gateway is reached by, and with the first
@@ -163,7 +163,7 @@ function setting({ from, to }: SetLink, observed: Link): Step[] {
   return steps;
 }
 
-function differing(from: LinkSettings, to: LinkSettings, observed: Link): Configuration {
+function differing(from: LinkSettings, to: LinkSettings, observed: ObservedLink): Configuration {
   return {
     ...(from.name !== to.name && observed.name !== to.name && { name: to.name }),
     ...(from.mac !== to.mac && to.mac !== undefined && observed.mac !== to.mac && { mac: to.mac }),

@@ -4,7 +4,7 @@ import { addressText } from "./address.ts";
 import type { Change } from "./change.ts";
 import { type ConfigureVf, type DeviceChange, settingNames, settingText, vfSettings } from "./device.ts";
 import { byKind } from "./kinds.ts";
-import type { Address, Link, Neighbor, PortSettings, Route, State } from "./state.ts";
+import type { Address, Neighbor, NewLink, PortSettings, Route, State } from "./state.ts";
 import { type Configuration, type Step, stepsOf } from "./step.ts";
 
 /** One change in words, with the steps that it takes. */
@@ -56,7 +56,9 @@ function stepText(step: Step): string {
   }
 }
 
-function linkText({ mac, mtu, up, master, ipv6, tap, bridge, mark }: Link): string {
+function linkText(link: NewLink): string {
+  const { mac, mtu, up, master, ipv6, mark } = link;
+  const tap = link.kind === "tap" ? link.tap : undefined;
   return listed([
     mac !== undefined && `MAC ${mac}`,
     `MTU ${mtu}`,
@@ -65,7 +67,7 @@ function linkText({ mac, mtu, up, master, ipv6, tap, bridge, mark }: Link): stri
     tap !== undefined && `owner ${tap.owner}, group ${tap.group}`,
     tap?.multiQueue === true && "multi-queue",
     tap?.selinuxContext !== undefined && `SELinux context ${tap.selinuxContext}`,
-    bridge?.vlanFiltering === true && "filters VLANs",
+    link.kind === "bridge" && link.bridge?.vlanFiltering === true && "filters VLANs",
     ipv6 !== undefined && `IPv6 ${ipv6 ? "on" : "off"}`,
     mark !== 0 && `link group ${mark}`,
   ]);

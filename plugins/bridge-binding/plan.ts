@@ -2,9 +2,18 @@
 // in-pod bridge, beside a tap for the guest, and a placeholder takes its name.
 import type { LinkNames } from "../../lib/kubevirt/names.ts";
 import { addressOf, addressText, isIpv4, isIpv6, isIpv6LinkLocal } from "../../lib/plan/address.ts";
-import type { Change } from "../../lib/plan/change.ts";
+import type { Change, CreateLink } from "../../lib/plan/change.ts";
 import { isMark, markOf } from "../../lib/plan/mark.ts";
-import type { Address, Link, LinkSettings, PortSettings, State } from "../../lib/plan/state.ts";
+import type {
+  Address,
+  LinkSettings,
+  NewBridge,
+  NewDummy,
+  NewTap,
+  ObservedLink,
+  PortSettings,
+  State,
+} from "../../lib/plan/state.ts";
 import { largestTapMtu, leastIpv6Mtu } from "./limits.ts";
 import type { Netconf } from "./netconf.ts";
 import { vlansOf } from "./vlans.ts";
@@ -78,7 +87,7 @@ export function obstacles(situation: Situation): string[] {
 }
 
 /** Whether the link carries the mark of one of our plans. */
-function isOurs({ mark }: Link): boolean {
+function isOurs({ mark }: ObservedLink): boolean {
   return isMark(mark);
 }
 
@@ -95,7 +104,7 @@ export function plan(situation: Situation): Change[] {
   return changes;
 }
 
-function withTap(situation: Situation, nic: Link): Change[] {
+function withTap(situation: Situation, nic: ObservedLink): Change[] {
   const { conf, names } = situation;
   const guestMac = situation.guestMac ?? nic.mac!;
   // A macvlan is given only the frames for its own MAC address, so it must keep the guest's; the
@@ -127,7 +136,7 @@ function withTap(situation: Situation, nic: Link): Change[] {
   };
   return [
     bridge(situation, nic),
-    { do: "set", index: nic.index!, from, to },
+    { do: "set", index: nic.index, from, to },
     { do: "create", link: tap(situation, nic, macvlan ? [guestMac] : []) },
     { do: "create", link: placeholder(situation, nic, guestMac) },
   ];
@@ -137,7 +146,7 @@ function port({ learning = true, isolated = false, vlans = [], stations = [] }: 
   return { learning, isolated, vlans, stations };
 }
 
-function bridge(situation: Situation, nic: Link): Change {
+function bridge(situation: Situation, nic: ObservedLink): CreateLink {
   const { conf, names, bridgeMac } = situation;
   const address = bridgeAddress(situation, nic);
   return {
@@ -153,7 +162,7 @@ function bridge(situation: Situation, nic: Link): Change {
   };
 }
 
-function tap({ conf, names, tapMac }: Situation, nic: Link, stations: readonly string[]): Link {
+function tap({ conf, names, tapMac }: Situation, nic: ObservedLink, stations: readonly string[]): NewTap {
   const plain = !conf.portIsolation && vlansOf(conf).guest.length === 0 && stations.length === 0;
   return {
     ...made(nic, conf),
@@ -175,7 +184,7 @@ function tap({ conf, names, tapMac }: Situation, nic: Link, stations: readonly s
  * KubeVirt reads the guest's MAC address, MTU and addresses off this link. It is down, so that
  * nothing goes that way.
  */
-function placeholder({ conf, names, placeholder }: Situation, nic: Link, mac: string): Link {
+function placeholder({ conf, names, placeholder }: Situation, nic: ObservedLink, mac: string): NewBridge | NewDummy {
   const addresses = conf.keepPodAddresses ? nic.addresses.filter((address) => !isIpv6LinkLocal(address)) : [];
   return {
     ...made(nic, conf),
@@ -190,12 +199,12 @@ function placeholder({ conf, names, placeholder }: Situation, nic: Link, mac: st
 
 /** What the links that the plan makes have in common. */
 function made(
-  nic: Link,
+  nic: ObservedLink,
   conf: Netconf,
-): Pick<Link, "mark" | "mtu" | "up" | "ipv6" | "addresses" | "routes" | "neighbors"> {
+): Pick<NewDummy, "mark" | "mtu" | "up" | "ipv6" | "addresses" | "routes" | "neighbors"> {
   const mtu = conf.mtu ?? nic.mtu;
   return {
-    mark: markOf(nic.index!),
+    mark: markOf(nic.index),
     mtu,
     up: true,
     ...(nic.ipv6 !== undefined && mtu >= leastIpv6Mtu && { ipv6: false }),
@@ -209,7 +218,7 @@ function made(
  * KubeVirt's addresses are 169.254.75.10, .11, ...: one for each of a pod's networks
  * (getFakeBridgeIP). The first free one is taken, since a plugin is not told which it is.
  */
-function bridgeAddress({ conf, state }: Situation, nic: Link): Address | undefined {
+function bridgeAddress({ conf, state }: Situation, nic: ObservedLink): Address | undefined {
   if (conf.bridgeAddress === "none" || (conf.bridgeAddress === "auto" && conf.attachment !== "tap")) return undefined;
   if (conf.bridgeAddress !== "auto") return addressOf(conf.bridgeAddress);
   if (!nic.addresses.some(isIpv4)) return undefined;

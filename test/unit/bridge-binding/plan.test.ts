@@ -5,7 +5,7 @@ import { linkNames } from "../../../lib/kubevirt/names.ts";
 import { apply, undo } from "../../../lib/plan/apply.ts";
 import { type Change, expectation } from "../../../lib/plan/change.ts";
 import { differences } from "../../../lib/plan/differences.ts";
-import type { Link, State } from "../../../lib/plan/state.ts";
+import type { ObservedLink, State } from "../../../lib/plan/state.ts";
 import type { Netconf } from "../../../plugins/bridge-binding/netconf.ts";
 import { obstacles, plan, type Situation } from "../../../plugins/bridge-binding/plan.ts";
 import { MemoryKernel } from "../plan/memory-kernel.ts";
@@ -45,7 +45,7 @@ function performed(from: Situation): MemoryKernel {
   return kernel;
 }
 
-function linkNamed(kernel: MemoryKernel, name: string): Link {
+function linkNamed(kernel: MemoryKernel, name: string): ObservedLink {
   const found = kernel.state.links.find((link) => link.name === name);
   if (found === undefined) throw new Error(`no ${name}`);
   return found;
@@ -165,7 +165,7 @@ const variants: Partial<Netconf>[] = [
   { vlan: 5, vlanTrunk: [{ id: 6 }] },
   { bridgeAddress: "none", keepPodAddresses: false },
 ];
-const links: Partial<Link>[] = [
+const links: Partial<ObservedLink>[] = [
   {},
   { kind: "macvlan" },
   { up: false, routes: [] },
@@ -175,7 +175,7 @@ const links: Partial<Link>[] = [
 ];
 const cases = fc.record({ conf: fc.constantFrom(...variants), nic: fc.constantFrom(...links) });
 
-function podOf(nic: Partial<Link>): State {
+function podOf(nic: Partial<ObservedLink>): State {
   return pod([{ ...eth0, ...nic }]);
 }
 
@@ -285,7 +285,7 @@ t.test("CHECK names each difference", async (t) => {
     links: kernel.state.links
       .filter(({ name }) => name !== "eth0")
       .map((link) => {
-        if (link.name === "tap0") return { ...link, up: false, tap: { ...link.tap!, owner: 0 } };
+        if (link.name === "tap0") return { ...link, up: false, tap: { owner: 0, multiQueue: false } };
         if (link.name === "eth0-nic") return { ...link, port: { ...link.port!, learning: true }, ipv6: true };
         return link.name === "k6t-eth0" ? { ...link, addresses: [] } : link;
       }),
@@ -297,6 +297,7 @@ t.test("CHECK names each difference", async (t) => {
     "eth0-nic: learning is on, not off",
     "tap0: is down, not up",
     "tap0: owner is 0, not 107",
+    "tap0: group is none, not 107",
     "eth0: is missing",
     "net.ipv4.conf.all.arp_ignore: is 0, not 1",
   ]);

@@ -2,15 +2,15 @@ import t from "tap";
 import type { Result } from "../../../lib/cni/results.ts";
 import type { Change } from "../../../lib/plan/change.ts";
 import { report } from "../../../plugins/bridge-binding/report.ts";
-import { eth0, link } from "../plan/pods.ts";
+import { dummy, eth0 } from "../plan/pods.ts";
 
 const names = { podLink: "eth0", bridge: "k6t-eth0", nic: "eth0-nic", tap: "tap0" };
 const sandbox = "/run/netns/pod";
 const changes: Change[] = [
-  { do: "create", link: link({ name: "k6t-eth0", mac: "02:00:00:00:00:01" }) },
+  { do: "create", link: dummy({ name: "k6t-eth0", mac: "02:00:00:00:00:01" }) },
   { do: "set", index: 2, from: eth0, to: { ...eth0, name: "eth0-nic", mac: "02:00:00:00:00:01" } },
-  { do: "create", link: link({ name: "tap0", mac: "02:00:00:00:00:02" }) },
-  { do: "create", link: link({ name: "eth0", mac: "0a:58:0a:f4:00:07" }) },
+  { do: "create", link: dummy({ name: "tap0", mac: "02:00:00:00:00:02" }) },
+  { do: "create", link: dummy({ name: "eth0", mac: "0a:58:0a:f4:00:07" }) },
   { do: "sysctl", key: "net.ipv4.conf.all.arp_ignore", from: "0", to: "1" },
 ];
 

@@ -126,7 +126,7 @@ const cases: readonly (readonly [what: string, survey: PodSurvey, ...found: (rea
   ],
   [
     "another group",
-    unrecorded(withLink("tap0", { tap: { owner: -1, group: 36, multiQueue: false } })),
+    unrecorded(withLink("tap0", { tap: { group: 36, multiQueue: false } })),
     ["tap-owner", "tap0", /^group is 36, not 107/],
   ],
   ["a tap that does not persist", withLink("tap0", { persist: false }), ["tap-persist", "tap0", /is not persistent/]],

@@ -7,7 +7,7 @@ import { linesOf } from "../../../lib/diagnosis/picture.ts";
 import type { PodSurvey, SurveyedLink } from "../../../lib/diagnosis/survey.ts";
 import { recordedLink } from "../../../lib/diagnosis/topology.ts";
 import { address, route } from "../plan/pods.ts";
-import { healthy, masquerade, passtRecord, record, seen, sha256, tap, vf, withLink } from "./surveys.ts";
+import { healthy, masquerade, passtRecord, record, seen, sha256, vf, withLink } from "./surveys.ts";
 
 function drawn(survey: PodSurvey): string[] {
   return linesOf(diagnosisOf(survey, sha256), plain);
@@ -59,7 +59,7 @@ t.test("passt serves the link that the default route goes by, else the primary o
 t.test("what is special about a tap and its port is told", async (t) => {
   const port = { learning: true, isolated: true, vlans: [{ first: 100, last: 200, pvid: false, untagged: false }] };
   const survey = withLink("tap0", {
-    tap: { owner: 107, group: -1, multiQueue: true },
+    tap: { owner: 107, multiQueue: true },
     queues: 4,
     port: { ...port, stations: ["0a:58:0a:f4:00:07"] },
   });
@@ -70,12 +70,12 @@ t.test("what is special about a tap and its port is told", async (t) => {
 t.test("the SELinux context that a tap was made under is told from its record", async (t) => {
   const selinuxContext = "system_u:object_r:container_file_t:s0";
   const changes = record.entry.changes.map((change) =>
-    change.do === "create" && change.link.name === "tap0"
-      ? { ...change, link: { ...change.link, tap: { ...tap.tap!, selinuxContext } } }
+    change.do === "create" && change.link.kind === "tap"
+      ? { ...change, link: { ...change.link, tap: { ...change.link.tap, selinuxContext } } }
       : change,
   );
   const own = { ...record, entry: { ...record.entry, changes } };
-  t.equal(recordedLink(own, "tap0")!.tap!.selinuxContext, selinuxContext);
+  t.match(recordedLink(own, "tap0"), { tap: { selinuxContext } });
   t.match(drawn({ ...healthy, records: [own] }).join("\n"), `made under ${selinuxContext}`);
 });
 

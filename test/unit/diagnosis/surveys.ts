@@ -1,6 +1,7 @@
 // Pods as they are seen, healthy ones: what tests break.
 import { createHash } from "node:crypto";
 import type { PodSurvey, SurveyedLink, SurveyedRecord, SurveyedVf } from "../../../lib/diagnosis/survey.ts";
+import type { NewLink } from "../../../lib/plan/state.ts";
 import { address, link } from "../plan/pods.ts";
 
 export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
@@ -8,8 +9,6 @@ export const sha256 = (text: string): string => createHash("sha256").update(text
 export const guestMac = "0a:58:0a:f4:00:07";
 /** "kt", and the pod link's index. */
 const mark = 0x6b740002;
-
-type Change = SurveyedRecord["entry"]["changes"][number];
 
 /** A link of a pod's. */
 export function seen(more: Partial<SurveyedLink> & Pick<SurveyedLink, "name">): SurveyedLink {
@@ -80,14 +79,9 @@ const entry: SurveyedRecord["entry"] = {
   ],
 };
 
-/** As a plan has it: the index is the kernel's to choose. */
-function bare({
-  index: _,
-  carrier: __,
-  duplicates: ___,
-  ...planned
-}: SurveyedLink): Extract<Change, { do: "create" }>["link"] {
-  return planned;
+/** As a plan has it: without what only the kernel decides. */
+function bare({ index: _, carrier: __, duplicates: ___, ...planned }: SurveyedLink): NewLink {
+  return planned as NewLink;
 }
 
 export const record: SurveyedRecord = { directory: "/run/bridge-binding", entry, pending: false, here: true };

@@ -4,7 +4,7 @@ import { Attachments, type Namespaces, type Planned } from "../../../lib/plan/at
 import type { Change } from "../../../lib/plan/change.ts";
 import { type Files, type Identity, Journal } from "../../../lib/plan/journal.ts";
 import { MemoryKernel } from "./memory-kernel.ts";
-import { link, pod } from "./pods.ts";
+import { dummy, link, pod } from "./pods.ts";
 
 function failure(code: string, path: string): Error {
   return Object.assign(new Error(`${path} (${code})`), { code });
@@ -90,7 +90,7 @@ function making(name: string, mark: number, value = "1"): (kernel: MemoryKernel)
   return (kernel) => {
     const state = kernel.observe();
     const changes: Change[] = [
-      { do: "create", link: link({ name, mark, kind: "dummy" }) },
+      { do: "create", link: dummy({ name, mark }) },
       { do: "sysctl", key: "a", from: state.sysctls["a"]!, to: value },
     ];
     return { changes, state };

@@ -1,7 +1,7 @@
 // A namespace that lives in memory: what the kernel does with each step, as far as a plan can tell,
 // and failures on request.
 import type { Kernel } from "../../../lib/plan/apply.ts";
-import type { Link, State } from "../../../lib/plan/state.ts";
+import type { NewLink, ObservedLink, State } from "../../../lib/plan/state.ts";
 import type { Step } from "../../../lib/plan/step.ts";
 
 /**
@@ -12,8 +12,8 @@ export function fold(state: State, step: Step): State {
   switch (step.do) {
     case "create": {
       if (named(state, step.link.name) !== undefined) throw new Error(`${step.link.name}: File exists (EEXIST)`);
-      const index = Math.max(0, ...state.links.map((link) => link.index ?? 0)) + 1;
-      return { ...state, links: [...state.links, { ...bare(step.link), index }] };
+      const index = Math.max(0, ...state.links.map((link) => link.index)) + 1;
+      return { ...state, links: [...state.links, bare(step.link, index)] };
     }
     case "delete":
       return {
@@ -25,7 +25,7 @@ export function fold(state: State, step: Step): State {
         const { name, mac, mtu, master, up } = step.settings;
         if (name !== undefined && (link.up || named(state, name) !== undefined))
           throw new Error(`${name}: Busy or taken`);
-        const next: { -readonly [K in keyof Link]: Link[K] } = {
+        const next: { -readonly [K in keyof ObservedLink]: ObservedLink[K] } = {
           ...link,
           ...(name !== undefined && { name }),
           ...(mac !== undefined && { mac }),
@@ -89,21 +89,27 @@ export class MemoryKernel implements Kernel {
   }
 }
 
-/** A link as it is right after it was made: what needs steps of its own is not there yet. */
-function bare({ port: _, ...link }: Link): Link {
-  return { ...link, addresses: [] };
+/**
+ * A link right after it was created: what needs steps of its own is not there yet, and a tap's
+ * SELinux context is not shown.
+ */
+function bare({ port: _, ...link }: NewLink, index: number): ObservedLink {
+  const created = { ...link, index, addresses: [] };
+  if (created.kind !== "tap") return created;
+  const { selinuxContext: __, ...tap } = created.tap;
+  return { ...created, tap };
 }
 
-function named(state: State, name: string): Link | undefined {
+function named(state: State, name: string): ObservedLink | undefined {
   return state.links.find((link) => link.name === name);
 }
 
-function changed(state: State, name: string, change: (link: Link) => Link): State {
+function changed(state: State, name: string, change: (link: ObservedLink) => ObservedLink): State {
   if (named(state, name) === undefined) throw new Error(`${name}: No such device (ENODEV)`);
   return { ...state, links: state.links.map((link) => (link.name === name ? change(link) : link)) };
 }
 
-function without(link: Link, bridges: readonly string[]): Link {
+function without(link: ObservedLink, bridges: readonly string[]): ObservedLink {
   if (link.master === undefined || !bridges.includes(link.master)) return link;
   const { master: _, port: __, ...rest } = link;
   return rest;

@@ -1,6 +1,6 @@
 // Pods for tests of plans: as observed from the kernel, with the addresses and routes that a
 // network plugin makes.
-import type { Address, Link, Route, State } from "../../../lib/plan/state.ts";
+import type { Address, NewDummy, ObservedLink, Route, State } from "../../../lib/plan/state.ts";
 
 export function address(text: string, more: object = {}): Address {
   const [local, prefixLength] = text.split("/") as [string, string];
@@ -37,8 +37,9 @@ export function route(destination: string, gateway?: string): Route {
   };
 }
 
-export function link(more: Partial<Link> & Pick<Link, "name">): Link {
+export function link(more: Partial<ObservedLink> & Pick<ObservedLink, "name">): ObservedLink {
   return {
+    index: 0,
     kind: "veth",
     mark: 0,
     mac: "0a:58:0a:f4:00:07",
@@ -52,12 +53,18 @@ export function link(more: Partial<Link> & Pick<Link, "name">): Link {
   };
 }
 
-export const loopback: Link = link({ name: "lo", index: 1, kind: "", mtu: 65536 });
+/** The link as a plan creates it. */
+export function dummy(more: Partial<NewDummy> & Pick<NewDummy, "name">): NewDummy {
+  const { index: _, ...made } = link(more);
+  return { ...made, kind: "dummy" };
+}
+
+export const loopback: ObservedLink = link({ name: "lo", index: 1, kind: "", mtu: 65536 });
 
 /**
  * A dual-stack pod, with an on-link route and a default route of each family and a pinned gateway.
  */
-export const eth0: Link = link({
+export const eth0: ObservedLink = link({
   name: "eth0",
   index: 2,
   addresses: [
@@ -71,7 +78,7 @@ export const eth0: Link = link({
 });
 
 export function pod(
-  links: readonly Link[] = [eth0],
+  links: readonly ObservedLink[] = [eth0],
   sysctls: State["sysctls"] = { "net.ipv4.conf.all.arp_ignore": "0" },
 ): State {
   return { links: [loopback, ...links], sysctls };

@@ -65,6 +65,15 @@ t.test("a new kind of change does not compile until every place has decided abou
     t.ok(places.has(place), place);
 });
 
+t.test("a new kind of link does not compile until the kernel's side knows how to create it", async (t) => {
+  const links = "export type NewLink = NewBridge | NewTap | NewDummy;";
+  const more = `${links.slice(0, -1)} | NewVeth;\nexport interface NewVeth extends MarkedLink { readonly kind: "veth" }`;
+
+  const places = await undecided(t, "lib/plan/state.ts", links, more);
+
+  t.ok(places.has("lib/kernel/netns.ts: perform"), [...places].join(", "));
+});
+
 t.test("a new kind of device change does not compile until every place has decided about it", async (t) => {
   const change = "export type DeviceChange = ConfigureVf | BindDriver | WriteFile;";
   const more = `${change.slice(0, -1)} | Reset;\nexport interface Reset { readonly do: "reset" }`;

@@ -32,7 +32,7 @@ async function leaves({ address }: Vf, driver: string): Promise<void> {
   while (driverOf(address) === driver) await sleep(5);
 }
 
-t.test("of ADDs at the same time for one VF one gets it, and the others are told who has it", async (t) => {
+t.test("of ADDs at the same time for one VF one gets it, and the others are told who uses it", async (t) => {
   const first = await podWith(t, vf, { vlan: 101 });
   const more = [102, 103].map((vlan) => podWith(t, vf, { vlan, dataDir: first.journal }));
   const pods = [first, ...(await Promise.all(more))];
@@ -41,7 +41,10 @@ t.test("of ADDs at the same time for one VF one gets it, and the others are told
   const { call } = pods[winner]!;
   for (const [at, answer] of answers.entries())
     if (at !== winner)
-      t.match(answer, { status: 1, error: { code: 102, msg: `${vf.address}: in use by container ${call.containerId}` } });
+      t.match(answer, {
+        status: 1,
+        error: { code: 102, msg: `${vf.address}: in use by container ${call.containerId}` },
+      });
   t.match(await pods[winner]!.check(), done);
   for (const pod of pods) t.match(await pod.run("DEL"), done);
   t.same(await stateOf(vf), before[0]);
@@ -91,7 +94,7 @@ t.test("an ADD and the last pod's DEL at the same time: refused, or all of it", 
     if (added.status === 0) {
       t.match(await next.check(), done);
       t.match(await settingsOf(vf), { spoofchk: true, trust: false, rate: { max_tx: 0 } });
-    } else t.match(added.error, { code: 102, msg: `container ${last.call.containerId} has it` });
+    } else t.match(added.error, { code: 102, msg: `in use by container ${last.call.containerId}` });
     t.match(await next.run("DEL"), done);
     t.same(await stateOf(vf), before[0]);
   }
