@@ -23,7 +23,10 @@ export function readResult(document: JsonObject, version: Version, subject: stri
     ...(result.dns === undefined || result.dns === null || isObject(result.dns) ? [] : ["dns: must be an object"]),
   ];
   if (faults.length > 0)
-    throw new CniError(code.badConfiguration, faults.map((fault) => `${subject}.${fault}`).join("; "));
+    throw new CniError(
+      code.badConfiguration,
+      faults.map((fault) => `${subject}.${fault}`),
+    );
   return withoutNulls(result) as Result;
 }
 

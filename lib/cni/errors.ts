@@ -35,18 +35,22 @@ export const code = {
 } as const;
 
 /**
- * A failure as the runtime is told: a code, what failed in one line, and details such as causes and
- * hints.
+ * A failure as the runtime reads it: a code, what failed in one line, and details such as causes
+ * and hints.
  */
 export class CniError extends Error {
   override readonly name = "CniError";
   /** One of {@link code}, or a delegate's own. */
   readonly code: number;
+  /** What the message joins, such as one fault for each wrong field. At least one. */
+  readonly faults: readonly string[];
   readonly details: string;
 
-  constructor(code: number, msg: string, details = "", options?: ErrorOptions) {
-    super(msg, options);
+  constructor(code: number, faults: string | readonly string[], details = "", options?: ErrorOptions) {
+    const each = typeof faults === "string" ? [faults] : faults;
+    super(each.join("; "), options);
     this.code = code;
+    this.faults = each;
     this.details = details;
   }
 }

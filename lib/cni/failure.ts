@@ -4,10 +4,12 @@ import { Failures, type Relation } from "../failures.ts";
 import { CniError, code } from "./errors.ts";
 import type { Verb, Version } from "./versions.ts";
 
-/** Code, message and details of an error. */
+/** An error as a runtime or an operator reads it. */
 export interface Explanation {
   readonly code: number;
   readonly msg: string;
+  /** What `msg` joins. */
+  readonly faults: readonly string[];
   readonly details: string;
 }
 
@@ -34,16 +36,22 @@ export function errorDocument(failure: unknown, version: Version, verb: Verb | u
  */
 export function explain(failure: unknown): Explanation {
   const [msg, ...details] = facts(failure) as [string, ...string[]];
-  return { code: cniCodeOf(failure), msg, details: details.join("; ") };
+  const faults = failure instanceof CniError ? failure.faults : [msg];
+  return { code: cniCodeOf(failure), msg, faults, details: details.join("; ") };
 }
 
-/** Runs the check. Returns its message if it throws, otherwise nothing. */
-export function faultsOf(check: () => void): string[] {
+/** Message and details in one line. */
+export function inOneLine(failure: unknown): string {
+  return facts(failure).join("; ");
+}
+
+/** Runs the check. Returns the faults that it throws. */
+export function faultsOf(check: () => void): readonly string[] {
   try {
     check();
     return [];
   } catch (failure) {
-    return [(failure as Error).message];
+    return explain(failure).faults;
   }
 }
 
@@ -57,18 +65,18 @@ function facts(failure: unknown): string[] {
   if (!(failure instanceof Error)) return [`${String(failure)} was thrown`];
   if (failure instanceof Failures) {
     const [first, ...others] = failure.errors as [unknown, ...unknown[]];
-    return [...facts(first), ...others.map((one) => `${introductions[failure.relation]}: ${inOne(facts(one))}`)];
+    return [...facts(first), ...others.map((one) => `${introductions[failure.relation]}: ${withDetails(facts(one))}`)];
   }
   const found = [messageOf(failure)];
   if (failure instanceof CniError && failure.details !== "") found.push(failure.details);
   if (cniCodeOf(failure) === code.internal) found.push(...place(failure));
-  if (failure instanceof AggregateError) found.push(...failure.errors.map((one) => inOne(facts(one))));
+  if (failure instanceof AggregateError) found.push(...failure.errors.map((one) => withDetails(facts(one))));
   if (failure.cause !== undefined)
     found.push(...facts(failure.cause).filter((fact) => !found.some((one) => one.includes(fact))));
   return found;
 }
 
-function inOne([msg = "", ...details]: readonly string[]): string {
+function withDetails([msg = "", ...details]: readonly string[]): string {
   return details.length === 0 ? msg : `${msg} (${details.join("; ")})`;
 }
 

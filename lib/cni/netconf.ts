@@ -87,7 +87,7 @@ export function defineNetconf<const T extends Table>(
     parse(object) {
       const { conf, faults } = read(object, fields());
       if (faults.length === 0 && rules !== undefined) faults.push(...rules(conf as Valid<T>));
-      if (faults.length > 0) throw new CniError(code.badConfiguration, faults.join("; "));
+      if (faults.length > 0) throw new CniError(code.badConfiguration, faults);
       return conf as Valid<T>;
     },
     salvage(object, warn) {

@@ -11,20 +11,21 @@ type Opening = Pick<System, "openNetns" | "stat" | "close">;
 /**
  * Opens CNI_NETNS. Throws a CniError 8 that says what is there instead, also where it is this
  * process's own namespace, in which any change would be one to the node itself:
- * nothing has been changed by then. CNI_NETNS_OVERRIDE=1 or true lets our own namespace pass, as in
+ * nothing has been changed by then. `source` is what the message calls the path's origin.
+ * CNI_NETNS_OVERRIDE=1 or true lets our own namespace pass, as in
  * the Go library.
  */
-export function openNetns(env: Variables, system: Opening): Netns {
+export function openNetns(env: Variables, system: Opening, source = "CNI_NETNS"): Netns {
   const path = env.CNI_NETNS!;
   let fd: number;
   try {
     fd = system.openNetns(path);
   } catch (failure) {
-    throw refused(path, failure, system);
+    throw refused(source, whatIsThere(path, failure, system), failure);
   }
   const netns = identified(path, fd, system);
   if (!isNodes(netns, env, system)) return netns;
-  throw new CniError(code.badNetns, `CNI_NETNS: ${path} is the node's own network namespace, expected the container's`);
+  throw new CniError(code.badNetns, `${source}: ${path} is the node's own network namespace, expected the container's`);
 }
 
 /**
@@ -40,7 +41,7 @@ export function openNetnsIfThere(env: Variables, system: Opening): Netns | undef
     fd = system.openNetns(path);
   } catch (failure) {
     if (isGone(failure)) return undefined;
-    throw refused(path, failure, system);
+    throw refused("CNI_NETNS", whatIsThere(path, failure, system), failure);
   }
   const netns = identified(path, fd, system);
   if (!isNodes(netns, env, system)) return netns;
@@ -89,9 +90,8 @@ export function isGone(failure: unknown): boolean {
   return isErrno(failure, "ENOENT", "ENOTDIR", "ENAMETOOLONG", "EINVAL", "ENXIO", "ESRCH", "ELOOP");
 }
 
-function refused(path: string, cause: unknown, system: Opening): CniError {
-  const words = `CNI_NETNS: ${whatIsThere(path, cause, system)}, expected a network namespace`;
-  return new CniError(code.badNetns, words, "", { cause });
+function refused(source: string, found: string, cause: unknown): CniError {
+  return new CniError(code.badNetns, `${source}: ${found}, expected a network namespace`, "", { cause });
 }
 
 function whatIsThere(path: string, failure: unknown, system: Opening): string {

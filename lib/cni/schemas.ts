@@ -1,5 +1,5 @@
-// The kinds of values that configurations are made of, each with the words that explain a refusal.
-// The only file that knows zod.
+// The kinds of values that configurations are made of. The error text of each kind is what a value
+// must be, such as `a whole number`. No other file imports zod.
 import * as z from "zod/mini";
 import { isCidr, isIp } from "../net/ip.ts";
 import { normalMac } from "../net/mac.ts";
@@ -44,23 +44,23 @@ export function integer({
 }): Schema<number> {
   const limit = (bound: number): string => (unit === undefined ? `${bound}` : `${bound} ${unit}`);
   return z
-    .int({ error: "must be a whole number", abort: true })
-    .check(z.gte(min, `must be at least ${limit(min)}`), z.lte(max, `must be at most ${limit(max)}`));
+    .int({ error: "a whole number", abort: true })
+    .check(z.gte(min, `at least ${limit(min)}`), z.lte(max, `at most ${limit(max)}`));
 }
 
 /** `true` or `false`; not "yes", not 1. */
 export function flag(): Schema<boolean> {
-  return z.boolean("must be true or false");
+  return z.boolean("true or false");
 }
 
 /** One of some words, spelled exactly so. */
 export function oneOf<const T extends readonly [string, ...string[]]>(...words: T): Schema<T[number]> {
-  return z.enum(words, `must be ${words.map((word) => JSON.stringify(word)).join(" or ")}`);
+  return z.enum(words, `${words.map((word) => JSON.stringify(word)).join(" or ")}`);
 }
 
 /** Text that says something: 1 to `max` characters, none of them a control character. */
 export function text({ max = 255 }: { readonly max?: number } = {}): Schema<string> {
-  const words = `must be text of 1 to ${max} characters`;
+  const words = `text of 1 to ${max} characters`;
   return z
     .string(words)
     .check(z.minLength(1, words), z.maxLength(max, words), z.regex(printable, `${words}, without control characters`));
@@ -73,7 +73,7 @@ const printable = /^[^\u0000-\u001f\u007f]*$/;
 
 /** A MAC address that a link can have, in any spelling; given in the kernel's. */
 export function mac(): Schema<string> {
-  const words = "must be a unicast MAC address such as 02:00:00:00:00:01";
+  const words = "a unicast MAC address such as 02:00:00:00:00:01";
   return format("mac", (value) => normalMac(value) !== undefined, words).check(
     z.overwrite((value) => normalMac(value) ?? value),
   );
@@ -81,28 +81,28 @@ export function mac(): Schema<string> {
 
 /** An IPv4 or IPv6 address without a prefix length. */
 export function ip(): Schema<string> {
-  return format("ip", isIp, "must be an IP address such as 10.0.0.1 or fd00::1");
+  return format("ip", isIp, "an IP address such as 10.0.0.1 or fd00::1");
 }
 
 /** An IPv4 or IPv6 address with its prefix length. */
 export function cidr(): Schema<string> {
-  return format("cidr", isCidr, "must be an address with its prefix length, such as 10.0.0.1/24");
+  return format("cidr", isCidr, "an address with its prefix length, such as 10.0.0.1/24");
 }
 
 /** What the kernel takes as a link's name. */
 export function linkName(): Schema<string> {
-  const words = "must be a link's name: 1 to 15 bytes without white space, / or :";
+  const words = "a link's name: 1 to 15 bytes without white space, / or :";
   return format("link-name", (value) => linkNameFault(value) === undefined, words);
 }
 
 /** A PCI address with its domain. */
 export function pciAddress(): Schema<string> {
-  return format("pci-address", isPciAddress, "must be a PCI address such as 0000:3b:02.6");
+  return format("pci-address", isPciAddress, "a PCI address such as 0000:3b:02.6");
 }
 
 /** The name of a PCI driver that hands a device to user space. */
 export function vfioDriver(): Schema<string> {
-  return format("vfio-driver", isVfioDriver, "must be the name of a VFIO driver, such as vfio-pci or mlx5_vfio_pci");
+  return format("vfio-driver", isVfioDriver, "the name of a VFIO driver, such as vfio-pci or mlx5_vfio_pci");
 }
 
 /**
@@ -110,7 +110,7 @@ export function vfioDriver(): Schema<string> {
  * `/var/run` is accepted in place of `/run`, to which it is a symbolic link.
  */
 export function directoryBelow(root: string): Schema<string> {
-  const words = `must be ${root} or a directory below it`;
+  const words = `${root} or a directory below it`;
   return format(`directory-below:${root}`, (value) => isBelow(root, withoutVar(value)), words).check(
     z.overwrite(withoutVar),
   );
@@ -122,7 +122,7 @@ export function fileIn(directory: string): Schema<string> {
     const name = value.startsWith(`${directory}/`) ? value.slice(directory.length + 1) : "";
     return /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,99}$/.test(name);
   };
-  return format(`file-in:${directory}`, isFile, `must be a file in ${directory}, such as ${directory}/vms.log`);
+  return format(`file-in:${directory}`, isFile, `a file in ${directory}, such as ${directory}/vms.log`);
 }
 
 /** Whether the path is the directory, or leads below it without going up again. */
@@ -146,13 +146,13 @@ function format(name: string, accepts: (value: string) => boolean, words: string
 
 /** A list of up to `max` things. */
 export function list<T>(of: Schema<T>, { max }: { readonly max?: number } = {}): Schema<T[]> {
-  const schema = z.array(of, "must be a list");
-  return max === undefined ? schema : schema.check(z.maxLength(max, `must have at most ${max} entries`));
+  const schema = z.array(of, "a list");
+  return max === undefined ? schema : schema.check(z.maxLength(max, `a list of at most ${max} entries`));
 }
 
 /** A list of two things. */
 export function pair<T>(of: Schema<T>): Schema<readonly [T, T]> {
-  return z.tuple([of, of], { error: "must be a list of two" });
+  return z.tuple([of, of], { error: "a list of two" });
 }
 
 /** An object with these keys and no others. A key that may be left out is `maybe(…)`. */
@@ -160,7 +160,7 @@ export function object<T extends z.core.$ZodLooseShape>(shape: T): Schema<z.infe
   const error: z.core.$ZodErrorMap = (issue) =>
     issue.code === "unrecognized_keys"
       ? issue.keys.map((key) => unknownField(key, Object.keys(shape))).join("; ")
-      : "must be an object";
+      : "an object";
   return z.strictObject(shape, { error }) as Schema<z.infer<z.ZodMiniObject<T, z.core.$strict>>>;
 }
 
@@ -182,15 +182,19 @@ function explain(issue: Issue, value: unknown, name: string): string[] {
   const { path, value: found } = follow(issue.path, value, name);
   if (issue.code === "unrecognized_keys") return [`${path}: ${issue.message}`];
   if (found === undefined) return [`${path}: is missing`];
-  if (issue.code !== "invalid_union") return [`${path}: ${issue.message}, not ${shown(found)}`];
+  if (issue.code !== "invalid_union") return [mustBe(path, issue.message, found)];
   // An alternative that only something below the value speaks against is the one that was meant.
   const isBelow = (one: Issue): boolean => one.path.length > 0 || one.code === "unrecognized_keys";
   const meant = issue.errors
     .filter((issues) => issues.every(isBelow))
     .sort((one, other) => one.length - other.length)[0];
   if (meant !== undefined) return meant.flatMap((one) => explain(one, found, path));
-  const words = new Set(issue.errors.map(([one]) => one!.message.replace("must be ", "")));
-  return [`${path}: must be ${[...words].join(", or ")}, not ${shown(found)}`];
+  const wanted = new Set(issue.errors.map(([one]) => one!.message));
+  return [mustBe(path, [...wanted].join(", or "), found)];
+}
+
+function mustBe(path: string, wanted: string, found: unknown): string {
+  return `${path}: must be ${wanted}, not ${shown(found)}`;
 }
 
 function follow(keys: readonly PropertyKey[], value: unknown, name: string): { path: string; value: unknown } {

@@ -194,7 +194,10 @@ export function previousOf({
     // In the same version it is passed on as it came, whatever is in it.
     const faults = (prevResult.cniVersion ?? cniVersion) === cniVersion ? [] : nowhere(result);
     if (faults.length === 0) return result;
-    throw new CniError(code.badConfiguration, faults.map((fault) => `prevResult.${fault}`).join("; "));
+    throw new CniError(
+      code.badConfiguration,
+      faults.map((fault) => `prevResult.${fault}`),
+    );
   }
   throw new CniError(code.badConfiguration, "prevResult: must be an object");
 }

@@ -1,5 +1,5 @@
 // From arguments to an operator command, and to an exit status.
-import { explain } from "../cni/failure.ts";
+import { inOneLine } from "../cni/failure.ts";
 import { nearest } from "../cni/spelling.ts";
 import { read, UsageError } from "./arguments.ts";
 import { type Command, type CommandSet, exit, type Program, type Terminal } from "./command.ts";
@@ -34,8 +34,8 @@ export function commandLine<P extends Program>(
   } catch (failure) {
     const isUsage = failure instanceof UsageError;
     const usage = command === undefined ? `${program.name} --help` : usageOf(program, command);
-    const { msg, details } = isUsage ? { msg: failure.message, details: `usage: ${usage}` } : explain(failure);
-    terminal.writeStderr(`${program.name}: ${printable(details === "" ? msg : `${msg}; ${details}`)}\n`);
+    const text = isUsage ? `${failure.message}; usage: ${usage}` : inOneLine(failure);
+    terminal.writeStderr(`${program.name}: ${printable(text)}\n`);
     return isUsage ? exit.usage : exit.failed;
   }
 }

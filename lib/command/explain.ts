@@ -127,11 +127,7 @@ function netnsOf(invocation: Invocation<AnyPlugin>): Netns | undefined {
   if (netns === undefined) return undefined;
   const path = netnsPath(netns, invocation);
   if (path === undefined) throw new Error(`--netns: ${netns} is neither a path nor a process`);
-  try {
-    return openNetns({ CNI_NETNS: path }, terminal);
-  } catch (failure) {
-    throw new Error(explained(failure).msg.replace("CNI_NETNS", "--netns"));
-  }
+  return openNetns({ CNI_NETNS: path }, terminal, "--netns");
 }
 
 function documentOf({ conf, dryRun, result, refused, notes }: Explained): object {
@@ -153,7 +149,7 @@ function linesOf(
   if (conf !== undefined) told.push(paint.strong("Configuration"), ...fieldLines(conf, object, paint), "");
   if (refused !== undefined) {
     told.push(paint.bad("ADD would refuse this"));
-    for (const fact of refused.msg.split("; ")) told.push(`  ${printable(fact)}`);
+    for (const fault of refused.faults) told.push(`  ${printable(fault)}`);
     if (refused.details !== "") told.push(`  ${paint.faint("do:")} ${printable(refused.details)}`);
   } else if (dryRun !== undefined) {
     told.push(paint.strong(`${plugin.name} ADD would do this, in order`), ...planLines(dryRun));

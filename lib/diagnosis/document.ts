@@ -1,4 +1,5 @@
 // A diagnosis for machines. What is here stays as it is; there may come more.
+import { factText } from "../fact.ts";
 import { addressText } from "../plan/address.ts";
 import type { ObservedTap } from "../plan/state.ts";
 import { detailsOf, partsOf } from "./details.ts";
@@ -15,7 +16,7 @@ export interface Document {
   /** Whether there are no findings: exit status 0. */
   readonly healthy: boolean;
   readonly wires: readonly DocumentWire[];
-  readonly vfs: readonly SurveyedVf[];
+  readonly vfs: readonly DocumentVf[];
   /** By name, as the kernel shows them. */
   readonly sysctls: Readonly<Record<string, string>>;
   /** Errors before warnings; `code` is one of those that docs/diagnose.md lists. */
@@ -55,6 +56,11 @@ export interface DocumentLink {
   readonly tap?: ObservedTap;
   /** In words, for people. */
   readonly details: readonly string[];
+}
+
+/** A VF, its PF's differences in words. */
+export interface DocumentVf extends Omit<SurveyedVf, "pf"> {
+  readonly pf?: Omit<NonNullable<SurveyedVf["pf"]>, "differences"> & { readonly differences: readonly string[] };
 }
 
 /** The document of a diagnosis. */
@@ -97,7 +103,10 @@ export function documentOf({ survey, nicPaths, findings }: Diagnosis): Document 
         }),
       };
     }),
-    vfs,
+    vfs: vfs.map(({ pf, ...vf }) => ({
+      ...vf,
+      ...(pf && { pf: { ...pf, differences: pf.differences.map(factText) } }),
+    })),
     sysctls,
     findings,
   };

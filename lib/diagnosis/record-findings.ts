@@ -20,15 +20,13 @@ export function recordFindings(
       "another plugin call is running in this pod: the state below may be incomplete",
       "look again",
     );
-  for (const words of unreadable) {
-    const [subject, ...fact] = words.split(": ");
+  for (const { subject, fact } of unreadable)
     report(
       "record-unreadable",
-      subject!,
-      fact.join(": "),
+      subject,
+      fact,
       "a DEL that needs it fails: delete the pod, then move the file away, and the next DEL succeeds; a VF that it is about has to be given back by hand (docs/upgrading.md)",
     );
-  }
   for (const { directory, entry, pending, here } of [...records, ...allocations]) {
     const subject = `${directory}/${attachmentName(entry)}`;
     if (!here)
@@ -69,11 +67,9 @@ export function differenceFindings(
     const siblings = here.flatMap((other) => (other.entry === entry ? [] : [other.entry]));
     const state = { links, sysctls };
     const due = withShared(entry.changes, siblings, state);
-    for (const words of differences(expectation(due), state)) {
-      const [subject, ...fact] = words.split(": ");
+    for (const { subject, fact } of differences(expectation(due), state))
       if (!found.some((one) => one.subject === subject))
-        report("record-differs", subject!, fact.join(": "), "find out who changed it; or delete the pod");
-    }
+        report("record-differs", subject, fact, "find out who changed it; or delete the pod");
   }
 }
 

@@ -3,6 +3,7 @@
 import * as host from "host";
 import { isNodes } from "../cni/netns.ts";
 import { codeOf, ignoring, isErrno } from "../errno.ts";
+import { type Fact, FactError } from "../fact.ts";
 import { identityHere } from "../kernel/find-netns.ts";
 import { observeLinks } from "../kernel/observe.ts";
 import { readSysctl } from "../kernel/sysctl.ts";
@@ -135,19 +136,25 @@ function lockIfFree(path: string): number | undefined {
   return ignoring(["ETIMEDOUT"], () => host.lock(path, patience));
 }
 
-function recordsIn(directories: readonly string[]): { records: AnyRecord[]; unreadable: string[] } {
-  const unreadable: string[] = [];
+function recordsIn(directories: readonly string[]): { records: AnyRecord[]; unreadable: Fact[] } {
+  const unreadable: Fact[] = [];
   const records = directories.flatMap((directory): AnyRecord[] => {
     try {
       const { entries, failures } = new Journal<Entry<Change | DeviceChange>>(directory, host).list();
-      unreadable.push(...failures.map((failure) => (failure as Error).message));
+      unreadable.push(...failures.map((failure) => factOf(directory, failure)));
       return entries.map((entry) => ({ ...entry, directory, here: false }));
     } catch (failure) {
-      unreadable.push(`${directory}: ${(failure as Error).message}`);
+      unreadable.push(factOf(directory, failure));
       return [];
     }
   });
   return { records, unreadable };
+}
+
+function factOf(directory: string, failure: unknown): Fact {
+  if (failure instanceof FactError) return { subject: failure.subject, fact: failure.fact };
+  const { path = directory, message } = failure as host.HostError;
+  return { subject: path, fact: message };
 }
 
 function isAllocation(record: AnyRecord): record is SurveyedRecord<DeviceChange> {

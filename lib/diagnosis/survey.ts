@@ -1,6 +1,8 @@
 // What is seen of a pod: everything that a diagnosis is made from, and nothing that is concluded.
+import type { Fact } from "../fact.ts";
 import type { Change } from "../plan/change.ts";
 import type { DeviceChange } from "../plan/device.ts";
+import type { Difference } from "../plan/differences.ts";
 import type { Entry, Recorded } from "../plan/journal.ts";
 import type { ObservedLink } from "../plan/state.ts";
 
@@ -21,8 +23,8 @@ export interface PodSurvey {
   readonly records: readonly SurveyedRecord[];
   /** Those of ADDs that gave it a device. */
   readonly allocations: readonly SurveyedRecord<DeviceChange>[];
-  /** What could not be read of records, in words. */
-  readonly unreadable: readonly string[];
+  /** Why records could not be read. */
+  readonly unreadable: readonly Fact[];
   /** The VFs that the records say the pod has. */
   readonly vfs: readonly SurveyedVf[];
   /** The processes of the namespace that have a tap open. */
@@ -83,8 +85,8 @@ export interface SurveyedVf {
     readonly mtu: number;
     /** As `spoofchk on`. */
     readonly settings: readonly string[];
-    /** Those that are not as they were asked for, in CHECK's words. */
-    readonly differences: readonly string[];
+    /** Those that are not as they were asked for, as CHECK finds them. */
+    readonly differences: readonly Difference[];
     /** The numbers of the PF's other VFs with the same MAC address. */
     readonly twins: readonly number[];
   };

@@ -37,10 +37,8 @@ export function vfFindings(vf: SurveyedVf, report: Report): void {
     report("pf-fault", device, fault, "see that the PF's network link is the node's, not a pod's");
   if (pf === undefined) return;
   const { link, index, up, carrier, differences, twins } = pf;
-  for (const words of differences) {
-    const [subject, ...fact] = words.split(": ");
-    report("vf-settings", subject!, fact.join(": "), "find out who changed it (ip link show); or delete the pod");
-  }
+  for (const { subject, fact } of differences)
+    report("vf-settings", subject, fact, "find out who changed it (ip link show); or delete the pod");
   if (!up) report("pf-down", link, "is down, and its VFs with it", `ip link set ${link} up`);
   else if (!carrier)
     report("pf-no-carrier", link, "has no carrier, and so its VFs", "see the cable, and the switch's port");

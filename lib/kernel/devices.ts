@@ -4,6 +4,7 @@ import { failuresOf } from "../failures.ts";
 import type { Rtnetlink } from "../netlink/client.ts";
 import type { DeviceKernel } from "../plan/allocations.ts";
 import { bindings, type DeviceChange, type WriteFile } from "../plan/device.ts";
+import type { Difference } from "../plan/differences.ts";
 import { byKind } from "../plan/kinds.ts";
 import { type Tree, text } from "../sysfs/tree.ts";
 import { Drivers } from "./drivers.ts";
@@ -75,11 +76,11 @@ export class NodeDevices implements DeviceKernel {
     });
   }
 
-  differences(change: DeviceChange): string[] {
-    return byKind(change, {
+  differences(change: DeviceChange): Difference[] {
+    return byKind<DeviceChange, Difference[]>(change, {
       configureVf: (one) => this.vfs.differences(one),
       bindDriver: (one) => this.drivers.differences(one),
-      file: ({ path, to }) => (text(this.tree, path) === to ? [] : [`${path}: is not as ADD wrote it`]),
+      file: ({ path, to }) => (text(this.tree, path) === to ? [] : [{ subject: path, fact: "is not as ADD wrote it" }]),
     });
   }
 

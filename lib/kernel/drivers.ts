@@ -1,5 +1,6 @@
 // Which driver has a PCI device: given to VFIO, and given back.
 import type { BindDriver, Binding } from "../plan/device.ts";
+import type { Difference } from "../plan/differences.ts";
 import * as pci from "../sysfs/pci.ts";
 import { type Tree, until } from "../sysfs/tree.ts";
 import * as vfio from "../sysfs/vfio.ts";
@@ -112,9 +113,9 @@ export class Drivers {
   }
 
   /** Names what keeps the device from being on that driver. */
-  differences({ device, to }: BindDriver): string[] {
+  differences({ device, to }: BindDriver): Difference[] {
     const driver = pci.driverOf(this.#tree, device);
-    return driver === to.driver ? [] : [`${device}: driver is ${driver ?? "none"}, not ${to.driver}`];
+    return driver === to.driver ? [] : [{ subject: device, fact: `driver is ${driver ?? "none"}, not ${to.driver}` }];
   }
 
   /** Takes the device from its driver; where that is VFIO's, not before nobody has it open. */

@@ -13,6 +13,7 @@ import {
   type VfSetting,
   type VfSettings,
 } from "../plan/device.ts";
+import type { Difference } from "../plan/differences.ts";
 import * as pci from "../sysfs/pci.ts";
 import { addressOf, capacityOf, uplinkOf, type VirtualFunction } from "../sysfs/sriov.ts";
 import type { Tree } from "../sysfs/tree.ts";
@@ -82,14 +83,15 @@ export class Vfs {
   }
 
   /** Names each setting that is not as it is to be. */
-  differences(change: ConfigureVf): string[] {
+  differences(change: ConfigureVf): Difference[] {
     const found = this.get(change);
     const { settings } = found;
     // A guest that is trusted may have changed its MAC address.
     const own = differing(settings, change.to).filter((name) => name !== "mac" || settings.trust !== true);
-    return own.map(
-      (name) => `${about(found, change, name)} is ${shown(settings, name)}, not ${shown(change.to, name)}`,
-    );
+    return own.map((name) => ({
+      subject: nameOf(found, change),
+      fact: `${settingNames[name]} is ${shown(settings, name)}, not ${shown(change.to, name)}`,
+    }));
   }
 
   #read(uplink: string, pf: string, index: number): [VfLinkMessage, VfInfo] {
@@ -179,8 +181,13 @@ export class Vfs {
  */
 const maxVfsPerMessage = 280;
 
-function about({ uplink }: VfState, { index }: VirtualFunction, name: VfSetting): string {
-  return `${uplink} VF ${index}: ${settingNames[name]}`;
+function about(state: VfState, vf: VirtualFunction, name: VfSetting): string {
+  return `${nameOf(state, vf)}: ${settingNames[name]}`;
+}
+
+/** Such as `ens1f0 VF 3`. */
+function nameOf({ uplink }: VfState, { index }: VirtualFunction): string {
+  return `${uplink} VF ${index}`;
 }
 
 function shown(settings: VfSettings, name: VfSetting): string {

@@ -3,6 +3,7 @@
 import { asOne, throwAll, withUndoFailures } from "../failures.ts";
 import { type Attachment, attachedAlready } from "./attachments.ts";
 import { type DeviceChange, withoutDevice } from "./device.ts";
+import type { Difference } from "./differences.ts";
 import { type Entry, type Identity, isSameNetns, type Journal, type Recorded } from "./journal.ts";
 
 /** What a change is made on: a node's devices. */
@@ -15,7 +16,7 @@ export interface DeviceKernel {
    */
   revert(device: string, changes: readonly DeviceChange[]): unknown[];
   /** Names what is not as the change left it. */
-  differences(change: DeviceChange): string[];
+  differences(change: DeviceChange): Difference[];
 }
 
 /** The way to a node's devices. */
@@ -112,18 +113,19 @@ export class Allocations<K extends DeviceKernel> {
    */
   differences(
     attachment: Attachment & { readonly netns: string },
-    inspection: (kernel: K, address: string) => readonly string[],
-  ): string[] {
+    inspection: (kernel: K, address: string) => readonly Difference[],
+  ): Difference[] {
     const { containerId, ifname, netns } = attachment;
     const [recorded] = this.#of(attachment);
-    if (recorded === undefined) return [`${ifname}: no ADD of container ${containerId} is recorded`];
-    if (recorded.pending) return [`${ifname}: its ADD did not finish`];
+    if (recorded === undefined) return [{ subject: ifname, fact: `no ADD of container ${containerId} is recorded` }];
+    if (recorded.pending) return [{ subject: ifname, fact: "its ADD did not finish" }];
     const { device, changes, netns: there } = recorded.entry;
     // The device is in no namespace, but who ends up with it follows the pod.
     const elsewhere = isSameNetns(there, this.#devices.identifyNetns(netns))
       ? []
-      : [`${netns}: is another namespace than the one at ${there.path} that ADD was given`];
-    if (!this.#isThere(recorded.entry)) return [...elsewhere, `${device.address}: was removed or recreated after ADD`];
+      : [{ subject: netns, fact: `is another namespace than the one at ${there.path} that ADD was given` }];
+    if (!this.#isThere(recorded.entry))
+      return [...elsewhere, { subject: device.address, fact: "was removed or recreated after ADD" }];
     return this.#devices.enter(device.address, (kernel) => [
       ...elsewhere,
       ...changes.flatMap((change) => kernel.differences(change)),

@@ -4,7 +4,7 @@ import { Failures, throwAll, withUndoFailures } from "../failures.ts";
 import { aged } from "./aging.ts";
 import { apply, type Kernel, undo } from "./apply.ts";
 import { type Change, expectation, scope } from "./change.ts";
-import { differences } from "./differences.ts";
+import { type Difference, differences } from "./differences.ts";
 import { attachmentName, type Entry, type Identity, isSameNetns, type Journal, type Recorded } from "./journal.ts";
 import { outdated, withOriginals, withoutShared, withShared } from "./shared.ts";
 import type { State } from "./state.ts";
@@ -41,8 +41,8 @@ export interface Planned {
  * What became of a comparison. `elsewhere`: the record is of the namespace that was at `path`,
  * another one.
  */
-export type Examined<T> =
-  | { readonly is: "compared"; readonly differences: T[] }
+export type Examined =
+  | { readonly is: "compared"; readonly differences: Difference[] }
   | { readonly is: "unrecorded" }
   | { readonly is: "pending" }
   | { readonly is: "elsewhere"; readonly path: string };
@@ -139,25 +139,28 @@ export class Attachments<K extends Kernel> {
   differences(
     attachment: Attachment,
     netns: string,
-    compare: (kernel: K, due: readonly Change[]) => string[] = (kernel, due) =>
-      differences(expectation(due), kernel.observe(scope(due))),
-  ): string[] {
+    compare: (kernel: K, due: readonly Change[]) => Difference[] = compareWithPlan,
+  ): Difference[] {
     const { containerId, ifname } = attachment;
     const examined = this.examine(attachment, netns, compare);
     switch (examined.is) {
       case "compared":
         return examined.differences;
       case "unrecorded":
-        return [`${ifname}: no ADD of container ${containerId} is recorded`];
+        return [{ subject: ifname, fact: `no ADD of container ${containerId} is recorded` }];
       case "pending":
-        return [`${ifname}: its ADD did not finish`];
+        return [{ subject: ifname, fact: "its ADD did not finish" }];
       case "elsewhere":
-        return [`${netns}: is another namespace than the one at ${examined.path} that ADD prepared`];
+        return [{ subject: netns, fact: `is another namespace than the one at ${examined.path} that ADD prepared` }];
     }
   }
 
-  /** The same, of any kind of difference, for who wants to know what was compared. */
-  examine<T>(attachment: Attachment, netns: string, compare: (kernel: K, due: readonly Change[]) => T[]): Examined<T> {
+  /** The same, for a caller that asks whether there was anything to compare. */
+  examine(
+    attachment: Attachment,
+    netns: string,
+    compare: (kernel: K, due: readonly Change[]) => Difference[] = compareWithPlan,
+  ): Examined {
     return this.#namespaces.enter(netns, (kernel, here) => {
       const recorded = this.#journal.find(attachmentName(attachment));
       if (recorded === undefined) return { is: "unrecorded" };
@@ -300,6 +303,10 @@ export class Attachments<K extends Kernel> {
       .map(({ entry }) => entry)
       .filter((entry) => !isAttachment(entry, attachment) && isSameNetns(entry.netns, here));
   }
+}
+
+function compareWithPlan(kernel: Kernel, due: readonly Change[]): Difference[] {
+  return differences(expectation(due), kernel.observe(scope(due)));
 }
 
 /** Why an ADD is refused that was answered before. */

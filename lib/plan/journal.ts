@@ -1,6 +1,7 @@
 // What was changed for each attachment, written down before the first change: all that DEL, GC and
 // the next ADD need to put a pod back.
 import { isErrno } from "../errno.ts";
+import { FactError } from "../fact.ts";
 import { type Change, changeKinds } from "./change.ts";
 import { deviceChangeKinds } from "./device.ts";
 
@@ -57,6 +58,16 @@ export type Files = Pick<
  * undefined if nothing is.
  */
 export type FaultOfChange = (change: object) => string | undefined;
+
+/**
+ * The journal's directory may have been changed by others than root: what it holds is not undone
+ * with root's rights.
+ */
+export class ForeignDirectory extends FactError {
+  constructor(fact: string) {
+    super("dataDir", fact);
+  }
+}
 
 /** NAME_MAX of <linux/limits.h>. */
 const longestName = 255;
@@ -261,10 +272,10 @@ export class Journal<E extends Entry<unknown> = Entry> {
 
   #refuseForeign(): void {
     const { kind, uid, mode } = this.#files.stat(this.directory, { follow: false });
-    if (kind !== "directory") throw new Error(`dataDir: ${this.directory} is a ${kind}, not a directory`);
-    if (uid !== 0) throw new Error(`dataDir: ${this.directory} belongs to user ${uid}, not to root`);
+    if (kind !== "directory") throw new ForeignDirectory(`${this.directory} is a ${kind}, not a directory`);
+    if (uid !== 0) throw new ForeignDirectory(`${this.directory} belongs to user ${uid}, not to root`);
     if ((mode & 0o022) !== 0)
-      throw new Error(`dataDir: ${this.directory}: mode ${mode.toString(8)} lets other users write; expected 700`);
+      throw new ForeignDirectory(`${this.directory}: mode ${mode.toString(8)} lets other users write; expected 700`);
   }
 }
 
@@ -282,19 +293,19 @@ function parsed(path: string, text: string, faultOf: FaultOfChange): Entry<unkno
   try {
     value = JSON.parse(text);
   } catch (failure) {
-    throw new Error(`${path}: is not a journal: it does not parse: ${(failure as Error).message}`);
+    throw new FactError(path, `is not a journal: it does not parse: ${(failure as Error).message}`);
   }
-  if (value?.format !== format) throw new Error(`${path}: has format ${JSON.stringify(value?.format)}, not ${format}`);
+  if (value?.format !== format) throw new FactError(path, `has format ${JSON.stringify(value?.format)}, not ${format}`);
   if (
     typeof value.containerId !== "string" ||
     typeof value.ifname !== "string" ||
     typeof value.netns?.path !== "string" ||
     !Array.isArray(value.changes)
   )
-    throw new Error(`${path}: is not a journal: containerId, ifname, netns or changes is missing`);
+    throw new FactError(path, "is not a journal: containerId, ifname, netns or changes is missing");
   for (const [position, change] of (value.changes as readonly { do?: unknown }[]).entries()) {
     const fault = kinds.some((kind) => kind === change?.do) ? faultOf(change) : unknownKind;
-    if (fault !== undefined) throw new Error(`${path}: changes[${position}] ${fault}`);
+    if (fault !== undefined) throw new FactError(path, `changes[${position}] ${fault}`);
   }
   return value as unknown as Entry<unknown>;
 }

@@ -1,5 +1,6 @@
 // The part in operator commands of a plugin that hands a device of the node to a guest.
 import { CniError, code } from "../cni/errors.ts";
+import { factText } from "../fact.ts";
 import { netnsFinder } from "../kernel/find-netns.ts";
 import { tree } from "../kernel/pci.ts";
 import { type Allocation, heldBy } from "../plan/allocations.ts";
@@ -62,8 +63,8 @@ function keeperOf<C extends Journaled, D extends Journaled, P extends PlannedDev
         : allocations.recordOf(address);
       if (current?.entry.containerId !== entry.containerId || current.entry.ifname !== entry.ifname) return undefined;
       if (current.pending) return "interrupted";
-      return allocations.differences({ ...entry, netns }, inspect).map((fact) => ({
-        fact,
+      return allocations.differences({ ...entry, netns }, inspect).map((difference) => ({
+        fact: factText(difference),
         hint: "stop the VM and start it again: DEL restores the device, and ADD configures it",
       }));
     },

@@ -4,6 +4,7 @@ import { CniError, code } from "../cni/errors.ts";
 import type { JsonObject } from "../cni/json.ts";
 import type { Attachment, Collection, Detachment, Inquiry } from "../cni/plugin.ts";
 import type { Result } from "../cni/results.ts";
+import { factText } from "../fact.ts";
 import { throwAll } from "../failures.ts";
 import { bindings } from "../plan/device.ts";
 import type { DevicePlugin, PlannedDevice } from "./device.ts";
@@ -56,7 +57,7 @@ export function devicePlugin<C extends Journaled, D extends Journaled, P extends
 
     check(call: Attachment<C>): void {
       const found = allocationsIn(call.conf.dataDir).differences({ ...call, netns: call.netns.path }, plugin.inspect);
-      if (found.length > 0) throw new CniError(code.differs, found.join("; "));
+      if (found.length > 0) throw new CniError(code.differs, found.map(factText));
     },
 
     gc({ conf, network, valid }: Collection<D>): void {

@@ -4,6 +4,7 @@ import type { Netconf } from "../cni/plugin.ts";
 import type { Result } from "../cni/results.ts";
 import type { NodeDevices } from "../kernel/devices.ts";
 import type { DeviceChange } from "../plan/device.ts";
+import type { Difference } from "../plan/differences.ts";
 import type { DryRunCall, Requirement } from "./operator.ts";
 import type { Journaled } from "./pod.ts";
 
@@ -54,7 +55,7 @@ export interface DevicePlugin<C extends Journaled, D extends Journaled, P extend
   /** What ADD reports once the plan is performed. */
   report(planned: P, report: DeviceReport): Result;
   /** What CHECK compares in addition to what ADD changed. */
-  inspect(kernel: NodeDevices, address: string): string[];
+  inspect(kernel: NodeDevices, address: string): Difference[];
   /**
    * What STATUS checks, in addition to the journal's directory and the right to enter namespaces.
    */

@@ -1,9 +1,8 @@
 // The part in the verbs for people of a plugin whose whole work is a plan for the pod's namespace.
 import type { Netns } from "../cni/plugin.ts";
-import type { NetnsKernel } from "../kernel/netns.ts";
+import { factText } from "../fact.ts";
 import type { Planned } from "../plan/attachments.ts";
-import { type Change, expectation, scope } from "../plan/change.ts";
-import { type Difference, repairable } from "../plan/differences.ts";
+import type { Difference } from "../plan/differences.ts";
 import type { Entry } from "../plan/journal.ts";
 import { describe } from "../plan/words.ts";
 import { attachmentsIn, commandLockTimeoutMs } from "./node.ts";
@@ -47,12 +46,11 @@ function keeperOf<C extends Journaled, D extends Journaled, P extends Planned>(
   directory: string,
 ): RecordKeeper<Entry> {
   const attachments = attachmentsIn(directory, commandLockTimeoutMs);
-  const compare = plugin.recorded ?? compareWithPlan;
   return {
     name: plugin.name,
     records: () => attachments.records(),
     examine(entry, path) {
-      const examined = attachments.examine(entry, path, compare);
+      const examined = attachments.examine(entry, path, plugin.recorded);
       switch (examined.is) {
         case "compared":
           return examined.differences.map((difference) => findingOf(difference, path));
@@ -71,13 +69,9 @@ function keeperOf<C extends Journaled, D extends Journaled, P extends Planned>(
   };
 }
 
-function compareWithPlan(kernel: NetnsKernel, due: readonly Change[]): Difference[] {
-  return repairable(expectation(due), kernel.observe(scope(due)));
-}
-
-function findingOf({ fact, repair }: Difference, path: string): Finding {
+function findingOf({ repair, ...difference }: Difference, path: string): Finding {
   return {
-    fact,
+    fact: factText(difference),
     hint:
       repair === undefined
         ? "only a new ADD makes it: move the VM to a new pod, by a migration or a restart"

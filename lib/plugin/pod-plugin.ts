@@ -3,6 +3,7 @@
 import { CniError, code } from "../cni/errors.ts";
 import type { Attachment, Collection, Detachment, Inquiry } from "../cni/plugin.ts";
 import type { Result } from "../cni/results.ts";
+import { factText } from "../fact.ts";
 import { throwAll } from "../failures.ts";
 import type { NetnsKernel } from "../kernel/netns.ts";
 import type { Planned } from "../plan/attachments.ts";
@@ -37,7 +38,7 @@ export function podPlugin<C extends Journaled, D extends Journaled, P extends Pl
     check(call: Attachment<C>): void {
       const compare = plugin.differences && ((kernel: NetnsKernel) => plugin.differences!(kernel, call));
       const found = attachmentsIn(call.conf.dataDir).differences(call, call.netns.path, compare);
-      if (found.length > 0) throw new CniError(code.differs, found.join("; "));
+      if (found.length > 0) throw new CniError(code.differs, found.map(factText));
     },
 
     gc(call: Collection<D>): void {

@@ -25,7 +25,7 @@ export interface PodPlugin<C extends Journaled, D extends Journaled, P extends P
   /** What ADD tells the runtime once the plan is performed. */
   report(planned: P, call: Attachment<C>): Result;
   /** What CHECK finds wrong: every difference from what ADD made, unless told. */
-  differences?(kernel: NetnsKernel, call: Attachment<C>): string[];
+  differences?(kernel: NetnsKernel, call: Attachment<C>): Difference[];
   /**
    * The same where only the record is known: every difference from what it describes, unless told.
    */

@@ -1,9 +1,9 @@
 // What the verbs for people do with a plugin's records, whatever they are of: each is examined, or
 // removed where its namespace is gone.
 import { code } from "../cni/errors.ts";
-import { explain } from "../cni/failure.ts";
+import { explain, inOneLine } from "../cni/failure.ts";
 import { identifyNetns, type NetnsLocation, netnsFinder } from "../kernel/find-netns.ts";
-import { type Entry, isSameNetns, type Recorded } from "../plan/journal.ts";
+import { type Entry, ForeignDirectory, isSameNetns, type Recorded } from "../plan/journal.ts";
 import type { Checked, Collected, Collection, Condition, Finding, Inspection, Selection, Subject } from "./operator.ts";
 
 /** One kind of records. */
@@ -84,8 +84,7 @@ function examination<E extends Entry<unknown>>(
     return { condition: findings.length === 0 ? "healthy" : "differs", findings };
   } catch (failure) {
     if (isBusy(failure)) return found("busy", { fact: "another call holds the lock", hint: "retry in a few seconds" });
-    const { msg, details } = explain(failure);
-    return found("unclear", { fact: details === "" ? msg : `${msg}; ${details}` });
+    return found("unclear", { fact: inOneLine(failure) });
   }
 }
 
@@ -112,10 +111,9 @@ function collection<E extends Entry<unknown>>(
       ? { outcome: "removed", why: `its namespace is gone: ${done}` }
       : { outcome: "alive", why: "its record was removed meanwhile, or is a new one's" };
   } catch (failure) {
-    const { msg, details } = explain(failure);
     return {
       outcome: "failed",
-      why: details === "" ? msg : `${msg}; ${details}`,
+      why: inOneLine(failure),
       hint: isBusy(failure) ? "call gc again" : "put that right, then call gc again; the record stays until then",
     };
   }
@@ -130,12 +128,13 @@ function isBusy(failure: unknown): boolean {
  * same.
  */
 function unreadable(failures: readonly unknown[]): Finding[] {
-  const facts = new Set(failures.map((failure) => explain(failure).msg));
-  return [...facts].map((fact) => ({
+  const byText = new Map(failures.map((failure) => [explain(failure).msg, failure]));
+  return [...byText].map(([fact, failure]) => ({
     fact,
-    hint: fact.startsWith("dataDir:")
-      ? "records are only believed where nobody but root can write them: find out who changed the directory, then chown it to root and chmod it to 700"
-      : "a DEL that needs it fails: delete the pod, then move the file away, and the next DEL succeeds, since links and sysctls go with the namespace; a VF that it is about has to be given back by hand (docs/upgrading.md)",
+    hint:
+      failure instanceof ForeignDirectory
+        ? "records are only believed where nobody but root can write them: find out who changed the directory, then chown it to root and chmod it to 700"
+        : "a DEL that needs it fails: delete the pod, then move the file away, and the next DEL succeeds, since links and sysctls go with the namespace; a VF that it is about has to be given back by hand (docs/upgrading.md)",
   }));
 }
 

@@ -15,5 +15,5 @@ export function roomForRecord(dataDir: string, probe: () => void): Requirement {
 /** Throws a CniError 50 that names every requirement that is not met. */
 export function requireAll(requirements: readonly Requirement[]): void {
   const faults = requirements.flatMap(({ check }) => faultsOf(check));
-  if (faults.length > 0) throw new CniError(code.unavailable, faults.join("; "));
+  if (faults.length > 0) throw new CniError(code.unavailable, faults);
 }

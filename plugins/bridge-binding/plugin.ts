@@ -24,7 +24,7 @@ export const bridgeBinding: OperablePlugin<Netconf, Salvaged> = podPlugin({
   plan(kernel: NetnsKernel, call: Attachment<Netconf>): Situation & Planned {
     const situation = look(kernel, call);
     const faults = obstacles(situation);
-    if (faults.length > 0) throw new CniError(code.obstructed, faults.join("; "));
+    if (faults.length > 0) throw new CniError(code.obstructed, faults);
     if (situation.placeholder === "bridge" && call.conf.attachment === "tap")
       call.warn(
         `${situation.names.podLink}: no dummy links in this kernel (CONFIG_DUMMY); using a bridge without ports as placeholder`,

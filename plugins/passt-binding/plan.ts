@@ -28,27 +28,27 @@ export function plan({ unprivilegedPortStart, pingGroupRange }: Wishes, { sysctl
 }
 
 /**
- * What of the wishes is not granted, such as `net.ipv4.ping_group_range: is 1 0, not 107 107`.
- * Wider is as good: a container runtime may have widened them since.
+ * The sysctls that are narrower than the configuration asks for. Wider is as good: a container
+ * runtime may have widened them since.
  */
-export function shortfalls(wishes: Wishes, state: State): string[] {
-  const wanted = [`${wishes.unprivilegedPortStart}`, wishes.pingGroupRange.join(" ")];
-  return sysctls.flatMap((key, position) => {
-    const found = state.sysctls[key];
-    if (found === undefined) return [`${key}: is absent, not ${wanted[position]}`];
-    const { from, to } = plan(wishes, state)[position]!;
-    return from === to ? [] : [`${key}: is ${found}, not ${wanted[position]}`];
-  });
+export function shortfalls(wishes: Wishes, state: State): Difference[] {
+  return [
+    ...narrower(portStart, `${wishes.unprivilegedPortStart}`, state),
+    ...narrower(groupRange, wishes.pingGroupRange.join(" "), state),
+  ];
 }
 
-/** The same by what is on record in the wishes' place, each with what gives it back. */
+/** The sysctls that are narrower than a record says. */
 export function narrowed(due: readonly Change[], state: State): Difference[] {
-  return sysctlChanges(due).flatMap(({ key, to }): Difference[] => {
-    const found = state.sysctls[key];
-    if (found === undefined) return [{ fact: `${key}: is absent, not ${to}` }];
-    const wanted = key === portStart ? `${Math.min(Number(found), Number(to))}` : widened(found, rangeOf(to));
-    return wanted === found ? [] : [{ fact: `${key}: is ${found}, not ${to}`, repair: `sysctl -w ${key}="${wanted}"` }];
-  });
+  return sysctlChanges(due).flatMap(({ key, to }) => narrower(key, to, state));
+}
+
+function narrower(key: string, to: string, state: State): Difference[] {
+  const found = state.sysctls[key];
+  if (found === undefined) return [{ subject: key, fact: `is absent, not ${to}` }];
+  const wanted = key === portStart ? `${Math.min(Number(found), Number(to))}` : widened(found, rangeOf(to));
+  if (wanted === found) return [];
+  return [{ subject: key, fact: `is ${found}, not ${to}`, repair: `sysctl -w ${key}="${wanted}"` }];
 }
 
 /**

@@ -3,6 +3,7 @@ import { CniError, code } from "../../lib/cni/errors.ts";
 import { faultsOf } from "../../lib/cni/failure.ts";
 import type { Attachment } from "../../lib/cni/plugin.ts";
 import type { Result } from "../../lib/cni/results.ts";
+import { type Fact, factText } from "../../lib/fact.ts";
 import type { NetnsKernel } from "../../lib/kernel/netns.ts";
 import { checkSysctl } from "../../lib/kernel/sysctl.ts";
 import { logicNetworkName } from "../../lib/kubevirt/cni-args.ts";
@@ -26,8 +27,11 @@ export const passtBinding: OperablePlugin<Netconf, Salvaged> = podPlugin({
     const state = kernel.observe({ links: false, sysctls });
     const changes = plan(call.conf, state);
     const needed = changes.filter(({ key, to }) => state.sysctls[key] !== to);
-    const faults = [...needed.flatMap(({ key }) => faultsOf(() => checkSysctl(key))), ...missing(kernel, call)];
-    if (faults.length > 0) throw new CniError(code.obstructed, faults.join("; "));
+    const faults = [
+      ...needed.flatMap(({ key }) => faultsOf(() => checkSysctl(key))),
+      ...missing(kernel, call).map(factText),
+    ];
+    if (faults.length > 0) throw new CniError(code.obstructed, faults);
     return { state, changes };
   },
 
@@ -37,7 +41,7 @@ export const passtBinding: OperablePlugin<Netconf, Salvaged> = podPlugin({
    */
   report: (_, { prevResult }: Attachment<Netconf>): Result => prevResult ?? {},
 
-  differences: (kernel: NetnsKernel, call: Attachment<Netconf>): string[] => [
+  differences: (kernel: NetnsKernel, call: Attachment<Netconf>): Difference[] => [
     ...shortfalls(call.conf, kernel.observe({ links: false, sysctls })),
     ...missing(kernel, call),
   ],
@@ -49,8 +53,13 @@ export const passtBinding: OperablePlugin<Netconf, Salvaged> = podPlugin({
 });
 
 /** Says so where the link that passt is to serve the guest with is not there. */
-function missing(kernel: NetnsKernel, { conf }: Attachment<Netconf>): string[] {
+function missing(kernel: NetnsKernel, { conf }: Attachment<Netconf>): Fact[] {
   return conf.interface === undefined || kernel.hasLink(conf.interface)
     ? []
-    : [`${conf.interface}: is not in the namespace; interface must name the pod's link that passt serves`];
+    : [
+        {
+          subject: conf.interface,
+          fact: "is not in the namespace; interface must name the pod's link that passt serves",
+        },
+      ];
 }

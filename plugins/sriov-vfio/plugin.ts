@@ -7,6 +7,7 @@ import { sha256 } from "../../lib/kernel/node.ts";
 import { tree } from "../../lib/kernel/pci.ts";
 import { deviceInfoFile } from "../../lib/kubevirt/device-info.ts";
 import { macFromHex } from "../../lib/net/mac.ts";
+import type { Difference } from "../../lib/plan/differences.ts";
 import type { DeviceRequest, PlannedDevice } from "../../lib/plugin/device.ts";
 import { devicePlugin } from "../../lib/plugin/device-plugin.ts";
 import type { DryRunCall, OperablePlugin } from "../../lib/plugin/operator.ts";
@@ -40,7 +41,7 @@ export const sriovVfio: OperablePlugin<Netconf, Salvaged> = devicePlugin({
     if (found.length > 0)
       throw new CniError(
         code.obstructed,
-        found.map(({ fact }) => fact).join("; "),
+        found.map(({ fact }) => fact),
         found.map(({ hint }) => hint).join("; "),
       );
     return { ...situation, changes: plan(situation) };
@@ -52,15 +53,17 @@ export const sriovVfio: OperablePlugin<Netconf, Salvaged> = devicePlugin({
   },
 
   /** Whether user space can open the device. */
-  inspect(kernel, device): string[] {
+  inspect(kernel, device): Difference[] {
     const found = look(kernel, device);
-    if (!isPrebound(found)) return [`${device}: driver is ${found.binding.driver ?? "none"}, which is none of VFIO's`];
+    const about = (fact: string): Difference => ({ subject: device, fact });
+    if (!isPrebound(found)) return [about(`driver is ${found.binding.driver ?? "none"}, which is none of VFIO's`)];
     const { group, offenders } = found;
-    if (group === undefined) return [`${device}: is in no IOMMU group`];
+    if (group === undefined) return [about("is in no IOMMU group")];
+    const isOpenable = vfio.fileOf(tree, device) !== undefined;
     return [
-      ...(vfio.fileOf(tree, device) === undefined ? [`${vfio.expectedFile(tree, device)}: is missing`] : []),
-      ...offenders.map(
-        ({ address, driver }) => `${device}: its IOMMU group ${group} is not viable: ${address} is on ${driver}`,
+      ...(isOpenable ? [] : [{ subject: vfio.expectedFile(tree, device), fact: "is missing" }]),
+      ...offenders.map(({ address, driver }) =>
+        about(`its IOMMU group ${group} is not viable: ${address} is on ${driver}`),
       ),
     ];
   },

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import t from "tap";
+import { factText } from "../../../lib/fact.ts";
 import { linkNames } from "../../../lib/kubevirt/names.ts";
 import { apply, undo } from "../../../lib/plan/apply.ts";
 import { type Change, expectation } from "../../../lib/plan/change.ts";
@@ -183,7 +184,7 @@ t.test("CHECK finds no difference after ADD", async () => {
   fc.assert(
     fc.property(cases, ({ conf, nic }) => {
       const from = situation(conf, podOf(nic));
-      const found = differences(expectation(plan(from)), performed(from).state);
+      const found = differences(expectation(plan(from)), performed(from).state).map(factText);
       if (found.length > 0) throw new Error(found.join("; "));
     }),
   );
@@ -291,7 +292,7 @@ t.test("CHECK names each difference", async (t) => {
       }),
     sysctls: { "net.ipv4.conf.all.arp_ignore": "0" },
   };
-  t.same(differences(expectation(plan(from)), kernel.state), [
+  t.same(differences(expectation(plan(from)), kernel.state).map(factText), [
     "k6t-eth0: address 169.254.75.10/32 is missing",
     "eth0-nic: IPv6 is on, not off",
     "eth0-nic: learning is on, not off",

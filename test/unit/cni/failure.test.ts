@@ -1,14 +1,27 @@
 import t from "tap";
 import { CniError, code } from "../../../lib/cni/errors.ts";
-import { errorDocument, explain } from "../../../lib/cni/failure.ts";
+import { type Explanation, errorDocument, explain } from "../../../lib/cni/failure.ts";
 import { asOne, failuresOf, withUndoFailures } from "../../../lib/failures.ts";
 import { hostError } from "./machine.ts";
 
 const netlinkError = (errno: string, message: string) =>
   Object.assign(new Error(message), { name: "NetlinkError", code: errno });
 
+/** What a runtime reads: the faults are its message's parts. */
+function told(failure: unknown): Omit<Explanation, "faults"> {
+  const { faults, ...rest } = explain(failure);
+  t.equal(faults.join("; "), rest.msg);
+  return rest;
+}
+
+t.test("a CniError keeps its faults apart", async (t) => {
+  const failure = new CniError(code.badConfiguration, ["mtu: is 5; too small", "vlan: is 0"], "a hint");
+  t.same(explain(failure).faults, ["mtu: is 5; too small", "vlan: is 0"]);
+  t.same(told(failure), { code: 7, msg: "mtu: is 5; too small; vlan: is 0", details: "a hint" });
+});
+
 t.test("an error of ours is told as it is", async (t) => {
-  t.same(explain(new CniError(code.differs, "tap0: owner is 0, not 107", "a hint")), {
+  t.same(told(new CniError(code.differs, "tap0: owner is 0, not 107", "a hint")), {
     code: 101,
     msg: "tap0: owner is 0, not 107",
     details: "a hint",
@@ -16,13 +29,13 @@ t.test("an error of ours is told as it is", async (t) => {
 });
 
 t.test("a failed system call is an I/O error, the kernel's refusal of a change one of ours", async (t) => {
-  t.same(explain(hostError("ENOSPC", "write", "/run/x")), {
+  t.same(told(hostError("ENOSPC", "write", "/run/x")), {
     code: 5,
     msg: "write /run/x: failed (ENOSPC)",
     details: "",
   });
-  t.same(explain(hostError("EBUSY", "ioctl", "tap0")), { code: 100, msg: "ioctl tap0: failed (EBUSY)", details: "" });
-  t.same(explain(netlinkError("EEXIST", "create k6t-eth0: Name already taken (EEXIST)")), {
+  t.same(told(hostError("EBUSY", "ioctl", "tap0")), { code: 100, msg: "ioctl tap0: failed (EBUSY)", details: "" });
+  t.same(told(netlinkError("EEXIST", "create k6t-eth0: Name already taken (EEXIST)")), {
     code: 100,
     msg: "create k6t-eth0: Name already taken (EEXIST)",
     details: "",
@@ -36,7 +49,7 @@ t.test("what passes by itself asks the runtime to try again", async (t) => {
 });
 
 t.test("a plain error says what is in the way", async (t) => {
-  t.same(explain(new Error("eth0: is already a port of br0")), {
+  t.same(told(new Error("eth0: is already a port of br0")), {
     code: 102,
     msg: "eth0: is already a port of br0",
     details: "",
@@ -52,13 +65,13 @@ t.test("a fault of the program is told with its kind and its place", async (t) =
 
 t.test("causes are told once each, and give their code", async (t) => {
   const cause = hostError("ENOSPC", "write", "/run/x");
-  t.same(explain(new Error("the journal cannot be written", { cause })), {
+  t.same(told(new Error("the journal cannot be written", { cause })), {
     code: 5,
     msg: "the journal cannot be written",
     details: "write /run/x: failed (ENOSPC)",
   });
-  t.same(explain(new Error(`journal: ${cause.message}`, { cause })).details, "");
-  t.same(explain(new Error("a", { cause: new Error("b", { cause: new CniError(11, "c", "d") }) })), {
+  t.same(told(new Error(`journal: ${cause.message}`, { cause })).details, "");
+  t.same(told(new Error("a", { cause: new Error("b", { cause: new CniError(11, "c", "d") }) })), {
     code: 11,
     msg: "a",
     details: "b; c; d",
@@ -67,18 +80,18 @@ t.test("causes are told once each, and give their code", async (t) => {
 
 t.test("an AggregateError tells all that it holds, and has the first one's code", async (t) => {
   const failures = [hostError("EBUSY", "ioctl", "tap0"), new Error("eth0: is gone", { cause: new Error("why") })];
-  t.same(explain(new AggregateError(failures, "the plan failed, and so did undoing it")), {
+  t.same(told(new AggregateError(failures, "the plan failed, and so did undoing it")), {
     code: 100,
     msg: "the plan failed, and so did undoing it",
     details: "ioctl tap0: failed (EBUSY); eth0: is gone (why)",
   });
-  t.same(explain(asOne([failures[0], failures[1]])), {
+  t.same(told(asOne([failures[0], failures[1]])), {
     code: 100,
     msg: "ioctl tap0: failed (EBUSY)",
     details: "also: eth0: is gone (why)",
   });
   t.equal(asOne([failures[0]]), failures[0]);
-  t.same(explain(withUndoFailures(failures[0], [failures[1]])), {
+  t.same(told(withUndoFailures(failures[0], [failures[1]])), {
     code: 100,
     msg: "ioctl tap0: failed (EBUSY)",
     details: "undoing it failed too: eth0: is gone (why)",
@@ -88,7 +101,7 @@ t.test("an AggregateError tells all that it holds, and has the first one's code"
 });
 
 t.test("what is thrown and is no error is told all the same", async (t) => {
-  t.same(explain(null), { code: 199, msg: "out of memory", details: "" });
+  t.same(told(null), { code: 199, msg: "out of memory", details: "" });
   for (const thrown of ["text", 5, undefined, {}, Symbol("s")])
     t.match(explain(thrown), { code: 199, msg: /was thrown$/ });
 });

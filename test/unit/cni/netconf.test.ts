@@ -143,7 +143,7 @@ t.test("a value inside another is told of by its path", async (t) => {
     [{ vlanTrunk: {} }, "vlanTrunk: must be a list, not an object"],
     [
       { vlanTrunk: [{ id: 1 }, { id: 2 }, { id: 3 }, { id: 4 }] },
-      "vlanTrunk: must have at most 3 entries, not a list of 4",
+      "vlanTrunk: must be a list of at most 3 entries, not a list of 4",
     ],
     [{ vlanTrunk: [{ id: 1 }, { id: 5000 }] }, "vlanTrunk[1].id: must be at most 4094, not 5000"],
     [{ vlanTrunk: [{ minID: 5 }] }, "vlanTrunk[0].maxID: is missing"],

@@ -52,7 +52,7 @@ const cases: readonly (readonly [what: string, survey: PodSurvey, ...found: (rea
   ],
   [
     "a record that cannot be read",
-    { ...healthy, unreadable: ["/run/x/a:net1.json: is not a journal: it does not parse"] },
+    { ...healthy, unreadable: [{ subject: "/run/x/a:net1.json", fact: "is not a journal: it does not parse" }] },
     ["record-unreadable", "/run/x/a:net1.json", /^is not a journal: it does not parse$/],
   ],
   [
@@ -251,7 +251,7 @@ const cases: readonly (readonly [what: string, survey: PodSurvey, ...found: (rea
   ["a VF without its file", withVf({ openable: false }), ["vf-file", "/dev/vfio/10", /no hypervisor can open/]],
   [
     "a VF that is set otherwise",
-    withVf({ pf: { ...vf.pf!, differences: ["ens1f0 VF 1: VLAN is none, not 100"] } }),
+    withVf({ pf: { ...vf.pf!, differences: [{ subject: "ens1f0 VF 1", fact: "VLAN is none, not 100" }] } }),
     ["vf-settings", "ens1f0 VF 1", /^VLAN is none, not 100$/],
   ],
   [

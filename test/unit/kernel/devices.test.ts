@@ -1,15 +1,16 @@
 // What a change does to a node in memory, beside vfs.test.ts and drivers.test.ts: files.
 import t from "tap";
+import { factText } from "../../../lib/fact.ts";
 import { begin, revert } from "./igb.ts";
 
 t.test("a file is taken back only as it was written", async (t) => {
   const { node, devices } = begin();
   const change = { do: "file", path: "/run/info.json", to: "ours" } as const;
   devices.perform(change);
-  t.strictSame(devices.differences(change), []);
+  t.strictSame(devices.differences(change).map(factText), []);
   revert(devices, change);
   t.notOk(node.pci.files.has("/run/info.json"));
-  t.strictSame(devices.differences(change), ["/run/info.json: is not as ADD wrote it"]);
+  t.strictSame(devices.differences(change).map(factText), ["/run/info.json: is not as ADD wrote it"]);
   revert(devices, change);
   devices.perform({ ...change, from: "before" });
   revert(devices, { ...change, from: "before" });

@@ -1,5 +1,6 @@
 // What setting a VF by its PF's link does on a node in memory, and what becomes of it.
 import t from "tap";
+import { factText } from "../../../lib/fact.ts";
 import type { VfSettings } from "../../../lib/plan/device.ts";
 import { noMac } from "../sysfs/memory-pci.ts";
 import { vfSetting } from "../sysfs/memory-rtnetlink.ts";
@@ -149,9 +150,9 @@ t.test("the PF is found by whatever name it has by now", async (t) => {
   const change = configure({ trust: true });
   devices.perform(change);
   node.pci.rename("eth0", "ens1f0np0");
-  t.strictSame(devices.differences(change), []);
+  t.strictSame(devices.differences(change).map(factText), []);
   row.trust = 0;
-  t.strictSame(devices.differences(change), ["ens1f0np0 VF 1: trust is off, not on"]);
+  t.strictSame(devices.differences(change).map(factText), ["ens1f0np0 VF 1: trust is off, not on"]);
   revert(devices, change);
 });
 
@@ -159,13 +160,13 @@ t.test("CHECK names every setting that differs, and none that was not asked for"
   const { devices, row } = begin();
   const change = configure({ mac, vlan: { id: 100, qos: 3, protocol: "802.1q" }, rate: { least: 0, most: 200 } });
   Object.assign(row, { mac: "02:00:00:00:00:02", isAdministrative: true, vlan: 7 });
-  t.strictSame(devices.differences(change), [
+  t.strictSame(devices.differences(change).map(factText), [
     "eth0 VF 1: VLAN is 7, QoS 0, 802.1q, not 100, QoS 3, 802.1q",
     "eth0 VF 1: tx rate is 0 to 0 Mbit/s, not 0 to 200 Mbit/s",
     "eth0 VF 1: MAC is 02:00:00:00:00:02, not 02:00:00:00:00:01",
   ]);
   row.trust = 1;
-  t.notMatch(devices.differences(change).join(), /MAC/, "a guest that is trusted may have another one");
+  t.notMatch(devices.differences(change).map(factText).join(), /MAC/, "a guest that is trusted may have another one");
 });
 
 t.test("where the PF's driver takes no MAC address back, the next guest does not get this one's", async (t) => {

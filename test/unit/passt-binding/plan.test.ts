@@ -1,6 +1,7 @@
 import { deepStrictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import t from "tap";
+import { factText } from "../../../lib/fact.ts";
 import { apply, undo } from "../../../lib/plan/apply.ts";
 import { netconf } from "../../../plugins/passt-binding/netconf.ts";
 import { plan, shortfalls } from "../../../plugins/passt-binding/plan.ts";
@@ -69,7 +70,7 @@ t.test("what falls short of the wishes is named, and what is wider is not", asyn
     shortfalls(
       netconf.parse({}),
       pod([], { [groupRange]: groups, ...(start !== undefined && { [portStart]: start }) }),
-    );
+    ).map(factText);
   t.same(found("0", "107 107"), []);
   t.same(found("0", "0 2147483647"), []);
   t.same(found("1024", "1 0"), [`${portStart}: is 1024, not 0`, `${groupRange}: is 1 0, not 107 107`]);

@@ -2,6 +2,7 @@
 // done to it.
 import fc from "fast-check";
 import t from "tap";
+import { factText } from "../../../lib/fact.ts";
 import { failuresOf } from "../../../lib/failures.ts";
 import { type Allocation, Allocations, type DeviceKernel, type Devices } from "../../../lib/plan/allocations.ts";
 import type { DeviceChange } from "../../../lib/plan/device.ts";
@@ -65,7 +66,7 @@ class Node {
     revert: (_, changes) => failuresOf(changes.map((change) => () => this.#revert(change))),
     differences: (change) => {
       const { path, to } = valuesOf(change);
-      return this.state.get(path) === to ? [] : [`${path}: is ${this.state.get(path)}, not ${to}`];
+      return this.state.get(path) === to ? [] : [{ subject: path, fact: `is ${this.state.get(path)}, not ${to}` }];
     },
   };
 
@@ -136,10 +137,7 @@ t.test("a device is taken, and given back as it was", async (t) => {
   node.add(mine);
   t.strictSame(node.values, [`${one} a=c1:net1`, `${one} b=c1:net1`, `${one} file=c1:net1`]);
   t.strictSame(node.records, [`${one}.json`]);
-  t.strictSame(
-    node.allocations.differences(mine, () => []),
-    [],
-  );
+  t.strictSame(node.allocations.differences(mine, () => []).map(factText), []);
   node.allocations.remove(mine);
   node.allocations.remove(mine);
   t.strictSame([node.values, node.records], [[`${one} a=before`], []]);
@@ -169,10 +167,7 @@ t.test("a device whose pod is gone is put right before it is taken, so that nobo
     if (path !== undefined) node.pods.set("/run/netns/a", path);
     node.add(theirs);
     node.allocations.remove(mine);
-    t.strictSame(
-      node.allocations.differences(theirs, () => []),
-      [],
-    );
+    t.strictSame(node.allocations.differences(theirs, () => []).map(factText), []);
     node.allocations.remove(theirs);
     t.strictSame([node.values, node.records], [[`${one} b=before`], []]);
   }
@@ -260,10 +255,7 @@ t.test("what a killed ADD left is pending: CHECK says so, DEL and any ADD put it
     t.throws(() => node.add(mine));
     node.before = undefined;
     t.strictSame(node.records, [`${one}.pending`]);
-    t.strictSame(
-      node.allocations.differences(mine, () => []),
-      ["net1: its ADD did not finish"],
-    );
+    t.strictSame(node.allocations.differences(mine, () => []).map(factText), ["net1: its ADD did not finish"]);
     heal(node);
     for (const attachment of [mine, theirs]) node.allocations.remove(attachment);
     t.strictSame([node.values, node.records], [[], []]);
@@ -288,10 +280,9 @@ t.test("a device that is gone, or made anew, is not touched, and forgotten, and 
     node.identities.delete(one);
     if (identity !== undefined) node.identities.set(one, identity);
     const before = node.values.filter((value) => !value.includes("file"));
-    t.strictSame(
-      node.allocations.differences(mine, () => ["looks"]),
-      [`${one}: was removed or recreated after ADD`],
-    );
+    t.strictSame(node.allocations.differences(mine, () => [{ subject: "it", fact: "looks" }]).map(factText), [
+      `${one}: was removed or recreated after ADD`,
+    ]);
     node.allocations.remove(mine);
     t.strictSame([node.values, node.records], [before, []]);
   }
@@ -325,10 +316,7 @@ t.test(
       };
       node.allocations.remove(mine);
       t.equal(node.meanwhile, undefined, "it was overtaken");
-      t.strictSame(
-        node.allocations.differences(theirs, () => []),
-        [],
-      );
+      t.strictSame(node.allocations.differences(theirs, () => []).map(factText), []);
       t.strictSame(node.records, [`${one}.json`]);
     }
   },
@@ -341,43 +329,38 @@ t.test("DEL of one of a container's attachments leaves the others", async (t) =>
   node.allocations.remove({ containerId: "c1", ifname: "net2" });
   node.allocations.remove({ containerId: "c1", ifname: "net3" });
   t.strictSame(node.records, [`${one}.json`]);
-  t.strictSame(
-    node.allocations.differences(mine, () => []),
-    [],
-  );
+  t.strictSame(node.allocations.differences(mine, () => []).map(factText), []);
 });
 
 t.test("CHECK says where the pod's namespace is another one than ADD was given", async (t) => {
   const node = new Node();
   node.add(mine);
   t.strictSame(
-    node.allocations.differences({ ...mine, netns: "/run/netns/b" }, () => ["looks"]),
-    ["/run/netns/b: is another namespace than the one at /run/netns/a that ADD was given", "looks"],
+    node.allocations
+      .differences({ ...mine, netns: "/run/netns/b" }, () => [{ subject: "it", fact: "looks" }])
+      .map(factText),
+    ["/run/netns/b: is another namespace than the one at /run/netns/a that ADD was given", "it: looks"],
   );
   node.pods.set("/run/netns/elsewhere", node.pods.get("/run/netns/a")!);
   t.strictSame(
-    node.allocations.differences({ ...mine, netns: "/run/netns/elsewhere" }, () => []),
+    node.allocations.differences({ ...mine, netns: "/run/netns/elsewhere" }, () => []).map(factText),
     [],
     "by another path it is the same one",
   );
   node.pods.set("/run/netns/a", { device: 4, inode: 9 });
-  t.match(
-    node.allocations.differences(mine, () => []),
-    [/^\/run\/netns\/a: is another namespace/],
-  );
+  t.match(node.allocations.differences(mine, () => []).map(factText), [/^\/run\/netns\/a: is another namespace/]);
 });
 
 t.test("CHECK names every difference, and what the inspection finds", async (t) => {
   const node = new Node();
-  t.strictSame(
-    node.allocations.differences(mine, () => []),
-    ["net1: no ADD of container c1 is recorded"],
-  );
+  t.strictSame(node.allocations.differences(mine, () => []).map(factText), [
+    "net1: no ADD of container c1 is recorded",
+  ]);
   node.add(mine);
   node.state.set(`${one} a`, "x");
   node.state.delete(`${one} file`);
   t.strictSame(
-    node.allocations.differences(mine, (_, address) => [`${address}: inspected`]),
+    node.allocations.differences(mine, (_, address) => [{ subject: address, fact: "inspected" }]).map(factText),
     [`${one} a: is x, not c1:net1`, `${one} file: is undefined, not c1:net1`, `${one}: inspected`],
   );
 });
@@ -414,10 +397,7 @@ t.test(
       t.strictSame(node.records, [`${one}.json`]);
       // Other devices can be had, checked and given back.
       node.add({ ...theirs, device: other });
-      t.strictSame(
-        node.allocations.differences(theirs, () => []),
-        [],
-      );
+      t.strictSame(node.allocations.differences(theirs, () => []).map(factText), []);
       node.allocations.remove(theirs);
       t.strictSame(node.records, [`${one}.json`]);
     }

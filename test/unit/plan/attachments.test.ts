@@ -1,5 +1,6 @@
 import type { Stat } from "host";
 import t from "tap";
+import { factText } from "../../../lib/fact.ts";
 import { Attachments, type Namespaces, type Planned } from "../../../lib/plan/attachments.ts";
 import type { Change } from "../../../lib/plan/change.ts";
 import { type Files, type Identity, Journal } from "../../../lib/plan/journal.ts";
@@ -115,7 +116,7 @@ t.test("what ADD made, DEL takes away, and the journal with it", async (t) => {
   const before = kernel.state;
   attachments.add(net1, making("one", 7));
   t.same([...files.contents.keys()], ["/run/plugin/data/c1:net1.json"]);
-  t.same(attachments.differences(net1, here), []);
+  t.same(attachments.differences(net1, here).map(factText), []);
   attachments.remove(net1, here);
   t.same(kernel.state, before);
   t.equal(files.contents.size, 0);
@@ -146,7 +147,7 @@ t.test("an ADD heals what a killed ADD left", async (t) => {
   attachments.add(net1, making("one", 7));
   files.contents.set("/run/plugin/data/c1:net1.pending", files.contents.get("/run/plugin/data/c1:net1.json")!);
   files.contents.delete("/run/plugin/data/c1:net1.json");
-  t.same(attachments.differences(net1, here), ["net1: its ADD did not finish"]);
+  t.same(attachments.differences(net1, here).map(factText), ["net1: its ADD did not finish"]);
   attachments.add(net1, making("two", 8));
   t.same(links(kernels.get(here)!.kernel), ["lo", "two"]);
   attachments.remove(net1, here);
@@ -160,7 +161,7 @@ t.test(
     attachments.add(net1, making("one", 7));
     const reused = new MemoryKernel(pod([link({ name: "one", mark: 7, index: 2 })], { a: "1" }));
     kernels.set(here, { identity: { device: 4, inode: 2 }, kernel: reused });
-    t.match(attachments.differences(net1, here), [/is another namespace/]);
+    t.match(attachments.differences(net1, here).map(factText), [/is another namespace/]);
     attachments.remove(net1, here);
     t.equal(reused.performed, 0);
     t.equal(files.contents.size, 0);
@@ -208,10 +209,13 @@ t.test(
       const { kernel } = kernels.get(here)!;
       attachments.add(net1, setting("1"));
       attachments.add(net2, setting("2"));
-      t.same([...attachments.differences(net1, here), ...attachments.differences(net2, here)], []);
+      t.same(
+        [...attachments.differences(net1, here).map(factText), ...attachments.differences(net2, here).map(factText)],
+        [],
+      );
       attachments.remove(first, here);
       t.equal(kernel.state.sysctls.a, "2");
-      t.same(attachments.differences(last, here), []);
+      t.same(attachments.differences(last, here).map(factText), []);
       attachments.remove(last, here);
       t.equal(kernel.state.sysctls.a, "0");
     }
@@ -229,7 +233,10 @@ t.test("what somebody else sets between two ADDs is there after the last DEL, in
       attachments.add(net1, setting("1"));
       kernel.state = { ...kernel.state, sysctls: { a: "5" } };
       attachments.add(net2, setting(wish));
-      t.same([attachments.differences(net1, here), attachments.differences(net2, here)], [[], []]);
+      t.same(
+        [attachments.differences(net1, here).map(factText), attachments.differences(net2, here).map(factText)],
+        [[], []],
+      );
       for (const one of order) {
         t.equal(kernel.state.sysctls.a, wish);
         attachments.remove(one, here);
