@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Scope } from "./scope.ts";
+import { seed } from "./seed.ts";
 
 /** A system call, made by the process itself (what its children do is theirs). */
 export interface SystemCall {
@@ -138,15 +139,14 @@ export function signalledDuring({ name, nth }: SystemCall, signal: string): read
 
 /**
  * The points to go through: all of them, or, where the environment's FAULTS_EVERY is a number n,
- * every nth from one that chance chooses and a comment names
- * (FAULTS_FROM chooses it again). For a machine on which all would take too long, the lab's where
+ * every nth, from one that the seed of the run chooses (FAULTS_FROM chooses another). For a machine on which all would take too long, the lab's where
  * it is emulated: over its runs all have their turn.
  */
 export function sampled<T>(t: { comment(message: string): void }, points: readonly T[]): readonly T[] {
   const every = Number(process.env["FAULTS_EVERY"] ?? 1);
   if (every === 1) return points;
   // At least one, of however few.
-  const from = Number(process.env["FAULTS_FROM"] ?? Math.floor(Math.random() * Math.min(every, points.length)));
+  const from = Number(process.env["FAULTS_FROM"] ?? seed % Math.max(1, Math.min(every, points.length)));
   const chosen = points.filter((_, position) => position % every === from);
   t.comment(`${chosen.length} of ${points.length} points: FAULTS_EVERY=${every} FAULTS_FROM=${from}`);
   return chosen;

@@ -13,12 +13,14 @@ import {
   writeSync,
 } from "node:fs";
 import { namespaceNames, ownerOf } from "../harness/namespaces.ts";
+import { seed } from "../harness/seed.ts";
 import { Progress } from "./progress.ts";
 import { logDirectory, type Stage, stages, tapFile } from "./stages.ts";
 import {
   cargoTally,
   closingLine,
   failedFiles,
+  flaky,
   forbidden,
   judged,
   nothing,
@@ -26,9 +28,11 @@ import {
   type Tally,
   tapFailures,
   tapTally,
+  unknownFlakes,
 } from "./tally.ts";
 
 const allowedSkips = "test/allowed-skips.txt";
+const knownFlakes = "test/known-flakes.txt";
 /**
  * How many lines of a failed command's output are shown, and of what it says about failed tests:
  * the rest is in its log.
@@ -43,9 +47,12 @@ const say = (text: string): void => {
 };
 
 const wanted = chosen(process.argv.slice(2));
+process.env["TEST_SEED"] = `${seed}`;
+say(`TEST_SEED=${seed}`);
 mkdirSync(logDirectory, { recursive: true });
 const before = inventory();
 const results = new Map<string, Tally>();
+const flakes: string[] = [];
 for (const stage of wanted) {
   const started = Date.now();
   const { tally, output } = await runTwice(stage);
@@ -58,9 +65,12 @@ const leftovers: Tally = left.length > 0 ? { ...nothing, failed: ["leftovers"] }
 report("leftovers", leftovers, 0);
 for (const name of left) say(`    ${name}: was not there before the tests, expected them to clean up`);
 
-const total = sum([...results.values(), leftovers]);
+const newFlakes = unknownFlakes(flakes, readFileSync(knownFlakes, "utf8"));
+const total = sum([...results.values(), leftovers, { ...nothing, failed: newFlakes }]);
 const surprises = forbidden(total.skipped, readFileSync(allowedSkips, "utf8"));
 for (const name of total.failed) say(`failed: ${name}`);
+for (const name of flakes) say(`flaky: ${name}`);
+for (const name of newFlakes) say(`not allowed to be flaky: ${name}: fix it, or name it in ${knownFlakes}`);
 for (const { name, reason } of total.skipped) say(`skipped: ${name} (${reason})`);
 for (const { name } of surprises) say(`not allowed to be skipped: ${name}: make it run, or name it in ${allowedSkips}`);
 say(closingLine(total));
@@ -78,8 +88,8 @@ function chosen(names: readonly string[]): readonly Stage[] {
 }
 
 /**
- * Runs it, and what failed of it once more where the stage says so: then that is what counts, and
- * both are told.
+ * Runs it, and what failed of it once more if the stage says so: then that is what counts. Both are
+ * told, and what failed only once is noted as flaky.
  */
 async function runTwice(stage: Stage): Promise<{ tally: Tally; output: string }> {
   const first = await run(stage);
@@ -88,6 +98,7 @@ async function runTwice(stage: Stage): Promise<{ tally: Tally; output: string }>
   for (const name of first.tally.failed) say(`failed at first: ${name}`);
   say(first.output.trimEnd().replaceAll(/^/gm, "    "));
   const second = await run(stage.again(files));
+  flakes.push(...flaky(first.tally, second.tally));
   const others = tapTally(readFileSync(tapFile(stage.name), "utf8"), files);
   return { tally: sum([others, second.tally]), output: second.output };
 }

@@ -41,14 +41,36 @@ export function judged(name: string, reported: Tally, succeeded: boolean): Tally
 }
 
 /**
- * What is not allowed to be skipped. `allowed` is a file: each line a skip's full name, ` # ` and
- * why it may be; empty lines and those that start with # do not
- * count. Nothing below test/lab may be: its machines are made to have what others lack.
+ * The skips that are not allowed. `allowed` is the text of a list of tests. No skip below test/lab
+ * is allowed: its machines are made to have what others lack.
  */
 export function forbidden(skipped: readonly Skip[], allowed: string): Skip[] {
-  const lines = allowed.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("#"));
-  const names = new Set(lines.map((line) => line.split(" # ")[0]!.trim()));
-  return skipped.filter(({ name }) => name.startsWith("test/lab/") || !names.has(name));
+  const isListed = listed(allowed);
+  return skipped.filter(({ name }) => name.startsWith("test/lab/") || !isListed(name));
+}
+
+/** The tests that failed in the first run and not in the second. */
+export function flaky(first: Tally, second: Tally): string[] {
+  return first.failed.filter((name) => !second.failed.includes(name));
+}
+
+/** The flaky tests that `known`, the text of a list of tests, does not contain. */
+export function unknownFlakes(names: readonly string[], known: string): string[] {
+  const isListed = listed(known);
+  return names.filter((name) => !isListed(name));
+}
+
+/**
+ * Reads a list of tests: in each line a full name, in which `*` stands for any text, ` # ` and a
+ * reason. Empty lines and those that start with # do not count.
+ */
+function listed(text: string): (name: string) => boolean {
+  const lines = text.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("#"));
+  const patterns = lines.map((line) => {
+    const parts = line.split(" # ")[0]!.trim().split("*");
+    return new RegExp(`^${parts.map((part) => part.replaceAll(/[^\w\s]/g, "\\$&")).join(".*")}$`);
+  });
+  return (name) => patterns.some((pattern) => pattern.test(name));
 }
 
 /** A line that a human, and a machine, reads last: `12 passed, 0 failed, 1 skipped`. */

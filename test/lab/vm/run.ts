@@ -71,7 +71,7 @@ process.exitCode = await withScope(async (scope) => {
  * What chooses the faults that tests go through (test/harness/faults.ts), from our own environment.
  */
 function faults(): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(process.env).filter((entry): entry is [string, string] => entry[0].startsWith("FAULTS_")),
-  );
+  const chooses = (entry: [string, string | undefined]): entry is [string, string] =>
+    /^(FAULTS_|TEST_SEED$)/.test(entry[0]);
+  return Object.fromEntries(Object.entries(process.env).filter(chooses));
 }

@@ -3,6 +3,7 @@
 import { relative } from "node:path";
 import { Readable } from "node:stream";
 import type { Test } from "tap";
+import { seed } from "../../harness/seed.ts";
 import { tapTally } from "../../runner/tally.ts";
 import { type MachineOptions, type Outcome, type RunOptions, startMachine } from "./machine.ts";
 import { checkout } from "./qemu.ts";
@@ -27,7 +28,9 @@ export async function runInside(
   const work = async (number: number): Promise<void> => {
     const machine = await startMachine(t, { ...options, name: machines === 1 ? name : `${name}-${number}` });
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      const outcome = await machine.attemptTest(file, options).catch((error: Error) => error);
+      const outcome = await machine
+        .attemptTest(file, { ...options, env: { TEST_SEED: `${seed}`, ...options.env } })
+        .catch((error: Error) => error);
       if (outcome instanceof Error) t.fail(`${shortName(file)}: ${outcome.message}`);
       else await tell(t, shortName(file), outcome);
       if (machine.ended) return;

@@ -1,6 +1,6 @@
 // Calls that were right once, with a few things broken at random: what fast-check tries and
 // shrinks.
-import fc from "fast-check";
+import { fc } from "../../harness/fast-check.ts";
 import { versions } from "../../harness/previous-result.ts";
 import type { Ground } from "./subject.ts";
 import type { Changes } from "./trial.ts";

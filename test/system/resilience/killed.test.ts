@@ -3,6 +3,7 @@
 import t, { type Test } from "tap";
 import { killedBefore, type Mutation, meddled, type SystemCall, sampled, watch } from "../../harness/faults.ts";
 import type { Answer } from "../../harness/plugin.ts";
+import { chance } from "../../harness/seed.ts";
 import { describe, type Ground, groundOf, type Subject } from "./subject.ts";
 import { subjects } from "./subjects.ts";
 
@@ -91,9 +92,10 @@ for (const subject of subjects) {
 async function atAnyMoment(t: Test, subject: Subject): Promise<void> {
   const ground = await groundOf(t, subject);
   const ended: Record<string, number> = {};
+  const random = chance();
   for (const round of sampled(t, [...Array.from({ length: rounds }).keys()])) {
     // What each takes where nothing else runs, and a third more.
-    const moments = { ADD: (12 * (round + 1)) / rounds, DEL: 16 * Math.random() };
+    const moments = { ADD: (12 * (round + 1)) / rounds, DEL: 16 * random() };
     for (const [verb, milliseconds] of Object.entries(moments)) {
       const under = ["timeout", "--signal=KILL", `${milliseconds / 1000}`];
       const answer = await ground.attachment.run(verb, {}, { under });

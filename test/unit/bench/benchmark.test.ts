@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import t from "tap";
 import { table } from "../../../bench/report.ts";
 import { median, quantile, shuffled } from "../../../bench/statistics.ts";
 import { type Row, type Target, verdict } from "../../../bench/targets.ts";
+import { fc } from "../../harness/fast-check.ts";
 
 t.test("the median is in the middle, whatever the order", async (t) => {
   t.equal(median([3, 1, 2]), 2);

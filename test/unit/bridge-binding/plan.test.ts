@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import fc from "fast-check";
 import t from "tap";
 import { factText } from "../../../lib/fact.ts";
 import { linkNames } from "../../../lib/kubevirt/names.ts";
@@ -9,6 +8,7 @@ import { differences } from "../../../lib/plan/differences.ts";
 import type { ObservedLink, State } from "../../../lib/plan/state.ts";
 import type { Netconf } from "../../../plugins/bridge-binding/netconf.ts";
 import { obstacles, plan, type Situation } from "../../../plugins/bridge-binding/plan.ts";
+import { fc } from "../../harness/fast-check.ts";
 import { MemoryKernel } from "../plan/memory-kernel.ts";
 import { address, eth0, link, pod } from "../plan/pods.ts";
 

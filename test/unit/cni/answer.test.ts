@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import t from "tap";
+import { fc } from "../../harness/fast-check.ts";
 import { call, demanding, environment, hostError, type Machine, netconf, note } from "./machine.ts";
 
 const chained = {

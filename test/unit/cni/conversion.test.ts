@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import t from "tap";
 import { readResult, writeResult } from "../../../lib/cni/conversion.ts";
 import type { Result } from "../../../lib/cni/results.ts";
 import { isAtLeast, type Version, versions } from "../../../lib/cni/versions.ts";
+import { fc } from "../../harness/fast-check.ts";
 
 const full: Result = {
   interfaces: [

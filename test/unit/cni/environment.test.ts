@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import t from "tap";
 import { isIdentifier, linkNameFault, parseArgs, parsePath } from "../../../lib/cni/environment.ts";
+import { fc } from "../../harness/fast-check.ts";
 
 t.test("an identifier begins with a letter or digit and ends where it ends", async (t) => {
   for (const text of ["a", "0", "c0ffee", "a_b.c-d", "A".repeat(300)]) t.ok(isIdentifier(text), text);

@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import t from "tap";
 import { decodeObject, syntaxFault } from "../../../lib/cni/json.ts";
+import { fc } from "../../harness/fast-check.ts";
 
 t.test("the place and the reason of a fault are told", async (t) => {
   for (const [text, fault] of [

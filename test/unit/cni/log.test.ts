@@ -1,7 +1,8 @@
 // The line that tells of a call: when there is one, what is in it, and where it goes.
-import fc from "fast-check";
+
 import t from "tap";
 import { timestamp } from "../../../lib/cni/log.ts";
+import { fc } from "../../harness/fast-check.ts";
 import { call, environment, hostError, type Machine, netconf, note } from "./machine.ts";
 
 const time = "time=2026-01-02T03:04:05.678Z";

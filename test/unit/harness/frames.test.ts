@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import t from "tap";
+import { fc } from "../../harness/fast-check.ts";
 import { decodeFrame, encodeFrame, type Message, sameIp, solicitedNode } from "../../harness/frames.ts";
 
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(/\s/g, ""), "hex"));

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import fc from "fast-check";
 import t from "tap";
 import { linkNames, podLinkName } from "../../../lib/kubevirt/names.ts";
+import { fc } from "../../harness/fast-check.ts";
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 

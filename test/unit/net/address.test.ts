@@ -1,9 +1,9 @@
 import { isIPv4, isIPv6 } from "node:net";
-import fc from "fast-check";
 import t from "tap";
 import { isCidr, isIp, isIpv4, isIpv6 } from "../../../lib/net/ip.ts";
 import { normalMac } from "../../../lib/net/mac.ts";
 import { isPciAddress } from "../../../lib/sysfs/pci.ts";
+import { fc } from "../../harness/fast-check.ts";
 
 t.test("addresses are what Node, too, takes for addresses", async (t) => {
   const near = fc.oneof(

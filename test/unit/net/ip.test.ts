@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
-import fc from "fast-check";
 import t from "tap";
 import { formatIp, parseIp } from "../../../lib/net/ip.ts";
+import { fc } from "../../harness/fast-check.ts";
 
 const address = fc.oneof(
   fc.array(fc.integer({ min: 0, max: 255 }), { minLength: 4, maxLength: 4 }),

@@ -2,10 +2,10 @@
 // with them.
 import { readdir, readFile } from "node:fs/promises";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import fc from "fast-check";
 import t from "tap";
 import { parse } from "yaml";
 import { plugins, schemas as published } from "../../../scripts/docs.ts";
+import { fc } from "../../harness/fast-check.ts";
 
 type Conf = Record<string, unknown>;
 

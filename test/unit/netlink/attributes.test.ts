@@ -1,9 +1,9 @@
-import fc from "fast-check";
 import t from "tap";
 import { attrs, dropped, excerpt, repeated } from "../../../lib/netlink/attributes.ts";
 import { NetlinkError } from "../../../lib/netlink/errors.ts";
 import { hex, ip, mac, s32, string, u8, u16, u32 } from "../../../lib/netlink/scalars.ts";
 import { type Codec, reader, writer } from "../../../lib/netlink/wire.ts";
+import { fc } from "../../harness/fast-check.ts";
 import { hexOf } from "./captures.ts";
 
 function encoded<T>(codec: Codec<T>, value: T): string {

@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import t from "tap";
 import { bridgePort } from "../../../lib/netlink/route/bridge.ts";
+import { fc } from "../../harness/fast-check.ts";
 import { attributesOf, decode, encode } from "./captures.ts";
 
 /** struct bridge_vlan_info: flags and VLAN, 16 bits each. */

@@ -1,6 +1,6 @@
 // Bytes that no kernel sends: they make a value or a NetlinkError, and nothing outside of the
 // datagram is read.
-import fc from "fast-check";
+
 import t from "tap";
 import { Rtnetlink } from "../../../lib/netlink/client.ts";
 import { NetlinkError } from "../../../lib/netlink/errors.ts";
@@ -11,6 +11,7 @@ import { link } from "../../../lib/netlink/route/link.ts";
 import { forwarding, neighbor } from "../../../lib/netlink/route/neighbor.ts";
 import { route } from "../../../lib/netlink/route/route.ts";
 import { reader } from "../../../lib/netlink/wire.ts";
+import { fc } from "../../harness/fast-check.ts";
 import { captures, payloads } from "./captures.ts";
 
 const dumps: Record<string, Message<object>> = {

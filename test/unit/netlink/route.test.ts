@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import t from "tap";
 import { NetlinkError } from "../../../lib/netlink/errors.ts";
 import { families } from "../../../lib/netlink/message.ts";
 import { type RouteMessage, route } from "../../../lib/netlink/route/route.ts";
+import { fc } from "../../harness/fast-check.ts";
 import { attributesOf, decode, encode, hexOf } from "./captures.ts";
 
 const header = "02000000fe03000100000000";

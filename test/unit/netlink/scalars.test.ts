@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import t from "tap";
 import { NetlinkError } from "../../../lib/netlink/errors.ts";
 import { be16, bool, flag, hex, ip, mac, s32, string, struct, u8, u16, u32 } from "../../../lib/netlink/scalars.ts";
 import { type Codec, reader, writer } from "../../../lib/netlink/wire.ts";
+import { fc } from "../../harness/fast-check.ts";
 import { hexOf } from "./captures.ts";
 
 function encoded<T>(codec: Codec<T>, value: T): string {

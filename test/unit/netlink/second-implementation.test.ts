@@ -1,6 +1,6 @@
 // The npm package "netlink" as a second implementation: it reads what we write, and we read what it
 // writes.
-import fc from "fast-check";
+
 import netlink from "netlink";
 import t from "tap";
 import { parseIp } from "../../../lib/net/ip.ts";
@@ -9,6 +9,7 @@ import { type AddressMessage, address } from "../../../lib/netlink/route/address
 import { type LinkMessage, link } from "../../../lib/netlink/route/link.ts";
 import { type NeighborMessage, neighbor } from "../../../lib/netlink/route/neighbor.ts";
 import { type RouteMessage, route } from "../../../lib/netlink/route/route.ts";
+import { fc } from "../../harness/fast-check.ts";
 import { captures, decode, encode, payloads, type Shown } from "./captures.ts";
 
 const { AttrStream, rt } = netlink;

@@ -1,7 +1,7 @@
-import fc from "fast-check";
 import t from "tap";
 import { NetlinkError } from "../../../lib/netlink/errors.ts";
 import { bytesOfText, readText } from "../../../lib/netlink/text.ts";
+import { fc } from "../../harness/fast-check.ts";
 
 const read = (bytes: Uint8Array): string => readText(bytes, 0, bytes.length);
 

@@ -1,12 +1,12 @@
 // Virtual functions, as a real kernel tells of igb's, and as `ip` asks for their settings
 // (captures/capture-vfs.py).
 import { readFileSync } from "node:fs";
-import fc from "fast-check";
 import t from "tap";
 import { Rtnetlink } from "../../../lib/netlink/client.ts";
 import { NetlinkError } from "../../../lib/netlink/errors.ts";
 import { type VfInfo, type VfLinkMessage, vfLink } from "../../../lib/netlink/route/vf.ts";
 import { reader } from "../../../lib/netlink/wire.ts";
+import { fc } from "../../harness/fast-check.ts";
 import { decode, encode, hexOf, payloads, type Shown } from "./captures.ts";
 
 interface VfCapture {

@@ -1,10 +1,10 @@
 import { deepStrictEqual } from "node:assert/strict";
-import fc from "fast-check";
 import t from "tap";
 import { factText } from "../../../lib/fact.ts";
 import { apply, undo } from "../../../lib/plan/apply.ts";
 import { netconf } from "../../../plugins/passt-binding/netconf.ts";
 import { plan, shortfalls } from "../../../plugins/passt-binding/plan.ts";
+import { fc } from "../../harness/fast-check.ts";
 import { MemoryKernel } from "../plan/memory-kernel.ts";
 import { pod } from "../plan/pods.ts";
 

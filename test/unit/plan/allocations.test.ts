@@ -1,12 +1,13 @@
 // Devices given away and taken back, on a model of a node: a device's state is the list of what was
 // done to it.
-import fc from "fast-check";
+
 import t from "tap";
 import { factText } from "../../../lib/fact.ts";
 import { failuresOf } from "../../../lib/failures.ts";
 import { type Allocation, Allocations, type DeviceKernel, type Devices } from "../../../lib/plan/allocations.ts";
 import type { DeviceChange } from "../../../lib/plan/device.ts";
 import { type Identity, Journal } from "../../../lib/plan/journal.ts";
+import { fc } from "../../harness/fast-check.ts";
 import { MemoryNode } from "../sysfs/memory-node.ts";
 
 const directory = "/run/plugin/data";

@@ -3,12 +3,14 @@ import {
   cargoTally,
   closingLine,
   failedFiles,
+  flaky,
   forbidden,
   judged,
   nothing,
   sum,
   tapFailures,
   tapTally,
+  unknownFlakes,
 } from "../../runner/tally.ts";
 
 const tap = `TAP version 14
@@ -168,6 +170,18 @@ t.test("a skip is forbidden unless the list has its full name", async (t) => {
   const skipped = ["a.test.ts > x", "a.test.ts > x > y"].map((name) => ({ name, reason: "no dummy" }));
   t.same(forbidden(skipped, "# why\n\na.test.ts > x # kernels without it\n"), [skipped[1]]);
   t.same(forbidden(skipped, ""), skipped);
+});
+
+t.test("a * in the list stands for any text, and nothing else is special", async (t) => {
+  const skipped = ["a.test.ts > x (y)", "a.test.ts > x", "b.test.ts > x (y)"].map((name) => ({ name, reason: "-" }));
+  t.same(forbidden(skipped, "a*> x (y) # why"), skipped.slice(1));
+});
+
+t.test("a test that fails in the first run alone is flaky, and must be in the list", async (t) => {
+  const first = { ...nothing, failed: ["a > x", "a > y", "b > z"] };
+  const second = { ...nothing, passed: 2, failed: ["b > z"] };
+  t.same(flaky(first, second), ["a > x", "a > y"]);
+  t.same(unknownFlakes(["a > x", "a > y"], "# why\na > y # the network outside\n"), ["a > x"]);
 });
 
 t.test("a skip in the lab's machines is forbidden, whatever the list says", async (t) => {

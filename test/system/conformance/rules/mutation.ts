@@ -1,5 +1,5 @@
 // Whatever a call is: it ends soon, is answered in form, and where it fails has changed nothing.
-import fc from "fast-check";
+import { fc } from "../../../harness/fast-check.ts";
 import { emulated } from "../emulation.ts";
 import { changesOf, type Mutant, mutant } from "../mutants.ts";
 import type { Rule } from "../rule.ts";
@@ -7,13 +7,12 @@ import { settledState } from "../settled.ts";
 import { invoke, type Trial } from "../trial.ts";
 
 /**
- * Variables of the environment: FUZZ_RUNS is how many calls of each subject are tried, FUZZ_SEED
- * and FUZZ_PATH repeat what fast-check said of a failure.
+ * Variables of the environment: FUZZ_RUNS is how many calls of each subject are tried. FUZZ_PATH,
+ * with TEST_SEED, repeats a failure.
  */
-const { FUZZ_RUNS, FUZZ_SEED, FUZZ_PATH } = process.env;
+const { FUZZ_RUNS, FUZZ_PATH } = process.env;
 const runs = Number(FUZZ_RUNS ?? (emulated ? 25 : 100));
 const parameters: fc.Parameters<[Mutant]> = {
-  ...(FUZZ_SEED !== undefined && { seed: Number(FUZZ_SEED) }),
   ...(FUZZ_PATH !== undefined && { path: FUZZ_PATH }),
   // Milliseconds for which a failure is made smaller, too.
   interruptAfterTimeLimit: 60_000,
@@ -21,7 +20,7 @@ const parameters: fc.Parameters<[Mutant]> = {
 
 async function holds({ t }: Trial, property: fc.IAsyncProperty<[Mutant]>, share: number): Promise<void> {
   const details = await fc.check(property, { ...parameters, numRuns: Math.ceil(runs * share) });
-  t.comment(`FUZZ_SEED=${details.seed} FUZZ_PATH=${details.counterexamplePath ?? ""}: ${details.numRuns} calls`);
+  t.comment(`TEST_SEED=${details.seed} FUZZ_PATH=${details.counterexamplePath ?? ""}: ${details.numRuns} calls`);
   const { failed, counterexample, errorInstance } = details;
   t.notOk(failed, "it holds for every call", { counterexample, why: `${(errorInstance as Error | null)?.message}` });
 }

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import t from "tap";
+import { fc } from "../../../harness/fast-check.ts";
 import { killedBefore, type Mutation, watch } from "../../../harness/faults.ts";
 import { createPod, type Pod } from "../../../harness/pod.ts";
 import type { Scope } from "../../../harness/scope.ts";
