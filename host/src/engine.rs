@@ -16,7 +16,10 @@ use rquickjs::{
 };
 use rustix::process::{Resource, getrlimit};
 
-use crate::{arena::Arena, module::HostModule};
+use crate::{
+    arena::Arena,
+    module::{HostModule, MAIN},
+};
 
 /// What a plugin has of JavaScript beyond the base objects: no `eval`, no `Date`, no `Proxy`, no
 /// `WeakRef`.
@@ -27,9 +30,6 @@ pub type Intrinsics = (Json, MapSet, Promise, RegExp, TypedArrays);
 /// What it takes to compile source: the parser, and what it needs for regular expressions'
 /// literals.
 pub type Parser = (Intrinsics, Eval, RegExpCompiler);
-
-/// Where what the module gave to `main` is kept.
-pub(crate) const MAIN: &str = "main";
 
 /// The engine's stack, or half of the process's own if that is less. JSON nested too deep for it
 /// ends in a RangeError.

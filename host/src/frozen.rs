@@ -1,23 +1,14 @@
 //! Freezing: a plugin's module is evaluated when its executable is built, and what the heap then
-//! holds is what every
-//! process starts from. Two builds freeze the same bytes: meanwhile there is neither time nor
-//! chance.
+//! holds is what every process starts from.
 
-use std::{
-    ptr, slice,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
-};
+use std::{ptr, slice};
 
-use libc::{c_int, c_uint, c_void, size_t, ssize_t, timeval};
 use rquickjs::Object;
-use rustix::{
-    io::write,
-    stdio::stdout,
-    time::{ClockId, clock_gettime},
-};
+use rustix::{io::write, stdio::stdout};
 
 use crate::{
     engine::{Engine, Intrinsics},
+    freezing,
     heap::{self, Heap},
 };
 
@@ -27,20 +18,13 @@ pub const FREEZE: &std::ffi::CStr = c"--freeze";
 /// A pointer so far from one into the stack points elsewhere.
 const NEAR: usize = 64 << 20;
 
-static FREEZING: AtomicBool = AtomicBool::new(false);
-
-/// Whether this process freezes a plugin, and does not run it.
-pub(crate) fn is_freezing() -> bool {
-    FREEZING.load(Relaxed)
-}
-
 /// Evaluates the bytecode and writes the engine's address and the heap to standard output.
 ///
 /// # Safety
 ///
 /// As for [`Engine::run`].
 pub unsafe fn freeze(bytecode: &[u8]) -> Result<(), String> {
-    FREEZING.store(true, Relaxed);
+    freezing::begin();
     let engine = Engine::start_in::<Intrinsics>(Heap).map_err(|error| format!("the engine does not start: {error}"))?;
     let engine: &'static Engine = Box::leak(Box::new(engine));
     // SAFETY: as for this function.
@@ -69,43 +53,4 @@ fn write_words(words: &[usize]) -> Result<(), String> {
         bytes = &bytes[written..];
     }
     Ok(())
-}
-
-/// libc's, which Rust's hash maps take their keys from; while freezing it gives zeros.
-///
-/// # Safety
-///
-/// As for getrandom(2).
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn getrandom(buffer: *mut c_void, length: size_t, flags: c_uint) -> ssize_t {
-    if is_freezing() {
-        // SAFETY: the caller's buffer is that long.
-        unsafe { buffer.cast::<u8>().write_bytes(0, length) };
-        return length as ssize_t;
-    }
-    // SAFETY: the caller's arguments, passed on.
-    unsafe { libc::syscall(libc::SYS_getrandom, buffer, length, flags) as ssize_t }
-}
-
-/// libc's, which the engine seeds its random numbers with; while freezing it is 1970.
-///
-/// # Safety
-///
-/// As for gettimeofday(2).
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn gettimeofday(time: *mut timeval, _zone: *mut c_void) -> c_int {
-    let (seconds, nanoseconds) = if is_freezing() {
-        (0, 0)
-    } else {
-        let now = clock_gettime(ClockId::Realtime);
-        (now.tv_sec, now.tv_nsec)
-    };
-    // SAFETY: the caller's pointer.
-    unsafe {
-        time.write(timeval {
-            tv_sec: seconds,
-            tv_usec: nanoseconds / 1000,
-        });
-    }
-    0
 }

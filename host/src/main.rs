@@ -17,7 +17,8 @@ use host::{
     engine::{Engine, Intrinsics},
     frozen,
     heap::Heap,
-    payload::{self, Fault, Plugin},
+    payload::{self, Plugin},
+    trailer::Fault,
 };
 use rustix::{
     fs::{Mode, OFlags, open},

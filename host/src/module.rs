@@ -22,14 +22,16 @@ use crate::{
         children::{self, Run},
         executables, files, labelled_tap, namespaces, netlink, process, taps,
     },
-    engine,
     error::{self, HostError},
-    frozen,
+    freezing,
     text::Text,
 };
 
 /// How much `readFile` reads unless told.
 const FILE_LIMIT: f64 = 1024.0 * 1024.0;
+
+/// The global variable that keeps what a plugin gave to `main`.
+pub(crate) const MAIN: &str = "main";
 
 /// The module.
 pub struct HostModule;
@@ -104,7 +106,7 @@ exports! {
 }
 
 fn main<'js>(ctx: Ctx<'js>, run: Function<'js>) -> Result<()> {
-    ctx.globals().set(engine::MAIN, run)
+    ctx.globals().set(MAIN, run)
 }
 
 fn env(ctx: Ctx<'_>) -> Result<Object<'_>> {
@@ -221,7 +223,7 @@ impl<'js, P, F: IntoJsFunc<'js, P>> IntoJsFunc<'js, P> for Effect<F> {
     }
 
     fn call(&self, params: Params<'_, 'js>) -> Result<Value<'js>> {
-        if frozen::is_freezing() {
+        if freezing::is_freezing() {
             let name = self.name.to_string_lossy();
             let message = format!("{name}: called while the executable is built, expected inside main");
             return Err(Exception::throw_message(params.ctx(), &message));

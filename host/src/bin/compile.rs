@@ -17,7 +17,7 @@ use std::{
 use host::{
     engine::{Engine, Parser},
     frozen::FREEZE,
-    payload,
+    trailer,
 };
 
 fn main() -> ExitCode {
@@ -36,8 +36,8 @@ fn compile() -> Result<(), Box<dyn Error>> {
         return Err("usage: compile HOST NAME OUTPUT [LABEL [RUNNER]] < BUNDLE".into());
     };
     let (label, runner) = (more.first().map_or("", String::as_str), more.get(1));
-    if label.len() > payload::LABEL {
-        return Err(format!("{label}: is {} bytes, expected at most {}", label.len(), payload::LABEL).into());
+    if label.len() > trailer::LABEL {
+        return Err(format!("{label}: is {} bytes, expected at most {}", label.len(), trailer::LABEL).into());
     }
     let bundle = io::read_to_string(io::stdin())?;
     let bytecode = Engine::start::<Parser>()?.compile(name, &bundle)?;
@@ -69,7 +69,7 @@ fn compile() -> Result<(), Box<dyn Error>> {
 
 fn with_payload(host: &[u8], label: &str, payload: &[u8], engine: usize) -> Vec<u8> {
     let mut executable = host.to_vec();
-    payload::append(&mut executable, label, payload, engine);
+    trailer::append(&mut executable, label, payload, engine);
     executable
 }
 

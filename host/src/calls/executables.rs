@@ -9,8 +9,8 @@ use rustix::{
 use super::files::open;
 use crate::{
     error::{Attempt, Result},
-    payload,
     text::Text,
+    trailer,
 };
 
 /// An executable of this same kind: a host with a plugin within.
@@ -36,7 +36,7 @@ pub fn identify(path: &Text) -> Result<Option<Executable>> {
         return Ok(None);
     }
     let machine = u16::from_le_bytes([header[18], header[19]]);
-    let label = payload::label(&file).on("pread64", path)?;
+    let label = trailer::label(&file).on("pread64", path)?;
     Ok(label.map(|label| Executable { machine, label }))
 }
 

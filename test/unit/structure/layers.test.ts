@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import t from "tap";
-import { circles, importedBy, importsOf } from "./imports.ts";
+import { circles, hostImports, importedBy, importsOf, usedBy } from "./imports.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 
@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL("../../..", import.meta.url));
  * From the lowest layer to the highest. A file imports from its own folder or from a lower layer.
  */
 const layers: readonly (readonly string[])[] = [
-  ["lib/errno.ts", "lib/failures.ts", "lib/shell.ts"],
+  ["lib/errno.ts", "lib/fact.ts", "lib/failures.ts", "lib/shell.ts"],
   ["lib/net"],
   ["lib/netlink", "lib/sysfs"],
   ["lib/cni"],
@@ -51,6 +51,23 @@ t.test("no import circle exists", async (t) => {
 
   t.ok(imports.size > 400);
   t.same(circles(imports), []);
+});
+
+t.test("no import circle exists in the host", async (t) => {
+  const imports = await hostImports(root);
+
+  t.same(imports.get("host/src/engine.rs"), ["host/src/arena.rs", "host/src/module.rs"]);
+  t.same(circles(imports), []);
+});
+
+t.test("a Rust file uses what its paths lead to, in lists and in the text", async (t) => {
+  const files = ["a.rs", "b/mod.rs", "b/c.rs", "b/d.rs", "e.rs"].map((name) => `host/src/${name}`);
+  const text = "use crate::{\n    b::{self, c::{X, Y}},\n    e,\n};\nuse super::d::open;\nfn f() { crate::a::g(); }\n";
+
+  t.same(
+    usedBy("host/src/b/x.rs", text, files).sort(),
+    ["a.rs", "b/c.rs", "b/d.rs", "b/mod.rs", "e.rs"].map((name) => `host/src/${name}`),
+  );
 });
 
 t.test("a circle is found once, whichever file it is entered by", async (t) => {
