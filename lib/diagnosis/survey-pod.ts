@@ -7,7 +7,7 @@ import { type Fact, FactError } from "../fact.ts";
 import { identityHere } from "../kernel/find-netns.ts";
 import { observeLinks } from "../kernel/observe.ts";
 import { readSysctl } from "../kernel/sysctl.ts";
-import type { Rtnetlink } from "../netlink/client.ts";
+import type { Netlink } from "../netlink/client.ts";
 import { address, addressFlags } from "../netlink/route/address.ts";
 import { link } from "../netlink/route/link.ts";
 import { linkExtras, linkFlags } from "../netlink/route/link-header.ts";
@@ -174,7 +174,7 @@ function seenSysctls(keys: readonly string[]): Record<string, string> {
   );
 }
 
-function seenLinks(rtnl: Rtnetlink): SurveyedLink[] {
+function seenLinks(rtnl: Netlink): SurveyedLink[] {
   const messages = new Map(rtnl.dump(link, { extMask: linkExtras.skipStatistics }).map((one) => [one.index, one]));
   const duplicates = rtnl.dump(address).filter(({ flags }) => (flags & addressFlags.dadFailed) !== 0);
   return observeLinks(rtnl).map((seen): SurveyedLink => {

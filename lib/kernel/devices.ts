@@ -1,7 +1,7 @@
 // A node's devices, as plans change them: VFs by their PF's link, drivers and files by their paths.
 // Everything that it touches comes in, so that tests can put their own in its place.
 import { failuresOf } from "../failures.ts";
-import type { Rtnetlink } from "../netlink/client.ts";
+import type { Netlink } from "../netlink/client.ts";
 import type { DeviceKernel } from "../plan/allocations.ts";
 import { bindings, type DeviceChange, type WriteFile } from "../plan/device.ts";
 import type { Difference } from "../plan/differences.ts";
@@ -32,7 +32,7 @@ export class NodeDevices implements DeviceKernel {
   readonly vfs: Vfs;
   readonly #node: Node;
 
-  constructor(tree: Tree, rtnl: Rtnetlink, node: Node) {
+  constructor(tree: Tree, rtnl: Netlink, node: Node) {
     this.tree = tree;
     this.drivers = new Drivers(tree, new LinkNames(tree, rtnl), node.loadModule);
     this.vfs = new Vfs(tree, rtnl, (device, meanwhile) => this.drivers.reload(device, meanwhile));

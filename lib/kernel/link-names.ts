@@ -1,6 +1,6 @@
 // Gives a device's network links the names that they had: the driver that makes them anew may call
 // them otherwise.
-import type { Rtnetlink } from "../netlink/client.ts";
+import type { Netlink } from "../netlink/client.ts";
 import { NetlinkError } from "../netlink/errors.ts";
 import { link } from "../netlink/route/link.ts";
 import { linkFlags } from "../netlink/route/link-header.ts";
@@ -16,9 +16,9 @@ const patience = 5_000;
  */
 export class LinkNames {
   readonly #tree: Tree;
-  readonly #rtnl: Rtnetlink;
+  readonly #rtnl: Netlink;
 
-  constructor(tree: Tree, rtnl: Rtnetlink) {
+  constructor(tree: Tree, rtnl: Netlink) {
     this.#tree = tree;
     this.#rtnl = rtnl;
   }

@@ -1,8 +1,9 @@
 // One network namespace of the real kernel: what a plan is performed on.
 import * as host from "host";
 import { ignoring, isErrno } from "../errno.ts";
+import { throwAll } from "../failures.ts";
 import { networkOf } from "../net/ip.ts";
-import type { Rtnetlink } from "../netlink/client.ts";
+import { change, type Netlink } from "../netlink/client.ts";
 import { type Body, families, type Message } from "../netlink/message.ts";
 import { type AddressMessage, address, addressFlags } from "../netlink/route/address.ts";
 import { bridgePort } from "../netlink/route/bridge.ts";
@@ -30,7 +31,7 @@ export class NetnsKernel implements Kernel {
    * undefined before Linux 5.14.
    */
   readonly cookie: string | undefined;
-  readonly #rtnl: Rtnetlink;
+  readonly #rtnl: Netlink;
   /** By name: asked for once. */
   readonly #indexes = new Map<string, number>();
   /**
@@ -202,13 +203,14 @@ export class NetnsKernel implements Kernel {
   #setPort(on: string, { learning, isolated, vlans, stations }: PortSettings): void {
     const index = this.#index(on);
     const afSpec = vlans.length > 0 ? { vlans } : undefined;
-    this.#rtnl.set(bridgePort, { index, settings: { learning, isolated }, afSpec }, `${on} as a port`);
-    for (const mac of stations)
-      this.#rtnl.replace(
-        forwarding,
-        { index, mac, state: neighborStates.noArp, flags: neighborFlags.master },
-        `${on}: forwarding entry ${mac}`,
-      );
+    const outcomes = this.#rtnl.batch([
+      change("set", bridgePort, { index, settings: { learning, isolated }, afSpec }, `${on} as a port`),
+      ...stations.map((mac) => {
+        const entry = { index, mac, state: neighborStates.noArp, flags: neighborFlags.master };
+        return change("replace", forwarding, entry, `${on}: forwarding entry ${mac}`);
+      }),
+    ]);
+    throwAll(outcomes.filter((failure) => failure !== undefined));
   }
 
   #assign(on: string, wanted: Address, settled: boolean): void {

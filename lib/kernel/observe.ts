@@ -1,7 +1,7 @@
 // What a network namespace shows: its links with their addresses, routes and neighbours, as plans
 // speak of them.
 import { networkOf } from "../net/ip.ts";
-import type { Rtnetlink } from "../netlink/client.ts";
+import type { Netlink } from "../netlink/client.ts";
 import { families } from "../netlink/message.ts";
 import { type AddressMessage, address, addressFlags } from "../netlink/route/address.ts";
 import { bridgePort } from "../netlink/route/bridge.ts";
@@ -35,7 +35,7 @@ const chosenFlags =
   addressFlags.multicastAutoJoin;
 
 /** Everything that the namespace has of links. Throws a NetlinkError. */
-export function observeLinks(rtnl: Rtnetlink): ObservedLink[] {
+export function observeLinks(rtnl: Netlink): ObservedLink[] {
   const links = rtnl.dump(link, { extMask: linkExtras.skipStatistics });
   const addresses = rtnl.dump(address);
   const routes = [...rtnl.dump(route, { family: families.ipv4 }), ...rtnl.dump(route, { family: families.ipv6 })];
@@ -182,7 +182,7 @@ function isBridgedMacvlan({ info, master }: LinkMessage): boolean {
   return info?.kind === "macvlan" && master !== undefined;
 }
 
-function stationsByPort(rtnl: Rtnetlink): Map<number, string[]> {
+function stationsByPort(rtnl: Netlink): Map<number, string[]> {
   const found = new Map<number, string[]>();
   for (const { index, mac, state, master } of rtnl.dump(forwarding)) {
     if (mac === undefined || master === undefined || (state & neighborStates.noArp) === 0) continue;
@@ -191,7 +191,7 @@ function stationsByPort(rtnl: Rtnetlink): Map<number, string[]> {
   return found;
 }
 
-function vlansByPort(rtnl: Rtnetlink): Map<number, readonly PortVlan[]> {
+function vlansByPort(rtnl: Netlink): Map<number, readonly PortVlan[]> {
   const ports = rtnl.dump(bridgePort, { extMask: linkExtras.vlanRanges });
   return new Map(ports.map(({ index, afSpec }) => [index, afSpec?.vlans ?? []]));
 }

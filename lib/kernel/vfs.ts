@@ -1,7 +1,7 @@
 // A VF's settings, by the link of its PF: `ip link set PF vf N …`.
 import { failuresOf, throwAll } from "../failures.ts";
 import { macFromHex, noMac } from "../net/mac.ts";
-import type { Rtnetlink } from "../netlink/client.ts";
+import type { Netlink } from "../netlink/client.ts";
 import { NetlinkError } from "../netlink/errors.ts";
 import { linkExtras, linkFlags } from "../netlink/route/link-header.ts";
 import { type VfInfo, type VfLinkMessage, vfLink } from "../netlink/route/vf.ts";
@@ -35,11 +35,11 @@ export interface VfState {
  */
 export class Vfs {
   readonly #tree: Tree;
-  readonly #rtnl: Rtnetlink;
+  readonly #rtnl: Netlink;
   readonly #reload: (device: string, meanwhile: () => void) => void;
 
   /** @param reload has a device's driver take it anew, and calls back while none has it */
-  constructor(tree: Tree, rtnl: Rtnetlink, reload: (device: string, meanwhile: () => void) => void) {
+  constructor(tree: Tree, rtnl: Netlink, reload: (device: string, meanwhile: () => void) => void) {
     this.#tree = tree;
     this.#rtnl = rtnl;
     this.#reload = reload;

@@ -26,6 +26,7 @@ export interface Part {
   readonly from: Reader;
   readonly type: number;
   readonly flags: number;
+  readonly sequence: number;
   readonly start: number;
   readonly end: number;
 }

@@ -1,8 +1,8 @@
-// The synchronous rtnetlink client: requests, their ACKs, dumps.
+// The synchronous netlink client: requests, their ACKs, dumps.
 import { controlTypes, failureOf, headerSize, type Part } from "./ack.ts";
 import { malformed, NetlinkError, within } from "./errors.ts";
 import type { Body, Message } from "./message.ts";
-import { type Reader, reader, reserve, writer } from "./wire.ts";
+import { align, type Reader, reader, reserve, writer } from "./wire.ts";
 
 /**
  * How datagrams travel. Errors of its own, such as EAGAIN when no answer comes, pass through the
@@ -30,8 +30,37 @@ const interrupted = 0x10;
 /** How often an interrupted dump is begun. */
 const attempts = 10;
 
+/** What a change does to a thing. The methods of {@link Netlink} say more about each. */
+export type Verb = "create" | "replace" | "set" | "delete";
+
+const verbs = {
+  create: { type: "new", flags: flags.create | flags.exclusive },
+  replace: { type: "new", flags: flags.create | flags.replace },
+  set: { type: "set", flags: 0 },
+  delete: { type: "delete", flags: 0 },
+} as const satisfies Record<Verb, object>;
+
+/** One change of a batch. */
+export interface Change {
+  /** What its error begins with, such as `create e0`. */
+  readonly subject: string;
+  /** The request's bytes. The sequence number is written later. */
+  readonly request: Uint8Array;
+  locate(at: number): string | undefined;
+}
+
+/** Encodes a change for a batch. Throws a NetlinkError (EINVAL) if the body cannot be written. */
+export function change<T>(verb: Verb, message: Message<T>, body: Body<T>, subject: string): Change {
+  const { type, flags: more } = verbs[verb];
+  return within(`${verb} ${subject}`, () => {
+    const request = encoded(message, message.types[type], more | flags.acknowledge, body);
+    const locate = (at: number): string | undefined => message.locate(reader(request), headerSize, request.length, at);
+    return { subject: `${verb} ${subject}`, request, locate };
+  });
+}
+
 /**
- * One rtnetlink socket. Every method is one request and its whole answer.
+ * One netlink socket. Every method is one datagram and its whole answer.
  *
  * Errors are NetlinkErrors such as `create k6t-eth0: Name already taken (EEXIST)`, in the kernel's
  * own words where it has any, and with the attribute's name
@@ -40,7 +69,7 @@ const attempts = 10;
  * after that, a late answer is passed over, but the kernel may refuse a further dump (EBUSY) as
  * long as one is not read to its end.
  */
-export class Rtnetlink {
+export class Netlink {
   readonly #transport: Transport;
   #sequence = 0;
   /** The socket's own port, as the kernel's answers tell it. */
@@ -60,7 +89,8 @@ export class Rtnetlink {
   dump<T>(message: Message<T>, filter: Body<T> = {}): T[] {
     return within(`list ${message.name}`, () => {
       for (let attempt = 1; attempt <= attempts; attempt++) {
-        const request = this.#send(message, message.types.get, flags.dump, filter);
+        const request = encoded(message, message.types.get, flags.dump, filter);
+        this.#send([request]);
         const parts: Part[] = [];
         let whole = true;
         this.#answer((part) => {
@@ -83,7 +113,8 @@ export class Rtnetlink {
    */
   get<T>(message: Message<T>, body: Body<T>, subject: string): T {
     return within(`get ${subject}`, () => {
-      const request = this.#send(message, message.types.get, 0, body);
+      const request = encoded(message, message.types.get, 0, body);
+      this.#send([request]);
       let found: Part | undefined;
       this.#answer((part) => {
         if (!endsAnswer(part, message, request)) found = part;
@@ -96,12 +127,12 @@ export class Rtnetlink {
 
   /** Makes a thing. EEXIST where it is there already. */
   create<T>(message: Message<T>, body: Body<T>, subject: string): void {
-    within(`create ${subject}`, () => this.#change(message, message.types.new, flags.create | flags.exclusive, body));
+    this.#perform(change("create", message, body, subject));
   }
 
   /** Makes a thing, or puts it in the place of one that is there. */
   replace<T>(message: Message<T>, body: Body<T>, subject: string): void {
-    within(`replace ${subject}`, () => this.#change(message, message.types.new, flags.create | flags.replace, body));
+    this.#perform(change("replace", message, body, subject));
   }
 
   /**
@@ -109,7 +140,7 @@ export class Rtnetlink {
    * `replace`.)
    */
   set<T>(message: Message<T>, body: Body<T>, subject: string): void {
-    within(`set ${subject}`, () => this.#change(message, message.types.set, 0, body));
+    this.#perform(change("set", message, body, subject));
   }
 
   /**
@@ -117,53 +148,89 @@ export class Rtnetlink {
    * (neighbours) where it is not there.
    */
   delete<T>(message: Message<T>, body: Body<T>, subject: string): void {
-    within(`delete ${subject}`, () => this.#change(message, message.types.delete, 0, body));
+    this.#perform(change("delete", message, body, subject));
+  }
+
+  /**
+   * Performs the changes by one datagram, in order; rtnetlink goes on after one that it refuses.
+   * Returns for each change the refusal, or undefined. The ACKs of some 200 changes fit the
+   * socket's receive buffer.
+   */
+  batch(changes: readonly Change[]): (NetlinkError | undefined)[] {
+    const outcomes = new Map<number, NetlinkError | undefined>();
+    if (changes.length === 0) return [];
+    const first = this.#send(changes.map(({ request }) => request));
+    this.#answer((part) => {
+      if (part.type !== controlTypes.error) return false;
+      const position = part.sequence - first;
+      const { subject, locate } = changes[position]!;
+      outcomes.set(position, within(subject, () => failureOf(part, locate))?.about(subject));
+      return outcomes.size === changes.length;
+    }, first);
+    return changes.map((_, position) => outcomes.get(position));
   }
 
   close(): void {
     this.#transport.close();
   }
 
-  #change<T>(message: Message<T>, type: number, verb: number, body: Body<T>): void {
-    const request = this.#send(message, type, verb | flags.acknowledge, body);
-    this.#answer((part) => endsAnswer(part, message, request));
+  #perform(change: Change): void {
+    const [failure] = this.batch([change]);
+    if (failure !== undefined) throw failure;
   }
 
-  /** Sends a request, and returns its bytes. */
-  #send<T>(message: Message<T>, type: number, verb: number, body: Body<T>): Uint8Array {
-    const to = writer();
-    reserve(to, headerSize);
-    message.encode(to, body);
-    this.#sequence = (this.#sequence + 1) >>> 0;
-    to.words[0] = to.length;
-    to.halves[2] = type;
-    to.halves[3] = flags.request | verb;
-    to.words[2] = this.#sequence;
-    const datagram = to.bytes.subarray(0, to.length);
-    this.#transport.send(datagram);
-    return datagram;
+  /** Sends requests as one datagram. Returns the first one's sequence number. */
+  #send(requests: readonly Uint8Array[]): number {
+    // The numbers of one datagram do not wrap.
+    if (this.#sequence + requests.length > 0xffffffff) this.#sequence = 0;
+    const first = this.#sequence + 1;
+    for (const request of requests) reader(request).words[2] = ++this.#sequence;
+    this.#transport.send(requests.length === 1 ? requests[0]! : joined(requests));
+    return first;
   }
 
   /**
    * Receives datagrams until `take` has said of one of the messages that it ends the answer.
-   * Answers to earlier requests are passed over.
+   * Answers to requests before `first` are passed over.
    */
-  #answer(take: (part: Part) => boolean): void {
+  #answer(take: (part: Part) => boolean, first = this.#sequence): void {
     for (let ended = false; !ended; ) {
       const from = reader(this.#transport.receive());
       const size = from.bytes.length;
       if (size === 0) throw malformed("an empty datagram");
       for (let at = 0; at < size && !ended; ) {
         const part = partAt(from, at);
-        const word = at >> 2;
-        if (from.words[word + 2] === this.#sequence) {
-          this.#port ??= from.words[word + 3]!;
-          if (from.words[word + 3] === this.#port) ended = take(part);
+        const port = from.words[(at >> 2) + 3]!;
+        if (part.sequence >= first && part.sequence <= this.#sequence) {
+          this.#port ??= port;
+          if (port === this.#port) ended = take(part);
         }
         at = (part.end + 3) & ~3;
       }
     }
   }
+}
+
+/** A request's bytes, with sequence number 0. */
+function encoded<T>(message: Message<T>, type: number, verb: number, body: Body<T>): Uint8Array {
+  const to = writer();
+  reserve(to, headerSize);
+  message.encode(to, body);
+  to.words[0] = to.length;
+  to.halves[2] = type;
+  to.halves[3] = flags.request | verb;
+  return to.bytes.subarray(0, to.length);
+}
+
+/** One datagram, in which each request begins at a multiple of 4 bytes. */
+function joined(requests: readonly Uint8Array[]): Uint8Array {
+  const to = writer();
+  for (const request of requests) {
+    const start = reserve(to, request.length);
+    to.bytes.set(request, start);
+    align(to);
+  }
+  return to.bytes.subarray(0, to.length);
 }
 
 function partAt(from: Reader, at: number): Part {
@@ -174,7 +241,8 @@ function partAt(from: Reader, at: number): Part {
   const half = at >> 1;
   const type = from.halves[half + 2]!;
   if (type === controlTypes.overrun) throw new NetlinkError("ENOBUFS", 105, "messages were lost");
-  return { from, type, flags: from.halves[half + 3]!, start: at + headerSize, end: at + length };
+  const sequence = from.words[(at >> 2) + 2]!;
+  return { from, type, flags: from.halves[half + 3]!, sequence, start: at + headerSize, end: at + length };
 }
 
 /** Whether the message is the last one of an answer. Throws the failure that it tells of. */

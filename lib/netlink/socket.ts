@@ -1,7 +1,7 @@
-// An rtnetlink client on a real socket.
+// A netlink client on a real socket.
 import * as host from "host";
 import { ignoring } from "../errno.ts";
-import { Rtnetlink } from "./client.ts";
+import { Netlink } from "./client.ts";
 
 /** NETLINK_ROUTE of <linux/netlink.h>. */
 const route = 0;
@@ -10,9 +10,9 @@ const route = 0;
  * A client of the network namespace that this thread is in. It stays there; close it after use.
  * Throws a HostError.
  */
-export function openRtnetlink(): { readonly rtnl: Rtnetlink; readonly cookie: string | undefined } {
+export function openRtnetlink(): { readonly rtnl: Netlink; readonly cookie: string | undefined } {
   const socket = host.netlinkSocket(route);
-  const rtnl = new Rtnetlink({
+  const rtnl = new Netlink({
     send: (datagram) => host.send(socket, datagram),
     receive: () => host.receive(socket),
     close: () => host.close(socket),

@@ -1,7 +1,7 @@
 // A node with igb VFs in memory, its devices, and the changes that tests make to VF 1.
 import { asOne } from "../../../lib/failures.ts";
 import { NodeDevices } from "../../../lib/kernel/devices.ts";
-import { Rtnetlink } from "../../../lib/netlink/client.ts";
+import { Netlink } from "../../../lib/netlink/client.ts";
 import type { BindDriver, ConfigureVf, DeviceChange, VfSettings } from "../../../lib/plan/device.ts";
 import { capture } from "../sysfs/captures.ts";
 import { igbNode, type MemoryNode } from "../sysfs/memory-node.ts";
@@ -13,7 +13,7 @@ export const vf = vfs[1]!;
 
 export function devicesOf(node: MemoryNode): NodeDevices {
   const socket = node.netlinkSocket();
-  const rtnl = new Rtnetlink({
+  const rtnl = new Netlink({
     send: (datagram) => node.send(socket, datagram),
     receive: () => node.receive(socket),
     close: () => node.close(socket),

@@ -1,5 +1,5 @@
 import t from "tap";
-import { Rtnetlink, type Transport } from "../../../lib/netlink/client.ts";
+import { change, Netlink, type Transport } from "../../../lib/netlink/client.ts";
 import { NetlinkError } from "../../../lib/netlink/errors.ts";
 import { families, type Message } from "../../../lib/netlink/message.ts";
 import { address } from "../../../lib/netlink/route/address.ts";
@@ -87,7 +87,7 @@ const error = (code: string, errno: number, detail: string, kernel?: string): Ne
 
 t.test("a change is one request, which asks for an ACK", (t) => {
   const kernel = new ScriptedKernel([[ack()]], [[ack()]], [[ack()]], [[ack()]]);
-  const rtnl = new Rtnetlink(kernel);
+  const rtnl = new Netlink(kernel);
   rtnl.create(link, { name: "e0" }, "e0");
   rtnl.replace(link, { name: "e0" }, "e0");
   rtnl.set(link, { name: "e0" }, "e0");
@@ -109,8 +109,57 @@ t.test("a change is one request, which asks for an ACK", (t) => {
   t.end();
 });
 
+t.test("a batch is one datagram, whose changes are answered one by one and in any datagrams", (t) => {
+  const kernel = new ScriptedKernel([
+    [
+      { ...ack(), sequence: 1 },
+      { ...ack(17), sequence: 2 },
+    ],
+    [{ ...ack(), sequence: 3 }],
+  ]);
+  const rtnl = new Netlink(kernel);
+  const outcomes = rtnl.batch([
+    change("create", link, { name: "e0" }, "e0"),
+    change("create", link, { name: "a-name-of-14-b" }, "e1"),
+    change("delete", link, { name: "e2" }, "e2"),
+  ]);
+  t.strictSame(outcomes, [undefined, error("EEXIST", 17, "create e1: Already there"), undefined]);
+  t.equal(kernel.requests.length, 1);
+  const datagram = kernel.requests[0]!;
+  const seen: unknown[] = [];
+  for (let at = 0; at < datagram.length; at += (datagram.readUInt32LE(at) + 3) & ~3)
+    seen.push([at % 4, datagram.readUInt16LE(at + 4), datagram.readUInt16LE(at + 6), datagram.readUInt32LE(at + 8)]);
+  t.strictSame(seen, [
+    [0, 16, 0x605, 1],
+    [0, 16, 0x605, 2],
+    [0, 17, 0x005, 3],
+  ]);
+  t.end();
+});
+
+t.test("a batch of nothing sends nothing, and one that cannot be written neither", (t) => {
+  const kernel = new ScriptedKernel();
+  t.strictSame(new Netlink(kernel).batch([]), []);
+  t.throws(() => change("create", link, { info: { kind: "vlan", data: { id: 70000 } } }, "e0"), {
+    code: "EINVAL",
+    message: /^create e0: /,
+  });
+  t.strictSame(kernel.requests, []);
+  t.end();
+});
+
+t.test("after a batch that nobody answered, its late answers are passed over", (t) => {
+  const changes = [change("create", link, { name: "e0" }, "e0"), change("create", link, { name: "e1" }, "e1")];
+  const late = [1, 2].map((sequence) => ({ ...ack(16), sequence }));
+  const kernel = new ScriptedKernel([], [[...late, ack()]]);
+  const rtnl = new Netlink(kernel);
+  t.throws(() => rtnl.batch(changes), { code: "EAGAIN" });
+  rtnl.create(link, { name: "e2" }, "e2");
+  t.end();
+});
+
 t.test("a refusal says what was being done, in plain words where the kernel has none, and keeps the code", (t) => {
-  const rtnl = new Rtnetlink(new ScriptedKernel([[ack(17)]], [[ack(22)]], [[ack(3)]], [[ack(4095)]]));
+  const rtnl = new Netlink(new ScriptedKernel([[ack(17)]], [[ack(22)]], [[ack(3)]], [[ack(4095)]]));
   t.throws(() => rtnl.create(link, {}, "k6t-eth0"), error("EEXIST", 17, "create k6t-eth0: Already there"));
   t.throws(() => rtnl.set(link, {}, "e0"), error("EINVAL", 22, "set e0: Invalid argument"));
   t.throws(() => rtnl.delete(link, {}, "e0"), error("ESRCH", 3, "delete e0: No such entry"));
@@ -147,7 +196,7 @@ for (const capture of captures) {
         const bytes = Buffer.from(answer, "hex");
         const part = { type: bytes.readUInt16LE(4), flags: bytes.readUInt16LE(6), payload: bytes.subarray(16) };
         try {
-          new Rtnetlink(new ScriptedKernel([[part]])).create(message, {}, "it");
+          new Netlink(new ScriptedKernel([[part]])).create(message, {}, "it");
         } catch (error) {
           return error as NetlinkError;
         }
@@ -176,7 +225,7 @@ t.test("the kernel's own words are kept as they came", (t) => {
   // struct nlattr with 15 bytes of type NLMSGERR_ATTR_MSG.
   const words = Buffer.concat([word(-22), Buffer.alloc(16), Buffer.from("\x0f\0\x01\0Bad idea.\n\0", "latin1")]);
   const part = { type: types.error, flags: flags.capped | flags.extended, payload: words };
-  t.throws(() => new Rtnetlink(new ScriptedKernel([[part]])).set(link, {}, "e0"), {
+  t.throws(() => new Netlink(new ScriptedKernel([[part]])).set(link, {}, "e0"), {
     message: "set e0: Bad idea (EINVAL)",
     detail: "set e0: Bad idea",
     code: "EINVAL",
@@ -193,7 +242,7 @@ t.test("words that make no sense do not hide the error", (t) => {
     payload: Buffer.concat([word(-1), Buffer.alloc(16), Buffer.from("ffff0100", "hex")]),
   };
   t.throws(
-    () => new Rtnetlink(new ScriptedKernel([[part]])).set(link, {}, "e0"),
+    () => new Netlink(new ScriptedKernel([[part]])).set(link, {}, "e0"),
     error("EPERM", 1, "set e0: Not permitted, CAP_NET_ADMIN may be missing"),
   );
   t.end();
@@ -203,7 +252,7 @@ t.test("what follows an error without saying that it is attributes is not read a
   const words = Buffer.concat([word(-1), Buffer.alloc(16), Buffer.from("\x08\0\x01\0Bad\0", "latin1")]);
   const part = { type: types.error, flags: flags.capped, payload: words };
   t.throws(
-    () => new Rtnetlink(new ScriptedKernel([[part]])).set(link, {}, "e0"),
+    () => new Netlink(new ScriptedKernel([[part]])).set(link, {}, "e0"),
     error("EPERM", 1, "set e0: Not permitted, CAP_NET_ADMIN may be missing"),
   );
   t.end();
@@ -212,7 +261,7 @@ t.test("what follows an error without saying that it is attributes is not read a
 t.test("a body that cannot be written is refused, and nothing is sent", (t) => {
   const kernel = new ScriptedKernel();
   t.throws(
-    () => new Rtnetlink(kernel).create(link, { name: "e0", info: { kind: "vlan", data: { id: 70000 } } }, "e0"),
+    () => new Netlink(kernel).create(link, { name: "e0", info: { kind: "vlan", data: { id: 70000 } } }, "e0"),
     error("EINVAL", 22, "create e0: info: data: id: 70000 is not an integer from 0 to 65535"),
   );
   t.equal(kernel.requests.length, 0);
@@ -221,7 +270,7 @@ t.test("a body that cannot be written is refused, and nothing is sent", (t) => {
 
 t.test("a dump is read to its end, over as many datagrams as it takes", (t) => {
   const kernel = new ScriptedKernel([[linkNamed("lo"), linkNamed("e0")], [linkNamed("e1")], [done]]);
-  t.strictSame(names(new Rtnetlink(kernel).dump(link)), ["lo", "e0", "e1"]);
+  t.strictSame(names(new Netlink(kernel).dump(link)), ["lo", "e0", "e1"]);
   // NLM_F_DUMP | NLM_F_REQUEST.
   t.equal(kernel.requests[0]!.readUInt16LE(6), 0x301);
   t.end();
@@ -231,7 +280,7 @@ t.test("the dumps that kernels sent are read whole", (t) => {
   for (const { dumps } of captures) {
     const { datagrams } = dumps.addresses!;
     const received = datagrams.map((datagram) => Uint8Array.from(Buffer.from(datagram, "hex")));
-    const rtnl = new Rtnetlink({
+    const rtnl = new Netlink({
       send: () => undefined,
       receive: () => received.shift()!,
       close: () => undefined,
@@ -246,7 +295,7 @@ t.test("the dumps that kernels sent are read whole", (t) => {
 
 t.test("what the body of a dump says is sent", (t) => {
   const kernel = new ScriptedKernel([[done]]);
-  new Rtnetlink(kernel).dump(link, { extMask: 8 });
+  new Netlink(kernel).dump(link, { extMask: 8 });
   t.strictSame(decode(link, kernel.requests[0]!.subarray(16)).extMask, 8);
   t.end();
 });
@@ -257,7 +306,7 @@ t.test("an interrupted dump is repeated, and what it told not used", (t) => {
     [[linkNamed("gone")], [{ ...done, flags: flags.multi | flags.interrupted }]],
   ]) {
     const kernel = new ScriptedKernel(script, script, [[linkNamed("lo")], [done]]);
-    t.strictSame(names(new Rtnetlink(kernel).dump(link)), ["lo"]);
+    t.strictSame(names(new Netlink(kernel).dump(link)), ["lo"]);
     t.strictSame(
       kernel.requests.map((request) => request.readUInt32LE(8)),
       [1, 2, 3],
@@ -270,7 +319,7 @@ t.test("a dump that is always interrupted fails", (t) => {
   const script = [[linkNamed("lo", { flags: flags.multi | flags.interrupted }), done]];
   const kernel = new ScriptedKernel(...Array.from({ length: 20 }, () => script));
   t.throws(
-    () => new Rtnetlink(kernel).dump(link),
+    () => new Netlink(kernel).dump(link),
     error("EINTR", 4, "list links: interrupted by changes 10 times in a row"),
   );
   t.equal(kernel.requests.length, 10);
@@ -279,18 +328,18 @@ t.test("a dump that is always interrupted fails", (t) => {
 
 t.test("a dump that is refused fails, at its beginning and at its end", (t) => {
   t.throws(
-    () => new Rtnetlink(new ScriptedKernel([[ack(95)]])).dump(link),
+    () => new Netlink(new ScriptedKernel([[ack(95)]])).dump(link),
     error("EOPNOTSUPP", 95, "list links: Not supported"),
   );
   t.throws(
-    () => new Rtnetlink(new ScriptedKernel([[linkNamed("lo")], [{ ...done, payload: word(-12) }]])).dump(link),
+    () => new Netlink(new ScriptedKernel([[linkNamed("lo")], [{ ...done, payload: word(-12) }]])).dump(link),
     error("ENOMEM", 12, "list links: Out of memory"),
   );
   t.end();
 });
 
 t.test("a dump that ends without a word is complete", (t) => {
-  t.strictSame(new Rtnetlink(new ScriptedKernel([[{ type: types.done }]])).dump(link), []);
+  t.strictSame(new Netlink(new ScriptedKernel([[{ type: types.done }]])).dump(link), []);
   t.end();
 });
 
@@ -300,7 +349,7 @@ t.test("other families are left out of a dump that asks for one", (t) => {
     payload: encode(address, { family, prefixLength: 8 }),
   }));
   const dumped = (filter: { family?: number }): unknown =>
-    new Rtnetlink(new ScriptedKernel([[...told, done]])).dump(address, filter).map(({ family }) => family);
+    new Netlink(new ScriptedKernel([[...told, done]])).dump(address, filter).map(({ family }) => family);
   t.strictSame(dumped({ family: families.ipv6 }), [families.ipv6]);
   t.strictSame(dumped({}), [families.ipv4, families.ipv6]);
   t.end();
@@ -313,7 +362,7 @@ t.test("answers to earlier requests, and to other sockets, are passed over", (t)
     [{ ...done, ...late }],
     [linkNamed("lo"), linkNamed("theirs", { port: 7 }), done],
   ];
-  const rtnl = new Rtnetlink(new ScriptedKernel(script, [[{ ...ack(), ...late }, ack(16)]]));
+  const rtnl = new Netlink(new ScriptedKernel(script, [[{ ...ack(), ...late }, ack(16)]]));
   t.strictSame(names(rtnl.dump(link)), ["lo"]);
   t.throws(() => rtnl.set(link, {}, "e0"), error("EBUSY", 16, "set e0: Busy"));
   t.end();
@@ -321,20 +370,20 @@ t.test("answers to earlier requests, and to other sockets, are passed over", (t)
 
 t.test("a message that says nothing is passed over", (t) => {
   const noop = { type: types.noop, sequence: 0 };
-  t.strictSame(names(new Rtnetlink(new ScriptedKernel([[noop, linkNamed("lo"), noop], [done]])).dump(link)), ["lo"]);
+  t.strictSame(names(new Netlink(new ScriptedKernel([[noop, linkNamed("lo"), noop], [done]])).dump(link)), ["lo"]);
   t.end();
 });
 
 t.test("a notice that messages were lost is ENOBUFS", (t) => {
   t.throws(
-    () => new Rtnetlink(new ScriptedKernel([[linkNamed("lo"), { type: types.overrun, sequence: 0 }]])).dump(link),
+    () => new Netlink(new ScriptedKernel([[linkNamed("lo"), { type: types.overrun, sequence: 0 }]])).dump(link),
     error("ENOBUFS", 105, "list links: messages were lost"),
   );
   t.end();
 });
 
 t.test("what the transport throws passes through", (t) => {
-  const rtnl = new Rtnetlink(new ScriptedKernel([], [[linkNamed("lo")]]));
+  const rtnl = new Netlink(new ScriptedKernel([], [[linkNamed("lo")]]));
   t.throws(() => rtnl.set(link, {}, "e0"), { message: "recv: no answer (EAGAIN)", code: "EAGAIN" });
   t.throws(() => rtnl.dump(link), { message: "recv: no answer (EAGAIN)", code: "EAGAIN" });
   t.end();
@@ -342,7 +391,7 @@ t.test("what the transport throws passes through", (t) => {
 
 t.test("one thing is asked for without an ACK", (t) => {
   const kernel = new ScriptedKernel([[linkNamed("e0", { flags: 0 })]], [[ack(19)]], [[ack()]]);
-  const rtnl = new Rtnetlink(kernel);
+  const rtnl = new Netlink(kernel);
   t.equal(rtnl.get(link, { name: "e0" }, "e0").name, "e0");
   t.equal(kernel.requests[0]!.readUInt16LE(6), 0x1);
   t.throws(() => rtnl.get(link, { name: "e1" }, "e1"), error("ENODEV", 19, "get e1: No such link"));
@@ -354,7 +403,7 @@ t.test("what cannot be read does not spoil the next answer", (t) => {
   const odd = linkNamed("", {
     payload: Buffer.concat([encode(link, { name: "e0" }), Buffer.from("0600040000000000", "hex")]),
   });
-  const rtnl = new Rtnetlink(new ScriptedKernel([[odd], [linkNamed("e1")], [done]], [[linkNamed("lo"), done]]));
+  const rtnl = new Netlink(new ScriptedKernel([[odd], [linkNamed("e1")], [done]], [[linkNamed("lo"), done]]));
   t.throws(() => rtnl.dump(link), error("EBADMSG", 74, "list links: mtu: 2 bytes, expected 4"));
   t.strictSame(names(rtnl.dump(link)), ["lo"]);
   t.end();
@@ -362,7 +411,7 @@ t.test("what cannot be read does not spoil the next answer", (t) => {
 
 t.test("a message of another type is no answer", (t) => {
   t.throws(
-    () => new Rtnetlink(new ScriptedKernel([[linkNamed("lo", { type: 24 }), done]])).dump(link),
+    () => new Netlink(new ScriptedKernel([[linkNamed("lo", { type: 24 }), done]])).dump(link),
     error("EBADMSG", 74, "list links: a message of type 24, expected 16"),
   );
   t.end();
@@ -370,11 +419,11 @@ t.test("a message of another type is no answer", (t) => {
 
 t.test("a message without its header is malformed", (t) => {
   t.throws(
-    () => new Rtnetlink(new ScriptedKernel([[{ type: link.types.new, payload: word(0) }, done]])).dump(link),
+    () => new Netlink(new ScriptedKernel([[{ type: link.types.new, payload: word(0) }, done]])).dump(link),
     error("EBADMSG", 74, "list links: a message of 4 bytes, expected 16 or more"),
   );
   t.throws(
-    () => new Rtnetlink(new ScriptedKernel([[{ type: types.error, payload: Buffer.alloc(3) }]])).set(link, {}, "e0"),
+    () => new Netlink(new ScriptedKernel([[{ type: types.error, payload: Buffer.alloc(3) }]])).set(link, {}, "e0"),
     error("EBADMSG", 74, "set e0: an ACK of 3 bytes, expected 4 or more"),
   );
   t.end();
@@ -391,7 +440,7 @@ t.test("datagrams that hold no messages are malformed", (t) => {
     // A message of type NLMSG_NOOP, and what is no message.
     ["1000000001000000010000000000000000", "a message of 1 bytes, expected 16 to 1"],
   ] as const) {
-    const rtnl = new Rtnetlink({
+    const rtnl = new Netlink({
       send: () => undefined,
       receive: () => Uint8Array.from(Buffer.from(hex, "hex")),
       close: () => undefined,
@@ -403,7 +452,7 @@ t.test("datagrams that hold no messages are malformed", (t) => {
 
 t.test("closing closes the transport", (t) => {
   const kernel = new ScriptedKernel();
-  new Rtnetlink(kernel).close();
+  new Netlink(kernel).close();
   t.ok(kernel.closed);
   t.end();
 });

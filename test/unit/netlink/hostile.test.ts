@@ -2,7 +2,7 @@
 // datagram is read.
 
 import t from "tap";
-import { Rtnetlink } from "../../../lib/netlink/client.ts";
+import { Netlink } from "../../../lib/netlink/client.ts";
 import { NetlinkError } from "../../../lib/netlink/errors.ts";
 import type { Message } from "../../../lib/netlink/message.ts";
 import { address } from "../../../lib/netlink/route/address.ts";
@@ -101,9 +101,9 @@ for (const [name, message] of Object.entries(dumps)) {
 class NoMore extends Error {}
 
 /** A client whose kernel says just this. */
-function clientOf(datagrams: readonly Uint8Array[]): Rtnetlink {
+function clientOf(datagrams: readonly Uint8Array[]): Netlink {
   const left = [...datagrams];
-  return new Rtnetlink({
+  return new Netlink({
     send: () => undefined,
     receive: () => {
       const next = left.shift();

@@ -1,6 +1,6 @@
 // For each command what iproute2 sent, and what we send for the same.
 import t from "tap";
-import { Rtnetlink } from "../../../lib/netlink/client.ts";
+import { Netlink } from "../../../lib/netlink/client.ts";
 import { type Body, families, type Message } from "../../../lib/netlink/message.ts";
 import { address, addressFlags } from "../../../lib/netlink/route/address.ts";
 import { bridgePort } from "../../../lib/netlink/route/bridge.ts";
@@ -310,7 +310,7 @@ const cases: Record<string, Case> = {
 /** What the client sends, which is not answered. */
 function sent({ verb, message, body }: Case): Buffer {
   let datagram: Uint8Array | undefined;
-  const rtnl = new Rtnetlink({
+  const rtnl = new Netlink({
     send: (bytes) => {
       datagram = bytes;
     },

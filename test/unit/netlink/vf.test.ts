@@ -2,7 +2,7 @@
 // (captures/capture-vfs.py).
 import { readFileSync } from "node:fs";
 import t from "tap";
-import { Rtnetlink } from "../../../lib/netlink/client.ts";
+import { Netlink } from "../../../lib/netlink/client.ts";
 import { NetlinkError } from "../../../lib/netlink/errors.ts";
 import { type VfInfo, type VfLinkMessage, vfLink } from "../../../lib/netlink/route/vf.ts";
 import { reader } from "../../../lib/netlink/wire.ts";
@@ -250,9 +250,9 @@ t.test("damaged lists are a value or EBADMSG, and read nothing outside of them",
 });
 
 /** A client that gets this answer, and no other. */
-function clientOf(answer: Uint8Array): Rtnetlink {
+function clientOf(answer: Uint8Array): Netlink {
   const left = [Uint8Array.from(answer)];
-  return new Rtnetlink({
+  return new Netlink({
     send: () => undefined,
     receive: () => left.shift() ?? t.fail("waits for more"),
     close: () => undefined,

@@ -1,7 +1,7 @@
 // Datagrams from the kernel: a dump, one thing that was asked for, or an ACK. They make values, a
 // NetlinkError, or a wait for more.
 
-import { Rtnetlink } from "../../../../lib/netlink/client.ts";
+import { Netlink } from "../../../../lib/netlink/client.ts";
 import { NetlinkError } from "../../../../lib/netlink/errors.ts";
 import type { Message } from "../../../../lib/netlink/message.ts";
 import { address } from "../../../../lib/netlink/route/address.ts";
@@ -23,7 +23,7 @@ export function fuzz(data: Buffer): void {
   const [choice = 0] = data;
   const message = messages[choice % messages.length]!;
   let at = 1;
-  const client = new Rtnetlink({
+  const client = new Netlink({
     send: () => undefined,
     receive: () => {
       if (at + 2 > data.length) throw new NoMore();
