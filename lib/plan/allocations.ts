@@ -1,10 +1,10 @@
 // The life of a device that an attachment has for itself: taken, checked, given back from what was
 // written down, however far it came.
-import { asOne, throwAll, withUndoFailures } from "../failures.ts";
-import { type Attachment, attachedAlready } from "./attachments.ts";
+import { asOne } from "../failures.ts";
 import { type DeviceChange, withoutDevice } from "./device.ts";
 import type { Difference } from "./differences.ts";
 import { type Entry, type Identity, isSameNetns, type Journal, type Recorded } from "./journal.ts";
+import { type Attachment, attachedAlready, isSameAttachment, Ledger, unfinished, unrecorded } from "./ledger.ts";
 
 /** What a change is made on: a node's devices. */
 export interface DeviceKernel {
@@ -50,10 +50,14 @@ export interface Allocation extends Entry<DeviceChange> {
  * {@link Failures}.
  */
 export class Allocations<K extends DeviceKernel> {
+  readonly #ledger: Ledger<Allocation>;
   readonly #journal: Journal<Allocation>;
   readonly #devices: Devices<K>;
 
   constructor(journal: Journal<Allocation>, devices: Devices<K>) {
+    // Another plugin may have records of attachments in the same directory.
+    const isOwn = (entry: Allocation): boolean => typeof entry.device?.address === "string";
+    this.#ledger = new Ledger(journal, isOwn, ({ device }) => device.address);
     this.#journal = journal;
     this.#devices = devices;
   }
@@ -86,16 +90,13 @@ export class Allocations<K extends DeviceKernel> {
         time: this.#devices.time(),
         changes,
       };
-      this.#journal.begin(address, entry);
-      try {
-        for (const change of changes) kernel.perform(change);
-        this.#journal.commit(address);
-      } catch (failure) {
-        const failures = kernel.revert(address, changes);
-        // Where undoing failed too, the journal stays: it says what is left.
-        if (failures.length === 0) this.#journal.remove(address);
-        throw withUndoFailures(failure, failures);
-      }
+      this.#ledger.perform(
+        entry,
+        () => {
+          for (const change of changes) kernel.perform(change);
+        },
+        () => kernel.revert(address, changes),
+      );
       return planned;
     });
   }
@@ -115,10 +116,10 @@ export class Allocations<K extends DeviceKernel> {
     attachment: Attachment & { readonly netns: string },
     inspection: (kernel: K, address: string) => readonly Difference[],
   ): Difference[] {
-    const { containerId, ifname, netns } = attachment;
+    const { netns } = attachment;
     const [recorded] = this.#of(attachment);
-    if (recorded === undefined) return [{ subject: ifname, fact: `no ADD of container ${containerId} is recorded` }];
-    if (recorded.pending) return [{ subject: ifname, fact: "its ADD did not finish" }];
+    if (recorded === undefined) return [unrecorded(attachment)];
+    if (recorded.pending) return [unfinished(attachment)];
     const { device, changes, netns: there } = recorded.entry;
     // The device is in no namespace, but who ends up with it follows the pod.
     const elsewhere = isSameNetns(there, this.#devices.identifyNetns(netns))
@@ -133,13 +134,9 @@ export class Allocations<K extends DeviceKernel> {
     ]);
   }
 
-  /**
-   * Every record that is a device's, since another plugin may have the same directory; and for each
-   * file that cannot be read the error that says why.
-   */
+  /** Every record, and for each file that cannot be read the error that says why. */
   records(): { entries: Recorded<Allocation>[]; failures: unknown[] } {
-    const { entries, failures } = this.#journal.list();
-    return { entries: entries.filter(({ entry }) => typeof entry.device?.address === "string"), failures };
+    return this.#ledger.entries();
   }
 
   /** What is recorded of the device, by its PCI address. */
@@ -165,16 +162,7 @@ export class Allocations<K extends DeviceKernel> {
    * past failures, and gives them all.
    */
   collect(network: string, valid: readonly Attachment[]): unknown[] {
-    const { entries, failures } = this.records();
-    for (const { entry } of entries) {
-      if (entry.network !== network || valid.some((one) => isAttachment(one, entry))) continue;
-      try {
-        this.#release(entry);
-      } catch (failure) {
-        failures.push(failure);
-      }
-    }
-    return failures;
+    return this.#ledger.collect(network, valid, (entry) => this.#release(entry));
   }
 
   /** Makes room for an ADD, or throws and says who has the device. */
@@ -182,7 +170,7 @@ export class Allocations<K extends DeviceKernel> {
     const { device: address, ifname, containerId } = attachment;
     // A record that cannot be read is no reason to refuse all other devices too.
     const other = this.records().entries.find(
-      ({ entry }) => isAttachment(entry, attachment) && entry.device.address !== address,
+      ({ entry }) => isSameAttachment(entry, attachment) && entry.device.address !== address,
     );
     if (other !== undefined) {
       if (!other.pending)
@@ -194,7 +182,7 @@ export class Allocations<K extends DeviceKernel> {
     const recorded = this.#journal.find(address);
     if (recorded === undefined) return this.#journal.remove(address);
     const { entry, pending } = recorded;
-    if (!pending && isAttachment(entry, attachment)) throw new Error(attachedAlready(attachment));
+    if (!pending && isSameAttachment(entry, attachment)) throw new Error(attachedAlready(attachment));
     if (!pending && this.#devices.isThere(entry.netns)) throw new Error(heldBy(entry));
     this.#giveBack(entry, kernel);
   }
@@ -205,7 +193,7 @@ export class Allocations<K extends DeviceKernel> {
    */
   #of(attachment: Attachment): Recorded<Allocation>[] {
     const { entries, failures } = this.records();
-    const found = entries.filter(({ entry }) => isAttachment(entry, attachment));
+    const found = entries.filter(({ entry }) => isSameAttachment(entry, attachment));
     // A record that cannot be read may be this one's.
     const [failure, ...others] = failures;
     if (found.length === 0 && failure !== undefined) throw asOne([failure, ...others]);
@@ -220,7 +208,7 @@ export class Allocations<K extends DeviceKernel> {
     this.#devices.enter(address, (kernel) => {
       const recorded = this.#journal.find(address);
       // Somebody else has it by now.
-      if (recorded === undefined || !isAttachment(recorded.entry, entry)) return;
+      if (recorded === undefined || !isSameAttachment(recorded.entry, entry)) return;
       this.#giveBack(recorded.entry, kernel);
     });
   }
@@ -228,8 +216,7 @@ export class Allocations<K extends DeviceKernel> {
   #giveBack(entry: Allocation, kernel: K): void {
     // What was changed about a device that is gone went with it.
     const left = this.#isThere(entry) ? entry.changes : withoutDevice(entry.changes);
-    throwAll(kernel.revert(entry.device.address, left));
-    this.#journal.remove(entry.device.address);
+    this.#ledger.undo(entry, () => kernel.revert(entry.device.address, left));
   }
 
   /**
@@ -240,10 +227,6 @@ export class Allocations<K extends DeviceKernel> {
     const there = this.#devices.identify(device.address);
     return there !== undefined && there.device === device.device && there.inode === device.inode;
   }
-}
-
-function isAttachment(one: Attachment, other: Attachment): boolean {
-  return one.containerId === other.containerId && one.ifname === other.ifname;
 }
 
 /** Why a device cannot be had that another attachment has. */

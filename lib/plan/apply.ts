@@ -1,5 +1,4 @@
-// Performs a plan on a kernel, undoes it, and undoes it when it fails half-way.
-import { withUndoFailures } from "../failures.ts";
+// Performs a plan on a kernel, and undoes it.
 import type { Change, Scope } from "./change.ts";
 import { scope } from "./change.ts";
 import type { State } from "./state.ts";
@@ -17,18 +16,11 @@ export interface Kernel {
 }
 
 /**
- * Performs the changes in order. On the first failure everything is undone, and the failure thrown;
- * an AggregateError, the failure first, where undoing failed too.
+ * Performs the changes in order, up to the first failure, which it throws.
  * @param state what was observed when the changes were planned
  */
 export function apply(changes: readonly Change[], kernel: Kernel, state: State): void {
-  for (const [position, change] of changes.entries()) {
-    try {
-      for (const step of stepsOf(change, state)) kernel.perform(step);
-    } catch (failure) {
-      throw withUndoFailures(failure, undo(changes.slice(0, position + 1), kernel));
-    }
-  }
+  for (const change of changes) for (const step of stepsOf(change, state)) kernel.perform(step);
 }
 
 /**

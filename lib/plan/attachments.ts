@@ -1,11 +1,11 @@
 // The life of an attachment: planned, written down, performed; checked; undone from what was
 // written down, however far it came.
-import { Failures, throwAll, withUndoFailures } from "../failures.ts";
 import { aged } from "./aging.ts";
 import { apply, type Kernel, undo } from "./apply.ts";
 import { type Change, expectation, scope } from "./change.ts";
 import { type Difference, differences } from "./differences.ts";
 import { attachmentName, type Entry, type Identity, isSameNetns, type Journal, type Recorded } from "./journal.ts";
+import { type Attachment, attachedAlready, isSameAttachment, Ledger, unfinished, unrecorded } from "./ledger.ts";
 import { outdated, withOriginals, withoutShared, withShared } from "./shared.ts";
 import type { State } from "./state.ts";
 
@@ -23,12 +23,6 @@ export interface Namespaces<K extends Kernel> {
   inTurn<T>(directory: string, work: () => T): T;
   /** Milliseconds of CLOCK_MONOTONIC. */
   time(): number;
-}
-
-/** What a runtime calls an attachment by. */
-export interface Attachment {
-  readonly containerId: string;
-  readonly ifname: string;
 }
 
 /** The changes to make, and the state that they were planned for. */
@@ -52,10 +46,13 @@ export type Examined =
  * Failures}.
  */
 export class Attachments<K extends Kernel> {
+  readonly #ledger: Ledger<Entry>;
   readonly #journal: Journal;
   readonly #namespaces: Namespaces<K>;
 
   constructor(journal: Journal, namespaces: Namespaces<K>) {
+    // Another plugin may have records of devices in the same directory.
+    this.#ledger = new Ledger(journal, (entry) => !("device" in entry), attachmentName);
     this.#journal = journal;
     this.#namespaces = namespaces;
   }
@@ -90,15 +87,11 @@ export class Attachments<K extends Kernel> {
         const changes = withOriginals(planned.changes, siblings);
         const time = this.#namespaces.time();
         const entry: Entry = { network, containerId, ifname, netns: { path: netns, ...here }, time, changes };
-        this.#journal.begin(attachmentName(entry), entry);
-        try {
-          apply(planned.changes, kernel, planned.state);
-          this.#commit(entry, planned.changes, kernel);
-        } catch (failure) {
-          // Where undoing failed too, the journal stays: it says what is left.
-          if (!(failure instanceof Failures)) this.#forget(entry);
-          throw failure;
-        }
+        this.#ledger.perform(
+          entry,
+          () => apply(planned.changes, kernel, planned.state),
+          () => undo(planned.changes, kernel),
+        );
         return planned;
       });
     });
@@ -121,13 +114,9 @@ export class Attachments<K extends Kernel> {
     else this.#undoElsewhere(recorded.entry);
   }
 
-  /**
-   * Every record but those of devices, which another plugin may have in the same directory; and for
-   * each file that cannot be read the error that says why.
-   */
+  /** Every record, and for each file that cannot be read the error that says why. */
   records(): { entries: Recorded[]; failures: unknown[] } {
-    const { entries, failures } = this.#journal.list();
-    return { entries: entries.filter(({ entry }) => !("device" in entry)), failures };
+    return this.#ledger.entries();
   }
 
   /**
@@ -141,15 +130,14 @@ export class Attachments<K extends Kernel> {
     netns: string,
     compare: (kernel: K, due: readonly Change[]) => Difference[] = compareWithPlan,
   ): Difference[] {
-    const { containerId, ifname } = attachment;
     const examined = this.examine(attachment, netns, compare);
     switch (examined.is) {
       case "compared":
         return examined.differences;
       case "unrecorded":
-        return [{ subject: ifname, fact: `no ADD of container ${containerId} is recorded` }];
+        return [unrecorded(attachment)];
       case "pending":
-        return [{ subject: ifname, fact: "its ADD did not finish" }];
+        return [unfinished(attachment)];
       case "elsewhere":
         return [{ subject: netns, fact: `is another namespace than the one at ${examined.path} that ADD prepared` }];
     }
@@ -222,16 +210,7 @@ export class Attachments<K extends Kernel> {
    * and gives them all.
    */
   collect(network: string, valid: readonly Attachment[]): unknown[] {
-    const { entries, failures } = this.records();
-    for (const { entry } of entries) {
-      if (entry.network !== network || valid.some((one) => isAttachment(one, entry))) continue;
-      try {
-        this.#undoElsewhere(entry);
-      } catch (failure) {
-        failures.push(failure);
-      }
-    }
-    return failures;
+    return this.#ledger.collect(network, valid, (entry) => this.#undoElsewhere(entry));
   }
 
   /** Makes room for an ADD. */
@@ -239,14 +218,6 @@ export class Attachments<K extends Kernel> {
     if (!isSameNetns(entry.netns, here)) this.#undoElsewhere(entry, here);
     else if (pending) this.#undo(entry, kernel);
     else throw new Error(attachedAlready(entry));
-  }
-
-  #commit(entry: Entry, changes: readonly Change[], kernel: Kernel): void {
-    try {
-      this.#journal.commit(attachmentName(entry));
-    } catch (failure) {
-      throw withUndoFailures(failure, undo(changes, kernel));
-    }
   }
 
   #forget(attachment: Attachment): void {
@@ -292,8 +263,7 @@ export class Attachments<K extends Kernel> {
     const siblings = this.#siblings(entry, entry.netns);
     this.#bequeath(entry, siblings, kernel);
     const seconds = (this.#namespaces.time() - entry.time) / 1000;
-    throwAll(undo(aged(withoutShared(entry.changes, siblings), seconds), kernel));
-    this.#forget(entry);
+    this.#ledger.undo(entry, () => undo(aged(withoutShared(entry.changes, siblings), seconds), kernel));
   }
 
   /** The container's other attachments in the same namespace. */
@@ -301,19 +271,10 @@ export class Attachments<K extends Kernel> {
     return this.#journal
       .beginning(`${attachment.containerId}:`)
       .map(({ entry }) => entry)
-      .filter((entry) => !isAttachment(entry, attachment) && isSameNetns(entry.netns, here));
+      .filter((entry) => !isSameAttachment(entry, attachment) && isSameNetns(entry.netns, here));
   }
 }
 
 function compareWithPlan(kernel: Kernel, due: readonly Change[]): Difference[] {
   return differences(expectation(due), kernel.observe(scope(due)));
-}
-
-/** Why an ADD is refused that was answered before. */
-export function attachedAlready({ ifname, containerId }: Attachment): string {
-  return `${ifname}: container ${containerId} is attached already; call DEL first`;
-}
-
-function isAttachment(one: Attachment, other: Attachment): boolean {
-  return one.containerId === other.containerId && one.ifname === other.ifname;
 }

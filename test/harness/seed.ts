@@ -2,8 +2,8 @@
 import { randomInt } from "node:crypto";
 
 /**
- * TEST_SEED, or a random number. scripts/test prints it, and gives it to every stage: the second run
- * of a failed file has the seed of the first.
+ * TEST_SEED, or a random number. scripts/test prints it, and gives it to every stage: the second
+ * run of a failed file has the seed of the first.
  */
 export const seed = Number(process.env["TEST_SEED"] ?? randomInt(2 ** 31));
 

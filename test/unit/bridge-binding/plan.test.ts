@@ -9,7 +9,7 @@ import type { ObservedLink, State } from "../../../lib/plan/state.ts";
 import type { Netconf } from "../../../plugins/bridge-binding/netconf.ts";
 import { obstacles, plan, type Situation } from "../../../plugins/bridge-binding/plan.ts";
 import { fc } from "../../harness/fast-check.ts";
-import { MemoryKernel } from "../plan/memory-kernel.ts";
+import { allOrNothing, MemoryKernel } from "../plan/memory-kernel.ts";
 import { address, eth0, link, pod } from "../plan/pods.ts";
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
@@ -215,7 +215,7 @@ t.test("a failure at any step leaves the state as it was", async (t) => {
         kernel.before = (position) => {
           if (position === failing) throw new Error("refused");
         };
-        t.throws(() => apply(plan(from), kernel, from.state), {
+        t.throws(() => allOrNothing(plan(from), kernel, from.state), {
           message: "refused",
         });
         t.same(picture(kernel.state), picture(from.state), `failure at step ${failing}`);

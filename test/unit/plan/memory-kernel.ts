@@ -1,6 +1,8 @@
 // A namespace that lives in memory: what the kernel does with each step, as far as a plan can tell,
 // and failures on request.
-import type { Kernel } from "../../../lib/plan/apply.ts";
+import { withUndoFailures } from "../../../lib/failures.ts";
+import { apply, type Kernel, undo } from "../../../lib/plan/apply.ts";
+import type { Change } from "../../../lib/plan/change.ts";
 import type { NewLink, ObservedLink, State } from "../../../lib/plan/state.ts";
 import type { Step } from "../../../lib/plan/step.ts";
 
@@ -63,6 +65,15 @@ export function fold(state: State, step: Step): State {
       if (ipv6Mtu !== undefined) return changed(state, ipv6Mtu, (link) => ({ ...link, ipv6Mtu: Number(step.value) }));
       return { ...state, sysctls: { ...state.sysctls, [step.key]: step.value } };
     }
+  }
+}
+
+/** Performs the changes as an ADD does: what fails half-way is undone. */
+export function allOrNothing(changes: readonly Change[], kernel: Kernel, state: State): void {
+  try {
+    apply(changes, kernel, state);
+  } catch (failure) {
+    throw withUndoFailures(failure, undo(changes, kernel));
   }
 }
 
