@@ -138,9 +138,9 @@ export function signalledDuring({ name, nth }: SystemCall, signal: string): read
 }
 
 /**
- * The points to go through: all of them, or, if FAULTS_EVERY in the environment is a number n, every
- * nth. The seed of the run chooses the first, or FAULTS_FROM. For a machine on which all would take
- * too long, such as the emulated ones of the lab: over several runs all have their turn.
+ * The points to go through: all of them, or, if FAULTS_EVERY in the environment is a number n,
+ * every nth. The seed of the run chooses the first, or FAULTS_FROM. For a machine on which all
+ * would take too long, such as the emulated ones of the lab: over several runs all have their turn.
  */
 export function sampled<T>(t: { comment(message: string): void }, points: readonly T[]): readonly T[] {
   const every = Number(process.env["FAULTS_EVERY"] ?? 1);
