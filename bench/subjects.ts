@@ -87,7 +87,7 @@ export function contests(state: string): Contest[] {
 /** Asked of every plugin, whatever its peers do. */
 const budgets: readonly Target[] = [
   { of: "peak memory", megabytes: 4 },
-  { of: "size", megabytes: 2.5 },
+  { of: "size", megabytes: 2.2 },
 ];
 
 function bridgeBinding(state: string): Contest {

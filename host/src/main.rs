@@ -5,6 +5,8 @@
 //! of an empty program's time. What else it does, and is needed, is done here.
 #![no_main]
 
+mod unwinding;
+
 use std::{
     ffi::{CStr, c_char, c_int},
     mem::ManuallyDrop,
