@@ -1,5 +1,6 @@
 // Turns whatever was thrown into what the runtime is told (SPEC.md, section 5, "Error").
 import { codeOf } from "../errno.ts";
+import { FactError } from "../fact.ts";
 import { Failures, type Relation } from "../failures.ts";
 import { CniError, code } from "./errors.ts";
 import type { Verb, Version } from "./versions.ts";
@@ -102,8 +103,9 @@ function cniCodeOf(failure: unknown): number {
   const errno = codeOf(failure);
   if (errno !== undefined) return codeOfErrno(errno, "syscall" in failure ? String(failure.syscall) : undefined);
   if (failure.cause instanceof Error) return cniCodeOf(failure.cause);
-  // An error of the language itself is a fault of ours; a plain one says what is in the way.
-  return failure.name === "Error" || failure instanceof AggregateError ? code.obstructed : code.internal;
+  // A plain error says what is in the way. Any other is one of the language itself: a fault of ours.
+  const isPlain = failure.name === "Error" || failure instanceof AggregateError || failure instanceof FactError;
+  return isPlain ? code.obstructed : code.internal;
 }
 
 /**

@@ -1,6 +1,7 @@
 import t from "tap";
 import { CniError, code } from "../../../lib/cni/errors.ts";
 import { type Explanation, errorDocument, explain } from "../../../lib/cni/failure.ts";
+import { FactError } from "../../../lib/fact.ts";
 import { asOne, failuresOf, withUndoFailures } from "../../../lib/failures.ts";
 import { hostError } from "./machine.ts";
 
@@ -52,6 +53,14 @@ t.test("a plain error says what is in the way", async (t) => {
   t.same(told(new Error("eth0: is already a port of br0")), {
     code: 102,
     msg: "eth0: is already a port of br0",
+    details: "",
+  });
+});
+
+t.test("an error that says a fact is told as it is", async (t) => {
+  t.same(told(new FactError("/run/x.json", "has format 2, not 1")), {
+    code: 102,
+    msg: "/run/x.json: has format 2, not 1",
     details: "",
   });
 });
