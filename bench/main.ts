@@ -1,19 +1,25 @@
 // Measures our plugins beside others', interleaved in random order, each life of a pod in
 // namespaces of its own, and says which targets are met.
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { availableParallelism, release } from "node:os";
 import { parseArgs } from "node:util";
+import { execa } from "execa";
 import { ip } from "../test/harness/ip.ts";
 import { createNamespace, createNamespaces, type Namespace, removeNamespaces } from "../test/harness/namespaces.ts";
 import { type Scope, withScope } from "../test/harness/scope.ts";
 import { limitsTable } from "./limits.ts";
 import { type Measurement, measure, type Outcome, prepareMeasuring } from "./measure.ts";
-import { table } from "./report.ts";
+import { type Circumstances, measurementsFile, page, table } from "./report.ts";
 import { shuffled } from "./statistics.ts";
 import { contests, environment, journalOf, type Subject } from "./subjects.ts";
 import { type Results, type Row, verdict } from "./targets.ts";
 
 const { values: options } = parseArgs({
-  options: { runs: { type: "string" }, check: { type: "boolean", default: false } },
+  options: {
+    runs: { type: "string" },
+    check: { type: "boolean", default: false },
+    write: { type: "boolean", default: false },
+  },
 });
 // Memory and size are the same in every run: a check of the budgets needs few.
 const runs = Number(options.runs ?? (options.check ? 10 : 100));
@@ -26,6 +32,8 @@ if (!(Number.isInteger(runs) && runs > 0)) {
  * not disturb what is measured.
  */
 const batch = 10;
+
+const printed: string[] = [];
 
 await withScope(async (scope) => {
   await prepareMeasuring();
@@ -65,13 +73,13 @@ await withScope(async (scope) => {
       all.map(async ({ name, executable }) => ({ subject: name, bytes: (await stat(executable)).size })),
     ),
   };
-  print(`${runs} runs of each, interleaved in random order; whole process, from fork to exit\n`);
+  print(`${runs} runs of each, interleaved in random order.\nWhole process, from fork to exit.\n`);
   for (const { ours, peers, targets } of matches) {
     const names = [...peers, ours].map(({ name }) => name);
     print(`${table(results, names, ["VERSION", "ADD", "CHECK", "DEL"])}\n`);
     for (const target of targets) {
       const found = verdict(target, results, ours.name, peers[0]?.name);
-      if (found !== undefined) print(found.line);
+      if (found !== undefined) print(`- ${found.line}`);
       if (options.check && found?.budget && !found.met) process.exitCode = 1;
     }
     print("");
@@ -81,8 +89,17 @@ await withScope(async (scope) => {
     for (const { ours, peers } of matches)
       if (ours.verbs.includes("ADD")) print(`${await limitsTable(node, [...peers, ours], Math.ceil(runs / 20))}\n`);
   }
-  for (const line of remarks) if (line !== "") print(`said: ${line}`);
+  for (const line of remarks) if (line !== "") process.stdout.write(`said: ${line}\n`);
 });
+if (options.write) await writeFile(measurementsFile, page(printed, await measuredOn()));
+
+/** What the numbers depend on. Throws if the executables are not those of a commit. */
+async function measuredOn(): Promise<Circumstances> {
+  const { stdout: changes } = await execa("git", ["status", "--porcelain", "--", "lib", "plugins", "commands", "host"]);
+  if (changes !== "") throw new Error(`--write: commit these first:\n${changes}`);
+  const { stdout: commit } = await execa("git", ["rev-parse", "--short=12", "HEAD"]);
+  return { date: new Date().toISOString().slice(0, 10), commit, runs, kernel: release(), cpus: availableParallelism() };
+}
 
 /** What measuring needs, and where its results go. */
 interface Bench {
@@ -129,5 +146,6 @@ async function live(
 }
 
 function print(text: string): void {
+  printed.push(text);
   process.stdout.write(`${text}\n`);
 }

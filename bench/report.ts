@@ -1,6 +1,33 @@
-// Makes a table of what was measured.
+// Prints what was measured: tables, and the page in docs/.
 import { median, quantile } from "./statistics.ts";
 import { peak, type Results } from "./targets.ts";
+
+/** The page that `--write` writes, and nothing else does. */
+export const measurementsFile = "docs/measurements.md";
+
+/** What the numbers of a run depend on. */
+export interface Circumstances {
+  /** Such as `2026-11-27`. */
+  readonly date: string;
+  readonly commit: string;
+  readonly runs: number;
+  readonly kernel: string;
+  readonly cpus: number;
+}
+
+/** The page of measurements: where they come from, then what the run printed. */
+export function page(printed: readonly string[], { date, commit, runs, kernel, cpus }: Circumstances): string {
+  const source = `\`scripts/bench --runs ${runs} --write\` wrote this page on ${date}, from commit \`${commit}\`, on Linux ${kernel} with ${cpus} CPUs.`;
+  const head = [
+    "# Measurements",
+    "",
+    source,
+    "Do not edit it.",
+    "Times depend on the machine and on its load: compare the ratios.",
+    "",
+  ];
+  return `${[...head, ...printed].join("\n").trimEnd()}\n`;
+}
 
 /**
  * The table in Markdown, one row for each verb of each of the subjects; `ratio` is that of its

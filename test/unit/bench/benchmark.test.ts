@@ -1,5 +1,5 @@
 import t from "tap";
-import { table } from "../../../bench/report.ts";
+import { page, table } from "../../../bench/report.ts";
 import { median, quantile, shuffled } from "../../../bench/statistics.ts";
 import { type Row, type Target, verdict } from "../../../bench/targets.ts";
 import { fc } from "../../harness/fast-check.ts";
@@ -89,4 +89,14 @@ t.test("without a peer there is nothing to say about shares", async (t) => {
     targets.map((target) => verdict(target, results, "ours", undefined)?.budget),
     [...Array.from({ length: 6 }), true, true],
   );
+});
+
+t.test("the page of measurements names date, commit, machine and command", async (t) => {
+  const text = page(["A table.\n"], { date: "2026-01-02", commit: "0123456789ab", runs: 7, kernel: "6.1.0", cpus: 2 });
+
+  t.match(
+    text,
+    /^# Measurements\n\n`scripts\/bench --runs 7 --write` wrote this page on 2026-01-02, from commit `0123456789ab`, on Linux 6\.1\.0 with 2 CPUs\.\n/,
+  );
+  t.ok(text.endsWith("\nA table.\n"));
 });
