@@ -13,9 +13,9 @@ import * as sriovVfio from "../plugins/sriov-vfio/netconf.ts";
 
 /** Each plugin: the executable's name, its netconf, and what its fields mean. */
 export const plugins = [
-  ["bridge-binding", bridgeBinding.netconf, bridge.descriptions],
-  ["passt-binding", passtBinding.netconf, passt.descriptions],
-  ["sriov-vfio", sriovVfio.netconf, sriov.descriptions],
+  ["bridge-binding", bridgeBinding.schema, bridge.descriptions],
+  ["passt-binding", passtBinding.schema, passt.descriptions],
+  ["sriov-vfio", sriovVfio.schema, sriov.descriptions],
 ] as const;
 
 /** The README of each plugin with its table as it ought to be. */

@@ -1,13 +1,13 @@
 // The smallest whole plugin: an address from the IPAM plugin, reported. A start for a plugin of
 // your own.
 import { CniError, code } from "../../lib/cni/errors.ts";
-import { type ConfOf, defaulted, defineNetconf } from "../../lib/cni/netconf.ts";
-import type { Attachment, Plugin } from "../../lib/cni/plugin.ts";
+import { type ConfOf, defaulted, defineSchema } from "../../lib/cni/netconf.ts";
+import type { AddCall, Plugin } from "../../lib/cni/plugin.ts";
 import type { Result } from "../../lib/cni/results.ts";
 import { flag } from "../../lib/cni/schemas.ts";
 
 /** The fields that an operator may write, beside those that any plugin has. */
-export const netconf = defineNetconf(() => ({
+export const schema = defineSchema(() => ({
   // Whether the IPAM plugin's routes are reported too.
   routes: defaulted(true, flag),
 }));
@@ -16,13 +16,13 @@ export const netconf = defineNetconf(() => ({
  * Its IPAM plugin's DEL, CHECK, GC and STATUS are run for it, so that it has nothing of its own to
  * do for them.
  */
-export const addressOnly: Plugin<ConfOf<typeof netconf>> = {
+export const addressOnly: Plugin<ConfOf<typeof schema>> = {
   name: "address-only",
   about: "reserves an address for a guest that configures itself, and touches no link",
-  netconf,
+  schema,
   ipam: true,
 
-  add({ conf, ipam, ifname, netns, prevResult }: Attachment<ConfOf<typeof netconf>>): Result {
+  add({ conf, ipam, ifname, netns, prevResult }: AddCall<ConfOf<typeof schema>>): Result {
     if (ipam === undefined)
       throw new CniError(code.badConfiguration, "ipam.type: is missing, expected an IPAM plugin's name");
     const { ips = [], routes = [], dns } = ipam.add();

@@ -9,7 +9,7 @@ import { log } from "./log.ts";
 import { loggingOf } from "./netconf.ts";
 import type { Call, Plugin } from "./plugin.ts";
 import type { System } from "./system.ts";
-import { type Progress, type Request, verbs } from "./verbs.ts";
+import { type ParsedCall, type Progress, verbs } from "./verbs.ts";
 import { configVersion, newest, requireVerb, type Verb, versions } from "./versions.ts";
 
 /**
@@ -55,7 +55,7 @@ function request<C, D>(
   plugin: Plugin<C, D>,
   system: System,
   { env, verb, progress }: { env: Variables; verb: Exclude<Verb, "VERSION">; progress: Progress },
-): Request<C, D> {
+): ParsedCall<C, D> {
   requireEnvironment(verb, env);
   const raw = readConfiguration(system);
   const object = decodeConfiguration(raw);

@@ -1,7 +1,7 @@
 // Results from and to what other versions make of them (SPEC.md, section 5, of each version).
 import { CniError, code } from "./errors.ts";
 import { isObject, type JsonObject } from "./json.ts";
-import type { Interface, IpConfig, Result, Route } from "./results.ts";
+import type { CniRoute, Interface, IpConfig, Result } from "./results.ts";
 import { configVersion, isAtLeast, type Version } from "./versions.ts";
 
 /**
@@ -120,7 +120,7 @@ function writeIp(entry: IpConfig & { readonly version?: unknown }, version: Vers
   return isAtLeast(version, "1.0.0") ? rest : { version: isIpv6(entry.address) ? "6" : "4", ...rest };
 }
 
-function writeRoute(entry: Route, version: Version): unknown {
+function writeRoute(entry: CniRoute, version: Version): unknown {
   if (isAtLeast(version, "1.1.0")) return entry;
   const { mtu, advmss, priority, table, scope, ...rest } = entry;
   return rest;

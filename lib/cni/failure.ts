@@ -19,7 +19,7 @@ export interface Explanation {
  * yet.
  */
 export function errorDocument(failure: unknown, version: Version, verb: Verb | undefined): string {
-  const { code, msg, details } = explain(failure);
+  const { code, msg, details } = explainFailure(failure);
   const told = verb === "DEL" ? worthARetry : (text: string): string => text;
   return JSON.stringify({
     cniVersion: version,
@@ -35,7 +35,7 @@ export function errorDocument(failure: unknown, version: Version, verb: Verb | u
  * The code is a CniError's own; else that of the system call or the kernel's refusal behind it, of
  * an AggregateError that of its first.
  */
-export function explain(failure: unknown): Explanation {
+export function explainFailure(failure: unknown): Explanation {
   const [msg, ...details] = facts(failure) as [string, ...string[]];
   const faults = failure instanceof CniError ? failure.faults : [msg];
   return { code: cniCodeOf(failure), msg, faults, details: details.join("; ") };
@@ -52,7 +52,7 @@ export function faultsOf(check: () => void): readonly string[] {
     check();
     return [];
   } catch (failure) {
-    return explain(failure).faults;
+    return explainFailure(failure).faults;
   }
 }
 

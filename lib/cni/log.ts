@@ -2,7 +2,7 @@
 // in a file if the configuration names one.
 import { isErrno } from "../errno.ts";
 import { parseArgs, type Variables } from "./environment.ts";
-import { explain } from "./failure.ts";
+import { explainFailure } from "./failure.ts";
 import { type Logging, logDirectory } from "./netconf.ts";
 import type { System } from "./system.ts";
 import type { Verb, Version } from "./versions.ts";
@@ -63,7 +63,7 @@ function ensureLogDirectory(system: System): void {
 }
 
 function lineOf({ plugin, env, verb, version, network, warnings, failure, took }: Account, level: string, now: number) {
-  const why = failure && explain(failure.thrown);
+  const why = failure && explainFailure(failure.thrown);
   const facts = {
     time: timestamp(now),
     level,

@@ -2,7 +2,7 @@
 import { normalMac } from "../net/mac.ts";
 import { CniError, code } from "./errors.ts";
 import { isObject } from "./json.ts";
-import type { Call, Target } from "./plugin.ts";
+import type { AttachmentParameters, Call } from "./plugin.ts";
 
 /**
  * The MAC address that is asked for, in the kernel's spelling: that of `runtimeConfig.mac`, else of
@@ -13,7 +13,7 @@ import type { Call, Target } from "./plugin.ts";
  * CNI_ARGS, else 7.
  */
 export function requestedMac(
-  { object, args }: Pick<Call & Target, "object" | "args">,
+  { object, args }: Pick<Call & AttachmentParameters, "object" | "args">,
   configured?: string,
 ): string | undefined {
   const { runtimeConfig, args: extra } = object;

@@ -1,7 +1,7 @@
 // What editors and the documentation make of a netconf: a JSON Schema, and a table of its fields.
 // Not part of any executable.
 import * as z from "zod/mini";
-import { type Field, type FieldNetconf, standard } from "./netconf.ts";
+import { type Field, type FieldSchema, standard } from "./netconf.ts";
 import { versions } from "./versions.ts";
 
 /** One sentence for each field, by its name: what it does, not what kind it is of. */
@@ -14,7 +14,7 @@ export type Descriptions = Readonly<Record<string, string>>;
  * @param type the executable's name
  * Throws where a field has no description, or a description no field.
  */
-export function jsonSchema(type: string, netconf: FieldNetconf<unknown, unknown>, descriptions: Descriptions): object {
+export function jsonSchema(type: string, netconf: FieldSchema<unknown, unknown>, descriptions: Descriptions): object {
   const { required, ...schema } = pluginSchema(type, netconf, descriptions);
   return { $schema: dialect, title: type, ...schema, required: ["cniVersion", "name", ...required] };
 }
@@ -57,7 +57,7 @@ export function listSchema(plugins: Readonly<Record<string, object>>): object {
 const dialect = "https://json-schema.org/draft/2020-12/schema";
 
 /** The JSON Schema of a plugin in a list. Throws like {@link jsonSchema}. */
-export function pluginSchema(type: string, netconf: FieldNetconf<unknown, unknown>, descriptions: Descriptions) {
+export function pluginSchema(type: string, netconf: FieldSchema<unknown, unknown>, descriptions: Descriptions) {
   const fields = described(netconf, descriptions);
   return {
     type: "object",
@@ -81,7 +81,7 @@ export function pluginSchema(type: string, netconf: FieldNetconf<unknown, unknow
  * The table of a plugin's own fields, in Markdown: name, what it may be, what it is where it is
  * left out, what it does. Throws like {@link jsonSchema}.
  */
-export function fieldTable(netconf: FieldNetconf<unknown, unknown>, descriptions: Descriptions): string {
+export function fieldTable(netconf: FieldSchema<unknown, unknown>, descriptions: Descriptions): string {
   const rows = described(netconf, descriptions).map(
     ({ name, field, description }) =>
       `| \`${name}\` | ${kindOf(schemaOf(field))} | ${fallbackOf(field)} | ${description} |`,
@@ -121,7 +121,7 @@ const standardSchemas = Object.fromEntries(
   Object.entries(standard).map(([name, kind]) => [name, { type: jsonTypes[kind], ...standardDetails[name] }]),
 ) as Readonly<Record<keyof typeof standard, object>>;
 
-function described(netconf: FieldNetconf<unknown, unknown>, own: Descriptions) {
+function described(netconf: FieldSchema<unknown, unknown>, own: Descriptions) {
   const fields = netconf.fields();
   const descriptions = { ...own, ...common };
   const stray = Object.keys(descriptions).find((name) => !Object.hasOwn(fields, name));

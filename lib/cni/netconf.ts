@@ -2,7 +2,7 @@
 // only where the configuration has the field.
 import { CniError, code } from "./errors.ts";
 import type { JsonObject } from "./json.ts";
-import type { Netconf } from "./plugin.ts";
+import type { NetconfSchema } from "./plugin.ts";
 import { directoryBelow, fileIn, oneOf, type Schema, validate } from "./schemas.ts";
 import { unknownField } from "./spelling.ts";
 
@@ -37,15 +37,15 @@ type Salvaged<T extends Table> = Plain<Values<T, "defaulted">>;
  * A netconf whose fields can be looked at: for the documentation, and for editors
  * (netconf-schema.ts).
  */
-export interface FieldNetconf<C, D> extends Netconf<C, D> {
+export interface FieldSchema<C, D> extends NetconfSchema<C, D> {
   readonly fields: () => Readonly<Record<string, Field<unknown>>>;
 }
 
 /** The type of a configuration that is valid: `type Conf = ConfOf<typeof netconf>`. */
-export type ConfOf<N> = N extends Netconf<infer C, unknown> ? C : never;
+export type ConfOf<N> = N extends NetconfSchema<infer C, unknown> ? C : never;
 
 /** The type of what DEL and GC are given. */
-export type SalvagedOf<N> = N extends Netconf<unknown, infer D> ? D : never;
+export type SalvagedOf<N> = N extends NetconfSchema<unknown, infer D> ? D : never;
 
 /** A field that the configuration must have. */
 export function required<T>(schema: () => Schema<T>): Field<T, "required"> {
@@ -78,10 +78,10 @@ export function journalDirectory(plugin: string): Field<string, "defaulted"> {
  * @param rules the faults of a configuration whose fields are valid each by itself, such as `maxID:
  *   is below minID`
  */
-export function defineNetconf<const T extends Table>(
+export function defineSchema<const T extends Table>(
   fields: () => T,
   rules?: (conf: Valid<T>) => readonly string[],
-): FieldNetconf<Valid<T>, Salvaged<T>> {
+): FieldSchema<Valid<T>, Salvaged<T>> {
   return {
     fields: () => ({ ...fields(), ...logging }),
     parse(object) {

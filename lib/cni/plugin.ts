@@ -15,7 +15,7 @@ export interface Plugin<C, D = Partial<C>> {
   readonly name: string;
   /** What it is for, in one line, for the one who runs it by hand. */
   readonly about: string;
-  readonly netconf: Netconf<C, D>;
+  readonly schema: NetconfSchema<C, D>;
   /**
    * Whether it takes addresses from the IPAM plugin that the configuration names. Then `ipam` is
    * there in ADD, and DEL, CHECK, GC and STATUS are passed on
@@ -26,26 +26,26 @@ export interface Plugin<C, D = Partial<C>> {
    * Attaches. Gives the result in the newest version's shape; it is converted. Must have undone its
    * own changes when it throws.
    */
-  add(call: Attachment<C>): Result;
+  add(call: AddCall<C>): Result;
   /**
    * Detaches: succeeds when there is nothing (left) to do, without a namespace, without prevResult,
    * without most of the configuration.
    * Also called to roll back where ADD succeeded and its result could not be handed over.
    */
-  del(call: Detachment<D>): void;
+  del(call: DelCall<D>): void;
   /** Throws where something is not as ADD left it. */
-  check(call: Attachment<C> & { readonly prevResult: Result }): void;
+  check(call: AddCall<C> & { readonly prevResult: Result }): void;
   /**
    * Removes what is there for attachments of this network that are not `valid`. Goes on past
    * failures, and throws them all.
    */
-  gc(call: Collection<D>): void;
+  gc(call: GcCall<D>): void;
   /** Throws a CniError 50 or 51 where an ADD could not be served. */
-  status(call: Inquiry<C>): void;
+  status(call: StatusCall<C>): void;
 }
 
-/** How a configuration is read. {@link defineNetconf} makes one from a table of fields. */
-export interface Netconf<C, D = Partial<C>> {
+/** How a configuration is read. {@link defineSchema} makes one from a table of fields. */
+export interface NetconfSchema<C, D = Partial<C>> {
   /** Validates. Throws a CniError 7 that lists all faults. */
   parse(object: JsonObject): C;
   /**
@@ -69,7 +69,7 @@ export interface Call {
 }
 
 /** What is attached. */
-export interface Target {
+export interface AttachmentParameters {
   readonly containerId: string;
   /** CNI_IFNAME. */
   readonly ifname: string;
@@ -80,7 +80,7 @@ export interface Target {
 }
 
 /** ADD and CHECK. */
-export interface Attachment<C> extends Call, Target {
+export interface AddCall<C> extends Call, AttachmentParameters {
   readonly conf: C;
   readonly netns: Netns;
   /**
@@ -91,14 +91,14 @@ export interface Attachment<C> extends Call, Target {
 }
 
 /** DEL. */
-export interface Detachment<D> extends Call, Target {
+export interface DelCall<D> extends Call, AttachmentParameters {
   readonly conf: D;
   /** Absent where there is no such namespace (any more). */
   readonly netns?: Netns;
 }
 
 /** GC. */
-export interface Collection<D> extends Call {
+export interface GcCall<D> extends Call {
   readonly conf: D;
   /**
    * The attachments that shall stay. Where the runtime named none, not even an empty list, `gc` is
@@ -108,7 +108,7 @@ export interface Collection<D> extends Call {
 }
 
 /** STATUS. */
-export interface Inquiry<C> extends Call {
+export interface StatusCall<C> extends Call {
   readonly conf: C;
 }
 

@@ -11,7 +11,7 @@ export interface Result {
    */
   readonly interfaces?: readonly Interface[];
   readonly ips?: readonly IpConfig[];
-  readonly routes?: readonly Route[];
+  readonly routes?: readonly CniRoute[];
   readonly dns?: Dns;
 }
 
@@ -37,7 +37,7 @@ export interface IpConfig {
 }
 
 /** One route. */
-export interface Route {
+export interface CniRoute {
   /** With its prefix length, such as 0.0.0.0/0. */
   readonly dst: string;
   readonly gw?: string;

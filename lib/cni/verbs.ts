@@ -8,7 +8,7 @@ import { parseArgs, type Variables } from "./environment.ts";
 import { CniError, code } from "./errors.ts";
 import { isObject, type JsonObject } from "./json.ts";
 import { openNetns, openNetnsIfThere } from "./netns.ts";
-import type { Attachment, Call, Detachment, Plugin, Target } from "./plugin.ts";
+import type { AddCall, AttachmentParameters, Call, DelCall, Plugin } from "./plugin.ts";
 import type { Result } from "./results.ts";
 import type { System } from "./system.ts";
 import type { Verb, Version } from "./versions.ts";
@@ -26,7 +26,7 @@ export interface Progress {
 }
 
 /** A call that is well formed. */
-export interface Request<C, D> {
+export interface ParsedCall<C, D> {
   readonly plugin: Plugin<C, D>;
   readonly system: System;
   readonly env: Variables;
@@ -39,10 +39,10 @@ export interface Request<C, D> {
 /** What serves each verb. What it throws is the call's failure. */
 export const verbs = { ADD: add, DEL: del, CHECK: check, GC: gc, STATUS: status } as const;
 
-function add<C, D>(request: Request<C, D>): void {
+function add<C, D>(request: ParsedCall<C, D>): void {
   const { plugin, system, env, progress, call } = request;
   const delegation = ipamOf(request);
-  const conf = plugin.netconf.parse(call.object);
+  const conf = plugin.schema.parse(call.object);
   const target = targetOf(env, call);
   const netns = openNetns(env, system);
 
@@ -55,7 +55,7 @@ function add<C, D>(request: Request<C, D>): void {
   const release = (): void => {
     if (assigned) delegate("DEL", delegation!, system);
   };
-  const attachment: Attachment<C> = {
+  const attachment: AddCall<C> = {
     ...call,
     ...target,
     conf,
@@ -79,7 +79,7 @@ function add<C, D>(request: Request<C, D>): void {
     system.writeStdout(document);
   } catch (failure) {
     // Nobody has read a result, so the runtime takes the ADD for failed: nothing may be left of it.
-    const detachment: Detachment<D> = { ...call, ...target, netns, conf: plugin.netconf.salvage(call.object) };
+    const detachment: DelCall<D> = { ...call, ...target, netns, conf: plugin.schema.salvage(call.object) };
     throw undone(failure, () => plugin.del(detachment), release);
   }
 }
@@ -89,10 +89,10 @@ function add<C, D>(request: Request<C, D>): void {
  * DEL from cleaning up: of the configuration only the name and the version are demanded,
  * the plugin is given what else of it is valid, and the rest is passed over.
  */
-function del<C, D>(request: Request<C, D>): void {
+function del<C, D>(request: ParsedCall<C, D>): void {
   const { plugin, system, env, call } = request;
   const delegation = orNothing(call, () => ipamOf(request));
-  const conf = plugin.netconf.salvage(call.object, call.warn);
+  const conf = plugin.schema.salvage(call.object, call.warn);
   const target = salvagedTarget(env, call);
   const netns = openNetnsIfThere(env, system);
   system.ignoreSignals();
@@ -102,10 +102,10 @@ function del<C, D>(request: Request<C, D>): void {
   );
 }
 
-function check<C, D>(request: Request<C, D>): void {
+function check<C, D>(request: ParsedCall<C, D>): void {
   const { plugin, system, env, call } = request;
   const delegation = ipamOf(request);
-  const conf = plugin.netconf.parse(call.object);
+  const conf = plugin.schema.parse(call.object);
   const { prevResult, ...target } = targetOf(env, call);
   if (prevResult === undefined)
     throw new CniError(code.badConfiguration, "prevResult: is missing, CHECK needs the result of ADD");
@@ -120,11 +120,11 @@ function check<C, D>(request: Request<C, D>): void {
  * As lenient as DEL, for the same reason; but what is not a list of attachments is no reason to
  * remove any.
  */
-function gc<C, D>(request: Request<C, D>): void {
+function gc<C, D>(request: ParsedCall<C, D>): void {
   const { plugin, system, call } = request;
   const valid = validAttachments(call.object);
   const delegation = orNothing(call, () => ipamOf(request));
-  const conf = plugin.netconf.salvage(call.object, call.warn);
+  const conf = plugin.schema.salvage(call.object, call.warn);
   runAll(
     () => {
       if (valid !== undefined) plugin.gc({ ...call, conf, valid });
@@ -133,10 +133,10 @@ function gc<C, D>(request: Request<C, D>): void {
   );
 }
 
-function status<C, D>(request: Request<C, D>): void {
+function status<C, D>(request: ParsedCall<C, D>): void {
   const { plugin, system, call } = request;
   const delegation = ipamOf(request);
-  const conf = plugin.netconf.parse(call.object);
+  const conf = plugin.schema.parse(call.object);
   runAll(
     () => plugin.status({ ...call, conf }),
     () => passOn("STATUS", delegation, system),
@@ -156,7 +156,7 @@ export function ipamTypeFor({ name, ipam }: { readonly name: string; readonly ip
 }
 
 /** The IPAM plugin to delegate to. Throws as {@link ipamTypeFor} does. */
-function ipamOf<C, D>({ plugin, env, call, raw }: Request<C, D>): Delegation | undefined {
+function ipamOf<C, D>({ plugin, env, call, raw }: ParsedCall<C, D>): Delegation | undefined {
   const type = ipamTypeFor(plugin, call.object);
   return type === undefined ? undefined : { type, env, raw, cniVersion: call.cniVersion };
 }
@@ -165,18 +165,18 @@ function passOn(verb: "DEL" | "CHECK" | "GC" | "STATUS", delegation: Delegation 
   if (delegation !== undefined) delegate(verb, delegation, system);
 }
 
-function targetOf(env: Variables, call: Call): Target {
+function targetOf(env: Variables, call: Call): AttachmentParameters {
   const prevResult = previousOf(call);
   return { ...attachmentOf(env), args: parseArgs(env.CNI_ARGS), ...(prevResult !== undefined && { prevResult }) };
 }
 
-function salvagedTarget(env: Variables, call: Call): Target {
+function salvagedTarget(env: Variables, call: Call): AttachmentParameters {
   const prevResult = orNothing(call, () => previousOf(call));
   const args = orNothing(call, () => parseArgs(env.CNI_ARGS)) ?? {};
   return { ...attachmentOf(env), args, ...(prevResult !== undefined && { prevResult }) };
 }
 
-function attachmentOf(env: Variables): Pick<Target, "containerId" | "ifname"> {
+function attachmentOf(env: Variables): Pick<AttachmentParameters, "containerId" | "ifname"> {
   return { containerId: env.CNI_CONTAINERID!, ifname: env.CNI_IFNAME! };
 }
 

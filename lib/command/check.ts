@@ -2,7 +2,7 @@
 import type { Checked, Condition, Inspection, Selection } from "../plugin/operator.ts";
 import { json } from "./arguments.ts";
 import { type AnyPlugin, type Command, exit, type Invocation } from "./command.ts";
-import { dataDir, directoryOf, netnsPath, operatorOf, subjectText } from "./records.ts";
+import { dataDir, journalDirectoryOf, netnsPath, operatorOf, subjectText } from "./records.ts";
 import { counted, type Grade, type Item, lines } from "./report.ts";
 
 const grades: Readonly<Record<Condition, readonly [Grade, word: string]>> = {
@@ -28,7 +28,7 @@ export const check: Command<AnyPlugin> = {
 
   run(invocation) {
     const operator = operatorOf(invocation, "check");
-    const directory = directoryOf(invocation, operator);
+    const directory = journalDirectoryOf(invocation, operator);
     const [about] = invocation.given.operands;
     const inspection = operator.check(directory, about === undefined ? undefined : selectionOf(about, invocation));
     const missing = about !== undefined && inspection.attachments.length === 0;

@@ -2,7 +2,7 @@
 import { networkName } from "../cni/configuration.ts";
 import { writeResult } from "../cni/conversion.ts";
 import { isIdentifier, linkNameFault, parseArgs } from "../cni/environment.ts";
-import { type Explanation, explain as explained } from "../cni/failure.ts";
+import { type Explanation, explainFailure } from "../cni/failure.ts";
 import type { JsonObject } from "../cni/json.ts";
 import { openNetns } from "../cni/netns.ts";
 import type { Netns } from "../cni/plugin.ts";
@@ -11,7 +11,7 @@ import { configVersion } from "../cni/versions.ts";
 import type { DryRun, DryRunCall } from "../plugin/operator.ts";
 import { json, type Option, UsageError } from "./arguments.ts";
 import { type AnyPlugin, type Command, exit, type Invocation } from "./command.ts";
-import { type Found, netconfIn } from "./netconf-file.ts";
+import { type FoundNetconf, netconfIn } from "./netconf-file.ts";
 import { type Paint, printable } from "./paint.ts";
 import { netnsPath } from "./records.ts";
 
@@ -67,7 +67,7 @@ export const explain: Command<AnyPlugin> = {
 
 function explanation(
   invocation: Invocation<AnyPlugin>,
-  { object, chained }: Found,
+  { object, chained }: FoundNetconf,
   netns: Netns | undefined,
 ): Explained {
   const { program: plugin, given } = invocation;
@@ -82,7 +82,7 @@ function explanation(
     const type = ipamTypeFor(plugin, object);
     const network = networkName(object);
     const cniVersion = configVersion(object.cniVersion);
-    conf = plugin.netconf.parse(object) as Explained["conf"];
+    conf = plugin.schema.parse(object) as Explained["conf"];
     const prevResult = previousOf({ object, cniVersion }) ?? (chained ? {} : undefined);
     if (chained && object.prevResult === undefined)
       notes.push("what the plugins before it in the list would have given is not known, and taken for nothing");
@@ -109,11 +109,11 @@ function explanation(
     const result = dryRun?.result && writeResult(dryRun.result, cniVersion, prevResult);
     return { ...(conf && { conf }), ...(dryRun && { dryRun }), ...(result && { result }), notes };
   } catch (failure) {
-    return { ...(conf && { conf }), refused: explained(failure), notes };
+    return { ...(conf && { conf }), refused: explainFailure(failure), notes };
   }
 }
 
-function withDevice(found: Found, device: string | undefined): Found {
+function withDevice(found: FoundNetconf, device: string | undefined): FoundNetconf {
   return device === undefined ? found : { ...found, object: { ...found.object, deviceID: device } };
 }
 
@@ -143,7 +143,7 @@ function documentOf({ conf, dryRun, result, refused, notes }: Explained): object
 function linesOf(
   { program: plugin, paint, given }: Invocation<AnyPlugin>,
   { conf, dryRun, result, refused, notes }: Explained,
-  { object }: Found,
+  { object }: FoundNetconf,
 ): string[] {
   const told: string[] = [];
   if (conf !== undefined) told.push(paint.strong("Configuration"), ...fieldLines(conf, object, paint), "");

@@ -2,7 +2,7 @@
 import type { Collection, Outcome } from "../plugin/operator.ts";
 import { json, type Option } from "./arguments.ts";
 import { type AnyPlugin, type Command, exit, type Invocation } from "./command.ts";
-import { dataDir, directoryOf, operatorOf, subjectText } from "./records.ts";
+import { dataDir, journalDirectoryOf, operatorOf, subjectText } from "./records.ts";
 import { counted, type Grade, type Item, lines } from "./report.ts";
 
 const dryRun: Option = { name: "dry-run", about: "only say what would be removed" };
@@ -28,7 +28,7 @@ export const gc: Command<AnyPlugin> = {
 
   run(invocation) {
     const operator = operatorOf(invocation, "gc");
-    const directory = directoryOf(invocation, operator);
+    const directory = journalDirectoryOf(invocation, operator);
     const { program: plugin, given, print } = invocation;
     const collection = operator.collect(directory, given.flags.has("dry-run"));
     const clean =

@@ -2,7 +2,7 @@
 // away.
 import { UsageError } from "./arguments.ts";
 import { type Command, exit, type Invocation } from "./command.ts";
-import { Installation, type Outcome } from "./installation.ts";
+import { Installation, type InstallOutcome } from "./installation.ts";
 
 /** How often what is there is looked at, in milliseconds, by one that stays. */
 const interval = 60_000;
@@ -25,8 +25,9 @@ export const install: Command = {
     const { given, print, terminal } = invocation;
     const installation = new Installation(terminal, directoryOf(invocation));
     const stay = given.flags.has("stay");
-    const pass = (): readonly Outcome[] => (given.flags.has("uninstall") ? installation.remove() : installation.put());
-    const tell = (outcomes: readonly Outcome[]): void => {
+    const pass = (): readonly InstallOutcome[] =>
+      given.flags.has("uninstall") ? installation.remove() : installation.put();
+    const tell = (outcomes: readonly InstallOutcome[]): void => {
       for (const { name, what } of outcomes) print(`${name}: ${what}`);
     };
     // A container's first process is never sent a signal that it does not ask for: not even while

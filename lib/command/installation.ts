@@ -21,7 +21,7 @@ export type NodeFiles = Pick<
 >;
 
 /** What became of one plugin. */
-export interface Outcome {
+export interface InstallOutcome {
   readonly name: string;
   /** Such as `0.1.0 installed`. */
   readonly what: string;
@@ -68,7 +68,7 @@ export class Installation {
    * Installs all that are not there already. Where one cannot be, none is, and what was there
    * before is as it was.
    */
-  put(): Outcome[] {
+  put(): InstallOutcome[] {
     const { from, releases } = this.#carried();
     const node = this.#nodeMachine();
     for (const { name, machine } of releases) {
@@ -109,10 +109,10 @@ export class Installation {
   }
 
   /** Removes those that are there, whichever release they are of. */
-  remove(): Outcome[] {
+  remove(): InstallOutcome[] {
     const { releases } = this.#carried();
     return this.#alone(() => {
-      const outcomes = releases.map(({ name }): Outcome => {
+      const outcomes = releases.map(({ name }): InstallOutcome => {
         const present = this.#look(name);
         if (present === undefined) return { name, what: "not there", changed: false };
         if (!present.ours) return { name, what: `${present.what}, and is left as it is`, changed: false };

@@ -5,7 +5,7 @@ import { decodeObject, isObject, type JsonObject } from "../cni/json.ts";
 import type { AnyPlugin, Invocation } from "./command.ts";
 
 /** A plugin's configuration as a runtime would give it, and where it was. */
-export interface Found {
+export interface FoundNetconf {
   readonly object: JsonObject;
   /** Whether other plugins of its list run before it. */
   readonly chained: boolean;
@@ -18,7 +18,7 @@ export interface Found {
 export function netconfIn(
   path: string,
   { program: plugin, terminal }: Pick<Invocation<AnyPlugin>, "program" | "terminal">,
-): Found {
+): FoundNetconf {
   const isInput = path === "-";
   const text = isInput ? terminal.readStdin(maxConfiguration) : terminal.readFile(path, { limit: maxConfiguration });
   const object = isInput ? decodeConfiguration(text) : decodeObject(text, path);
@@ -26,7 +26,7 @@ export function netconfIn(
 }
 
 /** The same of what was decoded. */
-export function netconfOf(object: JsonObject, type: string): Found {
+export function netconfOf(object: JsonObject, type: string): FoundNetconf {
   const { kind, spec, metadata } = object;
   if (kind !== undefined || spec !== undefined) {
     if (kind !== "NetworkAttachmentDefinition")

@@ -1,7 +1,7 @@
 // What `check` and `gc` have in common: where records are, and how an attachment on record is
 // called.
 
-import type { Operator, Subject } from "../plugin/operator.ts";
+import type { Operator, RecordedAttachment } from "../plugin/operator.ts";
 import { type Option, UsageError } from "./arguments.ts";
 import type { AnyPlugin, Invocation } from "./command.ts";
 
@@ -19,7 +19,7 @@ export function operatorOf({ program: plugin }: Invocation<AnyPlugin>, verb: str
 }
 
 /** The records' directory. Throws as {@link askedDirectory} does. */
-export function directoryOf(invocation: Invocation<AnyPlugin>, operator: Operator<unknown>): string {
+export function journalDirectoryOf(invocation: Invocation<AnyPlugin>, operator: Operator<unknown>): string {
   return askedDirectory(invocation) ?? operator.dataDir;
 }
 
@@ -41,7 +41,7 @@ export function askedDirectory({
 }
 
 /** `net1 of container 0a1b (network blue), /run/netns/blue`. */
-export function subjectText({ ifname, containerId, network, netns, device }: Subject): string {
+export function subjectText({ ifname, containerId, network, netns, device }: RecordedAttachment): string {
   return `${ifname} of container ${containerId} (network ${network}), ${device === undefined ? "" : `${device}, `}${netns}`;
 }
 

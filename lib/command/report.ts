@@ -1,6 +1,6 @@
 // How findings are printed: a line for each thing that was looked at, and below it what is wrong
 // with it and what to do.
-import type { Finding } from "../plugin/operator.ts";
+import type { Problem } from "../plugin/operator.ts";
 import type { Paint } from "./paint.ts";
 import { printable } from "./paint.ts";
 
@@ -13,7 +13,7 @@ export interface Item {
   /** Such as `ok` or `differs`. */
   readonly word: string;
   readonly text: string;
-  readonly findings?: readonly Finding[];
+  readonly findings?: readonly Problem[];
 }
 
 /**

@@ -1,11 +1,11 @@
 // `status`: whether an ADD could be served on this node. Multus never sends STATUS.
-import { explain, faultsOf } from "../cni/failure.ts";
+import { explainFailure, faultsOf } from "../cni/failure.ts";
 import { ipamTypeFor } from "../cni/verbs.ts";
 import { newest } from "../cni/versions.ts";
 import type { Requirement } from "../plugin/operator.ts";
 import { json } from "./arguments.ts";
 import { type AnyPlugin, type Command, exit } from "./command.ts";
-import { type Found, netconfIn } from "./netconf-file.ts";
+import { type FoundNetconf, netconfIn } from "./netconf-file.ts";
 import { counted, type Item, lines } from "./report.ts";
 
 export const status: Command<AnyPlugin> = {
@@ -22,7 +22,7 @@ export const status: Command<AnyPlugin> = {
   run(invocation) {
     const { program: plugin, given, print, paint } = invocation;
     const [file] = given.operands;
-    const { object }: Found = file === undefined ? { object: {}, chained: false } : netconfIn(file, invocation);
+    const { object }: FoundNetconf = file === undefined ? { object: {}, chained: false } : netconfIn(file, invocation);
     const outcomes = requirementsOf(plugin, object).map(({ what, check }) => ({ what, faults: faultsOf(check) }));
     const healthy = outcomes.every(({ faults }) => faults.length === 0);
     if (given.flags.has("json")) {
@@ -43,14 +43,14 @@ export const status: Command<AnyPlugin> = {
 };
 
 /** What to check. An invalid netconf is one of the faults; then what is valid of it counts. */
-function requirementsOf(plugin: AnyPlugin, object: Found["object"]): Requirement[] {
+function requirementsOf(plugin: AnyPlugin, object: FoundNetconf["object"]): Requirement[] {
   let conf: unknown;
   let invalid: unknown;
   try {
-    conf = plugin.netconf.parse(object);
+    conf = plugin.schema.parse(object);
   } catch (failure) {
     invalid = failure;
-    conf = plugin.netconf.salvage(object);
+    conf = plugin.schema.salvage(object);
   }
   const call = { network: "status", cniVersion: newest, object, warn: () => undefined, conf };
   const own = { what: `${plugin.name}: what it needs of the node`, check: () => plugin.status(call) };
@@ -58,7 +58,7 @@ function requirementsOf(plugin: AnyPlugin, object: Found["object"]): Requirement
     {
       what: "configuration",
       check() {
-        if (invalid !== undefined) throw new Error(explain(invalid).msg, { cause: invalid });
+        if (invalid !== undefined) throw new Error(explainFailure(invalid).msg, { cause: invalid });
       },
     },
     ...(plugin.operator?.requirements(conf) ?? [own]),
@@ -70,7 +70,7 @@ function requirementsOf(plugin: AnyPlugin, object: Found["object"]): Requirement
  * The IPAM plugin has a STATUS of its own, which only a runtime can call: it knows where the plugin
  * is.
  */
-function ipamRequirements(plugin: AnyPlugin, object: Found["object"]): Requirement[] {
+function ipamRequirements(plugin: AnyPlugin, object: FoundNetconf["object"]): Requirement[] {
   if (object.ipam === undefined || object.ipam === null) return [];
   return [
     {

@@ -1,5 +1,5 @@
 // What may be wrong with a NIC's path that has a bridge: network, NIC, bridge, tap, guest.
-import { isIpv4, isIpv6, isIpv6LinkLocal } from "../plan/address.ts";
+import { isIpv4Address, isIpv6Address, isIpv6LinkLocal } from "../plan/address.ts";
 import type { ObservedTap } from "../plan/state.ts";
 import type { InPod, Report } from "./finding.ts";
 import type { PodSurvey } from "./survey.ts";
@@ -202,8 +202,8 @@ export function tapFindings({ nicPath: { tap, names, bridge }, survey, report }:
 export function masqueradeFindings({ nicPath: { kind, podLink }, survey, report, inPod }: Look): void {
   if (kind !== "masquerade") return;
   for (const [key, is] of [
-    ["net.ipv4.ip_forward", isIpv4],
-    ["net.ipv6.conf.all.forwarding", isIpv6],
+    ["net.ipv4.ip_forward", isIpv4Address],
+    ["net.ipv6.conf.all.forwarding", isIpv6Address],
   ] as const)
     if (survey.sysctls[key] === "0" && podLink?.addresses.some((one) => !isIpv6LinkLocal(one) && is(one)))
       report("forwarding-off", key, "is 0: nothing passes between guest and network", inPod`sysctl -w ${key}=1`);

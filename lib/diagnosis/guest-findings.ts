@@ -1,6 +1,6 @@
 // What may be wrong with what the guest is told: its MAC address, its MTU, its addresses.
 
-import { addressText, isIpv4, isIpv6, isIpv6LinkLocal } from "../plan/address.ts";
+import { addressText, isIpv4Address, isIpv6Address, isIpv6LinkLocal } from "../plan/address.ts";
 import { linkChanges } from "../plan/change.ts";
 import type { Address } from "../plan/state.ts";
 import { type Look, remake } from "./bridge-findings.ts";
@@ -86,7 +86,7 @@ export function addressFindings({ nicPath, survey, report, inPod }: Look): void 
     const text = addressText(due);
     // One that was lent for a time may be over.
     if (due.message.lifetime !== undefined || own.some((one) => addressText(one) === text)) continue;
-    const isOff = isIpv6(due) && podLink.ipv6 === false;
+    const isOff = isIpv6Address(due) && podLink.ipv6 === false;
     const again = inPod`ip address add ${text} dev ${podLink.name}`;
     report(
       isOff ? "ipv6-off" : "address-lost",
@@ -104,7 +104,7 @@ export function addressFindings({ nicPath, survey, report, inPod }: Look): void 
     for (const address of link?.addresses.filter(isGlobal) ?? []) {
       const text = addressText(address);
       const isGuests = guests.includes(text.split("/")[0]);
-      if (!isGuests && isIpv4(address)) continue;
+      if (!isGuests && isIpv4Address(address)) continue;
       report(
         isGuests ? "address-on-plumbing" : "address-learnt",
         link!.name,
@@ -115,7 +115,7 @@ export function addressFindings({ nicPath, survey, report, inPod }: Look): void 
       );
     }
   const ignored = survey.sysctls[arpIgnore];
-  if (own.some(isIpv4) && ignored === "0")
+  if (own.some(isIpv4Address) && ignored === "0")
     report(
       "arp-ignore",
       arpIgnore,

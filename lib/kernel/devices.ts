@@ -6,9 +6,9 @@ import type { DeviceKernel } from "../plan/allocations.ts";
 import { bindings, type DeviceChange, type WriteFile } from "../plan/device.ts";
 import type { Difference } from "../plan/differences.ts";
 import { byKind } from "../plan/kinds.ts";
-import { type Tree, text } from "../sysfs/tree.ts";
+import { readText, type Tree } from "../sysfs/tree.ts";
 import { Drivers } from "./drivers.ts";
-import { LinkNames } from "./link-names.ts";
+import { LinkRenamer } from "./link-names.ts";
 import { Vfs } from "./vfs.ts";
 
 /** What a node does beside sysfs and rtnetlink. */
@@ -34,7 +34,7 @@ export class NodeDevices implements DeviceKernel {
 
   constructor(tree: Tree, rtnl: Netlink, node: Node) {
     this.tree = tree;
-    this.drivers = new Drivers(tree, new LinkNames(tree, rtnl), node.loadModule);
+    this.drivers = new Drivers(tree, new LinkRenamer(tree, rtnl), node.loadModule);
     this.vfs = new Vfs(tree, rtnl, (device, meanwhile) => this.drivers.reload(device, meanwhile));
     this.#node = node;
   }
@@ -80,14 +80,15 @@ export class NodeDevices implements DeviceKernel {
     return byKind<DeviceChange, Difference[]>(change, {
       configureVf: (one) => this.vfs.differences(one),
       bindDriver: (one) => this.drivers.differences(one),
-      file: ({ path, to }) => (text(this.tree, path) === to ? [] : [{ subject: path, fact: "is not as ADD wrote it" }]),
+      file: ({ path, to }) =>
+        readText(this.tree, path) === to ? [] : [{ subject: path, fact: "is not as ADD wrote it" }],
     });
   }
 
   #restoreFile({ path, from, to }: WriteFile): void {
     this.#node.discardDraft(path);
     // Multus takes the file away by itself, and what somebody else wrote is theirs.
-    if (text(this.tree, path) !== to) return;
+    if (readText(this.tree, path) !== to) return;
     if (from === undefined) this.#node.unlink(path);
     else this.#node.replaceFile(path, from);
   }

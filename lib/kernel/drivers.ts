@@ -4,7 +4,7 @@ import type { Difference } from "../plan/differences.ts";
 import * as pci from "../sysfs/pci.ts";
 import { type Tree, until } from "../sysfs/tree.ts";
 import * as vfio from "../sysfs/vfio.ts";
-import type { LinkNames } from "./link-names.ts";
+import type { LinkRenamer } from "./link-names.ts";
 
 /** How long a device that is in use is waited for, and a device node: milliseconds. */
 const patience = { use: 10_000, node: 5_000 } as const;
@@ -12,11 +12,11 @@ const patience = { use: 10_000, node: 5_000 } as const;
 /** The drivers of the node's devices. Throws HostErrors and Errors. */
 export class Drivers {
   readonly #tree: Tree;
-  readonly #links: LinkNames;
+  readonly #links: LinkRenamer;
   readonly #loadModule: (name: string) => void;
 
   /** @param loadModule throws where the kernel cannot load the module */
-  constructor(tree: Tree, links: LinkNames, loadModule: (name: string) => void) {
+  constructor(tree: Tree, links: LinkRenamer, loadModule: (name: string) => void) {
     this.#tree = tree;
     this.#links = links;
     this.#loadModule = loadModule;

@@ -14,7 +14,7 @@ const patience = 5_000;
  * The network links of the node's devices, in the namespace of the socket. Throws NetlinkErrors and
  * Errors.
  */
-export class LinkNames {
+export class LinkRenamer {
   readonly #tree: Tree;
   readonly #rtnl: Netlink;
 

@@ -3,7 +3,7 @@ import * as host from "host";
 import { ignoring, isErrno } from "../errno.ts";
 import { throwAll } from "../failures.ts";
 import { networkOf } from "../net/ip.ts";
-import { change, type Netlink } from "../netlink/client.ts";
+import { type Netlink, request } from "../netlink/client.ts";
 import { type Body, families, type Message } from "../netlink/message.ts";
 import { type AddressMessage, address, addressFlags } from "../netlink/route/address.ts";
 import { bridgePort } from "../netlink/route/bridge.ts";
@@ -15,7 +15,16 @@ import { openRtnetlink } from "../netlink/socket.ts";
 import { addressText } from "../plan/address.ts";
 import type { Kernel } from "../plan/apply.ts";
 import type { Scope } from "../plan/change.ts";
-import type { Address, Neighbor, NewBridge, NewDummy, NewTap, PortSettings, Route, State } from "../plan/state.ts";
+import type {
+  Address,
+  KernelRoute,
+  Neighbor,
+  NewBridge,
+  NewDummy,
+  NewTap,
+  PortSettings,
+  State,
+} from "../plan/state.ts";
 import type { Configuration, Step } from "../plan/step.ts";
 import { routeText } from "../plan/words.ts";
 import { observeLinks } from "./observe.ts";
@@ -116,7 +125,7 @@ export class NetnsKernel implements Kernel {
     }
   }
 
-  #addRoute(body: Route): void {
+  #addRoute(body: KernelRoute): void {
     const subject = `route ${routeText(body)}`;
     // Where its preferred source went, an IPv6 route has stayed, without it.
     if (isDone(["EEXIST"], () => this.#rtnl.create(route, body, subject)) || body.family !== families.ipv6) return;
@@ -204,10 +213,10 @@ export class NetnsKernel implements Kernel {
     const index = this.#index(on);
     const afSpec = vlans.length > 0 ? { vlans } : undefined;
     const outcomes = this.#rtnl.batch([
-      change("set", bridgePort, { index, settings: { learning, isolated }, afSpec }, `${on} as a port`),
+      request("set", bridgePort, { index, settings: { learning, isolated }, afSpec }, `${on} as a port`),
       ...stations.map((mac) => {
         const entry = { index, mac, state: neighborStates.noArp, flags: neighborFlags.master };
-        return change("replace", forwarding, entry, `${on}: forwarding entry ${mac}`);
+        return request("replace", forwarding, entry, `${on}: forwarding entry ${mac}`);
       }),
     ]);
     throwAll(outcomes.filter((failure) => failure !== undefined));

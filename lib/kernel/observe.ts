@@ -15,7 +15,15 @@ import {
   neighborStates,
 } from "../netlink/route/neighbor.ts";
 import { type RouteMessage, route } from "../netlink/route/route.ts";
-import type { Address, Neighbor, ObservedLink, ObservedTap, PortSettings, PortVlan, Route } from "../plan/state.ts";
+import type {
+  Address,
+  KernelRoute,
+  Neighbor,
+  ObservedLink,
+  ObservedTap,
+  PortSettings,
+  PortVlan,
+} from "../plan/state.ts";
 
 /** ARPHRD_ETHER of <linux/if_arp.h>. */
 const ethernet = 1;
@@ -148,8 +156,8 @@ function isPrefixRoute(route: RouteMessage, { family, prefixLength, address, loc
  * Routes in an order in which they can be added: those that gateways are reached by come first, the
  * narrower ones before the wider.
  */
-function inOrder(routes: readonly Route[]): Route[] {
-  const rank = ({ gateway, via, hops, destinationLength }: Route): number =>
+function inOrder(routes: readonly KernelRoute[]): KernelRoute[] {
+  const rank = ({ gateway, via, hops, destinationLength }: KernelRoute): number =>
     (gateway === undefined && via === undefined && hops === undefined ? 0 : 1000) - destinationLength;
   return [...routes].sort((one, other) => rank(one) - rank(other));
 }

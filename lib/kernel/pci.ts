@@ -4,7 +4,7 @@ import { ignoring } from "../errno.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
 import type { Devices } from "../plan/allocations.ts";
 import { isSameNetns } from "../plan/journal.ts";
-import { directoryOf, identityOf, isDevice } from "../sysfs/pci.ts";
+import { deviceDirectoryOf, identityOf, isDevice } from "../sysfs/pci.ts";
 import { isThere, type Tree } from "../sysfs/tree.ts";
 import { type Node, NodeDevices } from "./devices.ts";
 import { identifyNetns } from "./find-netns.ts";
@@ -23,7 +23,7 @@ export const devicesIn = (lockTimeoutMs: number): Devices<NodeDevices> => ({
 
   /** The lock is a flock on the device's own directory, which goes with its holder. */
   enter<T>(address: string, work: (kernel: NodeDevices) => T): T {
-    const lock = host.lock(directoryOf(address), lockTimeoutMs);
+    const lock = host.lock(deviceDirectoryOf(address), lockTimeoutMs);
     try {
       return outside(work);
     } finally {

@@ -15,7 +15,7 @@ import {
 } from "../plan/device.ts";
 import type { Difference } from "../plan/differences.ts";
 import * as pci from "../sysfs/pci.ts";
-import { addressOf, capacityOf, uplinkOf, type VirtualFunction } from "../sysfs/sriov.ts";
+import { capacityOf, uplinkOf, type VirtualFunction, vfAddressOf } from "../sysfs/sriov.ts";
 import type { Tree } from "../sysfs/tree.ts";
 import { isVfioDriver } from "../sysfs/vfio.ts";
 
@@ -136,7 +136,7 @@ export class Vfs {
     if (mac !== to.mac && mac !== from.mac) return;
     // The PF forgets which one that driver has, and is told when the driver takes the VF anew: not
     // while it is down.
-    if (mac !== from.mac || (picked && mac === noMac)) this.#reload(addressOf(this.#tree, change)!, set);
+    if (mac !== from.mac || (picked && mac === noMac)) this.#reload(vfAddressOf(this.#tree, change)!, set);
   }
 
   #setMacBack(before: VfState, change: ConfigureVf): void {
@@ -161,7 +161,7 @@ export class Vfs {
    * tells.
    */
   #hasNetworkDriver(vf: VirtualFunction): boolean {
-    const device = addressOf(this.#tree, vf);
+    const device = vfAddressOf(this.#tree, vf);
     const driver = device === undefined ? undefined : pci.driverOf(this.#tree, device);
     return driver !== undefined && !isVfioDriver(driver);
   }

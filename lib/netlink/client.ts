@@ -31,17 +31,17 @@ const interrupted = 0x10;
 const attempts = 10;
 
 /** What a change does to a thing. The methods of {@link Netlink} say more about each. */
-export type Verb = "create" | "replace" | "set" | "delete";
+export type Operation = "create" | "replace" | "set" | "delete";
 
-const verbs = {
+const operations = {
   create: { type: "new", flags: flags.create | flags.exclusive },
   replace: { type: "new", flags: flags.create | flags.replace },
   set: { type: "set", flags: 0 },
   delete: { type: "delete", flags: 0 },
-} as const satisfies Record<Verb, object>;
+} as const satisfies Record<Operation, object>;
 
 /** One change of a batch. */
-export interface Change {
+export interface Request {
   /** What its error begins with, such as `create e0`. */
   readonly subject: string;
   /** The request's bytes. The sequence number is written later. */
@@ -50,8 +50,8 @@ export interface Change {
 }
 
 /** Encodes a change for a batch. Throws a NetlinkError (EINVAL) if the body cannot be written. */
-export function change<T>(verb: Verb, message: Message<T>, body: Body<T>, subject: string): Change {
-  const { type, flags: more } = verbs[verb];
+export function request<T>(verb: Operation, message: Message<T>, body: Body<T>, subject: string): Request {
+  const { type, flags: more } = operations[verb];
   return within(`${verb} ${subject}`, () => {
     const request = encoded(message, message.types[type], more | flags.acknowledge, body);
     const locate = (at: number): string | undefined => message.locate(reader(request), headerSize, request.length, at);
@@ -127,12 +127,12 @@ export class Netlink {
 
   /** Makes a thing. EEXIST where it is there already. */
   create<T>(message: Message<T>, body: Body<T>, subject: string): void {
-    this.#perform(change("create", message, body, subject));
+    this.#perform(request("create", message, body, subject));
   }
 
   /** Makes a thing, or puts it in the place of one that is there. */
   replace<T>(message: Message<T>, body: Body<T>, subject: string): void {
-    this.#perform(change("replace", message, body, subject));
+    this.#perform(request("replace", message, body, subject));
   }
 
   /**
@@ -140,7 +140,7 @@ export class Netlink {
    * `replace`.)
    */
   set<T>(message: Message<T>, body: Body<T>, subject: string): void {
-    this.#perform(change("set", message, body, subject));
+    this.#perform(request("set", message, body, subject));
   }
 
   /**
@@ -148,7 +148,7 @@ export class Netlink {
    * (neighbours) where it is not there.
    */
   delete<T>(message: Message<T>, body: Body<T>, subject: string): void {
-    this.#perform(change("delete", message, body, subject));
+    this.#perform(request("delete", message, body, subject));
   }
 
   /**
@@ -156,7 +156,7 @@ export class Netlink {
    * Returns for each change the refusal, or undefined. The ACKs of some 200 changes fit the
    * socket's receive buffer.
    */
-  batch(changes: readonly Change[]): (NetlinkError | undefined)[] {
+  batch(changes: readonly Request[]): (NetlinkError | undefined)[] {
     const outcomes = new Map<number, NetlinkError | undefined>();
     if (changes.length === 0) return [];
     const first = this.#send(changes.map(({ request }) => request));
@@ -174,7 +174,7 @@ export class Netlink {
     this.#transport.close();
   }
 
-  #perform(change: Change): void {
+  #perform(change: Request): void {
     const [failure] = this.batch([change]);
     if (failure !== undefined) throw failure;
   }

@@ -151,7 +151,7 @@ export const hex: Codec<string> = {
 };
 
 /** A hardware address of any length, such as `02:00:00:00:00:01`. */
-export const mac: Codec<string> = {
+export const macAddress: Codec<string> = {
   decode(from, start, end) {
     let text = "";
     for (let at = start; at < end; at++)
@@ -178,7 +178,7 @@ function writeHex(to: Writer, text: string, step: number): void {
 }
 
 /** An IPv4 or IPv6 address, by its length; IPv6 as RFC 5952 writes it. */
-export const ip: Codec<string> = {
+export const ipAddress: Codec<string> = {
   decode(from, start, end) {
     if (end - start !== 4 && end - start !== 16) throw malformed(`${end - start} bytes, expected 4 or 16`);
     return formatIp(from.bytes, start, end);
@@ -192,7 +192,7 @@ export const ip: Codec<string> = {
 };
 
 /** An attribute that says all by being there. */
-export const flag: Codec<true> = {
+export const flagAttribute: Codec<true> = {
   decode(_, start, end) {
     expectSize(0, start, end);
     return true;

@@ -7,11 +7,11 @@ const families = { ipv4: 2, ipv6: 10 } as const;
 /** RT_SCOPE_LINK of <linux/rtnetlink.h>. */
 const linkScope = 253;
 
-export function isIpv4({ message }: Address): boolean {
+export function isIpv4Address({ message }: Address): boolean {
   return message.family === families.ipv4;
 }
 
-export function isIpv6({ message }: Address): boolean {
+export function isIpv6Address({ message }: Address): boolean {
   return message.family === families.ipv6;
 }
 
@@ -28,7 +28,7 @@ export function addressText({ message }: Address): string {
 }
 
 /** The address that `ip address add CIDR` would make. `cidr` has been validated. */
-export function addressOf(cidr: string): Address {
+export function addressFromCidr(cidr: string): Address {
   const [address, prefixLength] = cidr.split("/") as [string, string];
   const ipv6 = address.includes(":");
   return {

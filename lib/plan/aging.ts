@@ -1,7 +1,7 @@
 // What passes while a pod's link is bound: the lifetimes of its addresses and routes.
 import type { Change } from "./change.ts";
 import { byKind, same } from "./kinds.ts";
-import type { Address, LinkSettings, Route } from "./state.ts";
+import type { Address, KernelRoute, LinkSettings } from "./state.ts";
 
 /** INFINITY_LIFE_TIME of <linux/if_addr.h>. */
 const forever = 0xffffffff;
@@ -41,7 +41,7 @@ function agedAddress(address: Address, seconds: number): Address[] {
   ];
 }
 
-function agedRoute(route: Route, seconds: number): Route[] {
+function agedRoute(route: KernelRoute, seconds: number): KernelRoute[] {
   if (route.expires === undefined) return [route];
   const expires = remaining(route.expires, seconds);
   return expires === 0 ? [] : [{ ...route, expires }];

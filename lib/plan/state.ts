@@ -72,7 +72,7 @@ export interface LinkSettings {
   readonly ipv6Mtu?: number;
   readonly port?: PortSettings;
   readonly addresses: readonly Address[];
-  readonly routes: readonly Route[];
+  readonly routes: readonly KernelRoute[];
   readonly neighbors: readonly Neighbor[];
 }
 
@@ -133,7 +133,7 @@ export interface Address {
 }
 
 /** A route as rtnetlink describes it, every attribute kept. `ip route` equivalent. */
-export type Route = RouteMessage;
+export type KernelRoute = RouteMessage;
 
 /** A permanent neighbour entry. `ip neighbor` equivalent. */
 export type Neighbor = Omit<NeighborMessage, "index">;

@@ -10,7 +10,16 @@ import {
   sysctlChanges,
 } from "./change.ts";
 import { byKind } from "./kinds.ts";
-import type { Address, LinkSettings, Neighbor, NewLink, ObservedLink, PortSettings, Route, State } from "./state.ts";
+import type {
+  Address,
+  KernelRoute,
+  LinkSettings,
+  Neighbor,
+  NewLink,
+  ObservedLink,
+  PortSettings,
+  State,
+} from "./state.ts";
 
 /**
  * One thing for the kernel to do. Links go by the name that they have when the step's turn comes.
@@ -37,7 +46,7 @@ export type Step =
   /** `ip address del`. */
   | { readonly do: "unassign"; readonly link: string; readonly address: Address }
   /** `ip route add` and `del`. */
-  | { readonly do: "addRoute" | "removeRoute"; readonly link: string; readonly route: Route }
+  | { readonly do: "addRoute" | "removeRoute"; readonly link: string; readonly route: KernelRoute }
   /** `ip neighbor add` and `del`. */
   | { readonly do: "addNeighbor" | "removeNeighbor"; readonly link: string; readonly neighbor: Neighbor }
   | { readonly do: "sysctl"; readonly key: string; readonly value: string };

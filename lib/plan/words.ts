@@ -4,7 +4,7 @@ import { addressText } from "./address.ts";
 import type { Change } from "./change.ts";
 import { type ConfigureVf, type DeviceChange, settingNames, settingText, vfSettings } from "./device.ts";
 import { byKind } from "./kinds.ts";
-import type { Address, Neighbor, NewLink, PortSettings, Route, State } from "./state.ts";
+import type { Address, KernelRoute, Neighbor, NewLink, PortSettings, State } from "./state.ts";
 import { type Configuration, type Step, stepsOf } from "./step.ts";
 
 /** One change in words, with the steps that it takes. */
@@ -14,7 +14,7 @@ export interface ChangeText {
 }
 
 /** Describes the changes in order, as they would be made of that state. */
-export function describe(changes: readonly Change[], state: State): ChangeText[] {
+export function describeChanges(changes: readonly Change[], state: State): ChangeText[] {
   return changes.map((change) => ({ what: whatOf(change), steps: stepsOf(change, state).map(stepText) }));
 }
 
@@ -100,7 +100,7 @@ function assignedText(address: Address): string {
 }
 
 /** As in `ip route`. */
-export function routeText({ destination, destinationLength, gateway }: Route): string {
+export function routeText({ destination, destinationLength, gateway }: KernelRoute): string {
   const to = destination === undefined ? "default" : `${destination}/${destinationLength}`;
   return `${to}${gateway === undefined ? "" : ` via ${gateway}`}`;
 }
@@ -110,7 +110,7 @@ function neighborText({ destination, mac }: Neighbor): string {
 }
 
 /** The same of changes of a node's devices. */
-export function describeDevice(changes: readonly DeviceChange[]): ChangeText[] {
+export function describeDeviceChanges(changes: readonly DeviceChange[]): ChangeText[] {
   return changes.map(deviceChange);
 }
 

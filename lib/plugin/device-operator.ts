@@ -7,11 +7,11 @@ import { type Allocation, heldBy } from "../plan/allocations.ts";
 import { bindings } from "../plan/device.ts";
 import type { Recorded } from "../plan/journal.ts";
 import { attachedAlready } from "../plan/ledger.ts";
-import { describeDevice } from "../plan/words.ts";
+import { describeDeviceChanges } from "../plan/words.ts";
 import { hasDriver, isDevice } from "../sysfs/pci.ts";
 import type { DevicePlugin, PlannedDevice } from "./device.ts";
 import { allocationsIn, commandLockTimeoutMs } from "./node.ts";
-import type { DryRun, DryRunCall, Finding, Operator, Requirement } from "./operator.ts";
+import type { DryRun, DryRunCall, Operator, Problem, Requirement } from "./operator.ts";
 import type { Journaled } from "./pod.ts";
 import { checkRecords, collectRecords, type RecordKeeper } from "./records.ts";
 import { canEnterNetns, roomForRecord } from "./requirements.ts";
@@ -23,7 +23,7 @@ export function deviceOperator<C extends Journaled, D extends Journaled, P exten
   return {
     // Read when it is needed: no schema is built before.
     get dataDir(): string {
-      return plugin.netconf.salvage({}).dataDir;
+      return plugin.schema.salvage({}).dataDir;
     },
     check: (directory, only) => checkRecords(keeperOf(plugin, directory), only),
     collect: (directory, dryRun) => collectRecords(keeperOf(plugin, directory), dryRun),
@@ -55,7 +55,7 @@ function keeperOf<C extends Journaled, D extends Journaled, P extends PlannedDev
   return {
     name,
     records: () => allocations.records(),
-    examine(entry, netns): Finding[] | "interrupted" | undefined {
+    examine(entry, netns): Problem[] | "interrupted" | undefined {
       const { address } = entry.device;
       // Under the device's lock: a record is pending while its ADD runs.
       const current = isDevice(tree, address)
@@ -101,7 +101,7 @@ function dryRun<C extends Journaled, D extends Journaled, P extends PlannedDevic
     const isKnown = netns !== undefined && object.ipam === undefined;
     return {
       changes: planned.changes,
-      words: describeDevice(planned.changes),
+      words: describeDeviceChanges(planned.changes),
       ...(isKnown && {
         result: plugin.report(planned, { netns: netns.path, ifname, ...(prevResult && { prevResult }) }),
       }),

@@ -2,7 +2,7 @@
 // from the journal.
 import { CniError, code } from "../cni/errors.ts";
 import type { JsonObject } from "../cni/json.ts";
-import type { Attachment, Collection, Detachment, Inquiry } from "../cni/plugin.ts";
+import type { AddCall, DelCall, GcCall, StatusCall } from "../cni/plugin.ts";
 import type { Result } from "../cni/results.ts";
 import { factText } from "../fact.ts";
 import { throwAll } from "../failures.ts";
@@ -20,15 +20,15 @@ import { requireAll } from "./requirements.ts";
 export function devicePlugin<C extends Journaled, D extends Journaled, P extends PlannedDevice>(
   plugin: DevicePlugin<C, D, P>,
 ): OperablePlugin<C, D> {
-  const { name, about, netconf } = plugin;
+  const { name, about, schema } = plugin;
   return {
     name,
     about,
-    netconf,
+    schema,
     ipam: true,
     operator: deviceOperator(plugin),
 
-    add(call: Attachment<C>): Result {
+    add(call: AddCall<C>): Result {
       const { containerId, ifname, network, netns, conf, prevResult } = call;
       const address = requiredDevice(plugin, call.object, conf);
       requirePresent(plugin.hints.absent, address);
@@ -51,21 +51,21 @@ export function devicePlugin<C extends Journaled, D extends Journaled, P extends
       });
     },
 
-    del(call: Detachment<D>): void {
+    del(call: DelCall<D>): void {
       allocationsIn(call.conf.dataDir).remove(call);
     },
 
-    check(call: Attachment<C>): void {
+    check(call: AddCall<C>): void {
       const found = allocationsIn(call.conf.dataDir).differences({ ...call, netns: call.netns.path }, plugin.inspect);
       if (found.length > 0) throw new CniError(code.differs, found.map(factText));
     },
 
-    gc({ conf, network, valid }: Collection<D>): void {
+    gc({ conf, network, valid }: GcCall<D>): void {
       const kept = valid.map(({ containerID, ifname }) => ({ containerId: containerID, ifname }));
       throwAll(allocationsIn(conf.dataDir).collect(network, kept));
     },
 
-    status({ conf }: Inquiry<C>): void {
+    status({ conf }: StatusCall<C>): void {
       requireAll(deviceRequirements(plugin, conf));
     },
   };

@@ -1,6 +1,6 @@
 // What an author writes for a plugin that hands a device of the node to a guest.
 import type { JsonObject } from "../cni/json.ts";
-import type { Netconf } from "../cni/plugin.ts";
+import type { NetconfSchema } from "../cni/plugin.ts";
 import type { Result } from "../cni/results.ts";
 import type { NodeDevices } from "../kernel/devices.ts";
 import type { DeviceChange } from "../plan/device.ts";
@@ -37,7 +37,7 @@ export interface DeviceReport {
 export interface DevicePlugin<C extends Journaled, D extends Journaled, P extends PlannedDevice> {
   readonly name: string;
   readonly about: string;
-  readonly netconf: Netconf<C, D>;
+  readonly schema: NetconfSchema<C, D>;
   /**
    * Returns the PCI address that the call names. Undefined if it names none.
    * @throws CniError if the call names something else, or has other values that can be refused

@@ -1,6 +1,6 @@
 // A plugin's part in the verbs for people: what is on record, what of it has vanished, what the
 // node lacks, what ADD would do.
-import type { Attachment, Plugin } from "../cni/plugin.ts";
+import type { AddCall, Plugin } from "../cni/plugin.ts";
 import type { Result } from "../cni/results.ts";
 import type { ChangeText } from "../plan/words.ts";
 
@@ -39,13 +39,13 @@ export interface Operator<C> {
 export type Selection = { readonly containerId: string } | { readonly netns: string };
 
 /** What is wrong, and what to do about it. */
-export interface Finding {
+export interface Problem {
   readonly fact: string;
   readonly hint?: string;
 }
 
 /** An attachment on record. */
-export interface Subject {
+export interface RecordedAttachment {
   readonly network: string;
   readonly containerId: string;
   readonly ifname: string;
@@ -62,16 +62,16 @@ export interface Subject {
  */
 export type Condition = "healthy" | "differs" | "vanished" | "interrupted" | "busy" | "unclear";
 
-export interface Checked extends Subject {
+export interface Checked extends RecordedAttachment {
   readonly condition: Condition;
   /** Empty for a healthy one alone. */
-  readonly findings: readonly Finding[];
+  readonly findings: readonly Problem[];
 }
 
 export interface Inspection {
   readonly attachments: readonly Checked[];
   /** Records that cannot be read. */
-  readonly unreadable: readonly Finding[];
+  readonly unreadable: readonly Problem[];
 }
 
 /**
@@ -80,7 +80,7 @@ export interface Inspection {
  */
 export type Outcome = "removed" | "removable" | "alive" | "left" | "failed";
 
-export interface Collected extends Subject {
+export interface Collected extends RecordedAttachment {
   readonly outcome: Outcome;
   /** What was done, or why it was not. */
   readonly why: string;
@@ -89,7 +89,7 @@ export interface Collected extends Subject {
 
 export interface Collection {
   readonly attachments: readonly Collected[];
-  readonly unreadable: readonly Finding[];
+  readonly unreadable: readonly Problem[];
 }
 
 /** One thing that STATUS checks. */
@@ -101,7 +101,7 @@ export interface Requirement {
 }
 
 /** An ADD that nobody calls. */
-export type DryRunCall<C> = Omit<Attachment<C>, "netns" | "ipam"> & Partial<Pick<Attachment<C>, "netns">>;
+export type DryRunCall<C> = Omit<AddCall<C>, "netns" | "ipam"> & Partial<Pick<AddCall<C>, "netns">>;
 
 /** What an ADD would do. */
 export interface DryRun {

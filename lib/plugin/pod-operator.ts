@@ -4,9 +4,9 @@ import { factText } from "../fact.ts";
 import type { Planned } from "../plan/attachments.ts";
 import type { Difference } from "../plan/differences.ts";
 import type { Entry } from "../plan/journal.ts";
-import { describe } from "../plan/words.ts";
+import { describeChanges } from "../plan/words.ts";
 import { attachmentsIn, commandLockTimeoutMs } from "./node.ts";
-import type { DryRun, DryRunCall, Finding, Operator, Requirement } from "./operator.ts";
+import type { DryRun, DryRunCall, Operator, Problem, Requirement } from "./operator.ts";
 import type { Journaled, PodPlugin } from "./pod.ts";
 import { checkRecords, collectRecords, type RecordKeeper } from "./records.ts";
 import { canEnterNetns, roomForRecord } from "./requirements.ts";
@@ -19,7 +19,7 @@ export function podOperator<C extends Journaled, D extends Journaled, P extends 
     // What a configuration that says nothing has; a function, because no schema is to be built
     // before it is needed.
     get dataDir(): string {
-      return plugin.netconf.salvage({}).dataDir;
+      return plugin.schema.salvage({}).dataDir;
     },
     check: (directory, only) => checkRecords(keeperOf(plugin, directory), only),
     collect: (directory, isDryRun) => collectRecords(keeperOf(plugin, directory), isDryRun),
@@ -69,7 +69,7 @@ function keeperOf<C extends Journaled, D extends Journaled, P extends Planned>(
   };
 }
 
-function findingOf({ repair, ...difference }: Difference, path: string): Finding {
+function findingOf({ repair, ...difference }: Difference, path: string): Problem {
   return {
     fact: factText(difference),
     hint:
@@ -93,5 +93,5 @@ function dryRun<C extends Journaled, D extends Journaled, P extends Planned>(
     call.warn(
       "an earlier ADD of this attachment was killed: what it left is undone first, and the plan is made after that",
     );
-  return { changes, words: describe(planned.changes, planned.state), result: plugin.report(planned, call) };
+  return { changes, words: describeChanges(planned.changes, planned.state), result: plugin.report(planned, call) };
 }

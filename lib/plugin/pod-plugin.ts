@@ -1,7 +1,7 @@
 // Plugins whose whole work is a plan for the pod's network namespace: what ADD plans and reports is
 // theirs, all other verbs come from the journal.
 import { CniError, code } from "../cni/errors.ts";
-import type { Attachment, Collection, Detachment, Inquiry } from "../cni/plugin.ts";
+import type { AddCall, DelCall, GcCall, StatusCall } from "../cni/plugin.ts";
 import type { Result } from "../cni/results.ts";
 import { factText } from "../fact.ts";
 import { throwAll } from "../failures.ts";
@@ -17,36 +17,36 @@ import { requireAll } from "./requirements.ts";
 export function podPlugin<C extends Journaled, D extends Journaled, P extends Planned>(
   plugin: PodPlugin<C, D, P>,
 ): OperablePlugin<C, D> {
-  const { name, about, netconf } = plugin;
+  const { name, about, schema } = plugin;
   return {
     name,
     about,
-    netconf,
+    schema,
     operator: podOperator(plugin),
 
-    add(call: Attachment<C>): Result {
+    add(call: AddCall<C>): Result {
       const { containerId, ifname, network, netns, conf } = call;
       const target = { containerId, ifname, network, netns: netns.path, entrance: procFdPath(netns) };
       const planned = attachmentsIn(conf.dataDir).add(target, (kernel) => plugin.plan(kernel, call));
       return plugin.report(planned, call);
     },
 
-    del(call: Detachment<D>): void {
+    del(call: DelCall<D>): void {
       attachmentsIn(call.conf.dataDir).remove(call, call.netns && procFdPath(call.netns));
     },
 
-    check(call: Attachment<C>): void {
+    check(call: AddCall<C>): void {
       const compare = plugin.differences && ((kernel: NetnsKernel) => plugin.differences!(kernel, call));
       const found = attachmentsIn(call.conf.dataDir).differences(call, call.netns.path, compare);
       if (found.length > 0) throw new CniError(code.differs, found.map(factText));
     },
 
-    gc(call: Collection<D>): void {
+    gc(call: GcCall<D>): void {
       const valid = call.valid.map(({ containerID, ifname }) => ({ containerId: containerID, ifname }));
       throwAll(attachmentsIn(call.conf.dataDir).collect(call.network, valid));
     },
 
-    status({ conf }: Inquiry<C>): void {
+    status({ conf }: StatusCall<C>): void {
       requireAll(podRequirements(plugin, conf));
     },
   };

@@ -1,5 +1,5 @@
 // What an author writes for a plugin whose whole work is a plan for the pod's network namespace.
-import type { Attachment, Netconf } from "../cni/plugin.ts";
+import type { AddCall, NetconfSchema } from "../cni/plugin.ts";
 import type { Result } from "../cni/results.ts";
 import type { NetnsKernel } from "../kernel/netns.ts";
 import type { Planned } from "../plan/attachments.ts";
@@ -16,16 +16,16 @@ export interface Journaled {
 export interface PodPlugin<C extends Journaled, D extends Journaled, P extends Planned> {
   readonly name: string;
   readonly about: string;
-  readonly netconf: Netconf<C, D>;
+  readonly schema: NetconfSchema<C, D>;
   /**
    * Sees the pod's namespace, changes nothing, and gives the changes that ADD is to make. Throws
    * where they cannot be made.
    */
-  plan(kernel: NetnsKernel, call: Attachment<C>): P;
+  plan(kernel: NetnsKernel, call: AddCall<C>): P;
   /** What ADD tells the runtime once the plan is performed. */
-  report(planned: P, call: Attachment<C>): Result;
+  report(planned: P, call: AddCall<C>): Result;
   /** What CHECK finds wrong: every difference from what ADD made, unless told. */
-  differences?(kernel: NetnsKernel, call: Attachment<C>): Difference[];
+  differences?(kernel: NetnsKernel, call: AddCall<C>): Difference[];
   /**
    * The same where only the record is known: every difference from what it describes, unless told.
    */

@@ -1,10 +1,19 @@
 // What the verbs for people do with a plugin's records, whatever they are of: each is examined, or
 // removed where its namespace is gone.
 import { code } from "../cni/errors.ts";
-import { explain, inOneLine } from "../cni/failure.ts";
+import { explainFailure, inOneLine } from "../cni/failure.ts";
 import { identifyNetns, type NetnsLocation, netnsFinder } from "../kernel/find-netns.ts";
 import { type Entry, ForeignDirectory, isSameNetns, type Recorded } from "../plan/journal.ts";
-import type { Checked, Collected, Collection, Condition, Finding, Inspection, Selection, Subject } from "./operator.ts";
+import type {
+  Checked,
+  Collected,
+  Collection,
+  Condition,
+  Inspection,
+  Problem,
+  RecordedAttachment,
+  Selection,
+} from "./operator.ts";
 
 /** One kind of records. */
 export interface RecordKeeper<E extends Entry<unknown>> {
@@ -15,7 +24,7 @@ export interface RecordKeeper<E extends Entry<unknown>> {
    * Compares a record with what is there. `path` leads to its namespace. Undefined where the record
    * is gone by now, or another one.
    */
-  examine(entry: E, path: string): readonly Finding[] | "interrupted" | undefined;
+  examine(entry: E, path: string): readonly Problem[] | "interrupted" | undefined;
   /**
    * Removes what belongs to a record whose namespace is gone. False where the record was gone by
    * then, or another one.
@@ -88,7 +97,7 @@ function examination<E extends Entry<unknown>>(
   }
 }
 
-function found(condition: Condition, finding: Finding): Pick<Checked, "condition" | "findings"> {
+function found(condition: Condition, finding: Problem): Pick<Checked, "condition" | "findings"> {
   return { condition, findings: [finding] };
 }
 
@@ -120,15 +129,15 @@ function collection<E extends Entry<unknown>>(
 }
 
 function isBusy(failure: unknown): boolean {
-  return explain(failure).code === code.tryAgain;
+  return explainFailure(failure).code === code.tryAgain;
 }
 
 /**
  * Records that cannot be read; of a directory that is not what it should be, each file says the
  * same.
  */
-function unreadable(failures: readonly unknown[]): Finding[] {
-  const byText = new Map(failures.map((failure) => [explain(failure).msg, failure]));
+function unreadable(failures: readonly unknown[]): Problem[] {
+  const byText = new Map(failures.map((failure) => [explainFailure(failure).msg, failure]));
   return [...byText].map(([fact, failure]) => ({
     fact,
     hint:
@@ -145,7 +154,7 @@ function meant(only: Selection | undefined): (entry: Entry<unknown>) => boolean 
   return ({ netns }) => isSameNetns(netns, identity);
 }
 
-function subjectOf<E extends Entry<unknown>>(keeper: RecordKeeper<E>, entry: E): Subject {
+function subjectOf<E extends Entry<unknown>>(keeper: RecordKeeper<E>, entry: E): RecordedAttachment {
   const { network, containerId, ifname, netns } = entry;
   const device = keeper.deviceOf?.(entry);
   return { network, containerId, ifname, netns: netns.path, ...(device !== undefined && { device }) };

@@ -5,12 +5,12 @@ export const pciDevices = "/sys/bus/pci/devices";
 export const pciDrivers = "/sys/bus/pci/drivers";
 
 /** The directory of the device with a PCI address such as 0000:3b:02.6. */
-export function directoryOf(address: string): string {
+export function deviceDirectoryOf(address: string): string {
   return `${pciDevices}/${address}`;
 }
 
 export function isDevice(tree: Tree, address: string): boolean {
-  return isThere(tree, directoryOf(address));
+  return isThere(tree, deviceDirectoryOf(address));
 }
 
 /**
@@ -18,18 +18,18 @@ export function isDevice(tree: Tree, address: string): boolean {
  * Throws ENOENT where there is none.
  */
 export function identityOf(tree: Tree, address: string): { readonly device: number; readonly inode: number } {
-  const { device, inode } = tree.stat(`${directoryOf(address)}/`);
+  const { device, inode } = tree.stat(`${deviceDirectoryOf(address)}/`);
   return { device, inode };
 }
 
 /** The name of the driver that has the device; undefined where none has. */
 export function driverOf(tree: Tree, address: string): string | undefined {
-  return target(tree, `${directoryOf(address)}/driver`);
+  return target(tree, `${deviceDirectoryOf(address)}/driver`);
 }
 
 /** The only driver that may take the device; undefined where any that knows it may. */
 export function overrideOf(tree: Tree, address: string): string | undefined {
-  const found = attribute(tree, `${directoryOf(address)}/driver_override`);
+  const found = attribute(tree, `${deviceDirectoryOf(address)}/driver_override`);
   return found === "(null)" || found === "" ? undefined : found;
 }
 
@@ -38,7 +38,7 @@ export function overrideOf(tree: Tree, address: string): string | undefined {
  * in another.
  */
 export function linksOf(tree: Tree, address: string): string[] {
-  return names(tree, `${directoryOf(address)}/net`);
+  return names(tree, `${deviceDirectoryOf(address)}/net`);
 }
 
 export function hasDriver(tree: Tree, driver: string): boolean {
@@ -46,8 +46,9 @@ export function hasDriver(tree: Tree, driver: string): boolean {
 }
 
 /** Such as `Ethernet controller 8086:10ed`, as far as sysfs knows. */
-export function describe(tree: Tree, address: string): string {
-  const id = (name: string): string => (attribute(tree, `${directoryOf(address)}/${name}`) ?? "?").replace("0x", "");
+export function describeDevice(tree: Tree, address: string): string {
+  const id = (name: string): string =>
+    (attribute(tree, `${deviceDirectoryOf(address)}/${name}`) ?? "?").replace("0x", "");
   return `${id("vendor")}:${id("device")}`;
 }
 
@@ -57,14 +58,14 @@ export function describe(tree: Tree, address: string): string {
  * driver_override_store).
  */
 export function setOverride(tree: Tree, address: string, driver: string | undefined): void {
-  tree.writeFile(`${directoryOf(address)}/driver_override`, `${driver ?? ""}\n`);
+  tree.writeFile(`${deviceDirectoryOf(address)}/driver_override`, `${driver ?? ""}\n`);
 }
 
 /** Takes the device from the driver that has it; nothing where none has. */
 export function unbind(tree: Tree, address: string): void {
   if (driverOf(tree, address) === undefined) return;
   try {
-    tree.writeFile(`${directoryOf(address)}/driver/unbind`, address);
+    tree.writeFile(`${deviceDirectoryOf(address)}/driver/unbind`, address);
   } catch (failure) {
     if (driverOf(tree, address) !== undefined) throw failure;
   }
@@ -83,7 +84,7 @@ export function probe(tree: Tree, address: string): void {
  * where it cannot.
  */
 export function reset(tree: Tree, address: string): boolean {
-  const file = `${directoryOf(address)}/reset`;
+  const file = `${deviceDirectoryOf(address)}/reset`;
   if (!isThere(tree, file)) return false;
   tree.writeFile(file, "1");
   return true;

@@ -1,6 +1,6 @@
 // Virtual functions and the physical function that they belong to
 // (Documentation/PCI/pci-iov-howto.rst).
-import { directoryOf, linksOf, pciDevices } from "./pci.ts";
+import { deviceDirectoryOf, linksOf, pciDevices } from "./pci.ts";
 import { attribute, names, type Tree, target } from "./tree.ts";
 
 /** Where a VF belongs. */
@@ -16,9 +16,9 @@ export interface VirtualFunction {
  * it.
  */
 export function virtualFunction(tree: Tree, address: string): VirtualFunction | undefined {
-  const pf = target(tree, `${directoryOf(address)}/physfn`);
+  const pf = target(tree, `${deviceDirectoryOf(address)}/physfn`);
   if (pf === undefined) return undefined;
-  const directory = directoryOf(pf);
+  const directory = deviceDirectoryOf(pf);
   const link = names(tree, directory).find(
     (name) => /^virtfn\d+$/.test(name) && target(tree, `${directory}/${name}`) === address,
   );
@@ -27,19 +27,23 @@ export function virtualFunction(tree: Tree, address: string): VirtualFunction | 
 }
 
 /** The VF's PCI address; undefined where it is gone. */
-export function addressOf(tree: Tree, { pf, index }: VirtualFunction): string | undefined {
-  return target(tree, `${directoryOf(pf)}/virtfn${index}`);
+export function vfAddressOf(tree: Tree, { pf, index }: VirtualFunction): string | undefined {
+  return target(tree, `${deviceDirectoryOf(pf)}/virtfn${index}`);
 }
 
 /** How many VFs a physical function has, and could have; undefined where it is none. */
 export function capacityOf(tree: Tree, pf: string): { readonly vfs: number; readonly most: number } | undefined {
-  const [vfs, most] = ["sriov_numvfs", "sriov_totalvfs"].map((name) => attribute(tree, `${directoryOf(pf)}/${name}`));
+  const [vfs, most] = ["sriov_numvfs", "sriov_totalvfs"].map((name) =>
+    attribute(tree, `${deviceDirectoryOf(pf)}/${name}`),
+  );
   return vfs === undefined || most === undefined ? undefined : { vfs: Number(vfs), most: Number(most) };
 }
 
 /** All VFs' PCI addresses. */
 export function virtualFunctions(tree: Tree): string[] {
-  return names(tree, pciDevices).filter((address) => target(tree, `${directoryOf(address)}/physfn`) !== undefined);
+  return names(tree, pciDevices).filter(
+    (address) => target(tree, `${deviceDirectoryOf(address)}/physfn`) !== undefined,
+  );
 }
 
 /**

@@ -12,11 +12,11 @@ export type Tree = Pick<
  * device does not support it.
  */
 export function attribute(tree: Tree, path: string): string | undefined {
-  return text(tree, path)?.trim();
+  return readText(tree, path)?.trim();
 }
 
 /** All of a file of up to 8 MiB; undefined as for an attribute. */
-export function text(tree: Tree, path: string): string | undefined {
+export function readText(tree: Tree, path: string): string | undefined {
   return orNothing(() => tree.readFile(path, { limit: 8 << 20 }));
 }
 

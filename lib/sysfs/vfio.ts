@@ -1,7 +1,7 @@
 // VFIO: which drivers hand a device to user space, the IOMMU group that goes with it, and who has
 // it open (Documentation/driver-api/vfio.rst).
 import { isErrno } from "../errno.ts";
-import { directoryOf, driverOf } from "./pci.ts";
+import { deviceDirectoryOf, driverOf } from "./pci.ts";
 import { attribute, isThere, names, type Tree, target } from "./tree.ts";
 
 /**
@@ -19,7 +19,7 @@ export function isVfioDriver(driver: string): boolean {
  * driver has the device.
  */
 export function groupOf(tree: Tree, address: string): string | undefined {
-  return target(tree, `${directoryOf(address)}/iommu_group`);
+  return target(tree, `${deviceDirectoryOf(address)}/iommu_group`);
 }
 
 /** Whether the node has an IOMMU that is switched on. */
@@ -84,7 +84,7 @@ export function expectedFile(tree: Tree, address: string): string {
  */
 function filesOf(tree: Tree, address: string): string[] {
   const group = groupOf(tree, address);
-  const own = names(tree, `${directoryOf(address)}/vfio-dev`).map((name) => `/dev/vfio/devices/${name}`);
+  const own = names(tree, `${deviceDirectoryOf(address)}/vfio-dev`).map((name) => `/dev/vfio/devices/${name}`);
   return [...(group === undefined ? [] : [groupFile(group)]), ...own];
 }
 

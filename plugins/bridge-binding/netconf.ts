@@ -2,7 +2,7 @@
 import {
   type ConfOf,
   defaulted,
-  defineNetconf,
+  defineSchema,
   journalDirectory,
   optional,
   type SalvagedOf,
@@ -14,7 +14,7 @@ import { isAmbiguous } from "./vlans.ts";
 const userId = () => integer({ min: 0, max: 0xfffffffe });
 const vlanId = () => integer({ min: 1, max: 4094 });
 
-export const netconf = defineNetconf(
+export const schema = defineSchema(
   () => ({
     interface: optional(linkName),
     primaryInterface: defaulted("eth0", linkName),
@@ -54,10 +54,10 @@ export const netconf = defineNetconf(
 );
 
 /** The configuration, validated. */
-export type Netconf = ConfOf<typeof netconf>;
+export type Conf = ConfOf<typeof schema>;
 
 /** What DEL and GC have of one that may be faulty. */
-export type Salvaged = SalvagedOf<typeof netconf>;
+export type SalvagedConf = SalvagedOf<typeof schema>;
 
 /** What is about the tap and the pod's link, which are KubeVirt's business with managedTap. */
 function meaningless(conf: { readonly [field: string]: unknown }): string[] {

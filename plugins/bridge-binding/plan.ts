@@ -1,7 +1,7 @@
 // What bridge-binding does to a pod, as a list of changes: the pod's link becomes a port of an
 // in-pod bridge, beside a tap for the guest, and a placeholder takes its name.
 import type { LinkNames } from "../../lib/kubevirt/names.ts";
-import { addressOf, addressText, isIpv4, isIpv6, isIpv6LinkLocal } from "../../lib/plan/address.ts";
+import { addressFromCidr, addressText, isIpv4Address, isIpv6Address, isIpv6LinkLocal } from "../../lib/plan/address.ts";
 import type { Change, CreateLink } from "../../lib/plan/change.ts";
 import { isMark, markOf } from "../../lib/plan/mark.ts";
 import type {
@@ -15,12 +15,12 @@ import type {
   State,
 } from "../../lib/plan/state.ts";
 import { largestTapMtu, leastIpv6Mtu } from "./limits.ts";
-import type { Netconf } from "./netconf.ts";
+import type { Conf } from "./netconf.ts";
 import { vlansOf } from "./vlans.ts";
 
 /** What the plan is made from. */
 export interface Situation {
-  readonly conf: Netconf;
+  readonly conf: Conf;
   readonly names: LinkNames;
   /** What the namespace shows. */
   readonly state: State;
@@ -52,7 +52,7 @@ export function obstacles(situation: Situation): string[] {
   if (link === undefined)
     return [`${names.podLink}: is not in the namespace, which has ${state.links.map(({ name }) => name).join(", ")}`];
   const made = conf.attachment === "tap" ? [names.bridge, names.nic, names.tap] : [names.bridge];
-  const ipv6 = link.addresses.find((address) => isIpv6(address) && !isIpv6LinkLocal(address));
+  const ipv6 = link.addresses.find((address) => isIpv6Address(address) && !isIpv6LinkLocal(address));
   const faults: (string | false | undefined)[] = [
     link.kind === "ipvlan" &&
       `${link.name}: is an ipvlan, which shares its parent's MAC address: a guest behind it cannot be reached; use a macvlan or a bridge network`,
@@ -99,7 +99,7 @@ export function plan(situation: Situation): Change[] {
   const ignored = state.sysctls[arpIgnore];
   // The pod must not answer for the guest's address, which the kernel still holds as its own. Any
   // other value but 0 does as well.
-  if (nic.addresses.some(isIpv4) && ignored !== undefined)
+  if (nic.addresses.some(isIpv4Address) && ignored !== undefined)
     changes.push({ do: "sysctl", key: arpIgnore, from: ignored, to: ignored === "0" ? "1" : ignored });
   return changes;
 }
@@ -192,7 +192,7 @@ function placeholder({ conf, names, placeholder }: Situation, nic: ObservedLink,
     kind: placeholder,
     mac,
     up: false,
-    ...(addresses.some(isIpv6) && { ipv6: true }),
+    ...(addresses.some(isIpv6Address) && { ipv6: true }),
     addresses: addresses.map(({ message }) => ({ message, prefixRoute: true })),
   };
 }
@@ -200,7 +200,7 @@ function placeholder({ conf, names, placeholder }: Situation, nic: ObservedLink,
 /** What the links that the plan makes have in common. */
 function made(
   nic: ObservedLink,
-  conf: Netconf,
+  conf: Conf,
 ): Pick<NewDummy, "mark" | "mtu" | "up" | "ipv6" | "addresses" | "routes" | "neighbors"> {
   const mtu = conf.mtu ?? nic.mtu;
   return {
@@ -220,12 +220,12 @@ function made(
  */
 function bridgeAddress({ conf, state }: Situation, nic: ObservedLink): Address | undefined {
   if (conf.bridgeAddress === "none" || (conf.bridgeAddress === "auto" && conf.attachment !== "tap")) return undefined;
-  if (conf.bridgeAddress !== "auto") return addressOf(conf.bridgeAddress);
-  if (!nic.addresses.some(isIpv4)) return undefined;
+  if (conf.bridgeAddress !== "auto") return addressFromCidr(conf.bridgeAddress);
+  if (!nic.addresses.some(isIpv4Address)) return undefined;
   const taken = new Set(state.links.flatMap(({ addresses }) => addresses.map(addressText)));
   for (let n = 0; n < 100; n++) {
     const text = `169.254.75.1${n}/32`;
-    if (!taken.has(text)) return addressOf(text);
+    if (!taken.has(text)) return addressFromCidr(text);
   }
   return undefined;
 }

@@ -1,7 +1,7 @@
 // The verbs of bridge-binding.
 import { CniError, code } from "../../lib/cni/errors.ts";
 import { requestedMac } from "../../lib/cni/mac.ts";
-import type { Attachment } from "../../lib/cni/plugin.ts";
+import type { AddCall } from "../../lib/cni/plugin.ts";
 import type { Result } from "../../lib/cni/results.ts";
 import { NetnsKernel } from "../../lib/kernel/netns.ts";
 import { isPresent, sha256 } from "../../lib/kernel/node.ts";
@@ -11,17 +11,17 @@ import { macFromHex } from "../../lib/net/mac.ts";
 import type { Planned } from "../../lib/plan/attachments.ts";
 import type { OperablePlugin } from "../../lib/plugin/operator.ts";
 import { podPlugin } from "../../lib/plugin/pod-plugin.ts";
-import { type Netconf, netconf, type Salvaged } from "./netconf.ts";
+import { type Conf, type SalvagedConf, schema } from "./netconf.ts";
 import { obstacles, plan, type Situation, sysctls } from "./plan.ts";
 import { choosePodLink } from "./podlink.ts";
 import { report } from "./report.ts";
 
-export const bridgeBinding: OperablePlugin<Netconf, Salvaged> = podPlugin({
+export const bridgeBinding: OperablePlugin<Conf, SalvagedConf> = podPlugin({
   name: "bridge-binding",
   about: "hangs a VM's NIC on a pod's network by way of an in-pod bridge and a tap",
-  netconf,
+  schema,
 
-  plan(kernel: NetnsKernel, call: Attachment<Netconf>): Situation & Planned {
+  plan(kernel: NetnsKernel, call: AddCall<Conf>): Situation & Planned {
     const situation = look(kernel, call);
     const faults = obstacles(situation);
     if (faults.length > 0) throw new CniError(code.obstructed, faults);
@@ -32,7 +32,7 @@ export const bridgeBinding: OperablePlugin<Netconf, Salvaged> = podPlugin({
     return { ...situation, changes: plan(situation) };
   },
 
-  report: ({ changes, names }: Situation & Planned, { netns, prevResult }: Attachment<Netconf>): Result =>
+  report: ({ changes, names }: Situation & Planned, { netns, prevResult }: AddCall<Conf>): Result =>
     report(changes, { names, sandbox: netns.path, ...(prevResult && { prevResult }) }),
 
   requirements: [
@@ -54,7 +54,7 @@ export const bridgeBinding: OperablePlugin<Netconf, Salvaged> = podPlugin({
 });
 
 /** Everything that the plan is made from. */
-function look(kernel: NetnsKernel, call: Attachment<Netconf>): Situation {
+function look(kernel: NetnsKernel, call: AddCall<Conf>): Situation {
   const { conf, containerId } = call;
   const state = kernel.observe({ links: true, sysctls });
   const request = {

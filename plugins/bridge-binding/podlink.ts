@@ -1,10 +1,10 @@
 // Which of a pod's links the VM's NIC is to hang on.
 import { podLinkName, type Sha256 } from "../../lib/kubevirt/names.ts";
-import type { Netconf } from "./netconf.ts";
+import type { Conf } from "./netconf.ts";
 
 /** What tells which link is meant. */
-export interface Request {
-  readonly conf: Pick<Netconf, "interface" | "primaryInterface">;
+export interface PodLinkQuery {
+  readonly conf: Pick<Conf, "interface" | "primaryInterface">;
   /** CNI_IFNAME. */
   readonly ifname: string;
   /** Whether other plugins of the same list ran before. */
@@ -21,7 +21,7 @@ export interface Request {
  * As a binding CNI_IFNAME is `netN` and stands for nothing: Multus counts with it, and KubeVirt
  * must never see a link of that name.
  */
-export function choosePodLink(request: Request, sha256: Sha256): string {
+export function choosePodLink(request: PodLinkQuery, sha256: Sha256): string {
   const { conf, ifname, chained, logicNetworkName, present } = request;
   if (conf.interface !== undefined) return conf.interface;
   if (chained) return ifname;

@@ -2,7 +2,7 @@
 import {
   type ConfOf,
   defaulted,
-  defineNetconf,
+  defineSchema,
   journalDirectory,
   optional,
   type SalvagedOf,
@@ -12,7 +12,7 @@ import { integer, linkName, pair } from "../../lib/cni/schemas.ts";
 /** The user and group that KubeVirt runs QEMU and passt as. */
 const launcher = 107;
 
-export const netconf = defineNetconf(
+export const schema = defineSchema(
   () => ({
     interface: optional(linkName),
     unprivilegedPortStart: defaulted(0, () => integer({ min: 0, max: 65_535 })),
@@ -26,7 +26,7 @@ export const netconf = defineNetconf(
 );
 
 /** The configuration, validated. */
-export type Netconf = ConfOf<typeof netconf>;
+export type Conf = ConfOf<typeof schema>;
 
 /** What DEL and GC have of one that may be faulty. */
-export type Salvaged = SalvagedOf<typeof netconf>;
+export type SalvagedConf = SalvagedOf<typeof schema>;

@@ -3,7 +3,7 @@
 import { type Change, type SetSysctl, sysctlChanges } from "../../lib/plan/change.ts";
 import type { Difference } from "../../lib/plan/differences.ts";
 import type { State } from "../../lib/plan/state.ts";
-import type { Netconf } from "./netconf.ts";
+import type { Conf } from "./netconf.ts";
 
 /** The lowest port that may be bound without CAP_NET_BIND_SERVICE. */
 const portStart = "net.ipv4.ip_unprivileged_port_start";
@@ -13,7 +13,7 @@ const groupRange = "net.ipv4.ping_group_range";
 /** The sysctls that a plan looks at and changes. */
 export const sysctls: readonly string[] = [portStart, groupRange];
 
-type Wishes = Pick<Netconf, "unprivilegedPortStart" | "pingGroupRange">;
+type Wishes = Pick<Conf, "unprivilegedPortStart" | "pingGroupRange">;
 
 /**
  * The changes that ADD makes. One that changes nothing is among them, too: it says that the

@@ -1,7 +1,7 @@
 // The verbs of passt-binding.
 import { CniError, code } from "../../lib/cni/errors.ts";
 import { faultsOf } from "../../lib/cni/failure.ts";
-import type { Attachment } from "../../lib/cni/plugin.ts";
+import type { AddCall } from "../../lib/cni/plugin.ts";
 import type { Result } from "../../lib/cni/results.ts";
 import { type Fact, factText } from "../../lib/fact.ts";
 import type { NetnsKernel } from "../../lib/kernel/netns.ts";
@@ -12,15 +12,15 @@ import type { Change } from "../../lib/plan/change.ts";
 import type { Difference } from "../../lib/plan/differences.ts";
 import type { OperablePlugin } from "../../lib/plugin/operator.ts";
 import { podPlugin } from "../../lib/plugin/pod-plugin.ts";
-import { type Netconf, netconf, type Salvaged } from "./netconf.ts";
+import { type Conf, type SalvagedConf, schema } from "./netconf.ts";
 import { narrowed, plan, shortfalls, sysctls } from "./plan.ts";
 
-export const passtBinding: OperablePlugin<Netconf, Salvaged> = podPlugin({
+export const passtBinding: OperablePlugin<Conf, SalvagedConf> = podPlugin({
   name: "passt-binding",
   about: "lets passt serve a VM's NIC, as user 107 without capabilities",
-  netconf,
+  schema,
 
-  plan(kernel: NetnsKernel, call: Attachment<Netconf>): Planned {
+  plan(kernel: NetnsKernel, call: AddCall<Conf>): Planned {
     // It is KubeVirt's to give and says nothing that is needed here; but what is wrong with it, the
     // operator is told.
     logicNetworkName(call.object);
@@ -39,9 +39,9 @@ export const passtBinding: OperablePlugin<Netconf, Salvaged> = podPlugin({
    * As a binding nothing but the version (an interface would be taken for the network's own), in a
    * chain prevResult as it came.
    */
-  report: (_, { prevResult }: Attachment<Netconf>): Result => prevResult ?? {},
+  report: (_, { prevResult }: AddCall<Conf>): Result => prevResult ?? {},
 
-  differences: (kernel: NetnsKernel, call: Attachment<Netconf>): Difference[] => [
+  differences: (kernel: NetnsKernel, call: AddCall<Conf>): Difference[] => [
     ...shortfalls(call.conf, kernel.observe({ links: false, sysctls })),
     ...missing(kernel, call),
   ],
@@ -53,7 +53,7 @@ export const passtBinding: OperablePlugin<Netconf, Salvaged> = podPlugin({
 });
 
 /** Says so where the link that passt is to serve the guest with is not there. */
-function missing(kernel: NetnsKernel, { conf }: Attachment<Netconf>): Fact[] {
+function missing(kernel: NetnsKernel, { conf }: AddCall<Conf>): Fact[] {
   return conf.interface === undefined || kernel.hasLink(conf.interface)
     ? []
     : [

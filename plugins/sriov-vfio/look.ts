@@ -7,7 +7,7 @@ import * as pci from "../../lib/sysfs/pci.ts";
 import { capacityOf, virtualFunction } from "../../lib/sysfs/sriov.ts";
 import { attribute, type Tree } from "../../lib/sysfs/tree.ts";
 import * as vfio from "../../lib/sysfs/vfio.ts";
-import type { Found } from "./plan.ts";
+import type { FoundVf } from "./plan.ts";
 
 /**
  * NET_ADDR_RANDOM of <uapi/linux/netdevice.h>: the driver picked the MAC address, because the PF
@@ -16,7 +16,7 @@ import type { Found } from "./plan.ts";
 const random = "1";
 
 /** Throws a CniError where there is no such VF, or where its PF has no link to set it by. */
-export function look(kernel: NodeDevices, device: string): Found {
+export function look(kernel: NodeDevices, device: string): FoundVf {
   const { tree } = kernel;
   const where = virtualFunction(tree, device);
   if (where === undefined) throw noVf(tree, device);
@@ -72,6 +72,8 @@ function noVf(tree: Tree, device: string): CniError {
   return new CniError(
     code.obstructed,
     `${device}: is a physical function, with ${vfs} of ${most} VFs`,
-    vfs === 0 ? `make VFs: echo ${most} > ${pci.directoryOf(device)}/sriov_numvfs` : "deviceID must be one of its VFs",
+    vfs === 0
+      ? `make VFs: echo ${most} > ${pci.deviceDirectoryOf(device)}/sriov_numvfs`
+      : "deviceID must be one of its VFs",
   );
 }

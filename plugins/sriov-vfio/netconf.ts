@@ -3,7 +3,7 @@
 import {
   type ConfOf,
   defaulted,
-  defineNetconf,
+  defineSchema,
   journalDirectory,
   optional,
   type SalvagedOf,
@@ -14,7 +14,7 @@ import { integer, mac, oneOf, pciAddress, vfioDriver } from "../../lib/cni/schem
 const rate = () => integer({ min: 0, max: 0xffffffff, unit: "Mbit/s" });
 const onOff = () => oneOf("on", "off");
 
-export const netconf = defineNetconf(
+export const schema = defineSchema(
   () => ({
     deviceID: optional(pciAddress),
     binding: defaulted("auto", () => oneOf("auto", "require-prebound", "bind")),
@@ -39,7 +39,7 @@ export const netconf = defineNetconf(
 );
 
 /** The configuration, validated. */
-export type Netconf = ConfOf<typeof netconf>;
+export type Conf = ConfOf<typeof schema>;
 
 /** What DEL and GC have of one that may be faulty. */
-export type Salvaged = SalvagedOf<typeof netconf>;
+export type SalvagedConf = SalvagedOf<typeof schema>;

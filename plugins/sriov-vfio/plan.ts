@@ -5,10 +5,10 @@ import { noMac } from "../../lib/net/mac.ts";
 import type { Binding, DeviceChange, VfSettings } from "../../lib/plan/device.ts";
 import type { VirtualFunction } from "../../lib/sysfs/sriov.ts";
 import { isVfioDriver, type Offender } from "../../lib/sysfs/vfio.ts";
-import type { Netconf } from "./netconf.ts";
+import type { Conf } from "./netconf.ts";
 
 /** A VF as it was found. */
-export interface Found extends VirtualFunction {
+export interface FoundVf extends VirtualFunction {
   readonly device: string;
   readonly binding: Binding;
   /** The names of its network links. */
@@ -29,8 +29,8 @@ export interface Found extends VirtualFunction {
 
 /** What the plan is made from. */
 export interface Situation {
-  readonly conf: Netconf;
-  readonly found: Found;
+  readonly conf: Conf;
+  readonly found: FoundVf;
   /** Who has the VF's group open, in words. */
   readonly use?: string;
   /** The MAC address that was asked for. */
@@ -77,7 +77,7 @@ export function obstacles({ conf, found, use }: Situation): Obstacle[] {
 }
 
 /** Whether the VF is on a VFIO driver already, so that it stays there. */
-export function isPrebound({ binding: { driver } }: Pick<Found, "binding">): boolean {
+export function isPrebound({ binding: { driver } }: Pick<FoundVf, "binding">): boolean {
   return driver !== undefined && isVfioDriver(driver);
 }
 

@@ -12,18 +12,18 @@ import type { DeviceRequest, PlannedDevice } from "../../lib/plugin/device.ts";
 import { devicePlugin } from "../../lib/plugin/device-plugin.ts";
 import type { DryRunCall, OperablePlugin } from "../../lib/plugin/operator.ts";
 import { isPciAddress } from "../../lib/sysfs/pci.ts";
-import { text } from "../../lib/sysfs/tree.ts";
+import { readText } from "../../lib/sysfs/tree.ts";
 import * as vfio from "../../lib/sysfs/vfio.ts";
 import { look } from "./look.ts";
-import { type Netconf, netconf, type Salvaged } from "./netconf.ts";
+import { type Conf, type SalvagedConf, schema } from "./netconf.ts";
 import { guestMac, isPrebound, obstacles, plan, type Situation } from "./plan.ts";
 import { report } from "./report.ts";
 import { requirements } from "./requirements.ts";
 
-export const sriovVfio: OperablePlugin<Netconf, Salvaged> = devicePlugin({
+export const sriovVfio: OperablePlugin<Conf, SalvagedConf> = devicePlugin({
   name: "sriov-vfio",
   about: "configures an SR-IOV virtual function and hands it to a VM by VFIO",
-  netconf,
+  schema,
 
   deviceOf(object, conf) {
     deviceInfoFile(object);
@@ -75,7 +75,7 @@ export const sriovVfio: OperablePlugin<Netconf, Salvaged> = devicePlugin({
  * The device plugin's choice, which runtimes pass on in one of three fields. Undefined if they did
  * not. Throws a CniError 7.
  */
-function namedDevice({ runtimeConfig, pciBusID }: JsonObject, { deviceID }: Netconf): string | undefined {
+function namedDevice({ runtimeConfig, pciBusID }: JsonObject, { deviceID }: Conf): string | undefined {
   const fields: readonly (readonly [field: string, value: unknown])[] = [
     ["runtimeConfig.deviceID", isObject(runtimeConfig) ? runtimeConfig.deviceID : undefined],
     ["deviceID", deviceID],
@@ -89,11 +89,11 @@ function namedDevice({ runtimeConfig, pciBusID }: JsonObject, { deviceID }: Netc
   throw new CniError(code.badConfiguration, fact);
 }
 
-function situationOf(kernel: NodeDevices, call: DryRunCall<Netconf>, { address, mayOpen }: DeviceRequest): Situation {
+function situationOf(kernel: NodeDevices, call: DryRunCall<Conf>, { address, mayOpen }: DeviceRequest): Situation {
   const { conf, containerId, ifname, network, args, object } = call;
   const mac = requestedMac(call, conf.mac);
   const path = deviceInfoFile(object);
-  const present = path === undefined ? undefined : text(tree, path);
+  const present = path === undefined ? undefined : readText(tree, path);
   const found = look(kernel, address);
   const use = found.group === undefined || !mayOpen ? undefined : vfio.useOf(tree, found.group);
   return {

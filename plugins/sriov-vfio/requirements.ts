@@ -2,11 +2,11 @@
 import type { Requirement } from "../../lib/plugin/operator.ts";
 import { hasDriver } from "../../lib/sysfs/pci.ts";
 import { virtualFunctions } from "../../lib/sysfs/sriov.ts";
-import { attribute, type Tree, text } from "../../lib/sysfs/tree.ts";
+import { attribute, readText, type Tree } from "../../lib/sysfs/tree.ts";
 import { hasIommu } from "../../lib/sysfs/vfio.ts";
-import type { Netconf } from "./netconf.ts";
+import type { Conf } from "./netconf.ts";
 
-export function requirements({ driver }: Pick<Netconf, "driver">, tree: Tree): Requirement[] {
+export function requirements({ driver }: Pick<Conf, "driver">, tree: Tree): Requirement[] {
   return [
     {
       what: "node: IOMMU",
@@ -42,6 +42,6 @@ function isLoadable(tree: Tree, driver: string): boolean {
   const release = attribute(tree, "/proc/sys/kernel/osrelease");
   const pattern = new RegExp(`/${driver.replaceAll(/[-_]/g, "[-_]")}\\.ko[.a-z0-9]*:`);
   return [`/lib/modules/${release}`, `/usr/lib/modules/${release}`].some((directory) =>
-    pattern.test(text(tree, `${directory}/modules.dep`) ?? ""),
+    pattern.test(readText(tree, `${directory}/modules.dep`) ?? ""),
   );
 }

@@ -1,7 +1,7 @@
 // Addresses: <linux/if_addr.h>. `ip address`.
 import { attrs } from "../attributes.ts";
 import { type Message, message } from "../message.ts";
-import { ip, lowByte, string, struct, u8, u32 } from "../scalars.ts";
+import { ipAddress, lowByte, string, struct, u8, u32 } from "../scalars.ts";
 import type { ValueOf } from "../wire.ts";
 
 /** struct ifaddrmsg. */
@@ -20,17 +20,17 @@ const attributes = attrs({
    * Of a point-to-point link the peer's; else the same as `local`. All that IPv6 has without a
    * peer.
    */
-  address: [1, ip],
-  local: [2, ip],
+  address: [1, ipAddress],
+  local: [2, ipAddress],
   label: [3, string],
-  broadcast: [4, ip],
-  anycast: [5, ip],
+  broadcast: [4, ipAddress],
+  anycast: [5, ipAddress],
   /**
    * struct ifa_cacheinfo, in seconds, 0xffffffff for ever. The time stamps that follow are not
    * kept.
    */
   lifetime: [6, struct({ preferred: u32, valid: u32 }, 16)],
-  multicast: [7, ip],
+  multicast: [7, ipAddress],
   /** IFA_F_*, see `addressFlags`; the header holds the lower 8 bits. */
   flags: [8, u32],
   /** The metric of the route that the kernel adds for the address' network. */

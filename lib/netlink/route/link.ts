@@ -2,7 +2,7 @@
 import { excerpt, repeated } from "../attributes.ts";
 import { malformed, unwritable } from "../errors.ts";
 import { type Message, message } from "../message.ts";
-import { be16, bool, mac, s32, string, u8, u16, u32 } from "../scalars.ts";
+import { be16, bool, macAddress, s32, string, u8, u16, u32 } from "../scalars.ts";
 import type { Codec, ValueOf } from "../wire.ts";
 import { bridgePortSettings, bridgeSettings } from "./bridge.ts";
 import { linkInfo } from "./info.ts";
@@ -69,7 +69,7 @@ const ipv6Conf: Codec<{ readonly mtu: number; readonly disabled: boolean }> = {
 /** IFLA_*, as far as anyone here looks at them. */
 const attributes = excerpt({
   /** Lower-case, such as `02:00:00:00:00:01`. */
-  mac: [1, mac],
+  mac: [1, macAddress],
   name: [3, string],
   mtu: [4, u32],
   /** The index of the link below (of a veth: of its peer, in the namespace `linkNetns`). */
@@ -110,7 +110,7 @@ const attributes = excerpt({
   minMtu: [50, u32],
   maxMtu: [51, u32],
   otherNames: [52, excerpt({ names: [53, repeated(string)] })],
-  permanentMac: [54, mac],
+  permanentMac: [54, macAddress],
   /** The device it belongs to, such as `0000:3b:02.6` on the bus `pci`. */
   parentDevice: [56, string],
   parentBus: [57, string],

@@ -2,7 +2,7 @@
 // fdb`.
 import { attrs, dropped } from "../attributes.ts";
 import { families, type Message, message } from "../message.ts";
-import { be16, ip, mac, s32, struct, u8, u16, u32 } from "../scalars.ts";
+import { be16, ipAddress, macAddress, s32, struct, u8, u16, u32 } from "../scalars.ts";
 import type { ValueOf } from "../wire.ts";
 
 /** struct ndmsg. */
@@ -19,8 +19,8 @@ const header = struct({
 
 /** NDA_*. */
 const attributes = attrs({
-  destination: [1, ip],
-  mac: [2, mac],
+  destination: [1, ipAddress],
+  mac: [2, macAddress],
   cacheinfo: [3, dropped],
   probes: [4, dropped],
   vlan: [5, u16],

@@ -2,7 +2,7 @@
 import { attrs, nothing } from "../attributes.ts";
 import { malformed } from "../errors.ts";
 import { type Message, message } from "../message.ts";
-import { ip, s32, string, struct, u8, u16, u32 } from "../scalars.ts";
+import { ipAddress, s32, string, struct, u8, u16, u32 } from "../scalars.ts";
 import { type Codec, reserve, type Scalar, type ValueOf } from "../wire.ts";
 
 /**
@@ -56,11 +56,11 @@ const metrics = attrs({
 const via: Codec<{ readonly family: number; readonly address: string }> = {
   decode(from, start, end) {
     if (end - start < 2) throw malformed(`${end - start} bytes, expected 6 or 18`);
-    return { family: u16.read(from, start), address: ip.decode(from, start + 2, end) };
+    return { family: u16.read(from, start), address: ipAddress.decode(from, start + 2, end) };
   },
   encode(to, { family, address }) {
     u16.encode(to, family);
-    ip.encode(to, address);
+    ipAddress.encode(to, address);
   },
 };
 
@@ -73,7 +73,7 @@ const hopHeader = struct({
   extraWeight: u8,
   index: s32,
 });
-const hopAttributes = attrs({ gateway: [5, ip], realm: [11, u32], via: [18, via] });
+const hopAttributes = attrs({ gateway: [5, ipAddress], realm: [11, u32], via: [18, via] });
 
 /** A hop of a multipath route. `index` is that of its link. */
 export type Hop = Omit<ValueOf<typeof hopHeader>, "length"> & ValueOf<typeof hopAttributes>;
@@ -116,14 +116,14 @@ const timeLeft: Codec<number | undefined> = {
 /** RTA_*. */
 const attributes = attrs(
   {
-    destination: [1, ip],
-    source: [2, ip],
+    destination: [1, ipAddress],
+    source: [2, ipAddress],
     iif: [3, u32],
     /** The index of the link that it leads out of; a multipath route has `hops` instead. */
     oif: [4, u32],
-    gateway: [5, ip],
+    gateway: [5, ipAddress],
     metric: [6, u32],
-    preferredSource: [7, ip],
+    preferredSource: [7, ipAddress],
     metrics: [8, metrics],
     hops: [9, hops],
     realm: [11, u32],

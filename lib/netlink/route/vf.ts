@@ -3,7 +3,7 @@
 import { excerpt, repeated } from "../attributes.ts";
 import { malformed, unwritable } from "../errors.ts";
 import { type Message, message } from "../message.ts";
-import { be16, mac as macBytes, string, struct, u32 } from "../scalars.ts";
+import { be16, macAddress as macBytes, string, struct, u32 } from "../scalars.ts";
 import { type Codec, reserve, type ValueOf } from "../wire.ts";
 import { linkHeader } from "./link-header.ts";
 

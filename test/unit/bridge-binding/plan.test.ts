@@ -6,7 +6,7 @@ import { apply, undo } from "../../../lib/plan/apply.ts";
 import { type Change, expectation } from "../../../lib/plan/change.ts";
 import { differences } from "../../../lib/plan/differences.ts";
 import type { ObservedLink, State } from "../../../lib/plan/state.ts";
-import type { Netconf } from "../../../plugins/bridge-binding/netconf.ts";
+import type { Conf } from "../../../plugins/bridge-binding/netconf.ts";
 import { obstacles, plan, type Situation } from "../../../plugins/bridge-binding/plan.ts";
 import { fc } from "../../harness/fast-check.ts";
 import { allOrNothing, MemoryKernel } from "../plan/memory-kernel.ts";
@@ -14,7 +14,7 @@ import { address, eth0, link, pod } from "../plan/pods.ts";
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
-const defaults: Netconf = {
+const defaults: Conf = {
   primaryInterface: "eth0",
   owner: 107,
   group: 107,
@@ -26,7 +26,7 @@ const defaults: Netconf = {
   dataDir: "/run/bridge-binding",
 };
 
-function situation(conf: Partial<Netconf> = {}, state: State = pod(), more: Partial<Situation> = {}): Situation {
+function situation(conf: Partial<Conf> = {}, state: State = pod(), more: Partial<Situation> = {}): Situation {
   return {
     conf: { ...defaults, ...conf },
     names: linkNames("eth0", true, sha256),
@@ -159,7 +159,7 @@ t.test("without keepPodAddresses the placeholder has none", async (t) => {
   t.same(linkNamed(performed(situation({ keepPodAddresses: false })), "eth0").addresses, []);
 });
 
-const variants: Partial<Netconf>[] = [
+const variants: Partial<Conf>[] = [
   {},
   { attachment: "managedTap" },
   { queues: 4, mtu: 1400, portIsolation: true },
@@ -305,7 +305,7 @@ t.test("CHECK names each difference", async (t) => {
 });
 
 t.test("what stands in the way is named", async (t) => {
-  const names = (state: State, conf: Partial<Netconf> = {}): string[] => obstacles(situation(conf, state));
+  const names = (state: State, conf: Partial<Conf> = {}): string[] => obstacles(situation(conf, state));
   t.same(names(pod()), []);
   t.match(names(pod([])), ["eth0: is not in the namespace, which has lo"]);
   t.match(names(pod([{ ...eth0, kind: "ipvlan" }])), [/eth0: is an ipvlan/]);

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import t from "tap";
-import { choosePodLink, type Request } from "../../../plugins/bridge-binding/podlink.ts";
+import { choosePodLink, type PodLinkQuery } from "../../../plugins/bridge-binding/podlink.ts";
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
-function chosen(more: Partial<Request>): string {
+function chosen(more: Partial<PodLinkQuery>): string {
   const request = {
     conf: { primaryInterface: "eth0" },
     ifname: "net1",

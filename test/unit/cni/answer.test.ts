@@ -21,9 +21,9 @@ t.test("an unset or empty CNI_COMMAND prints the versions on standard error and 
 });
 
 t.test("VERSION prints the versions and neither reads standard input nor the rest of the environment", async (t) => {
-  const netconf = { parse: () => t.fail("parsed"), salvage: () => t.fail("salvaged") } as never;
+  const schema = { parse: () => t.fail("parsed"), salvage: () => t.fail("salvaged") } as never;
   const { machine, status, verbs } = call({ CNI_COMMAND: "VERSION", CNI_CONTAINERID: "../" }, "garbage", {
-    plugin: note({ netconf }),
+    plugin: note({ schema }),
   });
   t.equal(status, 0);
   t.same(machine.document, {
@@ -461,7 +461,7 @@ t.test(
     t.same(conf, { loud: true, dataDir: "/run/note/other" });
     t.equal(prevResult, undefined);
 
-    const stripped = note({ netconf: demanding as never });
+    const stripped = note({ schema: demanding as never });
     t.equal(call(environment("DEL"), netconf, { plugin: stripped }).status, 0);
     t.same((stripped.calls[0]![1] as { conf: object }).conf, { dataDir: "/run/note" });
   },

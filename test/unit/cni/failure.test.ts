@@ -1,6 +1,6 @@
 import t from "tap";
 import { CniError, code } from "../../../lib/cni/errors.ts";
-import { type Explanation, errorDocument, explain } from "../../../lib/cni/failure.ts";
+import { type Explanation, errorDocument, explainFailure } from "../../../lib/cni/failure.ts";
 import { FactError } from "../../../lib/fact.ts";
 import { asOne, failuresOf, withUndoFailures } from "../../../lib/failures.ts";
 import { hostError } from "./machine.ts";
@@ -10,14 +10,14 @@ const netlinkError = (errno: string, message: string) =>
 
 /** What a runtime reads: the faults are its message's parts. */
 function told(failure: unknown): Omit<Explanation, "faults"> {
-  const { faults, ...rest } = explain(failure);
+  const { faults, ...rest } = explainFailure(failure);
   t.equal(faults.join("; "), rest.msg);
   return rest;
 }
 
 t.test("a CniError keeps its faults apart", async (t) => {
   const failure = new CniError(code.badConfiguration, ["mtu: is 5; too small", "vlan: is 0"], "a hint");
-  t.same(explain(failure).faults, ["mtu: is 5; too small", "vlan: is 0"]);
+  t.same(explainFailure(failure).faults, ["mtu: is 5; too small", "vlan: is 0"]);
   t.same(told(failure), { code: 7, msg: "mtu: is 5; too small; vlan: is 0", details: "a hint" });
 });
 
@@ -44,9 +44,9 @@ t.test("a failed system call is an I/O error, the kernel's refusal of a change o
 });
 
 t.test("what passes by itself asks the runtime to try again", async (t) => {
-  t.equal(explain(hostError("ETIMEDOUT", "flock", "/run/lock")).code, 11);
-  t.equal(explain(hostError("EAGAIN", "recvmsg")).code, 11);
-  t.equal(explain(netlinkError("EINTR", "list links: interrupted")).code, 11);
+  t.equal(explainFailure(hostError("ETIMEDOUT", "flock", "/run/lock")).code, 11);
+  t.equal(explainFailure(hostError("EAGAIN", "recvmsg")).code, 11);
+  t.equal(explainFailure(netlinkError("EINTR", "list links: interrupted")).code, 11);
 });
 
 t.test("a plain error says what is in the way", async (t) => {
@@ -66,7 +66,7 @@ t.test("an error that says a fact is told as it is", async (t) => {
 });
 
 t.test("a fault of the program is told with its kind and its place", async (t) => {
-  const { code, msg, details } = explain(new TypeError("x is undefined"));
+  const { code, msg, details } = explainFailure(new TypeError("x is undefined"));
   t.equal(code, 199);
   t.equal(msg, "TypeError: x is undefined");
   t.match(details, /^at .*failure\.test/);
@@ -106,13 +106,13 @@ t.test("an AggregateError tells all that it holds, and has the first one's code"
     details: "undoing it failed too: eth0: is gone (why)",
   });
   t.equal(withUndoFailures(failures[0], []), failures[0]);
-  t.equal(typeof explain(new AggregateError([], "none")).code, "number");
+  t.equal(typeof explainFailure(new AggregateError([], "none")).code, "number");
 });
 
 t.test("what is thrown and is no error is told all the same", async (t) => {
   t.same(told(null), { code: 199, msg: "out of memory", details: "" });
   for (const thrown of ["text", 5, undefined, {}, Symbol("s")])
-    t.match(explain(thrown), { code: 199, msg: /was thrown$/ });
+    t.match(explainFailure(thrown), { code: 199, msg: /was thrown$/ });
 });
 
 t.test("an error document has the keys of the specification, details only where there are any", async (t) => {

@@ -2,7 +2,7 @@
 
 import type { RunOptions, RunResult } from "host";
 import { answer } from "../../../lib/cni/answer.ts";
-import { defaulted, defineNetconf, journalDirectory, optional, required } from "../../../lib/cni/netconf.ts";
+import { defaulted, defineSchema, journalDirectory, optional, required } from "../../../lib/cni/netconf.ts";
 import type { Plugin } from "../../../lib/cni/plugin.ts";
 import { flag, integer } from "../../../lib/cni/schemas.ts";
 import type { System } from "../../../lib/cni/system.ts";
@@ -144,7 +144,7 @@ export function environment(verb: string, more: Record<string, string> = {}): Re
   };
 }
 
-const noteNetconf = defineNetconf(() => ({
+const noteNetconf = defineSchema(() => ({
   mtu: optional(() => integer({ min: 68, max: 65535, unit: "bytes" })),
   vlan: optional(() => integer({ min: 1, max: 4094 })),
   loud: defaulted(false, flag),
@@ -166,7 +166,7 @@ export function note(
   return {
     name: "note",
     about: "takes note of its calls",
-    netconf: verbs.netconf ?? noteNetconf,
+    schema: verbs.schema ?? noteNetconf,
     ...(verbs.ipam !== undefined && { ipam: verbs.ipam }),
     calls,
     add: taking("add"),
@@ -178,7 +178,7 @@ export function note(
 }
 
 /** A netconf with a field that must be there. */
-export const demanding = defineNetconf(() => ({
+export const demanding = defineSchema(() => ({
   deviceID: required(() => integer({ min: 1, max: 9 })),
   dataDir: journalDirectory("note"),
 }));

@@ -1,5 +1,5 @@
 import t from "tap";
-import { defaulted, defineNetconf, optional, required } from "../../../lib/cni/netconf.ts";
+import { defaulted, defineSchema, optional, required } from "../../../lib/cni/netconf.ts";
 import { fieldTable, jsonSchema } from "../../../lib/cni/netconf-schema.ts";
 import {
   cidr,
@@ -16,7 +16,7 @@ import {
   text,
 } from "../../../lib/cni/schemas.ts";
 
-const netconf = defineNetconf(() => ({
+const netconf = defineSchema(() => ({
   deviceID: required(pciAddress),
   mtu: optional(() => integer({ min: 68, max: 65535, unit: "bytes" })),
   attachment: defaulted("tap", () => oneOf("tap", "managedTap")),

@@ -2,7 +2,7 @@ import t from "tap";
 import {
   type ConfOf,
   defaulted,
-  defineNetconf,
+  defineSchema,
   journalDirectory,
   optional,
   required,
@@ -26,7 +26,7 @@ import {
 } from "../../../lib/cni/schemas.ts";
 
 const id = () => integer({ min: 1, max: 4094 });
-const netconf = defineNetconf(
+const netconf = defineSchema(
   () => ({
     owner: defaulted(107, () => integer({ min: 0, max: 4294967294 })),
     mtu: optional(() => integer({ min: 68, max: 65535, unit: "bytes" })),
@@ -212,7 +212,7 @@ t.test("the schema of a field is built only where the configuration has the fiel
     built.push(name);
     return flag();
   };
-  const lazy = defineNetconf(() => ({ one: optional(counted("one")), other: defaulted(true, counted("other")) }));
+  const lazy = defineSchema(() => ({ one: optional(counted("one")), other: defaulted(true, counted("other")) }));
   lazy.parse({ name: "blue" });
   t.same(built, []);
   lazy.parse({ one: true });

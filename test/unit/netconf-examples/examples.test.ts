@@ -2,9 +2,9 @@ import { readdir, readFile } from "node:fs/promises";
 import t from "tap";
 import { parse } from "yaml";
 import { configVersion } from "../../../lib/cni/versions.ts";
-import { netconf as bridgeNetconf } from "../../../plugins/bridge-binding/netconf.ts";
-import { netconf as passtNetconf } from "../../../plugins/passt-binding/netconf.ts";
-import { netconf as sriovNetconf } from "../../../plugins/sriov-vfio/netconf.ts";
+import { schema as bridgeNetconf } from "../../../plugins/bridge-binding/netconf.ts";
+import { schema as passtNetconf } from "../../../plugins/passt-binding/netconf.ts";
+import { schema as sriovNetconf } from "../../../plugins/sriov-vfio/netconf.ts";
 
 const root = new URL("../../../netconf-examples/", import.meta.url);
 const netconfs = { "bridge-binding": bridgeNetconf, "passt-binding": passtNetconf, "sriov-vfio": sriovNetconf };

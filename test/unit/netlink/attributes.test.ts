@@ -1,7 +1,7 @@
 import t from "tap";
 import { attrs, dropped, excerpt, repeated } from "../../../lib/netlink/attributes.ts";
 import { NetlinkError } from "../../../lib/netlink/errors.ts";
-import { hex, ip, mac, s32, string, u8, u16, u32 } from "../../../lib/netlink/scalars.ts";
+import { hex, ipAddress, macAddress, s32, string, u8, u16, u32 } from "../../../lib/netlink/scalars.ts";
 import { type Codec, reader, writer } from "../../../lib/netlink/wire.ts";
 import { fc } from "../../harness/fast-check.ts";
 import { hexOf } from "./captures.ts";
@@ -141,8 +141,8 @@ t.test("values are the same after being written and read", (t) => {
     word: [0, u32],
     signed: [40, s32],
     text: [5, string],
-    mac: [6, mac],
-    ip: [7, ip],
+    mac: [6, macAddress],
+    ip: [7, ipAddress],
     list: [8, repeated(u32)],
     inner: [9, attrs({ bytes: [1, hex] })],
   });

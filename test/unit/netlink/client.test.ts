@@ -1,5 +1,5 @@
 import t from "tap";
-import { change, Netlink, type Transport } from "../../../lib/netlink/client.ts";
+import { Netlink, request, type Transport } from "../../../lib/netlink/client.ts";
 import { NetlinkError } from "../../../lib/netlink/errors.ts";
 import { families, type Message } from "../../../lib/netlink/message.ts";
 import { address } from "../../../lib/netlink/route/address.ts";
@@ -119,9 +119,9 @@ t.test("a batch is one datagram, whose changes are answered one by one and in an
   ]);
   const rtnl = new Netlink(kernel);
   const outcomes = rtnl.batch([
-    change("create", link, { name: "e0" }, "e0"),
-    change("create", link, { name: "a-name-of-14-b" }, "e1"),
-    change("delete", link, { name: "e2" }, "e2"),
+    request("create", link, { name: "e0" }, "e0"),
+    request("create", link, { name: "a-name-of-14-b" }, "e1"),
+    request("delete", link, { name: "e2" }, "e2"),
   ]);
   t.strictSame(outcomes, [undefined, error("EEXIST", 17, "create e1: Already there"), undefined]);
   t.equal(kernel.requests.length, 1);
@@ -140,7 +140,7 @@ t.test("a batch is one datagram, whose changes are answered one by one and in an
 t.test("a batch of nothing sends nothing, and one that cannot be written neither", (t) => {
   const kernel = new ScriptedKernel();
   t.strictSame(new Netlink(kernel).batch([]), []);
-  t.throws(() => change("create", link, { info: { kind: "vlan", data: { id: 70000 } } }, "e0"), {
+  t.throws(() => request("create", link, { info: { kind: "vlan", data: { id: 70000 } } }, "e0"), {
     code: "EINVAL",
     message: /^create e0: /,
   });
@@ -149,7 +149,7 @@ t.test("a batch of nothing sends nothing, and one that cannot be written neither
 });
 
 t.test("after a batch that nobody answered, its late answers are passed over", (t) => {
-  const changes = [change("create", link, { name: "e0" }, "e0"), change("create", link, { name: "e1" }, "e1")];
+  const changes = [request("create", link, { name: "e0" }, "e0"), request("create", link, { name: "e1" }, "e1")];
   const late = [1, 2].map((sequence) => ({ ...ack(16), sequence }));
   const kernel = new ScriptedKernel([], [[...late, ack()]]);
   const rtnl = new Netlink(kernel);

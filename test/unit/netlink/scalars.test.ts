@@ -1,6 +1,19 @@
 import t from "tap";
 import { NetlinkError } from "../../../lib/netlink/errors.ts";
-import { be16, bool, flag, hex, ip, mac, s32, string, struct, u8, u16, u32 } from "../../../lib/netlink/scalars.ts";
+import {
+  be16,
+  bool,
+  flagAttribute,
+  hex,
+  ipAddress,
+  macAddress,
+  s32,
+  string,
+  struct,
+  u8,
+  u16,
+  u32,
+} from "../../../lib/netlink/scalars.ts";
 import { type Codec, reader, writer } from "../../../lib/netlink/wire.ts";
 import { fc } from "../../harness/fast-check.ts";
 import { hexOf } from "./captures.ts";
@@ -29,16 +42,16 @@ t.test("a value is written as the kernel has it, and read back", (t) => {
     [be16, 0x88a8, "88a8"],
     [bool, true, "01"],
     [bool, false, "00"],
-    [flag, true, ""],
+    [flagAttribute, true, ""],
     [string, "e0", "653000"],
     [string, "", "00"],
     [hex, "00ff7e", "00ff7e"],
     [hex, "", ""],
-    [mac, "02:00:00:00:00:fe", "0200000000fe"],
-    [mac, "", ""],
-    [mac, "0a:00:00:01", "0a000001"],
-    [ip, "10.0.0.255", "0a0000ff"],
-    [ip, "fd00::1", "fd000000000000000000000000000001"],
+    [macAddress, "02:00:00:00:00:fe", "0200000000fe"],
+    [macAddress, "", ""],
+    [macAddress, "0a:00:00:01", "0a000001"],
+    [ipAddress, "10.0.0.255", "0a0000ff"],
+    [ipAddress, "fd00::1", "fd000000000000000000000000000001"],
   ];
   for (const [codec, value, bytes] of cases) {
     t.equal(encoded(codec, value), bytes);
@@ -48,7 +61,7 @@ t.test("a value is written as the kernel has it, and read back", (t) => {
 });
 
 t.test("upper case is read and not written", (t) => {
-  t.equal(encoded(mac, "02:AB:00:00:00:FE"), "02ab000000fe");
+  t.equal(encoded(macAddress, "02:AB:00:00:00:FE"), "02ab000000fe");
   t.equal(encoded(hex, "AB"), "ab");
   t.end();
 });
@@ -66,13 +79,13 @@ t.test("a payload of another size is malformed", (t) => {
     [s32, 4],
     [be16, 2],
     [bool, 1],
-    [flag, 0],
+    [flagAttribute, 0],
   ];
   for (const [codec, size] of sized)
     for (const wrong of [0, 1, 2, 3, 4, 5, 8].filter((length) => length !== size))
       t.throws(() => decoded(codec, "00".repeat(wrong)), malformed(`${wrong} bytes, expected ${size}`));
   for (const wrong of [0, 3, 5, 15, 17])
-    t.throws(() => decoded(ip, "00".repeat(wrong)), malformed(`${wrong} bytes, expected 4 or 16`));
+    t.throws(() => decoded(ipAddress, "00".repeat(wrong)), malformed(`${wrong} bytes, expected 4 or 16`));
   t.end();
 });
 
@@ -95,9 +108,9 @@ t.test("a number that does not fit is refused, never cut", (t) => {
 
 t.test("text that is no address is refused", (t) => {
   for (const text of ["", "10.0.0", "10.0.0.256", "fd00::1%eth0", "fd00::/64", "e0"])
-    t.throws(() => encoded(ip, text), unwritable(`"${text}" is not an IP address`));
+    t.throws(() => encoded(ipAddress, text), unwritable(`"${text}" is not an IP address`));
   for (const text of ["0", "02-00-00-00-00-01", "02:00:00:00:00:0", "02:00:00:00:00:01:", "0200.0000.0001", "gg:00"])
-    t.throws(() => encoded(mac, text), unwritable(`"${text}" is not a hardware address`));
+    t.throws(() => encoded(macAddress, text), unwritable(`"${text}" is not a hardware address`));
   for (const text of ["0", "0g", "0x00", " 00"]) t.throws(() => encoded(hex, text), unwritable(`"${text}" is not hex`));
   t.end();
 });
@@ -106,7 +119,9 @@ t.test("bytes survive as hex and as a hardware address", (t) => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
       const payload = hexOf(bytes);
-      return encoded(hex, decoded(hex, payload)) === payload && encoded(mac, decoded(mac, payload)) === payload;
+      return (
+        encoded(hex, decoded(hex, payload)) === payload && encoded(macAddress, decoded(macAddress, payload)) === payload
+      );
     }),
   );
   t.end();

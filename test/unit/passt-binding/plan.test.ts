@@ -2,7 +2,7 @@ import { deepStrictEqual } from "node:assert/strict";
 import t from "tap";
 import { factText } from "../../../lib/fact.ts";
 import { apply, undo } from "../../../lib/plan/apply.ts";
-import { netconf } from "../../../plugins/passt-binding/netconf.ts";
+import { schema } from "../../../plugins/passt-binding/netconf.ts";
 import { plan, shortfalls } from "../../../plugins/passt-binding/plan.ts";
 import { fc } from "../../harness/fast-check.ts";
 import { MemoryKernel } from "../plan/memory-kernel.ts";
@@ -15,7 +15,7 @@ const groupRange = "net.ipv4.ping_group_range";
 function after(found: readonly [string, string], conf: object = {}): unknown[] {
   const state = pod([], { [portStart]: found[0], [groupRange]: found[1] });
   const kernel = new MemoryKernel(state);
-  apply(plan(netconf.parse(conf as Record<string, never>), state), kernel, state);
+  apply(plan(schema.parse(conf as Record<string, never>), state), kernel, state);
   return [kernel.state.sysctls[portStart], kernel.state.sysctls[groupRange]];
 }
 
@@ -68,7 +68,7 @@ t.test("whatever was there, it is never narrower, what was asked for is in it, a
 t.test("what falls short of the wishes is named, and what is wider is not", async (t) => {
   const found = (start: string | undefined, groups: string): string[] =>
     shortfalls(
-      netconf.parse({}),
+      schema.parse({}),
       pod([], { [groupRange]: groups, ...(start !== undefined && { [portStart]: start }) }),
     ).map(factText);
   t.same(found("0", "107 107"), []);
@@ -81,7 +81,7 @@ t.test("what falls short of the wishes is named, and what is wider is not", asyn
 t.test("a range that begins with its end is a fault, and so is what the kernel has no number for", async (t) => {
   const faults = (conf: object): string => {
     try {
-      netconf.parse(conf as Record<string, never>);
+      schema.parse(conf as Record<string, never>);
       return "";
     } catch (failure) {
       return (failure as Error).message;

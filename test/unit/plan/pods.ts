@@ -1,6 +1,6 @@
 // Pods for tests of plans: as observed from the kernel, with the addresses and routes that a
 // network plugin makes.
-import type { Address, NewDummy, ObservedLink, Route, State } from "../../../lib/plan/state.ts";
+import type { Address, KernelRoute, NewDummy, ObservedLink, State } from "../../../lib/plan/state.ts";
 
 export function address(text: string, more: object = {}): Address {
   const [local, prefixLength] = text.split("/") as [string, string];
@@ -19,7 +19,7 @@ export function address(text: string, more: object = {}): Address {
   };
 }
 
-export function route(destination: string, gateway?: string): Route {
+export function route(destination: string, gateway?: string): KernelRoute {
   const [dst, length] = destination.split("/") as [string, string];
   return {
     family: dst.includes(":") ? 10 : 2,

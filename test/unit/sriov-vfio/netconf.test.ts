@@ -1,13 +1,13 @@
 import t from "tap";
 import type { JsonObject } from "../../../lib/cni/json.ts";
-import { netconf } from "../../../plugins/sriov-vfio/netconf.ts";
+import { schema } from "../../../plugins/sriov-vfio/netconf.ts";
 
 const network = { cniVersion: "1.1.0", name: "fast", type: "sriov-vfio" };
 
 /** What is wrong with a configuration; empty where nothing is. */
 function faults(conf: object): string {
   try {
-    netconf.parse({ ...network, ...conf } as JsonObject);
+    schema.parse({ ...network, ...conf } as JsonObject);
     return "";
   } catch (failure) {
     return (failure as Error).message;
@@ -15,7 +15,7 @@ function faults(conf: object): string {
 }
 
 t.test("nothing has to be there, and what is not there is not decided", async (t) => {
-  t.strictSame(netconf.parse(network), { binding: "auto", driver: "vfio-pci", dataDir: "/run/sriov-vfio" });
+  t.strictSame(schema.parse(network), { binding: "auto", driver: "vfio-pci", dataDir: "/run/sriov-vfio" });
 });
 
 const valid: Record<string, readonly unknown[]> = {
@@ -111,9 +111,9 @@ t.test("an unknown key is a fault that names the nearest one, and all faults are
 });
 
 t.test("DEL and GC get the journal's place whatever else is wrong", async (t) => {
-  t.match(netconf.salvage({ ...network, vlan: 5000, oops: 1, dataDir: "/run/sriov-vfio/blue" }), {
+  t.match(schema.salvage({ ...network, vlan: 5000, oops: 1, dataDir: "/run/sriov-vfio/blue" }), {
     dataDir: "/run/sriov-vfio/blue",
   });
-  t.match(netconf.salvage({ ...network, dataDir: "/var/run/sriov-vfio" }), { dataDir: "/run/sriov-vfio" });
-  t.match(netconf.salvage({ ...network, dataDir: 7 }), { dataDir: "/run/sriov-vfio" });
+  t.match(schema.salvage({ ...network, dataDir: "/var/run/sriov-vfio" }), { dataDir: "/run/sriov-vfio" });
+  t.match(schema.salvage({ ...network, dataDir: 7 }), { dataDir: "/run/sriov-vfio" });
 });

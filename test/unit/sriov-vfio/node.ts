@@ -1,10 +1,10 @@
 // The plugin on a node in memory: its verbs, and the attachments that tests make.
 import { register } from "node:module";
-import type { Attachment } from "../../../lib/cni/plugin.ts";
+import type { AddCall } from "../../../lib/cni/plugin.ts";
 import type { Result } from "../../../lib/cni/results.ts";
 import type { DryRun, Operator } from "../../../lib/plugin/operator.ts";
-import type { Netconf } from "../../../plugins/sriov-vfio/netconf.ts";
-import { netconf } from "../../../plugins/sriov-vfio/netconf.ts";
+import type { Conf } from "../../../plugins/sriov-vfio/netconf.ts";
+import { schema } from "../../../plugins/sriov-vfio/netconf.ts";
 import { capture } from "../sysfs/captures.ts";
 import { runsOn } from "../sysfs/memory-host.ts";
 import { igbNode, type MemoryNode } from "../sysfs/memory-node.ts";
@@ -32,7 +32,7 @@ export interface Wish {
   readonly conf?: Record<string, unknown>;
   readonly args?: Record<string, string>;
   readonly prevResult?: Result;
-  readonly ipam?: Attachment<Netconf>["ipam"];
+  readonly ipam?: AddCall<Conf>["ipam"];
 }
 
 /** What a VM's network asks for that uses all that igb has. */
@@ -73,13 +73,13 @@ export class PluginOnNode {
     };
   }
 
-  #attachment(wish: Wish): Attachment<Netconf> {
+  #attachment(wish: Wish): AddCall<Conf> {
     const { netns = "/run/netns/pod", ipam } = wish;
     const call = this.#call(wish);
     const { inode } = this.node.namespaces.get(netns)!;
     return {
       ...call,
-      conf: netconf.parse(call.object),
+      conf: schema.parse(call.object),
       netns: { path: netns, fd: 3, device: 4, inode },
       ...(ipam !== undefined && { ipam }),
     };
@@ -96,21 +96,21 @@ export class PluginOnNode {
   /** Without a namespace, as for a pod that is gone. */
   del(wish: Wish = {}): void {
     const call = this.#call(wish);
-    sriovVfio.del({ ...call, conf: netconf.salvage(call.object) });
+    sriovVfio.del({ ...call, conf: schema.salvage(call.object) });
   }
 
   gc(valid: readonly { readonly containerID: string; readonly ifname: string }[], wish: Wish = {}): void {
     const call = this.#call(wish);
-    sriovVfio.gc({ ...call, conf: netconf.salvage(call.object), valid });
+    sriovVfio.gc({ ...call, conf: schema.salvage(call.object), valid });
   }
 
   status(wish: Wish = {}): void {
     const call = this.#call(wish);
-    sriovVfio.status({ ...call, conf: netconf.parse(call.object) });
+    sriovVfio.status({ ...call, conf: schema.parse(call.object) });
   }
 
   /** What the verbs for people are made from. */
-  get operator(): Operator<Netconf> {
+  get operator(): Operator<Conf> {
     return sriovVfio.operator!;
   }
 

@@ -1,13 +1,13 @@
 import t from "tap";
 import type { JsonObject } from "../../../lib/cni/json.ts";
 import type { ConfigureVf, DeviceChange, VfSettings } from "../../../lib/plan/device.ts";
-import { netconf } from "../../../plugins/sriov-vfio/netconf.ts";
-import { type Found, guestMac, obstacles, plan, type Situation } from "../../../plugins/sriov-vfio/plan.ts";
+import { schema } from "../../../plugins/sriov-vfio/netconf.ts";
+import { type FoundVf, guestMac, obstacles, plan, type Situation } from "../../../plugins/sriov-vfio/plan.ts";
 
 const noMac = "00:00:00:00:00:00";
 const generatedMac = "02:00:00:00:00:99";
 
-const found: Found = {
+const found: FoundVf = {
   device: "0000:01:10.2",
   pf: "0000:01:00.0",
   index: 1,
@@ -29,9 +29,9 @@ const found: Found = {
   offenders: [],
 };
 
-function situation(conf: object = {}, more: Partial<Found> = {}, rest: Partial<Situation> = {}): Situation {
+function situation(conf: object = {}, more: Partial<FoundVf> = {}, rest: Partial<Situation> = {}): Situation {
   const network = { cniVersion: "1.1.0", name: "fast", type: "sriov-vfio", ...conf } as JsonObject;
-  return { conf: netconf.parse(network), found: { ...found, ...more }, generatedMac, ...rest };
+  return { conf: schema.parse(network), found: { ...found, ...more }, generatedMac, ...rest };
 }
 
 function settings(of: Situation): Pick<ConfigureVf, "from" | "to"> | undefined {
@@ -43,7 +43,7 @@ function kinds(changes: readonly DeviceChange[]): string[] {
   return changes.map((change) => change.do);
 }
 
-const prebound: Partial<Found> = { binding: { driver: "vfio-pci", override: "vfio-pci" }, links: [] };
+const prebound: Partial<FoundVf> = { binding: { driver: "vfio-pci", override: "vfio-pci" }, links: [] };
 
 /** What the PF tells already, which is said to it again. */
 const told = { mac: "02:00:00:00:00:77" };
@@ -107,7 +107,7 @@ t.test("the MAC address is the one that was asked for, the VF's, or its own, in 
 });
 
 t.test("which VF is bound depends on what it is on, and on binding and driver", async (t) => {
-  const on = (driver: string | undefined): Partial<Found> => ({
+  const on = (driver: string | undefined): Partial<FoundVf> => ({
     binding: driver === undefined ? {} : { driver },
     links: driver === "igbvf" ? ["eth3"] : [],
   });
@@ -159,7 +159,7 @@ t.test("settings come before the driver, which reads them, and the file last", a
 });
 
 t.test("each obstacle is told in words, with what to do about it", async (t) => {
-  const cases: [more: Partial<Found>, fact: string, hint: RegExp][] = [
+  const cases: [more: Partial<FoundVf>, fact: string, hint: RegExp][] = [
     [{ up: false }, "eth0: the VF's PF is down", /^ip link set eth0 up$/],
     [{ group: undefined }, "0000:01:10.2: is in no IOMMU group", /intel_iommu=on/],
     [

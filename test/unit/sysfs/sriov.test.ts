@@ -1,7 +1,7 @@
 // Where a VF belongs, and by which link it is set.
 import t from "tap";
-import { describe, identityOf, isDevice, linksOf, overrideOf, setOverride } from "../../../lib/sysfs/pci.ts";
-import { addressOf, capacityOf, uplinkOf, virtualFunction, virtualFunctions } from "../../../lib/sysfs/sriov.ts";
+import { describeDevice, identityOf, isDevice, linksOf, overrideOf, setOverride } from "../../../lib/sysfs/pci.ts";
+import { capacityOf, uplinkOf, vfAddressOf, virtualFunction, virtualFunctions } from "../../../lib/sysfs/sriov.ts";
 import { capture } from "./captures.ts";
 import { igbNode, type MemoryNode } from "./memory-node.ts";
 
@@ -30,7 +30,7 @@ t.test("a VF is found by its PF's links, whichever number it has", async (t) => 
   const node = igbNode();
   for (const [index, address] of vfs.entries()) {
     t.strictSame(virtualFunction(node, address), { pf, index });
-    t.equal(addressOf(node, { pf, index }), address);
+    t.equal(vfAddressOf(node, { pf, index }), address);
   }
   t.strictSame(virtualFunctions(node), vfs);
   t.equal(virtualFunction(node, pf), undefined);
@@ -49,8 +49,8 @@ t.test("VF 10 is not taken for VF 1", async (t) => {
   const node = igbNode();
   node.writeFile(`/sys/bus/pci/devices/${other}/sriov_totalvfs`, "16\n");
   node.writeFile(`/sys/bus/pci/devices/${other}/sriov_numvfs`, "12");
-  t.strictSame(virtualFunction(node, addressOf(node, { pf: other, index: 10 })!), { pf: other, index: 10 });
-  t.strictSame(virtualFunction(node, addressOf(node, { pf: other, index: 1 })!), { pf: other, index: 1 });
+  t.strictSame(virtualFunction(node, vfAddressOf(node, { pf: other, index: 10 })!), { pf: other, index: 10 });
+  t.strictSame(virtualFunction(node, vfAddressOf(node, { pf: other, index: 1 })!), { pf: other, index: 1 });
 });
 
 t.test("a VF that its PF does not know is an error that names both", async (t) => {
@@ -116,5 +116,5 @@ t.test("an override is told and cleared as the kernel does it", async (t) => {
   t.equal(overrideOf(node, vf), "vfio-pci");
   setOverride(node, vf, undefined);
   t.equal(overrideOf(node, vf), undefined);
-  t.equal(describe(node, vf), "8086:10ca");
+  t.equal(describeDevice(node, vf), "8086:10ca");
 });

@@ -3,14 +3,14 @@
 import { answer } from "../../../../lib/cni/answer.ts";
 import { code } from "../../../../lib/cni/errors.ts";
 import { requestedMac } from "../../../../lib/cni/mac.ts";
-import type { Netconf, Plugin } from "../../../../lib/cni/plugin.ts";
+import type { NetconfSchema, Plugin } from "../../../../lib/cni/plugin.ts";
 import { deviceInfoFile } from "../../../../lib/kubevirt/device-info.ts";
-import { netconf as bridge } from "../../../../plugins/bridge-binding/netconf.ts";
-import { netconf as passt } from "../../../../plugins/passt-binding/netconf.ts";
-import { netconf as sriov } from "../../../../plugins/sriov-vfio/netconf.ts";
+import { schema as bridge } from "../../../../plugins/bridge-binding/netconf.ts";
+import { schema as passt } from "../../../../plugins/passt-binding/netconf.ts";
+import { schema as sriov } from "../../../../plugins/sriov-vfio/netconf.ts";
 import { Machine } from "../../cni/machine.ts";
 
-const netconfs = [bridge, passt, sriov] as readonly Netconf<unknown, unknown>[];
+const netconfs = [bridge, passt, sriov] as readonly NetconfSchema<unknown, unknown>[];
 const verbs = ["ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION"];
 const variables = ["CNI_CONTAINERID", "CNI_IFNAME", "CNI_ARGS", "CNI_NETNS", "CNI_PATH"] as const;
 const usual = ["container", "net1", "", "/run/netns/blue", "/opt/cni/bin"];
@@ -23,7 +23,7 @@ function pluginOf(index: number): Plugin<unknown, unknown> {
   return {
     name: "fuzzed",
     about: "",
-    netconf: netconfs[index % netconfs.length]!,
+    schema: netconfs[index % netconfs.length]!,
     add: (call) => {
       requestedMac(call, undefined);
       deviceInfoFile(call.object);

@@ -48,7 +48,7 @@ export function fuzz(data: Buffer): void {
   const looks: readonly (() => unknown)[] = [
     () => pci.isDevice(tree, vf),
     () => pci.identityOf(tree, vf),
-    () => pci.describe(tree, vf),
+    () => pci.describeDevice(tree, vf),
     () => pci.overrideOf(tree, vf),
     () => sriov.virtualFunctions(tree),
     () => vfio.hasIommu(tree),
@@ -56,7 +56,7 @@ export function fuzz(data: Buffer): void {
       const found = sriov.virtualFunction(tree, vf);
       if (found === undefined) return;
       if (!Number.isInteger(found.index)) throw new TypeError(`VF ${found.index}`);
-      sriov.addressOf(tree, found);
+      sriov.vfAddressOf(tree, found);
       sriov.capacityOf(tree, found.pf);
       sriov.uplinkOf(tree, found.pf);
     },
