@@ -103,7 +103,7 @@ function cniCodeOf(failure: unknown): number {
   const errno = codeOf(failure);
   if (errno !== undefined) return codeOfErrno(errno, "syscall" in failure ? String(failure.syscall) : undefined);
   if (failure.cause instanceof Error) return cniCodeOf(failure.cause);
-  // A plain error says what is in the way. Any other is one of the language itself: a fault of ours.
+  // A plain error says what is in the way. An error of the language itself is a fault of ours.
   const isPlain = failure.name === "Error" || failure instanceof AggregateError || failure instanceof FactError;
   return isPlain ? code.obstructed : code.internal;
 }

@@ -1,5 +1,6 @@
 // Asks and changes a namespace with iproute2 and /proc/sys: never with our own code, which is what
 // is being tested.
+import { readFileSync } from "node:fs";
 import { execa } from "execa";
 import { type Namespace, within } from "./namespaces.ts";
 
@@ -62,7 +63,27 @@ export async function ipShow<T>(namespace: Namespace, command: string): Promise<
 /** All links by name. */
 export async function links(namespace: Namespace): Promise<Map<string, ShownLink>> {
   const shown = await ipShow<ShownLink>(namespace, "link show");
-  return new Map(shown.map((link) => [link.ifname, link]));
+  return new Map(shown.map((link) => [link.ifname, withNumbers(link)]));
+}
+
+/**
+ * The link, the owner and the group of a tap as numbers: `ip` prints their names on this machine,
+ * whatever its options.
+ */
+function withNumbers({ linkinfo = {}, ...link }: ShownLink): ShownLink {
+  const { user, group, ...data } = linkinfo.info_data ?? {};
+  if (user === undefined && group === undefined) return { ...link, linkinfo };
+  const numbers = { user: idOf(user, "/etc/passwd"), group: idOf(group, "/etc/group") };
+  return { ...link, linkinfo: { ...linkinfo, info_data: { ...data, ...numbers } } };
+}
+
+/** The number behind a name: the third field of its line in the file (passwd(5), group(5)). */
+function idOf(shown: unknown, file: string): unknown {
+  if (typeof shown !== "string") return shown;
+  const line = readFileSync(file, "utf8")
+    .split("\n")
+    .find((one) => one.startsWith(`${shown}:`));
+  return Number(line?.split(":")[2]);
 }
 
 /** A link's addresses as `10.0.0.2/24`, in the kernel's order. */

@@ -170,15 +170,23 @@ function report(name: string, { passed, failed, skipped }: Tally, milliseconds: 
 }
 
 /**
- * What tests might leave on the machine: namespaces whose process is gone or unknown, and links in
- * the machine's own one.
+ * What tests might leave on the machine: namespaces of theirs whose process is gone, links in the
+ * machine's own namespace that are named as ours are, and records. On a machine that others use,
+ * theirs come and go.
  */
 function inventory(): string[] {
   return [
     ...namespaceNames()
-      .filter((name) => ownerOf(name) !== "running")
+      .filter((name) => ownerOf(name) === "gone")
       .map((name) => `namespace ${name}`),
-    ...readdirSync("/sys/class/net").map((name) => `link ${name}`),
+    ...readdirSync("/sys/class/net")
+      .filter((name) => /^(k6t-|tap|pod[0-9a-f]{11}$)|-nic$/.test(name))
+      .map((name) => `link ${name}`),
+    ...["bridge-binding", "passt-binding", "sriov-vfio"].flatMap((plugin) =>
+      (existsSync(`/run/${plugin}`) ? readdirSync(`/run/${plugin}`) : [])
+        .filter((name) => name.startsWith("test-"))
+        .map((name) => `record directory /run/${plugin}/${name}`),
+    ),
   ];
 }
 

@@ -110,5 +110,18 @@ export const stages: readonly Stage[] = [
   outside("callers", 10, "peers"),
   // An emulated machine hangs now and then, whatever runs in it.
   { ...vm("vm", ["test/lab/vm/**/*.test.ts"]), again: (files) => vm("vm-again", files) },
+  {
+    name: "busy",
+    counts: "tap",
+    minutes: 60,
+    needs: "build",
+    rare: true,
+    command: [
+      "node",
+      "--import=tsx",
+      "test/runner/busy.ts",
+      ...tap("busy", ["test/system/netns/**/*.test.ts"], "--timeout=1200"),
+    ],
+  },
   { ...vm("vm-all", ["test/lab/all/**/*.test.ts"]), again: (files) => vm("vm-all-again", files), rare: true },
 ];
