@@ -1,4 +1,4 @@
-// Text as one word of a POSIX shell's command line.
+// Quotes text as one word of a POSIX shell's command line.
 
 /**
  * The text as it is if a shell takes it as one word, otherwise in single quotes. The kernel allows

@@ -1,5 +1,5 @@
-// Answers a runtime's call: from the environment and standard input to one JSON document, or none,
-// and an exit status.
+// Answers one call of a runtime: reads the environment and standard input, prints one JSON document
+// or none, and returns the exit status.
 import { isErrno } from "../errno.ts";
 import { decodeConfiguration, maxConfiguration, networkName } from "./configuration.ts";
 import { requireEnvironment, type Variables, verbOf } from "./environment.ts";
@@ -13,9 +13,10 @@ import { type ParsedCall, type Progress, verbs } from "./verbs.ts";
 import { configVersion, newest, requireVerb, type Verb, versions } from "./versions.ts";
 
 /**
- * Serves the verb of CNI_COMMAND and gives the exit status: 0, or 1 after an error was printed.
- * VERSION reads nothing and calls nobody.
- * Without a CNI_COMMAND somebody tries the plugin by hand: what it is goes to standard error.
+ * Serves the verb in CNI_COMMAND. Returns the exit status: 0, or 1 after an error was printed.
+ *
+ * VERSION reads nothing and calls no other plugin. Without CNI_COMMAND an operator runs the plugin
+ * by hand: it prints what it is to standard error.
  */
 export function answer<C, D>(plugin: Plugin<C, D>, system: System): number {
   const env = system.env();
@@ -39,7 +40,8 @@ export function answer<C, D>(plugin: Plugin<C, D>, system: System): number {
     failure = { thrown };
   }
   try {
-    // Half a result may be out already: with an error behind it neither could be read.
+    // Part of the result may be printed already. With an error after it the runtime could parse
+    // neither.
     if (failure !== undefined && !progress.printing)
       system.writeStdout(`${errorDocument(failure.thrown, progress.version, progress.verb)}\n`);
   } finally {

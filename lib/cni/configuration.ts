@@ -1,14 +1,13 @@
-// The configuration as every plugin gets it: the keys that the specification names (SPEC.md,
-// section 1), read before the plugin's own.
+// Reads the fields that the specification defines for every netconf (SPEC.md, section 1).
 import { isIdentifier } from "./environment.ts";
 import { CniError, code } from "./errors.ts";
 import { decodeObject, isObject, type JsonObject } from "./json.ts";
 import type { ValidAttachment } from "./plugin.ts";
 
-/** How long a configuration may be, in bytes. */
+/** The maximum length of a netconf in bytes. */
 export const maxConfiguration = 1024 * 1024;
 
-/** Decodes what came on standard input. Throws a CniError 6. */
+/** Decodes standard input. Throws a CniError 6. */
 export function decodeConfiguration(text: string): JsonObject {
   if (/^[ \t\n\r]*$/.test(text))
     throw new CniError(
@@ -19,7 +18,7 @@ export function decodeConfiguration(text: string): JsonObject {
   return decodeObject(text, "netconf");
 }
 
-/** The network's name. Throws a CniError 7. */
+/** Returns the network's name. Throws a CniError 7. */
 export function networkName({ name }: JsonObject): string {
   if (name === undefined || name === null || name === "")
     throw new CniError(code.badConfiguration, "missing network name");
@@ -29,7 +28,8 @@ export function networkName({ name }: JsonObject): string {
 }
 
 /**
- * The IPAM plugin that the configuration names; undefined for none, which `"ipam": {}` is too.
+ * Returns the IPAM plugin that the netconf names. Undefined for none, and for `"ipam": {}`.
+ *
  * Throws a CniError 7 for a name that would lead out of CNI_PATH.
  */
 export function ipamType({ ipam }: JsonObject): string | undefined {
@@ -43,16 +43,17 @@ export function ipamType({ ipam }: JsonObject): string | undefined {
   );
 }
 
-/** Whether the text names a file, and not one somewhere else. */
+/** Whether the text is a file name, and not a path. */
 export function isPluginName(text: string): boolean {
   return text !== "" && text !== "." && text !== ".." && !/[/\0]/.test(text);
 }
 
 /**
- * The attachments that GC must leave: undefined where the runtime gave none, not even an empty
- * list, so that nothing may be removed.
- * `cni.dev/attachments` is what runtimes wrote before 1.1.0 was final. Throws a CniError 7 for
- * anything else but a list of attachments.
+ * Returns the attachments that GC must keep. Undefined if the runtime passed no list at all: then
+ * nothing may be removed.
+ *
+ * `cni.dev/attachments` is the key that runtimes wrote before 1.1.0 was final. Throws a CniError 7
+ * for anything but a list of attachments.
  */
 export function validAttachments(object: JsonObject): ValidAttachment[] | undefined {
   const key = Object.hasOwn(object, "cni.dev/valid-attachments") ? "cni.dev/valid-attachments" : "cni.dev/attachments";

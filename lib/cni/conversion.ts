@@ -1,15 +1,17 @@
-// Results from and to what other versions make of them (SPEC.md, section 5, of each version).
+// Converts results between the versions of the specification (SPEC.md, section 5, of each version).
 import { CniError, code } from "./errors.ts";
 import { isObject, type JsonObject } from "./json.ts";
 import type { CniRoute, Interface, IpConfig, Result } from "./results.ts";
 import { configVersion, isAtLeast, type Version } from "./versions.ts";
 
 /**
- * Reads the result of another plugin. Keys that nobody knows are kept; so is every entry of
- * `interfaces`, `ips` and `routes` itself, by which {@link writeResult} knows it again.
- * @param version the version that it is in where it does not say so itself
+ * Reads the result of another plugin.
+ *
+ * Keeps unknown keys. Keeps each entry of `interfaces`, `ips` and `routes` as the same object, by
+ * which {@link writeResult} recognises it.
+ * @param version the version of a document that does not state its own
  * @param subject what a fault begins with, such as `prevResult`
- * Throws a CniError 7 that lists all faults of its shape, or a CniError 1.
+ * @throws CniError 7 that lists all faults of the shape, or a CniError 1
  */
 export function readResult(document: JsonObject, version: Version, subject: string): Result {
   const { cniVersion, ...found } = document;
@@ -40,13 +42,13 @@ function faultsOfList(result: JsonObject, key: string, needed: string): string[]
   });
 }
 
-/** Go's libraries write `null` for a list that is empty. */
+/** Go's libraries write `null` for an empty list. */
 function withoutNulls(result: JsonObject): JsonObject {
   if (!Object.values(result).includes(null)) return result;
   return Object.fromEntries(Object.entries(result).filter(([, value]) => value !== null));
 }
 
-/** From 0.1.0 and 0.2.0: one address of each family, each with its routes. */
+/** Reads versions 0.1.0 and 0.2.0: one address of each family, each with its routes. */
 function fromFamilies({ ip4, ip6, ...rest }: JsonObject): JsonObject {
   const families = [ip4, ip6].filter(isObject);
   if (families.length === 0) return rest;
@@ -59,10 +61,13 @@ function fromFamilies({ ip4, ip6, ...rest }: JsonObject): JsonObject {
 }
 
 /**
- * Writes a result in a version, complete with `cniVersion`: to 0.2.0 and below the first address of
- * each family with the routes of that family; to 0.3 and 0.4 each address's family;
- * below 1.1.0 without what came with it. What `previous`, in the same version, already had is
- * passed on as it came, whatever is in it.
+ * Writes a result in a version, with `cniVersion`.
+ *
+ * - 0.2.0 and older: the first address of each family with the routes of that family.
+ * - 0.3 and 0.4: each address with its family.
+ * - Older than 1.1.0: without the fields that 1.1.0 added.
+ *
+ * What `previous`, in the same version, already had is passed on unchanged.
  */
 export function writeResult(result: Result, version: Version, previous: Result | undefined): JsonObject {
   const { interfaces, ips, routes } = result;
@@ -83,8 +88,7 @@ export function writeResult(result: Result, version: Version, previous: Result |
 }
 
 /**
- * Throws a RangeError for an address on an interface that there is not: a fault of the plugin's
- * own.
+ * Throws a RangeError for an address on an interface that does not exist: a fault of this program.
  */
 function requireInterfaces(ips: readonly IpConfig[] | undefined, interfaces: readonly Interface[] | undefined): void {
   const [fault] = nowhere({ ...(ips && { ips }), ...(interfaces && { interfaces }) });
@@ -92,7 +96,7 @@ function requireInterfaces(ips: readonly IpConfig[] | undefined, interfaces: rea
 }
 
 /**
- * Names the addresses on interfaces that there are not: `ips: 10.0.0.7/24 is on interface 1 of 1`.
+ * Returns the addresses on interfaces that do not exist: `ips: 10.0.0.7/24 is on interface 1 of 1`.
  */
 export function nowhere({ ips = [], interfaces: { length } = [] }: Result): string[] {
   return ips

@@ -1,4 +1,4 @@
-// Runs other plugins: found on CNI_PATH, given our environment and the configuration's very text
+// Runs other plugins: finds them on CNI_PATH, and passes on our environment and the netconf's text
 // (SPEC.md, section 4).
 import { codeOf } from "../errno.ts";
 import { asOne, failuresOf } from "../failures.ts";
@@ -12,36 +12,37 @@ import type { Result } from "./results.ts";
 import type { System } from "./system.ts";
 import type { Verb, Version } from "./versions.ts";
 
-/** What running a delegate takes of the system. */
+/** The calls of the host that delegation needs. */
 type Running = Pick<System, "stat" | "run" | "sleep">;
 
-/** What a delegate is run with. */
+/** The input of a delegate. */
 export interface Delegation {
-  /** The executable's name. */
+  /** The file name of the executable. */
   readonly type: string;
-  /** Our whole environment; CNI_COMMAND is set for each verb. */
+  /** Our whole environment. CNI_COMMAND is set for each verb. */
   readonly env: Variables;
-  /** The configuration as it came. */
+  /** The netconf as it was received. */
   readonly raw: string;
   readonly cniVersion: Version;
 }
 
 /**
- * Longer than the slowest IPAM plugin gives itself (whereabouts, 2 minutes), shorter than kubelet's
- * limit for a pod (4 minutes).
+ * Longer than the slowest IPAM plugin allows itself (whereabouts, 2 minutes). Shorter than
+ * kubelet's limit for a pod (4 minutes).
  */
 const timeout = 180_000;
 
 /**
- * The executable may be open for writing while it is replaced: libcni tries as often and waits as
- * long.
+ * The executable may be open for writing while it is replaced. libcni retries as often, and waits
+ * as long.
  */
 const busy = { retries: 5, pause: 1000 } as const;
 
 /**
- * Runs a delegate's ADD and gives its result. If it was run and failed, or gave no result that can
- * be read, its DEL is run before the failure is thrown:
- * an AggregateError, the failure first, where DEL failed too.
+ * Runs a delegate's ADD and returns its result.
+ *
+ * If the delegate was run and failed, or printed no valid result, runs its DEL before the failure
+ * is thrown. If DEL fails too: an AggregateError, the failure first.
  */
 export function delegateAdd(delegation: Delegation, system: Running): Result {
   const path = find(delegation, system);
@@ -54,14 +55,14 @@ export function delegateAdd(delegation: Delegation, system: Running): Result {
 }
 
 /**
- * Runs a delegate's DEL, CHECK, GC or STATUS. Throws its own error, or a CniError 103 where it has
- * none to tell.
+ * Runs a delegate's DEL, CHECK, GC or STATUS. Throws the error that the delegate printed, or a
+ * CniError 103 if it printed none.
  */
 export function delegate(verb: Exclude<Verb, "ADD" | "VERSION">, delegation: Delegation, system: Running): void {
   run(find(delegation, system), verb, delegation, system);
 }
 
-/** The first regular file of that name on CNI_PATH. */
+/** Returns the first regular file of that name on CNI_PATH. */
 function find({ type, env }: Delegation, system: Running): string {
   if (!isPluginName(type))
     throw new CniError(code.badConfiguration, `type: must be the name of a plugin, not ${JSON.stringify(type)}`);
@@ -86,7 +87,7 @@ function find({ type, env }: Delegation, system: Running): string {
   );
 }
 
-/** Undefined for what is no regular file. */
+/** Undefined if the path is not a regular file. */
 function modeOf(path: string, system: Running): number | undefined {
   try {
     const { kind, mode } = system.stat(path);
@@ -97,7 +98,7 @@ function modeOf(path: string, system: Running): number | undefined {
 }
 
 /**
- * Gives what the delegate printed. Throws the error that it printed where it did not exit with 0.
+ * Returns what the delegate printed. If its exit status is not 0, throws the error that it printed.
  */
 function run(path: string, verb: Verb, delegation: Delegation, system: Running): string {
   const { status, signal, stdout } = start(path, verb, delegation, system);
@@ -129,7 +130,9 @@ function start(path: string, verb: Verb, { env, raw }: Delegation, system: Runni
   }
 }
 
-/** Whether the system refused to run it; the errnos left out are of one that did run. */
+/**
+ * Whether the system refused to run the executable. The excluded errnos belong to one that did run.
+ */
 function neverRan(failure: unknown): boolean {
   const errno = codeOf((failure as Error).cause);
   return typeof errno === "string" && !["ETIMEDOUT", "EFBIG", "EILSEQ"].includes(errno);
@@ -145,7 +148,7 @@ function why(errno: string | undefined, verb: Verb): string {
   return `${verb} could not be run (${errno ?? "no reason given"})`;
 }
 
-/** The CNI error in what a delegate printed; undefined if there is none. */
+/** Returns the CNI error in a delegate's output. Undefined if there is none. */
 function errorOf(stdout: string): CniError | undefined {
   try {
     const { code, msg, details } = decodeObject(stdout, "output");
@@ -169,7 +172,7 @@ function resultOf(stdout: string, { type, cniVersion }: Delegation): Result {
   }
 }
 
-/** The beginning of an output that is of no use, so that an operator sees what it is. */
+/** The beginning of an unusable output, so that an operator sees what it is. */
 function excerpt(stdout: string): string {
   if (stdout === "") return "it printed nothing";
   return `it printed ${JSON.stringify(stdout.length > 200 ? `${stdout.slice(0, 200)}…` : stdout)}`;

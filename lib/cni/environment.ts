@@ -1,14 +1,14 @@
-// The environment that a runtime calls a plugin with (SPEC.md, section 2, "Parameters").
+// Reads the environment of a call (SPEC.md, section 2, "Parameters").
 import { CniError, code } from "./errors.ts";
 import type { Verb } from "./versions.ts";
 
 /** The process's environment. */
 export type Variables = Readonly<Record<string, string | undefined>>;
 
-/** CNI_ARGS, decoded. It has no prototype, so that any key may be looked up. */
+/** CNI_ARGS, decoded. The object has no prototype, so that any key may be looked up. */
 export type Args = Readonly<Record<string, string | undefined>>;
 
-/** What each verb cannot do without. CNI_PATH is asked for where a delegate is run. */
+/** The variables that each verb requires. CNI_PATH is checked when a delegate is run. */
 const needed = {
   ADD: ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"],
   CHECK: ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"],
@@ -18,8 +18,8 @@ const needed = {
 } as const;
 
 /**
- * The verb that is asked for. Throws a CniError 4 for one that there is not: the specification's
- * words, in capitals.
+ * Returns the verb in CNI_COMMAND. Throws a CniError 4 for any other text: the verbs are in
+ * capitals.
  */
 export function verbOf(command: string): keyof typeof needed {
   if (Object.hasOwn(needed, command)) return command as keyof typeof needed;
@@ -27,8 +27,8 @@ export function verbOf(command: string): keyof typeof needed {
 }
 
 /**
- * Throws a CniError 4 that names every variable that the verb needs and has not, or says which is
- * malformed. Those that the verb does not need are not looked at.
+ * Throws a CniError 4 that names every variable that the verb requires and that is missing or
+ * malformed. Ignores the others.
  */
 export function requireEnvironment(verb: Exclude<Verb, "VERSION">, env: Variables): void {
   const missing = needed[verb].filter((name) => !env[name]);
@@ -52,20 +52,20 @@ function quoted(variable: string, value: string): string {
   return `${variable} is ${JSON.stringify(value)}`;
 }
 
-/** Whether the text can be a container ID or a network's name (SPEC.md, section 2). */
+/** Whether the text is a valid container ID or network name (SPEC.md, section 2). */
 export function isIdentifier(text: string): boolean {
   return /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(text);
 }
 
 /**
- * Why the text cannot be a link's name (SPEC.md, section 2; `dev_valid_name` of net/core/dev.c),
- * undefined if it can.
+ * Says why the text is not a valid link name (SPEC.md, section 2; `dev_valid_name` of
+ * net/core/dev.c). Undefined if it is.
  */
 export function linkNameFault(name: string): string | undefined {
   if (name === "") return "is empty";
   if (utf8Length(name) > 15) return "is too long";
   if (name === "." || name === "..") return "is . or ..";
-  // Unicode's White_Space, written out: the engine's \s has U+FEFF and lacks U+0085.
+  // Unicode's White_Space, written out: \s of this engine includes U+FEFF and lacks U+0085.
   if (/[/:\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/.test(name))
     return "contains / or : or whitespace characters";
   return undefined;
@@ -81,9 +81,10 @@ function utf8Length(text: string): number {
 }
 
 /**
- * Decodes CNI_ARGS, `KEY=VALUE;KEY=VALUE`. A value may hold "=".
- * If a key is given more than once, the last one wins: Multus relies on it in its thin mode.
- * Throws a CniError 4 for a pair without "=".
+ * Decodes CNI_ARGS, `KEY=VALUE;KEY=VALUE`. A value may contain "=".
+ *
+ * If a key appears more than once, the last one wins: Multus relies on it in its thin mode. Throws
+ * a CniError 4 for a pair without "=".
  */
 export function parseArgs(text: string | undefined): Args {
   const args: Record<string, string> = Object.create(null);
@@ -96,9 +97,7 @@ export function parseArgs(text: string | undefined): Args {
   return args;
 }
 
-/**
- * The directories of CNI_PATH. Empty ones are left out: they would stand for the working directory.
- */
+/** Returns the directories of CNI_PATH. Skips empty ones: they would mean the working directory. */
 export function parsePath(text: string | undefined): string[] {
   return (text ?? "").split(":").filter((directory) => directory !== "");
 }

@@ -1,34 +1,34 @@
-// What goes wrong, as the runtime is told: made here, and nowhere else.
+// The error that a runtime receives, and its codes.
 
 /**
- * Error codes: below 100 the specification's (SPEC.md, section 5, "Error"; 8 and 50 as in its Go
- * library), from 100 on ours.
+ * Error codes. Below 100 they are the specification's (SPEC.md, section 5, "Error"; 8 and 50 as in
+ * its Go library), from 100 on ours.
  */
 export const code = {
   incompatibleVersion: 1,
-  /** The message must hold the field's key and value. */
+  /** The message must contain the field's key and value. */
   unsupportedField: 2,
   /** The runtime need not call DEL. */
   unknownContainer: 3,
-  /** The message must name the variables, all of them. */
+  /** The message must name all of the variables. */
   badEnvironment: 4,
   io: 5,
   decoding: 6,
   badConfiguration: 7,
   badNetns: 8,
-  /** Something passing is in the way: the runtime should try again. */
+  /** A temporary condition: the runtime should try again. */
   tryAgain: 11,
   /** STATUS: no ADD can be served. */
   unavailable: 50,
-  /** STATUS: no ADD can be served, and containers that are attached may have lost connectivity. */
+  /** STATUS: no ADD can be served, and attached containers may have lost connectivity. */
   limited: 51,
   /** The kernel refused a change. */
   refused: 100,
-  /** CHECK: something is not as ADD left it. */
+  /** CHECK: the state differs from what ADD left. */
   differs: 101,
-  /** What was found in the namespace or on the node does not allow what was asked for. */
+  /** The state of the namespace or of the node does not allow what the call asks for. */
   obstructed: 102,
-  /** A delegate is missing, cannot be run, or does not speak CNI. */
+  /** A delegate is missing, cannot be run, or does not implement CNI. */
   delegate: 103,
   /** A fault of this program. */
   internal: 199,

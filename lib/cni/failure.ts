@@ -1,4 +1,4 @@
-// Turns whatever was thrown into what the runtime is told (SPEC.md, section 5, "Error").
+// Turns a thrown value into a CNI error (SPEC.md, section 5, "Error").
 import { codeOf } from "../errno.ts";
 import { FactError } from "../fact.ts";
 import { Failures, type Relation } from "../failures.ts";
@@ -15,8 +15,8 @@ export interface Explanation {
 }
 
 /**
- * The JSON document that tells a runtime of a failure. `verb` is undefined where it is not known
- * yet.
+ * Returns the JSON document that reports a failure to a runtime. `verb` is undefined if the call
+ * failed before it was known.
  */
 export function errorDocument(failure: unknown, version: Version, verb: Verb | undefined): string {
   const { code, msg, details } = explainFailure(failure);
@@ -30,10 +30,12 @@ export function errorDocument(failure: unknown, version: Version, verb: Verb | u
 }
 
 /**
- * Says what failed. The message is the error's own; details are a CniError's own, all that an
- * AggregateError holds, and the causes.
- * The code is a CniError's own; else that of the system call or the kernel's refusal behind it, of
- * an AggregateError that of its first.
+ * Explains a failure.
+ *
+ * - The message is the error's own.
+ * - The details are those of a CniError, everything that an AggregateError holds, and the causes.
+ * - The code is that of a CniError. Otherwise that of the system call or of the kernel's refusal
+ *   behind the failure. Of an AggregateError it is that of the first error.
  */
 export function explainFailure(failure: unknown): Explanation {
   const [msg, ...details] = facts(failure) as [string, ...string[]];
@@ -59,9 +61,9 @@ export function faultsOf(check: () => void): readonly string[] {
 /** How the other failures are introduced. */
 const introductions = { also: "also", undo: "undoing it failed too" } as const satisfies Record<Relation, string>;
 
-/** What a failure has to say: its message, then the details. */
+/** Returns the message, then the details. */
 function facts(failure: unknown): string[] {
-  // Where there is no memory even for an error, the engine throws null.
+  // Without memory for an error the engine throws null.
   if (failure === null) return ["out of memory"];
   if (!(failure instanceof Error)) return [`${String(failure)} was thrown`];
   if (failure instanceof Failures) {
@@ -82,8 +84,8 @@ function withDetails([msg = "", ...details]: readonly string[]): string {
 }
 
 /**
- * The message; that of an error of the language itself, which nobody threw on purpose, with its
- * name.
+ * Returns the message. Names the class of an error of the language itself, because no code of ours
+ * threw it.
  */
 function messageOf(failure: Error): string {
   const name = cniCodeOf(failure) === code.internal ? `${failure.name}: ` : "";
@@ -108,19 +110,16 @@ function cniCodeOf(failure: unknown): number {
   return isPlain ? code.obstructed : code.internal;
 }
 
-/**
- * The kernel's refusal of a change comes by netlink, which is no system call of its own, or by
- * ioctl.
- */
+/** The kernel refuses a change by netlink, which is no system call of its own, or by ioctl. */
 function codeOfErrno(errno: string, syscall: string | undefined): number {
   if (errno === "EAGAIN" || errno === "EINTR" || errno === "ETIMEDOUT") return code.tryAgain;
   return syscall === undefined || syscall.startsWith("ioctl") ? code.refused : code.io;
 }
 
 /**
- * containerd takes a failed DEL for done where the message holds "not found", or, without a
- * namespace, "no such file or directory" (go-cni, cni.go, Remove),
- * and never calls again: so a failure that is worth a retry must use other words.
+ * Replaces the words by which containerd takes a failed DEL for done: "not found", or, without a
+ * namespace, "no such file or directory" (go-cni, cni.go, Remove). containerd would never call DEL
+ * again.
  */
 function worthARetry(text: string): string {
   return text

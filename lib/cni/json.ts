@@ -1,13 +1,13 @@
-// Reads JSON that others wrote, and says where it is broken: the engine's own messages differ from
-// one to the next.
+// Parses JSON from outside, and reports where it is broken. The engine's own messages change from
+// one version to the next.
 import { CniError, code } from "./errors.ts";
 
-/** What JSON.parse makes of an object. Any key may be there, and any value. */
+/** An object that JSON.parse returned. It may have any key and any value. */
 export type JsonObject = { readonly [key: string]: unknown };
 
 /**
- * Decodes one JSON object. Throws a CniError 6 that begins with `subject` and says where the fault
- * is.
+ * Decodes one JSON object. Throws a CniError 6 that begins with `subject` and states the position
+ * of the fault.
  */
 export function decodeObject(text: string, subject: string): JsonObject {
   let value: unknown;
@@ -15,8 +15,7 @@ export function decodeObject(text: string, subject: string): JsonObject {
     value = JSON.parse(text);
   } catch {
     const fault = faultIn(text);
-    // What is well formed and was refused all the same was too much for the engine's stack or
-    // memory.
+    // Well-formed text that the engine refuses exceeded the engine's stack or memory.
     const fact = fault === undefined ? "is too deeply nested or too large" : `is not JSON: ${fault}`;
     throw new CniError(code.decoding, `${subject}: ${fact}`);
   }
@@ -27,7 +26,7 @@ export function decodeObject(text: string, subject: string): JsonObject {
   );
 }
 
-/** Where the text is broken, unless looking for that takes too much as well. */
+/** Returns the position of the fault, unless the search for it exceeds memory as well. */
 function faultIn(text: string): string | undefined {
   try {
     return syntaxFault(text);
@@ -36,12 +35,12 @@ function faultIn(text: string): string | undefined {
   }
 }
 
-/** Whether a value that came from JSON is an object: neither a list nor null. */
+/** Whether a value from JSON is an object: neither a list nor null. */
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** What may come next; the names are the words of the message. */
+/** What may come next. The names are the words of the message. */
 type Expected =
   | "a value"
   | 'a value or "]"'
@@ -53,9 +52,11 @@ type Expected =
   | "nothing more";
 
 /**
- * Says where the text stops being JSON (RFC 8259), and why: `line 3, column 7: unexpected "}",
- * expected a value`. Undefined if it is JSON.
- * Columns count UTF-16 units. Takes time in proportion to the text, and no stack.
+ * Says where and why the text stops being JSON (RFC 8259): `line 3, column 7: unexpected "}",
+ * expected a value`. Undefined if the text is JSON.
+ *
+ * Columns count UTF-16 units. The time is linear in the length of the text, and the stack does not
+ * grow.
  */
 export function syntaxFault(text: string): string | undefined {
   const open: string[] = [];
@@ -101,8 +102,8 @@ export function syntaxFault(text: string): string | undefined {
 }
 
 /**
- * Where the string, number or word that begins at `start` ends; `start` itself where none begins;
- * or what is wrong with it.
+ * Returns the end of the string, number or word that begins at `start`: `start` itself if none
+ * begins there, or what is wrong with it.
  */
 function scalarEnd(text: string, start: number): number | string {
   if (text[start] === '"') return stringEnd(text, start);
@@ -129,7 +130,7 @@ function unexpected(text: string, at: number, expected: Expected): string {
   return `${place(text, at)}: unexpected ${named(String.fromCodePoint(text.codePointAt(at)!))}, expected ${expected}`;
 }
 
-/** A character as it can be read in any log. */
+/** Returns a character in a form that any log can hold. */
 function named(character: string): string {
   const point = character.codePointAt(0)!;
   return point > 0x20 && point < 0x7f

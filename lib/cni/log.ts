@@ -1,5 +1,5 @@
-// What an operator is told of a call beside the runtime: one line of logfmt on standard error, and
-// in a file if the configuration names one.
+// Writes one line of logfmt about a call: to standard error, and to a file if the netconf names
+// one.
 import { isErrno } from "../errno.ts";
 import { parseArgs, type Variables } from "./environment.ts";
 import { explainFailure } from "./failure.ts";
@@ -7,29 +7,30 @@ import { type Logging, logDirectory } from "./netconf.ts";
 import type { System } from "./system.ts";
 import type { Verb, Version } from "./versions.ts";
 
-/** How a call went. */
+/** The outcome of a call. */
 export interface Account {
   readonly plugin: string;
   readonly env: Variables;
   readonly verb: Verb | undefined;
   readonly version: Version;
-  /** The network's name, where that is known. */
+  /** The network's name, if it is known. */
   readonly network?: string | undefined;
-  /** What it had to say to the operator. */
+  /** The warnings for the operator. */
   readonly warnings: readonly string[];
-  /** What it failed with; absent where it succeeded. */
+  /** The thrown value. Absent if the call succeeded. */
   readonly failure?: { readonly thrown: unknown } | undefined;
-  /** Milliseconds that it took. */
+  /** The duration in milliseconds. */
   readonly took: number;
 }
 
 const ranks = { error: 0, warn: 1, info: 2 } as const;
 
 /**
- * Writes the line that tells of a call, where its level is one that is asked for: `error` of a
- * failure, `warn` of a success with something to say, else `info`. It has nothing of the
- * configuration but the network's name, and of CNI_ARGS only the pod's. That it cannot be written
- * makes no call fail.
+ * Writes the line about a call if the netconf asks for its level: `error` for a failure, `warn` for
+ * a success with warnings, otherwise `info`.
+ *
+ * The line contains nothing of the netconf but the network's name, and nothing of CNI_ARGS but the
+ * pod's. If it cannot be written, the call does not fail.
  */
 export function log(account: Account, { logLevel, logFile }: Logging, system: System): void {
   const level = account.failure !== undefined ? "error" : account.warnings.length > 0 ? "warn" : "info";
@@ -46,8 +47,8 @@ export function log(account: Account, { logLevel, logFile }: Logging, system: Sy
 }
 
 /**
- * Creates the directory if it is missing. Throws an Error if others than root could put something
- * in its place.
+ * Creates the directory if it is missing. Throws an Error if a user other than root could replace
+ * it.
  */
 function ensureLogDirectory(system: System): void {
   try {
@@ -86,7 +87,10 @@ function lineOf({ plugin, env, verb, version, network, warnings, failure, took }
     .join(" ");
 }
 
-/** The pod as `namespace/name`, as kubelet's CRI names it; undefined where it does not. */
+/**
+ * Returns the pod as `namespace/name`, from the keys that kubelet's CRI sets. Undefined without
+ * them.
+ */
 function podIn(text: string | undefined): string | undefined {
   try {
     const { K8S_POD_NAMESPACE: namespace, K8S_POD_NAME: name } = parseArgs(text);
@@ -99,18 +103,18 @@ function podIn(text: string | undefined): string | undefined {
 /** The longest value that is written whole, in characters. */
 const longest = 2000;
 
-/** A value as logfmt has it: bare where it is one word, else quoted as JSON quotes. */
+/** Formats a value for logfmt: bare if it is one word, otherwise quoted like JSON. */
 function worded(value: string): string {
   const text = value.length > longest ? `${value.slice(0, longest)}…` : value;
   return /^[\w./:+-]+$/.test(text) ? text : JSON.stringify(text);
 }
 
-/** RFC 3339 in UTC with milliseconds, of milliseconds since 1970: the engine has no Date. */
+/** Formats milliseconds since 1970 as RFC 3339 in UTC: the engine has no Date. */
 export function timestamp(milliseconds: number): string {
   const days = Math.floor(milliseconds / 86_400_000);
   const rest = Math.floor(milliseconds - days * 86_400_000);
-  // Counted from 0000-03-01, so that a leap day is a year's last: eras of 400 years, years, months
-  // of 30.6 days.
+  // Counted from 0000-03-01, so that a leap day is the last day of a year: eras of 400 years,
+  // years, months of 30.6 days.
   const shifted = days + 719_468;
   const era = Math.floor(shifted / 146_097);
   const ofEra = shifted - era * 146_097;

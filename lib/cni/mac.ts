@@ -1,16 +1,17 @@
-// Which MAC address is asked for, of all the places where one can be.
+// Chooses the guest's MAC address among the places where a call can ask for one.
 import { normalMac } from "../net/mac.ts";
 import { CniError, code } from "./errors.ts";
 import { isObject } from "./json.ts";
 import type { AttachmentParameters, Call } from "./plugin.ts";
 
 /**
- * The MAC address that is asked for, in the kernel's spelling: that of `runtimeConfig.mac`, else of
- * `args.cni.mac`, else of `MAC` in CNI_ARGS, else `configured`
- * (CONVENTIONS.md, "Dynamic Plugin specific fields"; there `args` supersedes CNI_ARGS). Undefined
- * where none is.
- * Throws a CniError that names the place where the winner is no address that a link can have: 4 for
- * CNI_ARGS, else 7.
+ * Returns the MAC address that the call asks for, in the kernel's spelling. Undefined if it asks
+ * for none.
+ *
+ * The order is `runtimeConfig.mac`, `args.cni.mac`, `MAC` in CNI_ARGS, `configured`
+ * (CONVENTIONS.md, "Dynamic Plugin specific fields"; there `args` supersedes CNI_ARGS).
+ * @throws CniError that names the place if its value is not an address that a link can have: 4 for
+ *   CNI_ARGS, otherwise 7
  */
 export function requestedMac(
   { object, args }: Pick<Call & AttachmentParameters, "object" | "args">,

@@ -1,5 +1,5 @@
-// What editors and the documentation make of a netconf: a JSON Schema, and a table of its fields.
-// Not part of any executable.
+// Writes what editors and the documentation show of a netconf: a JSON Schema, and a table of its
+// fields. Not part of any executable.
 import * as z from "zod/mini";
 import { type Field, type FieldSchema, standard } from "./netconf.ts";
 import { versions } from "./versions.ts";
@@ -20,8 +20,8 @@ export function jsonSchema(type: string, netconf: FieldSchema<unknown, unknown>,
 }
 
 /**
- * The JSON Schema of lists (.conflist): those plugins are checked in them, others not. In a list
- * the runtime gives each plugin the list's version and name.
+ * Returns the JSON Schema of lists (.conflist). It checks the known plugins in a list and ignores
+ * others. In a list the runtime adds the list's version and name to each plugin.
  */
 export function listSchema(plugins: Readonly<Record<string, object>>): object {
   const { cniVersion, name, disableCheck, type } = standardSchemas;
@@ -56,7 +56,7 @@ export function listSchema(plugins: Readonly<Record<string, object>>): object {
 
 const dialect = "https://json-schema.org/draft/2020-12/schema";
 
-/** The JSON Schema of a plugin in a list. Throws like {@link jsonSchema}. */
+/** Returns the JSON Schema of a plugin in a list. Throws like {@link jsonSchema}. */
 export function pluginSchema(type: string, netconf: FieldSchema<unknown, unknown>, descriptions: Descriptions) {
   const fields = described(netconf, descriptions);
   return {
@@ -78,8 +78,8 @@ export function pluginSchema(type: string, netconf: FieldSchema<unknown, unknown
 }
 
 /**
- * The table of a plugin's own fields, in Markdown: name, what it may be, what it is where it is
- * left out, what it does. Throws like {@link jsonSchema}.
+ * Returns the table of a plugin's own fields in Markdown: name, type, default, description. Throws
+ * like {@link jsonSchema}.
  */
 export function fieldTable(netconf: FieldSchema<unknown, unknown>, descriptions: Descriptions): string {
   const rows = described(netconf, descriptions).map(
@@ -91,14 +91,14 @@ export function fieldTable(netconf: FieldSchema<unknown, unknown>, descriptions:
 
 const jsonTypes = { text: "string", "true or false": "boolean", "an object": "object" } as const;
 
-/** Of the fields that every plugin has. */
+/** The descriptions of the standard fields. */
 const common: Descriptions = {
   logLevel:
     "what is told on standard error, a line for each call: failures, also successes with a warning, or every call",
   logFile: "a file to which the same lines are appended",
 };
 
-/** What is known of the standard fields besides the kind of each. */
+/** Which standard fields are required, and what an editor may offer for them. */
 const standardDetails: Readonly<Record<string, object>> = {
   cniVersion: { enum: versions, description: "the version of the CNI specification that the result is to have" },
   name: { pattern: "^[a-zA-Z0-9][a-zA-Z0-9_.-]*$", description: "the network's name, unique on a node" },
@@ -140,7 +140,10 @@ function schemaOf(field: Field<unknown>): JsonSchema {
   return schema;
 }
 
-/** The schema with a pattern in the place of each format of ours, which no editor knows. */
+/**
+ * Returns the schema with a pattern in place of each format of ours, because no editor knows these
+ * formats.
+ */
 function checkable(field: Field<unknown>): JsonSchema {
   const { $schema, ...schema } = z.toJSONSchema(field.schema(), {
     override: ({ jsonSchema }) => {
@@ -179,8 +182,8 @@ const ipv4 = String.raw`${octet}(?:\.${octet}){3}`;
 const ipv6 = "(?=[^:/]*:)[0-9a-fA-F:.]{2,45}";
 
 /**
- * A format of schemas.ts: what the documentation calls it, and a regular expression (ECMA-262, with
- * the u flag) that refuses nothing of it.
+ * A format of schemas.ts: its name in the documentation, and a regular expression (ECMA-262, with
+ * the u flag) that accepts every valid value.
  */
 interface Format {
   readonly words: string;
@@ -192,7 +195,7 @@ function formatOf(name: string): Format | undefined {
   return formats[kind!] ?? placeFormats[kind!]?.(path);
 }
 
-/** The formats that hold a path. */
+/** The formats of paths. */
 const placeFormats: Readonly<Record<string, (path: string) => Format>> = {
   "directory-below": (root) => ({
     words: `\`${root}\` or below`,

@@ -1,21 +1,24 @@
-// How a plugin's configuration is described: a table of fields, each with a schema that is built
-// only where the configuration has the field.
+// Describes a plugin's netconf: a table of fields. The schema of a field is built only if the
+// netconf has the field.
 import { CniError, code } from "./errors.ts";
 import type { JsonObject } from "./json.ts";
 import type { NetconfSchema } from "./plugin.ts";
 import { directoryBelow, fileIn, oneOf, type Schema, validate } from "./schemas.ts";
 import { unknownField } from "./spelling.ts";
 
-/** Whether a field must be there, may be, or is something where it is not. */
+/** Whether a field is required, optional, or has a default. */
 export type Presence = "required" | "optional" | "defaulted";
 
-/** One field. Building a schema costs more than using it (8-20 µs a node), hence the function. */
+/**
+ * One field. The schema is a function, because building it costs more than using it (8-20 µs for
+ * each node).
+ */
 export interface Field<T, P extends Presence = Presence> {
   readonly schema: () => Schema<T>;
   readonly presence: P;
-  /** What the field is where a `defaulted` one is left out. */
+  /** The value of a `defaulted` field that is left out. */
   readonly fallback?: T;
-  /** What it means that DEL and GC ignore a faulty value. Absent if it means nothing. */
+  /** What it means that DEL and GC ignore an invalid value. Absent if it means nothing. */
   readonly ignored?: string;
 }
 
@@ -34,20 +37,19 @@ type Valid<T extends Table> = Plain<Values<T, "required" | "defaulted">>;
 type Salvaged<T extends Table> = Plain<Values<T, "defaulted">>;
 
 /**
- * A netconf whose fields can be looked at: for the documentation, and for editors
- * (netconf-schema.ts).
+ * A schema whose fields can be listed: for the documentation and for editors (netconf-schema.ts).
  */
 export interface FieldSchema<C, D> extends NetconfSchema<C, D> {
   readonly fields: () => Readonly<Record<string, Field<unknown>>>;
 }
 
-/** The type of a configuration that is valid: `type Conf = ConfOf<typeof netconf>`. */
+/** The type of a valid value: `type Conf = ConfOf<typeof schema>`. */
 export type ConfOf<N> = N extends NetconfSchema<infer C, unknown> ? C : never;
 
-/** The type of what DEL and GC are given. */
+/** The type of what DEL and GC receive. */
 export type SalvagedOf<N> = N extends NetconfSchema<unknown, infer D> ? D : never;
 
-/** A field that the configuration must have. */
+/** A field that the netconf must have. */
 export function required<T>(schema: () => Schema<T>): Field<T, "required"> {
   return { schema, presence: "required" };
 }
@@ -57,12 +59,12 @@ export function optional<T>(schema: () => Schema<T>): Field<T, "optional"> {
   return { schema, presence: "optional" };
 }
 
-/** A field that is `fallback` where it is left out. */
+/** A field that is `fallback` if it is left out. */
 export function defaulted<T>(fallback: NoInfer<T>, schema: () => Schema<T>): Field<T, "defaulted"> {
   return { schema, presence: "defaulted", fallback };
 }
 
-/** The directory of a plugin's journal: `/run/NAME` unless told, and never outside of it. */
+/** The directory of a plugin's journal. Default: `/run/NAME`. It is never outside of that. */
 export function journalDirectory(plugin: string): Field<string, "defaulted"> {
   const root = `/run/${plugin}`;
   const ignored = `reading ${root} instead; what was recorded elsewhere is not undone`;
@@ -70,13 +72,14 @@ export function journalDirectory(plugin: string): Field<string, "defaulted"> {
 }
 
 /**
- * Makes a netconf of a table of fields, beside which there may be those that any plugin is given
- * ({@link standard}). `null` is the same as absent, as it is to Go.
+ * Returns the schema of netconfs with these fields and the standard ones ({@link standard}). `null`
+ * means absent, as it does in Go.
+ *
  * All faults are reported at once: `mtu: must be at least 68 bytes, not 42; netconf: unknown field
  * "vln", did you mean "vlan"?`.
- * @param fields the fields by name; one that is standard too is validated as it is here
- * @param rules the faults of a configuration whose fields are valid each by itself, such as `maxID:
- *   is below minID`
+ * @param fields the fields by name; a standard field that is also here is validated as it is here
+ * @param rules returns the faults of a conf whose fields are valid one by one, such as `maxID: is
+ *   below minID`
  */
 export function defineSchema<const T extends Table>(
   fields: () => T,
@@ -101,27 +104,24 @@ export function defineSchema<const T extends Table>(
   };
 }
 
-/** The only directory that a netconf may choose a log file in. */
+/** The only directory in which a netconf may name a log file. */
 export const logDirectory = "/var/log/kubevirt-cni-bindings";
 
-/**
- * The fields of every plugin that are not the plugin's business: what is logged, and where
- * (log.ts).
- */
+/** The fields of every plugin that concern the log (log.ts). */
 const logging = {
   logLevel: defaulted("warn", () => oneOf("error", "warn", "info")),
   logFile: { ...optional(() => fileIn(logDirectory)), ignored: "nothing is written to it" },
 };
 
-/** What is logged, and where to beside standard error. */
+/** What is logged, and the file in addition to standard error. */
 export type Logging = Plain<Values<typeof logging, "defaulted">>;
 
-/** What a configuration says of the log; where it is faulty, it is as if it said nothing. */
+/** Returns the log's part of a netconf. Ignores invalid fields. */
 export function loggingOf(object: JsonObject): Logging {
   return readFields(object, logging).conf as Logging;
 }
 
-/** Gives the fields that are valid and the faults of the others. */
+/** Returns the valid fields, and the faults of the others. */
 function read(object: JsonObject, table: Table): { conf: Record<string, unknown>; faults: string[] } {
   const { conf, faults: own } = readFields(object, table);
   const faults = [...own, ...readFields(object, logging).faults].map(({ text }) => text);
@@ -159,8 +159,8 @@ function readFields(object: JsonObject, table: Table): { conf: Record<string, un
 }
 
 /**
- * The fields that any plugin may be given, by the runtime, Multus or the author of a list, and the
- * kind of each (SPEC.md, section 1; CONVENTIONS.md).
+ * The standard fields: those that the runtime, Multus or the author of a list may add to any
+ * netconf, with the type of each (SPEC.md, section 1; CONVENTIONS.md).
  */
 export const standard = {
   cniVersion: "text",
@@ -173,14 +173,14 @@ export const standard = {
   prevResult: "an object",
   ipam: "an object",
   dns: "an object",
-  // Multus puts both into every configuration that has to do with a device.
+  // Multus adds both to every netconf that uses a device.
   deviceID: "text",
   pciBusID: "text",
 } as const;
 
 /**
- * What is wrong with a field that is not the plugin's own; `cni.dev/` begins what only runtimes
- * write.
+ * Returns what is wrong with a field that is not the plugin's own. Only runtimes write keys that
+ * begin with `cni.dev/`.
  */
 function faultOfOther(name: string, value: unknown, known: readonly string[]): string | undefined {
   if (value === null || name.startsWith("cni.dev/")) return undefined;

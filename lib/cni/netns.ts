@@ -1,19 +1,19 @@
-// The container's network namespace: opened, and made sure that it is one, and not our own.
+// Opens the container's network namespace, and refuses the node's.
 import { codeOf, isErrno } from "../errno.ts";
 import type { Variables } from "./environment.ts";
 import { CniError, code } from "./errors.ts";
 import type { Netns } from "./plugin.ts";
 import type { System } from "./system.ts";
 
-/** What opening a namespace takes of the system. */
+/** The calls of the host that opening a namespace needs. */
 type Opening = Pick<System, "openNetns" | "stat" | "close">;
 
 /**
- * Opens CNI_NETNS. Throws a CniError 8 that says what is there instead, also where it is this
- * process's own namespace, in which any change would be one to the node itself:
- * nothing has been changed by then. `source` is what the message calls the path's origin.
- * CNI_NETNS_OVERRIDE=1 or true lets our own namespace pass, as in
- * the Go library.
+ * Opens CNI_NETNS. `source` is the name of the path in messages.
+ *
+ * CNI_NETNS_OVERRIDE=1 or true allows our own namespace, as in the Go library.
+ * @throws CniError 8 that says what is there instead, or that the namespace is the node's: a change
+ *   in it would change the node
  */
 export function openNetns(env: Variables, system: Opening, source = "CNI_NETNS"): Netns {
   const path = env.CNI_NETNS!;
@@ -29,9 +29,11 @@ export function openNetns(env: Variables, system: Opening, source = "CNI_NETNS")
 }
 
 /**
- * Opens CNI_NETNS for DEL, if it is there: what is empty, gone, only the mount point that it was,
- * or our own because its number was given away again, holds nothing of the container's.
- * Throws a CniError 8 where the system refused to say.
+ * Opens CNI_NETNS for DEL. Undefined if nothing of the container can be there: the variable is
+ * empty, the path is missing or is only a mount point, or its number was reused for our own
+ * namespace.
+ *
+ * @throws CniError 8 if the system refused to open it
  */
 export function openNetnsIfThere(env: Variables, system: Opening): Netns | undefined {
   const path = env.CNI_NETNS;
@@ -49,16 +51,19 @@ export function openNetnsIfThere(env: Variables, system: Opening): Netns | undef
   return undefined;
 }
 
-/** By the descriptor, because the path may lead elsewhere by now. */
+/**
+ * Reads the identity from the descriptor, because the path may lead elsewhere after it was opened.
+ */
 function identified(path: string, fd: number, system: Opening): Netns {
   const { device, inode } = system.stat(`/proc/self/fd/${fd}`);
   return { path, fd, device, inode };
 }
 
 /**
- * Whether the namespace is the node's: the one that this process runs in, or that of the node's
- * first process. No pod has it, and any change in it
- * would be one to the node. CNI_NETNS_OVERRIDE=1 or true lets it pass, as in the Go library.
+ * Whether the namespace is the node's: that of this process, or that of the node's first process.
+ *
+ * No pod has that namespace, and any change in it would change the node. CNI_NETNS_OVERRIDE=1 or
+ * true allows it, as in the Go library.
  */
 export function isNodes(netns: Identity, env: Variables, system: Pick<System, "stat">): boolean {
   const override = env.CNI_NETNS_OVERRIDE;
@@ -82,9 +87,12 @@ function firstProcess(system: Pick<System, "stat">): Identity | undefined {
 }
 
 /**
- * Whether opening a namespace failed because none is there. ENOENT and ENOTDIR: no such path, nor
- * can there be one with ENAMETOOLONG. EINVAL and ENXIO: something else. ESRCH: the process of a
- * path in /proc has ended. ELOOP: links in a circle.
+ * Whether opening a namespace failed because there is none.
+ *
+ * - ENOENT, ENOTDIR, ENAMETOOLONG: no such path.
+ * - EINVAL, ENXIO: something else is there.
+ * - ESRCH: the process of a path in /proc has ended.
+ * - ELOOP: a circle of symbolic links.
  */
 export function isGone(failure: unknown): boolean {
   return isErrno(failure, "ENOENT", "ENOTDIR", "ENAMETOOLONG", "EINVAL", "ENXIO", "ESRCH", "ELOOP");

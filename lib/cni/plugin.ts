@@ -1,124 +1,126 @@
-// What a plugin is: a name, a configuration, and a function for each verb. lib/command/serve.ts
-// makes an executable of it.
+// What an author writes: a plugin is a name, a schema, and a function for each verb.
+// lib/command/serve.ts turns it into an executable.
 import type { Args } from "./environment.ts";
 import type { JsonObject } from "./json.ts";
 import type { Result } from "./results.ts";
 import type { Version } from "./versions.ts";
 
 /**
- * A CNI plugin. `C` is its configuration, validated; `D` is what is left of one that is faulty, for
- * the verbs that clean up.
- * Every verb may throw anything: it becomes a CNI error on standard output (failure.ts).
+ * A CNI plugin. `C` is its validated conf. `D` is what remains of an invalid netconf, for the verbs
+ * that clean up.
+ *
+ * Every verb may throw anything: failure.ts turns it into a CNI error on standard output.
  */
 export interface Plugin<C, D = Partial<C>> {
   /** The executable's name, such as `bridge-binding`. */
   readonly name: string;
-  /** What it is for, in one line, for the one who runs it by hand. */
+  /** What it is for, in one line, for an operator who runs it by hand. */
   readonly about: string;
   readonly schema: NetconfSchema<C, D>;
   /**
-   * Whether it takes addresses from the IPAM plugin that the configuration names. Then `ipam` is
-   * there in ADD, and DEL, CHECK, GC and STATUS are passed on
-   * to the IPAM plugin after this one's own. Otherwise a configuration that names one is refused.
+   * Whether the plugin uses the addresses of the IPAM plugin that the netconf names.
+   *
+   * If true, ADD has `ipam`, and DEL, CHECK, GC and STATUS call the IPAM plugin after this plugin.
+   * Otherwise a netconf that names an IPAM plugin is refused.
    */
   readonly ipam?: boolean;
   /**
-   * Attaches. Gives the result in the newest version's shape; it is converted. Must have undone its
-   * own changes when it throws.
+   * Attaches. Returns the result in the newest version; the framework converts it. If it throws, it
+   * must have undone its own changes.
    */
   add(call: AddCall<C>): Result;
   /**
-   * Detaches: succeeds when there is nothing (left) to do, without a namespace, without prevResult,
-   * without most of the configuration.
-   * Also called to roll back where ADD succeeded and its result could not be handed over.
+   * Detaches. Succeeds if there is nothing left to do: without a namespace, without prevResult,
+   * without most of the netconf.
+   *
+   * Also called to roll back an ADD that succeeded and whose result could not be printed.
    */
   del(call: DelCall<D>): void;
-  /** Throws where something is not as ADD left it. */
+  /** Throws if the state differs from what ADD left. */
   check(call: AddCall<C> & { readonly prevResult: Result }): void;
   /**
-   * Removes what is there for attachments of this network that are not `valid`. Goes on past
-   * failures, and throws them all.
+   * Removes what exists for attachments of this network that are not `valid`. Goes on after a
+   * failure, and throws all of them.
    */
   gc(call: GcCall<D>): void;
-  /** Throws a CniError 50 or 51 where an ADD could not be served. */
+  /** Throws a CniError 50 or 51 if no ADD could be served. */
   status(call: StatusCall<C>): void;
 }
 
-/** How a configuration is read. {@link defineSchema} makes one from a table of fields. */
+/** Validates netconfs. {@link defineSchema} creates one from a table of fields. */
 export interface NetconfSchema<C, D = Partial<C>> {
   /** Validates. Throws a CniError 7 that lists all faults. */
   parse(object: JsonObject): C;
   /**
-   * Takes what is valid and leaves out the rest: for DEL and GC, which must clean up whatever has
-   * become of the configuration. Never throws; `warn` is called where ignoring a value has
-   * consequences.
+   * Returns the valid fields and leaves out the rest: DEL and GC must clean up even if the netconf
+   * has become invalid. Never throws. Calls `warn` if ignoring a value has consequences.
    */
   salvage(object: JsonObject, warn?: (text: string) => void): D;
 }
 
-/** What all verbs are told. */
+/** What every verb receives. */
 export interface Call {
   /** The network's name. */
   readonly network: string;
-  /** The configuration's version, which the result will be in. */
+  /** The version of the netconf and of the result. */
   readonly cniVersion: Version;
-  /** The configuration as it came. */
+  /** The netconf as it was received. */
   readonly object: JsonObject;
-  /** Says something to the operator: it becomes part of the call's line in the log (log.ts). */
+  /** Warns the operator: the text becomes part of the call's line in the log (log.ts). */
   readonly warn: (text: string) => void;
 }
 
-/** What is attached. */
+/** The attachment, and what its call carries. */
 export interface AttachmentParameters {
   readonly containerId: string;
   /** CNI_IFNAME. */
   readonly ifname: string;
   /** CNI_ARGS. */
   readonly args: Args;
-  /** What the plugins before this one in a chain gave. */
+  /** The result of the plugins before this one in a chain. */
   readonly prevResult?: Result;
 }
 
-/** ADD and CHECK. */
+/** A call of ADD or CHECK. */
 export interface AddCall<C> extends Call, AttachmentParameters {
   readonly conf: C;
   readonly netns: Netns;
   /**
-   * The IPAM plugin, where the configuration names one. Its DEL, CHECK, GC and STATUS are run
-   * without the plugin's doing, its DEL also where ADD fails later.
+   * The IPAM plugin, if the netconf names one. The framework calls its DEL, CHECK, GC and STATUS;
+   * also its DEL if ADD fails later.
    */
   readonly ipam?: Ipam;
 }
 
-/** DEL. */
+/** A call of DEL. */
 export interface DelCall<D> extends Call, AttachmentParameters {
   readonly conf: D;
-  /** Absent where there is no such namespace (any more). */
+  /** Absent if the namespace does not exist. */
   readonly netns?: Netns;
 }
 
-/** GC. */
+/** A call of GC. */
 export interface GcCall<D> extends Call {
   readonly conf: D;
   /**
-   * The attachments that shall stay. Where the runtime named none, not even an empty list, `gc` is
-   * not called.
+   * The attachments to keep. If the runtime passed no list, not even an empty one, `gc` is not
+   * called.
    */
   readonly valid: readonly ValidAttachment[];
 }
 
-/** STATUS. */
+/** A call of STATUS. */
 export interface StatusCall<C> extends Call {
   readonly conf: C;
 }
 
 /** The container's network namespace, open. */
 export interface Netns {
-  /** CNI_NETNS verbatim, as `sandbox` has it. */
+  /** CNI_NETNS verbatim, which is also the result's `sandbox`. */
   readonly path: string;
   /** Stays open until the process ends. */
   readonly fd: number;
-  /** These two tell namespaces apart: the path may be used again for another one. */
+  /** Device and inode identify the namespace, because its path may be reused. */
   readonly device: number;
   readonly inode: number;
 }
@@ -126,8 +128,8 @@ export interface Netns {
 /** The IPAM plugin. */
 export interface Ipam {
   /**
-   * Runs its ADD. If that fails its DEL is run, and the failure thrown. Gives addresses, routes and
-   * DNS; `interface` is for the caller to fill in.
+   * Runs its ADD. If that fails, runs its DEL and throws the failure. Returns addresses, routes and
+   * DNS; the caller fills in `interface`.
    */
   add(): Result;
 }

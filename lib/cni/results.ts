@@ -1,13 +1,13 @@
-// Results: their shape in the newest version, which is the one used inside, and what the others
-// make of it.
+// Results in the shape of the newest version, which all code uses. conversion.ts knows the others.
 
 /**
- * What ADD gives: the shape of version 1.1.0 (SPEC.md, section 5, "ADD Success"). `cniVersion` is
- * added when it is printed.
+ * The result of ADD in version 1.1.0 (SPEC.md, section 5, "ADD Success"). `cniVersion` is added
+ * when it is printed.
  */
 export interface Result {
   /**
-   * Left out where nothing is reported: an empty list makes Multus treat the result as having some.
+   * Absent if nothing is reported: Multus treats a result with an empty list as one that has
+   * interfaces.
    */
   readonly interfaces?: readonly Interface[];
   readonly ips?: readonly IpConfig[];
@@ -20,7 +20,7 @@ export interface Interface {
   readonly name: string;
   readonly mac?: string;
   readonly mtu?: number;
-  /** CNI_NETNS verbatim; left out for a link of the host. */
+  /** CNI_NETNS verbatim. Absent for a link of the node. */
   readonly sandbox?: string;
   readonly socketPath?: string;
   /** A PCI address such as 0000:3b:02.6. */
@@ -32,7 +32,7 @@ export interface IpConfig {
   /** With its prefix length, such as 10.244.0.7/24. */
   readonly address: string;
   readonly gateway?: string;
-  /** The position in `interfaces` of the link that has it. */
+  /** The position of its link in `interfaces`. */
   readonly interface?: number;
 }
 
@@ -48,7 +48,7 @@ export interface CniRoute {
   readonly scope?: number;
 }
 
-/** What the container's resolver is told. */
+/** The configuration of the container's resolver. */
 export interface Dns {
   readonly nameservers?: readonly string[];
   readonly domain?: string;

@@ -1,9 +1,8 @@
-// What somebody meant who wrote something else.
+// Guesses which known word a misspelled one stands for.
 
 /**
- * The word of `known` that was most likely meant: the one that differs in case alone, else the
- * nearest with at most one edit per three characters.
- * Undefined where none is near.
+ * Returns the word of `known` that was most likely meant: one that differs in case alone, otherwise
+ * the nearest with at most one edit for three characters. Undefined if none is near.
  */
 export function nearest(written: string, known: readonly string[]): string | undefined {
   const lower = written.toLowerCase();
@@ -11,8 +10,8 @@ export function nearest(written: string, known: readonly string[]): string | und
   let best: string | undefined;
   let least = limit + 1;
   for (const word of known) {
-    // Words of very different lengths are far apart, and the table below is as large as their
-    // product.
+    // Words of very different lengths are far apart, and the table below grows with the product of
+    // the lengths.
     if (Math.abs(word.length - written.length) > limit) continue;
     const away = distance(lower, word.toLowerCase());
     if (away < least) {
@@ -24,8 +23,8 @@ export function nearest(written: string, known: readonly string[]): string | und
 }
 
 /**
- * Edits (insert, delete, replace, swap of neighbours) between two words: Damerau-Levenshtein,
- * restricted.
+ * The number of edits (insert, delete, replace, swap of neighbours) between two words:
+ * Damerau-Levenshtein, restricted.
  */
 function distance(one: string, other: string): number {
   let earlier: number[] = [];

@@ -1,4 +1,4 @@
-// What serving a call needs from the host. Tests pass a machine of their own.
+// The calls of the host that serving a call needs. Tests pass a machine of their own.
 
 export type System = Pick<
   typeof import("host"),

@@ -1,4 +1,4 @@
-// The verbs: what each of them demands of a call that is well formed, and what it does around the
+// The verbs: what each requires of a well-formed call, and what it does before and after the
 // plugin's own part.
 import { asOne, failuresOf, throwAll } from "../failures.ts";
 import { ipamType, validAttachments } from "./configuration.ts";
@@ -13,30 +13,30 @@ import type { Result } from "./results.ts";
 import type { System } from "./system.ts";
 import type { Verb, Version } from "./versions.ts";
 
-/** How far a call has come, for the one who tells of its failure. */
+/** How far a call has come. The report of a failure uses it. */
 export interface Progress {
   version: Version;
   verb: Verb | undefined;
-  /** The configuration, empty until it is decoded. */
+  /** The netconf, empty until it is decoded. */
   object: JsonObject;
-  /** What the operator is to be told. */
+  /** Warnings for the operator. */
   readonly warnings: string[];
-  /** Whether some of the result may be out. */
+  /** Whether a part of the result may have been printed. */
   printing: boolean;
 }
 
-/** A call that is well formed. */
+/** A well-formed call. */
 export interface ParsedCall<C, D> {
   readonly plugin: Plugin<C, D>;
   readonly system: System;
   readonly env: Variables;
   readonly progress: Progress;
   readonly call: Call;
-  /** The configuration's text. */
+  /** The netconf's text. */
   readonly raw: string;
 }
 
-/** What serves each verb. What it throws is the call's failure. */
+/** The function of each verb. Whatever it throws is the call's failure. */
 export const verbs = { ADD: add, DEL: del, CHECK: check, GC: gc, STATUS: status } as const;
 
 function add<C, D>(request: ParsedCall<C, D>): void {
@@ -78,16 +78,15 @@ function add<C, D>(request: ParsedCall<C, D>): void {
     progress.printing = true;
     system.writeStdout(document);
   } catch (failure) {
-    // Nobody has read a result, so the runtime takes the ADD for failed: nothing may be left of it.
+    // The runtime has read no result and takes the ADD for failed: nothing of it may remain.
     const detachment: DelCall<D> = { ...call, ...target, netns, conf: plugin.schema.salvage(call.object) };
     throw undone(failure, () => plugin.del(detachment), release);
   }
 }
 
 /**
- * Whatever has become of the configuration since ADD, of prevResult and of CNI_ARGS must not keep
- * DEL from cleaning up: of the configuration only the name and the version are demanded,
- * the plugin is given what else of it is valid, and the rest is passed over.
+ * DEL must clean up even if the netconf, prevResult or CNI_ARGS have become invalid. It requires
+ * only the name and the version, passes on the fields that are valid, and ignores the rest.
  */
 function del<C, D>(request: ParsedCall<C, D>): void {
   const { plugin, system, env, call } = request;
@@ -116,10 +115,7 @@ function check<C, D>(request: ParsedCall<C, D>): void {
   );
 }
 
-/**
- * As lenient as DEL, for the same reason; but what is not a list of attachments is no reason to
- * remove any.
- */
+/** As lenient as DEL. But if the attachments are not a list, nothing is removed. */
 function gc<C, D>(request: ParsedCall<C, D>): void {
   const { plugin, system, call } = request;
   const valid = validAttachments(call.object);
@@ -143,10 +139,10 @@ function status<C, D>(request: ParsedCall<C, D>): void {
   );
 }
 
-// ---- what several of them need
+// ---- shared by several verbs
 
 /**
- * The IPAM plugin that the configuration names. Throws a CniError 2 where the plugin has no use for
+ * Returns the IPAM plugin that the netconf names. Throws a CniError 2 if the plugin does not use
  * one.
  */
 export function ipamTypeFor({ name, ipam }: { readonly name: string; readonly ipam?: boolean }, object: JsonObject) {
@@ -155,7 +151,7 @@ export function ipamTypeFor({ name, ipam }: { readonly name: string; readonly ip
   throw new CniError(code.unsupportedField, `ipam.type: ${type} is not used: ${name} assigns no addresses`);
 }
 
-/** The IPAM plugin to delegate to. Throws as {@link ipamTypeFor} does. */
+/** Returns the IPAM plugin to delegate to. Throws as {@link ipamTypeFor} does. */
 function ipamOf<C, D>({ plugin, env, call, raw }: ParsedCall<C, D>): Delegation | undefined {
   const type = ipamTypeFor(plugin, call.object);
   return type === undefined ? undefined : { type, env, raw, cniVersion: call.cniVersion };
@@ -181,8 +177,8 @@ function attachmentOf(env: Variables): Pick<AttachmentParameters, "containerId" 
 }
 
 /**
- * Throws a CniError 7 where prevResult is there, and is no result, or one that cannot be put into
- * the version that is asked for.
+ * Returns prevResult. Throws a CniError 7 if it is not a result, or cannot be converted to the
+ * version of the call.
  */
 export function previousOf({
   object: { prevResult },
@@ -191,7 +187,7 @@ export function previousOf({
   if (prevResult === undefined || prevResult === null) return undefined;
   if (isObject(prevResult)) {
     const result = readResult(prevResult, cniVersion, "prevResult");
-    // In the same version it is passed on as it came, whatever is in it.
+    // In the same version it is passed on unchanged.
     const faults = (prevResult.cniVersion ?? cniVersion) === cniVersion ? [] : nowhere(result);
     if (faults.length === 0) return result;
     throw new CniError(
@@ -202,7 +198,10 @@ export function previousOf({
   throw new CniError(code.badConfiguration, "prevResult: must be an object");
 }
 
-/** The document that ADD prints. A prevResult that is passed on is printed as it came. */
+/**
+ * Returns the document that ADD prints. A prevResult that is passed on is printed as it was
+ * received.
+ */
 function documentOf(result: Result, { object, cniVersion }: Call, previous: Result | undefined): JsonObject {
   const came = object.prevResult as JsonObject | undefined;
   const same = previous !== undefined && (came?.cniVersion ?? cniVersion) === cniVersion;
@@ -210,10 +209,7 @@ function documentOf(result: Result, { object, cniVersion }: Call, previous: Resu
   return writeResult(result, cniVersion, same ? previous : undefined);
 }
 
-/**
- * For the verbs that clean up: what cannot be read is as if it were not there, and the operator is
- * told.
- */
+/** For the verbs that clean up: treats an invalid value as absent, and warns the operator. */
 function orNothing<T>({ warn }: Call, read: () => T | undefined): T | undefined {
   try {
     return read();
@@ -223,7 +219,7 @@ function orNothing<T>({ warn }: Call, read: () => T | undefined): T | undefined 
   }
 }
 
-/** Runs all of them, whatever becomes of the others, and throws what failed. */
+/** Runs every task, even if others fail, and throws what failed. */
 function runAll(...tasks: readonly (() => void)[]): void {
   throwAll(failuresOf(tasks));
 }

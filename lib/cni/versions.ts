@@ -1,16 +1,16 @@
-// Which versions of the CNI specification there are, and which verbs each of them has.
+// The supported versions of the CNI specification, and the verbs of each.
 import { CniError, code } from "./errors.ts";
 
-/** Every version that is understood, oldest first. */
+/** Every supported version, oldest first. */
 export const versions = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"] as const;
 
-/** A version of the CNI specification that is understood. */
+/** A supported version of the CNI specification. */
 export type Version = (typeof versions)[number];
 
-/** The version of what is said when nobody told us one. */
+/** The version of an answer to a call that states none. */
 export const newest: Version = "1.1.0";
 
-/** What a runtime can ask for (SPEC.md, section 2, "CNI operations"). */
+/** The values of CNI_COMMAND (SPEC.md, section 2, "CNI operations"). */
 export type Verb = "ADD" | "DEL" | "CHECK" | "GC" | "STATUS" | "VERSION";
 
 /** Whether `one` is `other` or newer. */
@@ -19,8 +19,9 @@ export function isAtLeast(one: Version, other: Version): boolean {
 }
 
 /**
- * The version of a configuration, given its `cniVersion`: none, or an empty one, means 0.1.0.
- * Support is membership of the list, so `1.0` and `1.0.1` are refused. Throws a CniError 1.
+ * Returns the version of a netconf from its `cniVersion`. An absent or empty one means 0.1.0.
+ *
+ * Only the versions in the list are supported: `1.0` and `1.0.1` are refused. Throws a CniError 1.
  */
 export function configVersion(given: unknown): Version {
   if (given === undefined || given === null || given === "") return "0.1.0";
@@ -30,7 +31,7 @@ export function configVersion(given: unknown): Version {
   throw new CniError(code.incompatibleVersion, "incompatible CNI versions", details);
 }
 
-/** Throws a CniError 1 where the configuration's version does not have the verb yet. */
+/** Throws a CniError 1 if the netconf's version does not have the verb. */
 export function requireVerb(verb: Verb, version: Version): void {
   const since: Version = verb === "CHECK" ? "0.4.0" : verb === "GC" || verb === "STATUS" ? "1.1.0" : "0.1.0";
   if (isAtLeast(version, since)) return;

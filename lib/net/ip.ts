@@ -1,6 +1,6 @@
-// IP addresses as text and as bytes.
+// Converts IP addresses between text and bytes.
 
-/** The 4 or 16 bytes from `start` as text: an IPv6 address as RFC 5952 writes it. */
+/** Returns the 4 or 16 bytes from `start` as text: an IPv6 address as RFC 5952 writes it. */
 export function formatIp(bytes: ArrayLike<number>, start = 0, end = bytes.length): string {
   return end - start === 4 ? formatIpv4(bytes, start) : formatIpv6(bytes, start);
 }
@@ -26,8 +26,8 @@ function formatIpv6(bytes: ArrayLike<number>, at: number): string {
 }
 
 /**
- * Where the longest run of two or more zero groups begins (the first one, if there are several),
- * and its length.
+ * Returns the position and the length of the longest run of two or more zero groups. Among equals,
+ * the first one.
  */
 function longestZeros(groups: readonly number[]): [first: number, length: number] {
   let first = -1;
@@ -43,8 +43,8 @@ function longestZeros(groups: readonly number[]): [first: number, length: number
 }
 
 /**
- * The 4 or 16 bytes of an address in any of its spellings (RFC 4291 section 2.2), `undefined` where
- * the text is none.
+ * Returns the 4 or 16 bytes of an address in any of its spellings (RFC 4291 section 2.2). Undefined
+ * if the text is not an address.
  */
 export function parseIp(text: string): number[] | undefined {
   return text.includes(":") ? parseIpv6(text) : parseIpv4(text);
@@ -59,7 +59,7 @@ function parseIpv4(text: string): number[] | undefined {
     if (digit >= 0 && digit <= 9) {
       byte = byte * 10 + digit;
       digits++;
-      // No leading zeros: to some they mean octal.
+      // No leading zeros: some parsers read them as octal.
       if (byte > 255 || (digits > 1 && byte < 10)) return undefined;
     } else {
       if (digits === 0 || (i < text.length && text[i] !== ".")) return undefined;
@@ -84,8 +84,8 @@ function parseIpv6(text: string): number[] | undefined {
 }
 
 /**
- * The bytes of groups with colons between them. At the end of an address the last two may be
- * written as an IPv4 address.
+ * Returns the bytes of groups with colons between them. At the end of an address the last two
+ * groups may be written as an IPv4 address.
  */
 function parseGroups(text: string, last: boolean): number[] | undefined {
   if (text === "") return [];
@@ -106,34 +106,36 @@ function parseGroups(text: string, last: boolean): number[] | undefined {
 }
 
 /**
- * An IPv4 address: four decimal numbers without leading zeros, such as 10.244.0.7 (as inet_pton(3)
- * reads them).
+ * Whether the text is an IPv4 address: four decimal numbers without leading zeros, such as
+ * 10.244.0.7 (as inet_pton(3) reads them).
  */
 export function isIpv4(text: string): boolean {
   return parseIp(text)?.length === 4;
 }
 
 /**
- * An IPv6 address (RFC 4291 section 2.2) without a zone, such as 2001:db8::1, :: or
- * ::ffff:10.0.0.1.
+ * Whether the text is an IPv6 address (RFC 4291 section 2.2) without a zone, such as 2001:db8::1,
+ * :: or ::ffff:10.0.0.1.
  */
 export function isIpv6(text: string): boolean {
   return parseIp(text)?.length === 16;
 }
 
-/** An IPv4 or IPv6 address without a prefix length. */
+/** Whether the text is an IPv4 or IPv6 address without a prefix length. */
 export function isIp(text: string): boolean {
   return parseIp(text) !== undefined;
 }
 
-/** An address with its prefix length, such as 10.244.0.7/24 or 2001:db8::1/64. */
+/**
+ * Whether the text is an address with its prefix length, such as 10.244.0.7/24 or 2001:db8::1/64.
+ */
 export function isCidr(text: string): boolean {
   const [, address, length] = /^([^/]*)\/(0|[1-9]\d{0,2})$/.exec(text) ?? [];
   const bytes = address === undefined ? undefined : parseIp(address);
   return bytes !== undefined && Number(length) <= 8 * bytes.length;
 }
 
-/** The network that an address is in: `networkOf("10.244.0.7", 24)` = `10.244.0.0`. */
+/** Returns the network that an address is in: `networkOf("10.244.0.7", 24)` = `10.244.0.0`. */
 export function networkOf(address: string, prefixLength: number): string {
   const bytes = parseIp(address);
   if (bytes === undefined) return address;
