@@ -4,7 +4,7 @@ import * as z from "zod/mini";
 import { type Field, type FieldSchema, standard } from "./netconf.ts";
 import { versions } from "./versions.ts";
 
-/** One sentence for each field, by its name: what it does, not what kind it is of. */
+/** One sentence for each field, by its name: what the field does, not its type. */
 export type Descriptions = Readonly<Record<string, string>>;
 
 /**

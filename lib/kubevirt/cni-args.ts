@@ -1,12 +1,13 @@
-// What KubeVirt tells a binding plugin: `cni-args` of the pod's annotation, which Multus puts into
-// the configuration's `args.cni`.
+// Reads what KubeVirt passes to a binding plugin: `cni-args` of the pod's annotation, which Multus
+// copies to `args.cni` of the netconf.
 import { CniError, code } from "../cni/errors.ts";
 import { isObject, type JsonObject } from "../cni/json.ts";
 
 /**
- * The network's name in the VM's specification, `args.cni.logicNetworkName`; undefined where the
- * plugin is not called as a binding.
- * Throws a CniError 7 where it is there and is no name.
+ * Returns the network's name in the VM's specification, `args.cni.logicNetworkName`. Undefined if
+ * the plugin is not called as a binding.
+ *
+ * Throws a CniError 7 if the value is not a name.
  */
 export function logicNetworkName(netconf: JsonObject): string | undefined {
   const cni = isObject(netconf.args) ? netconf.args.cni : undefined;

@@ -1,20 +1,19 @@
-// Device information: the file by which a device plugin, Multus and KubeVirt tell each other which
-// device a network has (k8s.cni.cncf.io, Device Information Specification 1.1.0).
+// Device information: the file in which a device plugin, Multus and KubeVirt record the device of a
+// network (k8s.cni.cncf.io, Device Information Specification 1.1.0).
 import { CniError, code } from "../cni/errors.ts";
 import { isObject, type JsonObject } from "../cni/json.ts";
 import { isBelow } from "../cni/schemas.ts";
 
 /**
- * Where device information is; Multus and device plugins have no other place for it
- * (DefaultDevInfoPath).
+ * The directory of device information. Multus and device plugins use no other (DefaultDevInfoPath).
  */
 const root = "/var/run/k8s.cni.cncf.io/devinfo";
 
 /**
- * Where the file is: `runtimeConfig.CNIDeviceInfoFile`, which Multus fills in where the netconf
- * declares the capability. Undefined where it did not.
- * Throws a CniError 7 for a path that is not below {@link root}: a netconf may hold a runtimeConfig
- * of its own.
+ * Returns the path in `runtimeConfig.CNIDeviceInfoFile`, which Multus sets if the netconf declares
+ * the capability. Undefined without it.
+ *
+ * Throws a CniError 7 for a path outside {@link root}: a netconf may contain its own runtimeConfig.
  */
 export function deviceInfoFile({ runtimeConfig }: JsonObject): string | undefined {
   const path = isObject(runtimeConfig) ? runtimeConfig.CNIDeviceInfoFile : undefined;
@@ -26,9 +25,10 @@ export function deviceInfoFile({ runtimeConfig }: JsonObject): string | undefine
 }
 
 /**
- * The file's text with the device in it: what it says already, `present`, stays, and what is known
- * better is put in.
- * Throws an Error where what is there is something else: it may be any file.
+ * Returns the file's new text with the device in it. The content of `present` stays, except what
+ * this plugin knows better.
+ *
+ * Throws an Error if the file is not device information: the path could lead to any file.
  */
 export function deviceInfo(
   { path, present }: { readonly path: string; readonly present?: string },

@@ -1,9 +1,9 @@
-// The names that KubeVirt gives to a pod's links: which link is a network's, and what its bridge,
-// NIC and tap are called.
+// The names of a pod's links in KubeVirt's scheme: the link of each network, its bridge, its NIC
+// and its tap.
 
 /** The names of one binding's links, each at most 15 bytes. */
 export interface LinkNames {
-  /** The link that the pod's network made; after ADD a placeholder carries this name. */
+  /** The link that the pod's network created. After ADD a placeholder has this name. */
   readonly podLink: string;
   readonly bridge: string;
   /** The pod's link once it is a port of the bridge. */
@@ -15,8 +15,8 @@ export interface LinkNames {
 export type Sha256 = (text: string) => string;
 
 /**
- * The pod link of a VM's secondary network, as in `podLinkName("blue", sha256)` = `pod16477688c0e`
- * (KubeVirt, namescheme/networknamescheme.go).
+ * Returns the name of the pod link of a VM's secondary network: `podLinkName("blue", sha256)` =
+ * `pod16477688c0e` (KubeVirt, namescheme/networknamescheme.go).
  */
 export function podLinkName(network: string, sha256: Sha256): string {
   return `pod${digits(network, sha256)}`;
@@ -41,8 +41,8 @@ export function linkNames(podLink: string, primary: boolean, sha256: Sha256): Li
   const ordinal = /^net(\d{1,4})$/.exec(podLink);
   if (ordinal !== null && !primary) return derived(podLink, podLink, `tap${ordinal[1]!}`);
   const hashed = digits(podLink, sha256);
-  // `<link>-nic` and `k6t-<link>` are both four bytes longer than the link. A name in ASCII has as
-  // many bytes as characters.
+  // `<link>-nic` and `k6t-<link>` are both four bytes longer than the link's name. A name in ASCII
+  // has as many bytes as characters.
   const fits = podLink.length <= 11 && /^[\x21-\x7e]*$/.test(podLink);
   return derived(podLink, fits ? podLink : hashed, primary ? "tap0" : `tap${hashed}`);
 }

@@ -1,56 +1,56 @@
-// Attributes: netlink's (length, type, payload) lists, described by tables from which the
-// TypeScript types are inferred.
+// Attributes: netlink's lists of (length, type, payload). Tables describe them, and TypeScript
+// infers their types from the tables.
 // biome-ignore-all lint/suspicious/noExplicitAny: what a table describes is known to its type, not to the code that follows it.
 import { about, malformed, type NetlinkError, unwritable } from "./errors.ts";
 import { hex } from "./scalars.ts";
 import { align, type Codec, type Reader, reserve, type ValueOf, type Writer } from "./wire.ts";
 
-/** Attribute names, each with its number in the kernel's header and with what it holds. */
+/** The name of each attribute, with its number in the kernel's header and its codec. */
 export type Table = Readonly<Record<string, readonly [type: number, codec: Codec<any>]>>;
 
-/** What a table describes: any of its attributes. */
+/** The value that a table describes: any of its attributes. */
 export type Attributes<T extends Table> = {
   readonly [K in keyof T as T[K][1] extends Dropped ? never : K]?: ValueOf<T[K][1]>;
 };
 
 /**
- * Attributes that a table does not name: their type with its flag bits, and their payload in hex.
+ * The attributes that a table does not name: the type with its flag bits, and the payload in hex.
  */
 export type Rest = readonly (readonly [type: number, hex: string])[];
 
-/** An attribute that only the kernel writes, such as time stamps, and that is not kept. */
+/** An attribute that only the kernel writes, such as time stamps. It is not kept. */
 export interface Dropped extends Codec<never> {
   readonly dropped: true;
 }
 
-/** NLA_F_NESTED: the attribute's payload is attributes. The bit below is NLA_F_NET_BYTEORDER. */
+/** NLA_F_NESTED: the payload is attributes. The bit below is NLA_F_NET_BYTEORDER. */
 export const nested = 0x8000;
 const typeMask = 0x3fff;
 
-/** Every attribute begins with its length, which counts these bytes too, and its type. */
+/** Every attribute begins with its length, which includes this header, and its type. */
 const headerSize = 4;
 
 /**
- * Attributes of which none is lost: those that no table names are kept in `rest`, and written
- * again.
- * A name may be that of a header's field too (message.ts): the attribute, which is the wider of the
- * two, decides.
- * `told` has the attributes by which the kernel tells what it is told by another attribute, under
- * that one's name.
+ * A codec that loses no attribute: those that the table does not name are kept in `rest` and
+ * written again.
+ *
+ * A name may also be that of a header's field (message.ts). Then the attribute decides, because it
+ * is the wider of the two. `told` names the attributes in which the kernel reports what a request
+ * says by another attribute.
  */
 export function attrs<const T extends Table>(table: T, told?: Table): Codec<Attributes<T> & { readonly rest?: Rest }> {
   return codecOf(table, true, told);
 }
 
 /**
- * The attributes that the table names, and no others: for what is looked at and never written back,
- * such as the 60 attributes of a link.
+ * A codec of the attributes that the table names, and of no others: for what is read and never
+ * written back, such as the 60 attributes of a link.
  */
 export function excerpt<const T extends Table>(table: T): Codec<Attributes<T>> {
   return codecOf(table, false);
 }
 
-/** An attribute that is there once for each element of a list. */
+/** An attribute that appears once for each element of a list. */
 export function repeated<T>(element: Codec<T>): Codec<readonly T[]> {
   return {
     element,
@@ -68,14 +68,12 @@ export const dropped: Dropped = {
   encode: nothing,
 };
 
-/** The `encode` of a codec whose values are not written, or only by way of its `element`. */
-export function nothing(): void {
-  // As it says.
-}
+/** The `encode` of a codec whose values are never written, or only by its `element`. */
+export function nothing(): void {}
 
 /**
- * Reads attributes one by one, and calls `take` with the type (without flag bits) and payload of
- * each. Throws a NetlinkError (EBADMSG).
+ * Reads the attributes in order, and calls `take` with the type (without flag bits) and the payload
+ * of each. Throws a NetlinkError (EBADMSG).
  */
 export function eachAttribute(
   from: Reader,
@@ -100,7 +98,7 @@ function misfit(halves: Uint16Array, at: number, end: number): NetlinkError {
   );
 }
 
-/** Appends an attribute, or as many as the value has elements. */
+/** Appends an attribute, or one for each element of the value. */
 export function appendAttribute(to: Writer, type: number, codec: Codec<any>, value: unknown): void {
   const { element } = codec;
   if (element !== undefined) {
@@ -117,13 +115,13 @@ export function appendAttribute(to: Writer, type: number, codec: Codec<any>, val
 }
 
 function codecOf(table: Table, lossless: boolean, told: Table = {}): Codec<any> {
-  // By type; made when first needed, because most tables are not read in any one run.
+  // By type. Built when it is first needed, because one run reads few of the tables.
   let names: Record<number, string> | undefined;
   return {
     flag: nested,
     decode(from, start, end, value: any = {}) {
       names ??= namesByType(table, told);
-      // eachAttribute, written out: this loop is where the time goes.
+      // eachAttribute, written out: most of the time is spent in this loop.
       const { halves } = from;
       let name = "";
       let at = start;
@@ -178,7 +176,7 @@ function codecOf(table: Table, lossless: boolean, told: Table = {}): Codec<any> 
   };
 }
 
-/** The name of an attribute, or of what is in it. */
+/** Returns the name of an attribute, or of the part of it that is meant. */
 export function below(name: string, part: string | undefined): string {
   return part === undefined ? name : `${name}.${part}`;
 }

@@ -1,15 +1,15 @@
-// What goes wrong in netlink: the kernel's refusals, in its own words where it gives any, and bytes
-// that make no message.
+// The errors of netlink: the kernel's refusals, in the kernel's own words if it reports any, and
+// bytes that form no message.
 
-/** `create k6t-eth0: Name already taken (EEXIST)`. */
+/** Such as `create k6t-eth0: Name already taken (EEXIST)`. */
 export class NetlinkError extends Error {
   override readonly name = "NetlinkError";
 
   /**
-   * @param code The errno's name, such as `EEXIST`: decide by this, never by the message.
-   * @param errno The errno itself, positive.
-   * @param detail What the message says before the code.
-   * @param kernel The kernel's own words (NLMSGERR_ATTR_MSG), where it gave any.
+   * @param code the errno's name, such as `EEXIST`: decide by this, never by the message
+   * @param errno the errno, positive
+   * @param detail the message without the code
+   * @param kernel the kernel's own words (NLMSGERR_ATTR_MSG), if it reported any
    */
   constructor(
     readonly code: string,
@@ -20,21 +20,18 @@ export class NetlinkError extends Error {
     super(`${detail} (${code})`);
   }
 
-  /** The same error, which now says what it was about: `subject: detail (CODE)`. */
+  /** Returns the same error with a subject: `subject: detail (CODE)`. */
   about(subject: string): NetlinkError {
     return new NetlinkError(this.code, this.errno, `${subject}: ${this.detail}`, this.kernel);
   }
 }
 
-/**
- * A NetlinkError comes to say what it was about; any other error, and one about nothing in
- * particular, stays as it is.
- */
+/** Adds the subject to a NetlinkError. Returns any other error unchanged. */
 export function about(subject: string, error: unknown): unknown {
   return error instanceof NetlinkError && subject !== "" ? error.about(subject) : error;
 }
 
-/** Runs `run`, of whose NetlinkErrors each comes to say what it was about. */
+/** Runs `run`, and adds the subject to the NetlinkErrors that it throws. */
 export function within<T>(subject: string, run: () => T): T {
   try {
     return run();
@@ -43,7 +40,7 @@ export function within<T>(subject: string, run: () => T): T {
   }
 }
 
-/** Bytes from the kernel that make no message: EBADMSG. */
+/** Bytes from the kernel that form no message: EBADMSG. */
 export function malformed(fact: string): NetlinkError {
   return new NetlinkError("EBADMSG", 74, fact);
 }
@@ -53,19 +50,19 @@ export function unwritable(fact: string): NetlinkError {
   return new NetlinkError("EINVAL", 22, fact);
 }
 
-/** The kernel's refusal. `errno` is positive; `kernel` is what the extended ACK says. */
+/** The kernel's refusal. `errno` is positive; `kernel` is the text of the extended ACK. */
 export function refusal(errno: number, kernel: string | undefined): NetlinkError {
   const [code, words] = meanings()[errno] ?? [`errno ${errno}`, "Unknown error"];
   return new NetlinkError(code, errno, kernel?.replace(/[.\s]+$/, "") || words, kernel);
 }
 
 /**
- * Names and meanings of errnos that rtnetlink and netlink sockets give, the same on all
- * architectures but Alpha, MIPS, PA-RISC and SPARC.
+ * Names and meanings of the errnos that rtnetlink and netlink sockets return. They are the same on
+ * all architectures except Alpha, MIPS, PA-RISC and SPARC.
  */
 function meanings(): Record<number, readonly [code: string, words: string]> {
   return {
-    // Any change asks for it first (rtnetlink_rcv_msg); only drivers have other reasons.
+    // Every change checks for it first (rtnetlink_rcv_msg). Otherwise only drivers return it.
     1: ["EPERM", "Not permitted, CAP_NET_ADMIN may be missing"],
     2: ["ENOENT", "No such entry"],
     3: ["ESRCH", "No such entry"],
@@ -113,7 +110,7 @@ function meanings(): Record<number, readonly [code: string, words: string]> {
     113: ["EHOSTUNREACH", "No route to host"],
     114: ["EALREADY", "Already under way"],
     132: ["ERFKILL", "Switched off by rfkill"],
-    // Not of user space, but drivers let it out.
+    // Not meant for user space, but some drivers return it.
     524: ["ENOTSUPP", "Not supported"],
   };
 }

@@ -1,25 +1,28 @@
-// A message: a fixed header, attributes, and the message types that ask for it, carry it, make it,
-// change it and delete it.
+// A message: a fixed header, attributes, and the message types that request, carry, create, change
+// and delete it.
 import { malformed } from "./errors.ts";
 import { align, type Codec, type Reader, reserve, type Scalar, type Writer } from "./wire.ts";
 
-/** A part of the rtnetlink protocol; `T` is what the kernel says of one such thing. */
+/** A part of the rtnetlink protocol. `T` is what the kernel reports of one object. */
 export interface Message<T> {
-  /** What several of them are called in errors, such as `links`. */
+  /** The plural for errors, such as `links`. */
   readonly name: string;
   readonly types: MessageTypes;
   /** Reads header and attributes. Throws a NetlinkError (EBADMSG). */
   decode(from: Reader, start: number, end: number): T;
   /**
-   * Appends header and attributes; what is absent in the header is zero. Throws a NetlinkError
+   * Appends header and attributes. An absent field of the header is zero. Throws a NetlinkError
    * (EINVAL).
    */
   encode(to: Writer, body: Body<T>): void;
-  /** The name of the attribute at byte `at` of the datagram, such as `info.data.vlanFiltering`. */
+  /**
+   * Returns the name of the attribute at byte `at` of the datagram, such as
+   * `info.data.vlanFiltering`.
+   */
   locate(from: Reader, start: number, end: number, at: number): string | undefined;
 }
 
-/** RTM_NEW…, RTM_DEL… and RTM_GET…, and what is sent to change a thing. */
+/** RTM_NEW…, RTM_DEL… and RTM_GET…, and the type of a request that changes an object. */
 export interface MessageTypes {
   readonly new: number;
   readonly delete: number;
@@ -27,10 +30,13 @@ export interface MessageTypes {
   readonly set: number;
 }
 
-/** What is said to the kernel: any part of the message. */
+/** The content of a request: any part of the message. */
 export type Body<T> = { readonly [K in keyof T]?: T[K] | undefined };
 
-/** Puts a message together. `preset` is what its header says unless the body says otherwise. */
+/**
+ * Composes a message from its parts. `preset` is the content of the header unless the body sets the
+ * field.
+ */
 export function message<H extends object, A extends object>(
   name: string,
   types: MessageTypes,
@@ -56,7 +62,7 @@ export function message<H extends object, A extends object>(
 }
 
 /**
- * AF_UNSPEC, AF_INET, AF_BRIDGE and AF_INET6 of <linux/socket.h>: the `family` that every header
- * begins with.
+ * AF_UNSPEC, AF_INET, AF_BRIDGE and AF_INET6 of <linux/socket.h>: the `family` at the beginning of
+ * every header.
  */
 export const families = { any: 0, ipv4: 2, bridge: 7, ipv6: 10 } as const;

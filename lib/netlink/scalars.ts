@@ -1,4 +1,4 @@
-// Values that are no attributes themselves: numbers, structures of them, text, addresses, bytes.
+// Codecs of values that are not attributes: numbers, structures of numbers, text, addresses, bytes.
 // biome-ignore-all lint/suspicious/noExplicitAny: the fields of a structure are known to its type, not to the code that follows it.
 import { formatIp, parseIp } from "../net/ip.ts";
 import { malformed, unwritable } from "./errors.ts";
@@ -24,7 +24,7 @@ function scalar<T>(
   };
 }
 
-/** The number, if it is one that fits: an integer from `lowest` to `highest`. */
+/** Returns the number if it is an integer from `lowest` to `highest`. */
 function fitting(value: number, lowest: number, highest: number): number {
   if (!Number.isInteger(value) || value < lowest || value > highest)
     throw unwritable(`${value} is not an integer from ${lowest} to ${highest}`);
@@ -90,14 +90,16 @@ export const lowByte: Scalar<number> = scalar(1, u8.read, (to, at, value) => {
 type Fields = Readonly<Record<string, Scalar<any>>>;
 
 /**
- * A structure of numbers, laid out as C does it. `size` is given where the kernel's goes on after
- * the named fields; what follows is ignored, and written as zeros.
+ * A structure of numbers in C's layout.
+ *
+ * `size` is set if the kernel's structure is longer than the named fields. The rest is ignored, and
+ * written as zeros.
  */
 export function struct<const F extends Fields>(
   fields: F,
   size = 0,
 ): Scalar<{ readonly [K in keyof F]: ValueOf<F[K]> }> {
-  // Three arrays and not one of triples: the engine is slow at taking arrays apart.
+  // Three arrays, not one of triples: this engine destructures arrays slowly.
   const names: string[] = [];
   const scalars: Scalar<any>[] = [];
   const offsets: number[] = [];
@@ -125,8 +127,8 @@ export function struct<const F extends Fields>(
 }
 
 /**
- * Text, NUL-terminated. Bytes that are no UTF-8 become lone surrogates (text.ts), so that no name
- * is lost.
+ * Text with a NUL at its end. Bytes that are not UTF-8 become lone surrogates (text.ts), so that no
+ * name is lost.
  */
 export const string: Codec<string> = {
   decode: (from, start, end) => readText(from.bytes, start, end),
@@ -137,7 +139,7 @@ export const string: Codec<string> = {
   },
 };
 
-/** Any bytes, in hex, such as `00ff`. */
+/** Any bytes in hex, such as `00ff`. */
 export const hex: Codec<string> = {
   decode(from, start, end) {
     let text = "";
@@ -170,14 +172,14 @@ function hexByte(byte: number): string {
   return digits[byte >> 4]! + digits[byte & 15]!;
 }
 
-/** Writes bytes of which there is one in every `step` characters of `text`. */
+/** Writes the bytes of a text that has one byte in every `step` characters. */
 function writeHex(to: Writer, text: string, step: number): void {
   const count = Math.ceil(text.length / step);
   const start = reserve(to, count);
   for (let i = 0; i < count; i++) to.bytes[start + i] = Number.parseInt(text.slice(i * step, i * step + 2), 16);
 }
 
-/** An IPv4 or IPv6 address, by its length; IPv6 as RFC 5952 writes it. */
+/** An IPv4 or IPv6 address: the length decides. IPv6 is written as in RFC 5952. */
 export const ipAddress: Codec<string> = {
   decode(from, start, end) {
     if (end - start !== 4 && end - start !== 16) throw malformed(`${end - start} bytes, expected 4 or 16`);
@@ -191,7 +193,7 @@ export const ipAddress: Codec<string> = {
   },
 };
 
-/** An attribute that says all by being there. */
+/** An attribute whose presence is its value. */
 export const flagAttribute: Codec<true> = {
   decode(_, start, end) {
     expectSize(0, start, end);

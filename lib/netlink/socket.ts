@@ -7,8 +7,8 @@ import { Netlink } from "./client.ts";
 const route = 0;
 
 /**
- * A client of the network namespace that this thread is in. It stays there; close it after use.
- * Throws a HostError.
+ * Opens a client of the network namespace that this thread is in. The client stays in that
+ * namespace. Close it after use. Throws a HostError.
  */
 export function openRtnetlink(): { readonly rtnl: Netlink; readonly cookie: string | undefined } {
   const socket = host.netlinkSocket(route);
@@ -21,7 +21,8 @@ export function openRtnetlink(): { readonly rtnl: Netlink; readonly cookie: stri
 }
 
 /**
- * What the kernel calls the socket's namespace and never another one; undefined before Linux 5.14.
+ * Returns the cookie of the socket's namespace, which the kernel gives to no other namespace.
+ * Undefined before Linux 5.14.
  */
 function cookieOf(socket: number): string | undefined {
   return ignoring(["ENOPROTOOPT"], () => host.netnsCookie(socket));

@@ -1,8 +1,8 @@
-// UTF-8, which the engine has no codec for. A link's name may be any bytes: those that are no UTF-8
-// are kept as lone surrogates, as Python's "surrogateescape" does.
+// Converts UTF-8, because the engine has no codec for it. A link's name may be any bytes: those
+// that are not UTF-8 become lone surrogates, as in Python's "surrogateescape".
 import { unwritable } from "./errors.ts";
 
-/** The text from `start` to the first NUL or to `end`. */
+/** Returns the text from `start` to the first NUL or to `end`. */
 export function readText(bytes: Uint8Array, start: number, end: number): string {
   let text = "";
   for (let at = start; at < end; at++) {
@@ -26,7 +26,7 @@ export function readText(bytes: Uint8Array, start: number, end: number): string 
 }
 
 /**
- * How many bytes the character at `at`, which is not ASCII, takes; 0 where it is not well-formed
+ * Returns the number of bytes of the character at `at`, which is not ASCII. 0 if it is malformed
  * (table 3-7 of the Unicode standard).
  */
 function sequenceLength(bytes: Uint8Array, at: number, end: number): number {
@@ -43,7 +43,7 @@ function sequenceLength(bytes: Uint8Array, at: number, end: number): number {
 }
 
 /**
- * The inverse of `readText`. Throws a NetlinkError (EINVAL) where the text has a NUL, or a lone
+ * The inverse of `readText`. Throws a NetlinkError (EINVAL) if the text has a NUL, or a lone
  * surrogate that stands for no byte.
  */
 export function bytesOfText(text: string): number[] {
@@ -65,7 +65,7 @@ export function bytesOfText(text: string): number[] {
   return bytes;
 }
 
-/** A byte of UTF-8 that is not the first one of its character. */
+/** A byte of UTF-8 that is not the first of its character. */
 function following(point: number): number {
   return 0x80 | (point & 0x3f);
 }

@@ -1,13 +1,13 @@
-// The bytes of a netlink datagram, read and written in the host's own byte order, and what a codec
-// of a part of them is.
+// The bytes of a netlink datagram, in the host's byte order, and the interface of the codecs that
+// read and write parts of it.
 // biome-ignore-all lint/suspicious/noExplicitAny: a codec's type is inferred where it is used.
 import { malformed } from "./errors.ts";
 
 /**
- * A datagram seen as bytes, as 16-bit and as 32-bit numbers. Netlink aligns every header and
- * attribute to 4 bytes, so that a number is one element of one of
- * these views, in the host's byte order whatever that is: `words[at >> 2]` is the 32-bit number at
- * byte `at`.
+ * A datagram as bytes, as 16-bit numbers and as 32-bit numbers.
+ *
+ * Netlink aligns every header and attribute to 4 bytes. So each number is one element of one of
+ * these views, in the host's byte order: `words[at >> 2]` is the 32-bit number at byte `at`.
  */
 export interface Reader {
   readonly bytes: Uint8Array;
@@ -15,7 +15,9 @@ export interface Reader {
   readonly words: Uint32Array;
 }
 
-/** Looks at a datagram; it is copied only if it does not begin at an aligned address. */
+/**
+ * Returns the views of a datagram. Copies the datagram only if it begins at an unaligned address.
+ */
 export function reader(datagram: Uint8Array): Reader {
   const bytes = datagram.byteOffset % 4 === 0 ? datagram : datagram.slice();
   const { buffer, byteOffset, length } = bytes;
@@ -27,14 +29,14 @@ export function reader(datagram: Uint8Array): Reader {
 }
 
 /**
- * A datagram in the making. The views are of one buffer and are replaced when it grows: `reserve`
- * first, then look at them.
+ * A datagram that is being written. All views share one buffer, and are replaced when it grows:
+ * call `reserve` before you use them.
  */
 export interface Writer {
   bytes: Uint8Array;
   halves: Uint16Array;
   words: Uint32Array;
-  /** How many bytes have been written, and so where the next one goes. */
+  /** The number of bytes written so far: the position of the next one. */
   length: number;
 }
 
@@ -43,7 +45,7 @@ export function writer(): Writer {
   return { bytes: new Uint8Array(buffer), halves: new Uint16Array(buffer), words: new Uint32Array(buffer), length: 0 };
 }
 
-/** Makes room for `size` more bytes, which are zero, and returns where they begin. */
+/** Appends `size` zero bytes, and returns the position of the first. */
 export function reserve(to: Writer, size: number): number {
   const start = to.length;
   to.length += size;
@@ -57,38 +59,41 @@ export function reserve(to: Writer, size: number): number {
   return start;
 }
 
-/** Goes on to the next multiple of 4, where the next header or attribute begins. */
+/** Appends zero bytes up to the next multiple of 4, where the next header or attribute begins. */
 export function align(to: Writer): void {
   reserve(to, -to.length & 3);
 }
 
-/** Reads and writes one kind of value: an attribute's payload. */
+/** Reads and writes one kind of value: the payload of an attribute. */
 export interface Codec<T> {
-  /**
-   * NLA_F_NESTED where the payload is attributes: to be set in the type of the attribute that holds
-   * it.
-   */
+  /** NLA_F_NESTED if the payload is attributes. It is set in the type of the attribute. */
   readonly flag?: number;
-  /** Where a value takes several attributes of the same type: what each of them holds, and how. */
+  /**
+   * Only for a value that takes several attributes of the same type: the codec of each, and the
+   * parts of the value.
+   */
   readonly element?: Codec<any>;
   elements?(value: T): readonly unknown[];
   /**
-   * The value in the bytes from `start` to `end`, which the caller knows to be there.
-   * `previous` is the value of an earlier attribute of the same name. Throws a NetlinkError
-   * (EBADMSG) where the bytes make no such value.
+   * Returns the value in the bytes from `start` to `end`, which exist. `previous` is the value of
+   * an earlier attribute of the same name.
+   *
+   * Throws a NetlinkError (EBADMSG) if the bytes form no such value.
    */
   decode(from: Reader, start: number, end: number, previous?: T): T;
-  /** Appends the value. Throws a NetlinkError (EINVAL) where it cannot be written. */
+  /** Appends the value. Throws a NetlinkError (EINVAL) if the value cannot be written. */
   encode(to: Writer, value: T): void;
-  /** The name of what is at byte `at` of the datagram, where the codec knows of parts. */
+  /** Returns the name of the part at byte `at` of the datagram, if the codec knows parts. */
   locate?(from: Reader, start: number, end: number, at: number): string | undefined;
 }
 
-/** A value of a fixed size: also a field of a header, where a number is aligned to its size. */
+/**
+ * A value of a fixed size. It may be a field of a header, in which a number is aligned to its size.
+ */
 export interface Scalar<T> extends Codec<T> {
   /** In bytes. */
   readonly size: number;
-  /** The value at byte `at`, without a check of the bounds. */
+  /** Returns the value at byte `at`. Does not check the bounds. */
   read(from: Reader, at: number): T;
   write(to: Writer, at: number, value: T): void;
 }
@@ -96,7 +101,7 @@ export interface Scalar<T> extends Codec<T> {
 /** The value that a codec reads and writes. */
 export type ValueOf<C> = C extends Codec<infer T> ? T : never;
 
-/** Throws unless `size` bytes fill the range. */
+/** Throws unless the range is `size` bytes long. */
 export function expectSize(size: number, start: number, end: number): void {
   if (end - start !== size) throw malformed(`${end - start} bytes, expected ${size}`);
 }

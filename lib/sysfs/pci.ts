@@ -4,7 +4,7 @@ import { attribute, isThere, names, type Tree, target } from "./tree.ts";
 export const pciDevices = "/sys/bus/pci/devices";
 export const pciDrivers = "/sys/bus/pci/drivers";
 
-/** The directory of the device with a PCI address such as 0000:3b:02.6. */
+/** Returns the directory of the device with a PCI address such as 0000:3b:02.6. */
 export function deviceDirectoryOf(address: string): string {
   return `${pciDevices}/${address}`;
 }
@@ -14,28 +14,28 @@ export function isDevice(tree: Tree, address: string): boolean {
 }
 
 /**
- * What tells a device from one that has its address after it: a VF that was removed and made anew.
- * Throws ENOENT where there is none.
+ * Identifies a device: a VF that is removed and recreated has the same address and another
+ * identity. Throws ENOENT if there is no such device.
  */
 export function identityOf(tree: Tree, address: string): { readonly device: number; readonly inode: number } {
   const { device, inode } = tree.stat(`${deviceDirectoryOf(address)}/`);
   return { device, inode };
 }
 
-/** The name of the driver that has the device; undefined where none has. */
+/** Returns the name of the driver that the device is bound to. Undefined if it is bound to none. */
 export function driverOf(tree: Tree, address: string): string | undefined {
   return target(tree, `${deviceDirectoryOf(address)}/driver`);
 }
 
-/** The only driver that may take the device; undefined where any that knows it may. */
+/** Returns the only driver that may bind to the device. Undefined if every driver may. */
 export function overrideOf(tree: Tree, address: string): string | undefined {
   const found = attribute(tree, `${deviceDirectoryOf(address)}/driver_override`);
   return found === "(null)" || found === "" ? undefined : found;
 }
 
 /**
- * The names of the device's network links in the namespace whose sysfs this is: none where they are
- * in another.
+ * Returns the names of the device's network links in the namespace of this sysfs. Links in other
+ * namespaces are not listed.
  */
 export function linksOf(tree: Tree, address: string): string[] {
   return names(tree, `${deviceDirectoryOf(address)}/net`);
@@ -45,7 +45,7 @@ export function hasDriver(tree: Tree, driver: string): boolean {
   return isThere(tree, `${pciDrivers}/${driver}`);
 }
 
-/** Such as `Ethernet controller 8086:10ed`, as far as sysfs knows. */
+/** Such as `Ethernet controller 8086:10ed`, from what sysfs reports. */
 export function describeDevice(tree: Tree, address: string): string {
   const id = (name: string): string =>
     (attribute(tree, `${deviceDirectoryOf(address)}/${name}`) ?? "?").replace("0x", "");
@@ -53,15 +53,16 @@ export function describeDevice(tree: Tree, address: string): string {
 }
 
 /**
- * Says which driver alone may take the device; undefined: any that knows it.
- * A newline clears it: an empty write would not reach the kernel (drivers/pci/pci-sysfs.c,
- * driver_override_store).
+ * Sets the only driver that may bind to the device. Undefined: every driver may.
+ *
+ * A newline clears the attribute: an empty write would not reach the kernel
+ * (drivers/pci/pci-sysfs.c, driver_override_store).
  */
 export function setOverride(tree: Tree, address: string, driver: string | undefined): void {
   tree.writeFile(`${deviceDirectoryOf(address)}/driver_override`, `${driver ?? ""}\n`);
 }
 
-/** Takes the device from the driver that has it; nothing where none has. */
+/** Unbinds the device from its driver. Does nothing if it is bound to none. */
 export function unbind(tree: Tree, address: string): void {
   if (driverOf(tree, address) === undefined) return;
   try {
@@ -72,16 +73,16 @@ export function unbind(tree: Tree, address: string): void {
 }
 
 /**
- * Offers the device to the drivers. That none takes it is no failure to the kernel: {@link
- * driverOf} tells.
+ * Offers the device to the drivers. The kernel reports no failure if none binds to it: read {@link
+ * driverOf}.
  */
 export function probe(tree: Tree, address: string): void {
   tree.writeFile("/sys/bus/pci/drivers_probe", address);
 }
 
 /**
- * Resets the device, where it can be (function-level reset, or what `reset_method` says); false
- * where it cannot.
+ * Resets the device if it supports a reset (function-level reset, or the method in `reset_method`).
+ * False if it does not.
  */
 export function reset(tree: Tree, address: string): boolean {
   const file = `${deviceDirectoryOf(address)}/reset`;
@@ -90,7 +91,7 @@ export function reset(tree: Tree, address: string): boolean {
   return true;
 }
 
-/** A PCI address with its domain, such as 0000:3b:02.6. */
+/** Whether the text is a PCI address with its domain, such as 0000:3b:02.6. */
 export function isPciAddress(text: string): boolean {
   return /^[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/.test(text);
 }

@@ -1,19 +1,19 @@
-// Virtual functions and the physical function that they belong to
+// Reads SR-IOV: virtual functions, and the physical function of each
 // (Documentation/PCI/pci-iov-howto.rst).
 import { deviceDirectoryOf, linksOf, pciDevices } from "./pci.ts";
 import { attribute, names, type Tree, target } from "./tree.ts";
 
-/** Where a VF belongs. */
+/** The place of a VF. */
 export interface VirtualFunction {
   /** The physical function's PCI address. */
   readonly pf: string;
-  /** Its number among the physical function's: `virtfn3` is 3. */
+  /** Its number at the physical function: `virtfn3` is 3. */
   readonly index: number;
 }
 
 /**
- * Where the device belongs; undefined where it is no VF. Throws an Error where its PF does not know
- * it.
+ * Returns the place of a VF. Undefined if the device is not a VF. Throws an Error if its PF does
+ * not list it.
  */
 export function virtualFunction(tree: Tree, address: string): VirtualFunction | undefined {
   const pf = target(tree, `${deviceDirectoryOf(address)}/physfn`);
@@ -26,12 +26,15 @@ export function virtualFunction(tree: Tree, address: string): VirtualFunction | 
   return { pf, index: Number(link.slice("virtfn".length)) };
 }
 
-/** The VF's PCI address; undefined where it is gone. */
+/** Returns the VF's PCI address. Undefined if the VF does not exist. */
 export function vfAddressOf(tree: Tree, { pf, index }: VirtualFunction): string | undefined {
   return target(tree, `${deviceDirectoryOf(pf)}/virtfn${index}`);
 }
 
-/** How many VFs a physical function has, and could have; undefined where it is none. */
+/**
+ * Returns how many VFs a physical function has, and how many it could have. Undefined if the device
+ * is not a PF.
+ */
 export function capacityOf(tree: Tree, pf: string): { readonly vfs: number; readonly most: number } | undefined {
   const [vfs, most] = ["sriov_numvfs", "sriov_totalvfs"].map((name) =>
     attribute(tree, `${deviceDirectoryOf(pf)}/${name}`),
@@ -39,7 +42,7 @@ export function capacityOf(tree: Tree, pf: string): { readonly vfs: number; read
   return vfs === undefined || most === undefined ? undefined : { vfs: Number(vfs), most: Number(most) };
 }
 
-/** All VFs' PCI addresses. */
+/** Returns the PCI addresses of all VFs. */
 export function virtualFunctions(tree: Tree): string[] {
   return names(tree, pciDevices).filter(
     (address) => target(tree, `${deviceDirectoryOf(address)}/physfn`) !== undefined,
@@ -47,9 +50,10 @@ export function virtualFunctions(tree: Tree): string[] {
 }
 
 /**
- * The link by which a physical function's VFs are set. In switchdev mode its representors
- * (`pf0vf1`, …) hang on the same device; the uplink (`p0`) is the one.
- * Throws an Error where there is none in this namespace, or more than one could be meant.
+ * Returns the link that configures the VFs of a physical function.
+ *
+ * In switchdev mode the representors (`pf0vf1`, …) belong to the same device: the uplink (`p0`) is
+ * the right link. Throws an Error if this namespace has none, or more than one candidate.
  */
 export function uplinkOf(tree: Tree, pf: string): string {
   const links = linksOf(tree, pf);

@@ -1,39 +1,40 @@
-// VFIO: which drivers hand a device to user space, the IOMMU group that goes with it, and who has
-// it open (Documentation/driver-api/vfio.rst).
+// Reads VFIO: the drivers that hand a device to user space, IOMMU groups, and the processes that
+// use them (Documentation/driver-api/vfio.rst).
 import { isErrno } from "../errno.ts";
 import { deviceDirectoryOf, driverOf } from "./pci.ts";
 import { attribute, isThere, names, type Tree, target } from "./tree.ts";
 
 /**
- * Whether the text is the name of vfio-pci or of a variant of it for one kind of device:
- * mlx5_vfio_pci, hisi_acc_vfio_pci,
- * nvgrace-gpu-vfio-pci, …. A name, and never a path: modprobe would load the file. MODULE_NAME_LEN
- * leaves 55 bytes.
+ * Whether the text is the name of vfio-pci or of a variant for one kind of device: mlx5_vfio_pci,
+ * hisi_acc_vfio_pci, nvgrace-gpu-vfio-pci, ….
+ *
+ * It must be a name and never a path, because modprobe would load the file. MODULE_NAME_LEN limits
+ * it to 55 bytes.
  */
 export function isVfioDriver(driver: string): boolean {
   return driver.length <= 55 && /^([a-z0-9_-]*[-_])?vfio[-_]pci$/.test(driver);
 }
 
 /**
- * The number of the device's IOMMU group; undefined without an IOMMU. It is the same whichever
- * driver has the device.
+ * Returns the number of the device's IOMMU group. Undefined without an IOMMU. The number does not
+ * depend on the driver.
  */
 export function groupOf(tree: Tree, address: string): string | undefined {
   return target(tree, `${deviceDirectoryOf(address)}/iommu_group`);
 }
 
-/** Whether the node has an IOMMU that is switched on. */
+/** Whether the node has an enabled IOMMU. */
 export function hasIommu(tree: Tree): boolean {
   return names(tree, "/sys/kernel/iommu_groups").length > 0;
 }
 
-/** A device of a group that keeps it from being handed to user space. */
+/** A device whose driver keeps its group from being handed to user space. */
 export interface Offender {
   readonly address: string;
   readonly driver: string;
 }
 
-/** The devices of a group, and the drivers that they have. */
+/** Returns the devices of a group, each with its driver. */
 export function membersOf(
   tree: Tree,
   group: string,
@@ -45,10 +46,11 @@ export function membersOf(
 }
 
 /**
- * Those of a group's devices, but for `address`, whose drivers use the group's DMA themselves: with
- * them the group is not viable.
- * A device without driver does not, nor does one of VFIO's, pci-stub, or a bridge's
- * (iommu_device_use_default_domain: drivers with `driver_managed_dma`).
+ * Returns the devices of a group, other than `address`, whose drivers use the group's DMA. They
+ * make the group not viable.
+ *
+ * A device without a driver does not use DMA. Neither does one on a VFIO driver, on pci-stub or on
+ * a bridge's driver (iommu_device_use_default_domain: drivers with `driver_managed_dma`).
  */
 export function offendersOf(tree: Tree, group: string, address: string): Offender[] {
   return membersOf(tree, group).flatMap(({ address: other, driver }) =>
@@ -60,27 +62,27 @@ function isHarmless(driver: string): boolean {
   return isVfioDriver(driver) || driver === "pci-stub" || driver === "pcieport" || driver === "shpchp";
 }
 
-/** Where user space opens the group. */
+/** Returns the path by which user space opens the group. */
 export function groupFile(group: string): string {
   return `/dev/vfio/${group}`;
 }
 
 /**
- * The file by which user space opens the device, as soon as there is one: its group's, or its own
- * where the kernel has those alone.
+ * Returns the file by which user space opens the device: its group's file, or its own if the kernel
+ * has no group files. Undefined while neither exists.
  */
 export function fileOf(tree: Tree, address: string): string | undefined {
   return filesOf(tree, address).find((path) => isThere(tree, path));
 }
 
-/** The file that should be there. */
+/** Returns the path of the file that should exist. */
 export function expectedFile(tree: Tree, address: string): string {
   return filesOf(tree, address)[0] ?? "/dev/vfio";
 }
 
 /**
- * Since 6.6 a device has one of its own, /dev/vfio/devices/vfio0 (CONFIG_VFIO_DEVICE_CDEV), and a
- * kernel without CONFIG_VFIO_GROUP no other.
+ * Since Linux 6.6 a device has a file of its own, /dev/vfio/devices/vfio0
+ * (CONFIG_VFIO_DEVICE_CDEV). A kernel without CONFIG_VFIO_GROUP has no other.
  */
 function filesOf(tree: Tree, address: string): string[] {
   const group = groupOf(tree, address);
@@ -89,9 +91,11 @@ function filesOf(tree: Tree, address: string): string[] {
 }
 
 /**
- * Has the group open while `work` runs: nobody else can open a device of it meanwhile, which
- * unbinding one would wait for, unkillable. Where somebody has it, it is waited for.
- * Throws an Error that names who keeps it open for longer than `patience` milliseconds.
+ * Keeps the group open while `work` runs, so that no other process can open a device of it:
+ * unbinding would wait for that process and could not be killed.
+ *
+ * If the group is in use, waits for up to `patience` milliseconds. Then throws an Error that names
+ * the processes that use it.
  */
 export function whileUnused<T>(tree: Tree, group: string, patience: number, work: () => T): T {
   const path = groupFile(group);
@@ -102,7 +106,7 @@ export function whileUnused<T>(tree: Tree, group: string, patience: number, work
     try {
       fd = tree.lock(path, 0);
     } catch (failure) {
-      // The group went with its last device.
+      // The group was deleted with its last device.
       if (isErrno(failure, "ENOENT", "ENODEV", "ENXIO")) return work();
       if (!isErrno(failure, "EBUSY", "ETIMEDOUT")) throw failure;
       if (tree.monotonic() >= end)
@@ -117,7 +121,7 @@ export function whileUnused<T>(tree: Tree, group: string, patience: number, work
   }
 }
 
-/** Who has the group open, in words; undefined where nobody has. */
+/** Names the processes that have the group open. Undefined if none has. */
 export function useOf(tree: Tree, group: string): string | undefined {
   try {
     whileUnused(tree, group, 0, () => undefined);
@@ -127,7 +131,7 @@ export function useOf(tree: Tree, group: string): string | undefined {
   }
 }
 
-/** The processes that have a file open, such as `qemu-kvm (4711)`. */
+/** Names the processes that have a file open, such as `qemu-kvm (4711)`. */
 export function holdersOf(tree: Tree, path: string): string[] {
   return names(tree, "/proc")
     .filter((name) => /^\d+$/.test(name))

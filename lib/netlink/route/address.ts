@@ -17,8 +17,8 @@ const header = struct({
 /** IFA_*. */
 const attributes = attrs({
   /**
-   * Of a point-to-point link the peer's; else the same as `local`. All that IPv6 has without a
-   * peer.
+   * The peer's address on a point-to-point link, otherwise the same as `local`. IPv6 has only this
+   * one without a peer.
    */
   address: [1, ipAddress],
   local: [2, ipAddress],
@@ -26,7 +26,7 @@ const attributes = attrs({
   broadcast: [4, ipAddress],
   anycast: [5, ipAddress],
   /**
-   * struct ifa_cacheinfo, in seconds, 0xffffffff for ever. The time stamps that follow are not
+   * struct ifa_cacheinfo, in seconds; 0xffffffff means infinite. The time stamps after it are not
    * kept.
    */
   lifetime: [6, struct({ preferred: u32, valid: u32 }, 16)],
@@ -41,7 +41,7 @@ const attributes = attrs({
 
 /** IFA_F_*. */
 export const addressFlags = {
-  /** Of IPv4: not the first one of its network; of IPv6: temporary. */
+  /** IPv4: not the first address of its network. IPv6: temporary. */
   secondary: 0x1,
   noDad: 0x2,
   optimistic: 0x4,

@@ -35,8 +35,8 @@ export const bridgePortSettings = excerpt({
 });
 
 /**
- * VLANs `first` to `last` are let through, tagged unless `untagged`; frames without a tag come in
- * on the `pvid` one.
+ * The port accepts VLANs `first` to `last`: tagged unless `untagged`. Frames without a tag belong
+ * to the `pvid` VLAN.
  */
 export interface VlanRange {
   readonly first: number;
@@ -51,7 +51,7 @@ const vlanInfo = struct({ flags: u16, vid: u16 });
 /** BRIDGE_VLAN_INFO_*. */
 const vlanFlags = { pvid: 0x2, untagged: 0x4, rangeBegin: 0x8, rangeEnd: 0x10 } as const;
 
-/** IFLA_BRIDGE_VLAN_INFO, which is there once for each VLAN and twice for each range of them. */
+/** IFLA_BRIDGE_VLAN_INFO appears once for each VLAN, and twice for each range of VLANs. */
 const vlanRanges: Codec<readonly VlanRange[]> = {
   element: vlanInfo,
   elements: (ranges) =>
@@ -78,7 +78,7 @@ const vlanRanges: Codec<readonly VlanRange[]> = {
   encode: nothing,
 };
 
-/** IFLA_* as they are used with the family AF_BRIDGE. */
+/** IFLA_* in messages of the family AF_BRIDGE. */
 const attributes = excerpt({
   name: [3, string],
   mtu: [4, u32],
@@ -88,24 +88,25 @@ const attributes = excerpt({
     26,
     excerpt({
       /**
-       * BRIDGE_FLAGS_*: 1 the link as a port of its master (which is what no flag means), 2 the
-       * link itself, being a bridge.
+       * BRIDGE_FLAGS_*: 1 the link as a port of its master (also the meaning of no flag), 2 the
+       * bridge itself.
        */
       target: [0, u16],
       vlans: [2, vlanRanges],
     }),
   ],
-  /** In a request: what else to tell, see `linkExtras`. */
+  /** In a request: what else the answer should contain, see `linkExtras`. */
   extMask: [29, u32],
 });
 
 export type BridgePortMessage = ValueOf<typeof linkHeader> & ValueOf<typeof attributes>;
 
 /**
- * A link as a bridge sees it: RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK and RTM_SETLINK of family
+ * A link as its bridge reports it: RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK and RTM_SETLINK of family
  * AF_BRIDGE.
- * `set` with VLANs adds them (`bridge vlan add`), `delete` takes them away (`bridge vlan del`);
- * `dump` tells them if `extMask` asks.
+ *
+ * `set` with VLANs adds them (`bridge vlan add`), `delete` removes them (`bridge vlan del`). `dump`
+ * returns them if `extMask` asks for them.
  */
 export const bridgePort: Message<BridgePortMessage> = message(
   "bridge ports",

@@ -1,30 +1,32 @@
-// IFLA_LINKINFO: what kind of link it is and, of a bridge's port, what it is as a port; each with
-// settings of its own.
+// IFLA_LINKINFO: the kind of a link and, for the port of a master, its kind as a port, each with
+// its own settings.
 // biome-ignore-all lint/suspicious/noExplicitAny: a codec's type is inferred where it is used.
 import { appendAttribute, below, eachAttribute, nested } from "../attributes.ts";
 import { within } from "../errors.ts";
 import { hex, string } from "../scalars.ts";
 import type { Codec, Reader, ValueOf } from "../wire.ts";
 
-/** The settings that belong to each kind. */
+/** The codec of the settings of each kind. */
 type Kinds = Readonly<Record<string, Codec<any>>>;
 
 /**
- * A kind that no table names, such as `vxlan`; its data is hex. The type is a stand-in: TypeScript
- * tells the members of a union apart by literals only, and
- * none of them means "any other text". With it `kind === "bridge"` narrows `data`; to compare with
- * a kind that no table names, say `kind as string`.
+ * A kind that no table names, such as `vxlan`. Its data is hex.
+ *
+ * The type is a stand-in: TypeScript tells the members of a union apart by literals, and no literal
+ * means "any other text". With it, `kind === "bridge"` narrows `data`. To compare with a kind that
+ * no table names, write `kind as string`.
  */
 export type OtherKind = "another kind";
 
-/** A kind under the name K, and under the name D its data. */
+/** A kind under the name K, and its data under the name D. */
 type Choice<K extends string, D extends string, T extends Kinds> =
   | { [N in keyof T & string]: { readonly [_ in K]: N } & { readonly [_ in D]?: ValueOf<T[N]> } }[keyof T & string]
   | ({ readonly [_ in K]: OtherKind } & { readonly [_ in D]?: string })
   | { readonly [_ in K | D]?: never };
 
 /**
- * `kind` and `data` of the link itself, `slaveKind` and `slaveData` of what it is to its master.
+ * `kind` and `data` describe the link, `slaveKind` and `slaveData` the link as a port of its
+ * master.
  */
 export type LinkInfo<Own extends Kinds, Slave extends Kinds> = Choice<"kind", "data", Own> &
   Choice<"slaveKind", "slaveData", Slave>;
@@ -33,8 +35,8 @@ export type LinkInfo<Own extends Kinds, Slave extends Kinds> = Choice<"kind", "d
 const types = { kind: 1, data: 2, slaveKind: 4, slaveData: 5 } as const;
 
 /**
- * A codec of IFLA_LINKINFO, given the settings that belong to each kind of link, and to a port of
- * each kind of master.
+ * Returns a codec of IFLA_LINKINFO from the settings of each kind of link, and of a port of each
+ * kind of master.
  */
 export function linkInfo<const Own extends Kinds, const Slave extends Kinds>(
   own: Own,

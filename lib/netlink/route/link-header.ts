@@ -1,5 +1,5 @@
-// The header of messages about links, which are the same for `ip link` and for `bridge link`:
-// struct ifinfomsg of <linux/rtnetlink.h>.
+// The header of messages about links, the same for `ip link` and for `bridge link`: struct
+// ifinfomsg of <linux/rtnetlink.h>.
 import { s32, struct, u8, u16, u32 } from "../scalars.ts";
 
 export const linkHeader = struct({
@@ -9,7 +9,7 @@ export const linkHeader = struct({
   index: s32,
   /** IFF_*, see `linkFlags`. */
   flags: u32,
-  /** Which of the flags are to be set as `flags` says. */
+  /** The flags that the request changes to their value in `flags`. */
   change: u32,
 });
 
@@ -30,6 +30,6 @@ export const linkFlags = {
 
 /**
  * RTEXT_FILTER_VF, RTEXT_FILTER_BRVLAN, RTEXT_FILTER_BRVLAN_COMPRESSED and RTEXT_FILTER_SKIP_STATS:
- * what `extMask` asks for.
+ * the values of `extMask`.
  */
 export const linkExtras = { vfs: 1, vlans: 2, vlanRanges: 4, skipStatistics: 8 } as const;

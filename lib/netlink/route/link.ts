@@ -43,7 +43,7 @@ const vlan = excerpt({
   protocol: [5, be16],
 });
 
-/** Kinds without settings, or whose settings do not concern us. */
+/** Kinds that have no settings, or none that this project reads. */
 const plain = excerpt({});
 
 const info = linkInfo(
@@ -52,8 +52,8 @@ const info = linkInfo(
 );
 
 /**
- * What of IFLA_INET6_CONF concerns us. It is an array of sysctls as numbers: DEVCONF_MTU6 is number
- * 2, DEVCONF_DISABLE_IPV6 number 26 (<linux/ipv6.h>).
+ * The part of IFLA_INET6_CONF that this project reads. It is an array of sysctls as numbers:
+ * DEVCONF_MTU6 is number 2, DEVCONF_DISABLE_IPV6 number 26 (<linux/ipv6.h>).
  */
 const ipv6Conf: Codec<{ readonly mtu: number; readonly disabled: boolean }> = {
   decode(from, start, end) {
@@ -66,22 +66,22 @@ const ipv6Conf: Codec<{ readonly mtu: number; readonly disabled: boolean }> = {
   },
 };
 
-/** IFLA_*, as far as anyone here looks at them. */
+/** IFLA_*: those that this project reads or writes. */
 const attributes = excerpt({
   /** Lower-case, such as `02:00:00:00:00:01`. */
   mac: [1, macAddress],
   name: [3, string],
   mtu: [4, u32],
-  /** The index of the link below (of a veth: of its peer, in the namespace `linkNetns`). */
+  /** The index of the link below. For a veth: of its peer, in the namespace `linkNetns`. */
   link: [5, u32],
-  /** The index of the link it is a port of; 0 sets it free. */
+  /** The index of the bridge. 0 removes the link from its bridge. */
   master: [10, u32],
   queueLength: [13, u32],
   /** IF_OPER_* of RFC 2863: 0 unknown, 2 down, 3 lower layer down, 5 dormant, 6 up. */
   operstate: [16, u8],
   info: [18, info],
   alias: [20, string],
-  /** How many VFs the link has, with `extMask` vfs. */
+  /** The number of VFs. Present if `extMask` asks for VFs. */
   vfs: [21, u32],
   afSpec: [
     26,
@@ -98,20 +98,20 @@ const attributes = excerpt({
     }),
   ],
   group: [27, u32],
-  /** Moves the link into the namespace that this descriptor stands for. */
+  /** Moves the link into the namespace of this descriptor. */
   netnsFd: [28, s32],
-  /** In a request: what else to tell, see `linkExtras`. */
+  /** In a request: what else the answer should contain, see `linkExtras`. */
   extMask: [29, u32],
   txQueues: [31, u32],
   rxQueues: [32, u32],
   carrier: [33, bool],
-  /** The namespace of `link`, where it is another one, by its number in ours. */
+  /** The number of the namespace of `link`, if it is another one. */
   linkNetns: [37, s32],
   minMtu: [50, u32],
   maxMtu: [51, u32],
   otherNames: [52, excerpt({ names: [53, repeated(string)] })],
   permanentMac: [54, macAddress],
-  /** The device it belongs to, such as `0000:3b:02.6` on the bus `pci`. */
+  /** The device of the link, such as `0000:3b:02.6` on the bus `pci`. */
   parentDevice: [56, string],
   parentBus: [57, string],
 });
@@ -119,8 +119,8 @@ const attributes = excerpt({
 export type LinkMessage = ValueOf<typeof linkHeader> & ValueOf<typeof attributes>;
 
 /**
- * RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK. To change a link is RTM_NEWLINK too, because RTM_SETLINK
- * takes no IFLA_LINKINFO.
+ * RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK. A change of a link is RTM_NEWLINK too, because RTM_SETLINK
+ * ignores IFLA_LINKINFO.
  */
 export const link: Message<LinkMessage> = message(
   "links",

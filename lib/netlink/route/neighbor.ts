@@ -26,11 +26,11 @@ const attributes = attrs({
   vlan: [5, u16],
   port: [6, be16],
   vni: [7, u32],
-  /** Of a remote forwarding entry: the link that leads to `destination`. */
+  /** Only for a remote forwarding entry: the link that leads to `destination`. */
   ifindex: [8, u32],
   /** The index of the bridge. */
   master: [9, u32],
-  /** RTPROT_* of who made it. */
+  /** RTPROT_* of the process that created it. */
   protocol: [12, u8],
   extendedFlags: [15, u32],
 });
@@ -48,7 +48,8 @@ export const neighborStates = {
 } as const;
 
 /**
- * NTF_*. Of a bridge's forwarding database `master` is the bridge's entry, `self` the device's own.
+ * NTF_*. In a bridge's forwarding database, `master` is an entry of the bridge, `self` one of the
+ * device.
  */
 export const neighborFlags = {
   use: 0x1,

@@ -5,22 +5,20 @@ import { type Message, message } from "../message.ts";
 import { ipAddress, s32, string, struct, u8, u16, u32 } from "../scalars.ts";
 import { type Codec, reserve, type Scalar, type ValueOf } from "../wire.ts";
 
-/**
- * RTNH_F_PERVASIVE and RTNH_F_ONLINK: the flags of a route, and of its hops, that can be asked for.
- */
+/** RTNH_F_PERVASIVE and RTNH_F_ONLINK: the flags that a request may set on a route or a hop. */
 export const routeFlags = { pervasive: 0x2, onLink: 0x4 } as const;
 
 const settableFlags = routeFlags.pervasive | routeFlags.onLink;
 
 /**
- * Flags without those that tell the kernel's state (dead, link down, offloaded, ...), of which it
- * refuses some in a request.
+ * Flags without those that report the kernel's state (dead, link down, offloaded, ...): the kernel
+ * refuses some of them in a request.
  */
 function settable(flags: Scalar<number>): Scalar<number> {
   return { ...flags, read: (from, at) => flags.read(from, at) & settableFlags };
 }
 
-/** RT_TABLE_COMPAT stands in the header for a table whose number does not fit there. */
+/** RT_TABLE_COMPAT: the header's value if the number of the table does not fit the header. */
 const table: Scalar<number> = { ...u8, write: (to, at, value) => u8.write(to, at, value > 0xff ? 252 : value) };
 
 /** struct rtmsg. */
@@ -31,7 +29,9 @@ const header = struct({
   tos: u8,
   /** RT_TABLE_*: 254 main, 255 local. */
   table,
-  /** RTPROT_* of who made it: 2 kernel, 3 boot, 4 static, 9 router advertisements. */
+  /**
+   * RTPROT_* of the process that created it: 2 kernel, 3 boot, 4 static, 9 router advertisements.
+   */
   protocol: u8,
   /** RT_SCOPE_*: 0 universe, 253 link, 254 host. */
   scope: u8,
@@ -66,7 +66,7 @@ const via: Codec<{ readonly family: number; readonly address: string }> = {
 
 /** struct rtnexthop. */
 const hopHeader = struct({
-  /** Of this and of the attributes that belong to the hop. */
+  /** The length of the hop with its attributes. */
   length: u16,
   flags: settable(u8),
   /** One less than the weight. */
@@ -75,10 +75,10 @@ const hopHeader = struct({
 });
 const hopAttributes = attrs({ gateway: [5, ipAddress], realm: [11, u32], via: [18, via] });
 
-/** A hop of a multipath route. `index` is that of its link. */
+/** A hop of a multipath route. `index` is the index of its link. */
 export type Hop = Omit<ValueOf<typeof hopHeader>, "length"> & ValueOf<typeof hopAttributes>;
 
-/** RTA_MULTIPATH: hops one after the other, each of which says its length as an attribute does. */
+/** RTA_MULTIPATH: a list of hops, each with its length at the beginning, like an attribute. */
 const hops: Codec<readonly Hop[]> = {
   decode(from, start, end) {
     const list: Hop[] = [];
@@ -101,9 +101,7 @@ const hops: Codec<readonly Hop[]> = {
   },
 };
 
-/**
- * struct rta_cacheinfo, of which only the time left is worth keeping: in 1/100 s, or 0 for ever.
- */
+/** struct rta_cacheinfo. Only the remaining time is kept: in 1/100 s, 0 means infinite. */
 const timeLeft: Codec<number | undefined> = {
   decode(from, start, end) {
     if (end - start < 12) throw malformed(`${end - start} bytes, expected 12 or more`);
@@ -119,7 +117,7 @@ const attributes = attrs(
     destination: [1, ipAddress],
     source: [2, ipAddress],
     iif: [3, u32],
-    /** The index of the link that it leads out of; a multipath route has `hops` instead. */
+    /** The index of the outgoing link. A multipath route has `hops` instead. */
     oif: [4, u32],
     gateway: [5, ipAddress],
     metric: [6, u32],
@@ -127,18 +125,18 @@ const attributes = attrs(
     metrics: [8, metrics],
     hops: [9, hops],
     realm: [11, u32],
-    /** In full, where the header's field is too narrow. */
+    /** The full value, because the header's field is too narrow. */
     table: [15, u32],
     mark: [16, u32],
     /** A gateway of another family. */
     via: [18, via],
     /** ICMPV6_ROUTER_PREF_*: 0 medium, 1 high, 3 low. */
     preference: [20, u8],
-    /** After how many seconds the kernel drops the route (IPv6). It counts down. */
+    /** The seconds after which the kernel deletes the route (IPv6). It counts down. */
     expires: [23, u32],
     /**
-     * A nexthop object, which the kernel wants instead of `oif`, `gateway` and `hops` though it
-     * tells them all.
+     * A nexthop object. In a request the kernel accepts it only without `oif`, `gateway` and
+     * `hops`, although it reports all of them.
      */
     nexthop: [30, u32],
   },

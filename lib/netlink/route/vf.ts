@@ -1,4 +1,4 @@
-// Virtual functions, as their physical function's link tells of them and sets them:
+// Virtual functions, as the link of their physical function reports and configures them:
 // <linux/if_link.h>. `ip link show`, `ip link set vf`.
 import { excerpt, repeated } from "../attributes.ts";
 import { malformed, unwritable } from "../errors.ts";
@@ -26,12 +26,12 @@ const vfMac: Codec<{ readonly vf: number; readonly mac: string }> = {
 /** struct ifla_vf_vlan_info. `protocol` is an Ethertype, 0x8100 or 0x88a8. */
 const vlan = struct({ vf: u32, vlan: u32, qos: u32, protocol: be16 }, 16);
 
-/** IFLA_VF_VLAN_LIST: the kernel tells of one, and takes one. */
+/** IFLA_VF_VLAN_LIST: the kernel reports and accepts one entry. */
 const vlans = excerpt({ vlan: [1, vlan] });
 
 /**
- * IFLA_VF_*: what the kernel tells of one VF, each time with its index. Statistics are not looked
- * at.
+ * IFLA_VF_*: the kernel's report of one VF, with the VF's index in each attribute. Statistics are
+ * not read.
  */
 const vfInfo = excerpt({
   mac: [1, vfMac],
@@ -45,30 +45,30 @@ const vfInfo = excerpt({
 });
 
 /**
- * One VF as the kernel tells of it; what its driver does not support is absent, or has the kernel's
- * own idea of a value.
+ * The kernel's report of one VF. A setting that the VF's driver does not support is absent, or has
+ * a value that the kernel chose.
  */
 export type VfInfo = ValueOf<typeof vfInfo>;
 
 const attributes = excerpt({
   mtu: [4, u32],
   name: [3, string],
-  /** How many VFs the link has. */
+  /** The number of VFs. */
   vfs: [21, u32],
-  /** IFLA_VFINFO_LIST, where `extMask` asks for it; in a request: one VF with one setting. */
+  /** IFLA_VFINFO_LIST, if `extMask` asks for it. In a request: one VF with one setting. */
   vfList: [22, excerpt({ list: [1, repeated(vfInfo)] })],
   /** See `linkExtras`. */
   extMask: [29, u32],
 });
 
 /**
- * A physical function's link. Read by `get`, because a dump leaves out a link whose VFs do not fit
- * into its message.
+ * The link of a physical function. Read it by `get`: a dump omits a link whose VFs do not fit its
+ * message.
  */
 export type VfLinkMessage = ValueOf<typeof linkHeader> & ValueOf<typeof attributes>;
 
 /**
- * RTM_NEWLINK and RTM_GETLINK, with the VFs. RTM_SETLINK sets them (do_setvfinfo of
+ * RTM_NEWLINK and RTM_GETLINK, with the VFs. RTM_SETLINK configures them (do_setvfinfo of
  * net/core/rtnetlink.c).
  */
 export const vfLink: Message<VfLinkMessage> = message(
