@@ -8,11 +8,12 @@ import { versions } from "./versions.ts";
 export type Descriptions = Readonly<Record<string, string>>;
 
 /**
- * The JSON Schema (draft 2020-12) of a plugin's configurations, the fields that any plugin may be
- * given included. It refuses nothing that the plugin takes, `null` for an absent field
- * apart; what is between two fields, and some addresses and names, the plugin alone refuses.
+ * Returns the JSON Schema (draft 2020-12) of a plugin's netconfs, with the standard fields.
+ *
+ * The schema accepts everything that the plugin accepts, except `null` for an absent field. Rules
+ * between two fields, and some addresses and names, are checked by the plugin alone.
  * @param type the executable's name
- * Throws where a field has no description, or a description no field.
+ * @throws Error if a field has no description, or a description no field
  */
 export function jsonSchema(type: string, netconf: FieldSchema<unknown, unknown>, descriptions: Descriptions): object {
   const { required, ...schema } = pluginSchema(type, netconf, descriptions);

@@ -1,5 +1,5 @@
-// A node's devices, as plans change them: VFs by their PF's link, drivers and files by their paths.
-// Everything that it touches comes in, so that tests can put their own in its place.
+// Performs and reverts the changes of a plan on a node's devices: VFs, drivers and files.
+// Everything that it touches is a parameter, so that tests can pass their own.
 import { failuresOf } from "../failures.ts";
 import type { Netlink } from "../netlink/client.ts";
 import type { DeviceKernel } from "../plan/allocations.ts";
@@ -11,21 +11,18 @@ import { Drivers } from "./drivers.ts";
 import { LinkRenamer } from "./link-names.ts";
 import { Vfs } from "./vfs.ts";
 
-/** What a node does beside sysfs and rtnetlink. */
+/** The effects on a node that are neither sysfs nor rtnetlink. */
 export interface Node {
-  /** Loads a kernel module. Throws where it cannot. */
+  /** Loads a kernel module. Throws if it cannot. */
   loadModule(name: string): void;
-  /**
-   * Puts a file in the place of another, or where none is, whole or not at all. Its directory is
-   * made if need be.
-   */
+  /** Creates or replaces a file atomically. Creates its directory if needed. */
   replaceFile(path: string, text: string): void;
-  /** Takes away what a `replaceFile` that was killed may have left beside the path. */
+  /** Removes what a killed `replaceFile` may have left next to the path. */
   discardDraft(path: string): void;
   unlink(path: string): void;
 }
 
-/** See {@link DeviceKernel}. Throws NetlinkErrors, HostErrors and Errors. */
+/** Throws NetlinkErrors, HostErrors and Errors. */
 export class NodeDevices implements DeviceKernel {
   readonly tree: Tree;
   readonly drivers: Drivers;
@@ -50,8 +47,8 @@ export class NodeDevices implements DeviceKernel {
   revert(device: string, changes: readonly DeviceChange[]): unknown[] {
     const [bound] = bindings(changes);
     try {
-      // Whoever has the device open keeps its settings, and nobody opens it before all of them are
-      // as they were.
+      // A process that has the device open keeps its settings. No process can open it before all
+      // settings are restored.
       if (bound === undefined) return this.drivers.whileUnused(device, () => this.#revertEach(changes));
       this.drivers.release(bound);
     } catch (failure) {
@@ -61,8 +58,8 @@ export class NodeDevices implements DeviceKernel {
   }
 
   /**
-   * In the order in which they were made: a VF's settings before its driver, which reads them when
-   * it takes it.
+   * In the order in which they were performed: the settings of a VF before its driver, which reads
+   * them when it binds.
    */
   #revertEach(changes: readonly DeviceChange[]): unknown[] {
     return failuresOf(changes.map((change) => () => this.#revert(change)));
@@ -87,7 +84,7 @@ export class NodeDevices implements DeviceKernel {
 
   #restoreFile({ path, from, to }: WriteFile): void {
     this.#node.discardDraft(path);
-    // Multus takes the file away by itself, and what somebody else wrote is theirs.
+    // Multus removes the file itself. Content that another process wrote stays.
     if (readText(this.tree, path) !== to) return;
     if (from === undefined) this.#node.unlink(path);
     else this.#node.replaceFile(path, from);

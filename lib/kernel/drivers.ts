@@ -1,4 +1,4 @@
-// Which driver has a PCI device: given to VFIO, and given back.
+// Binds PCI devices to VFIO drivers, and back to their own.
 import type { BindDriver, Binding } from "../plan/device.ts";
 import type { Difference } from "../plan/differences.ts";
 import * as pci from "../sysfs/pci.ts";
@@ -6,7 +6,7 @@ import { type Tree, until } from "../sysfs/tree.ts";
 import * as vfio from "../sysfs/vfio.ts";
 import type { LinkRenamer } from "./link-names.ts";
 
-/** How long a device that is in use is waited for, and a device node: milliseconds. */
+/** How long to wait for a device that is in use, and for a device node. */
 const patience = { use: 10_000, node: 5_000 } as const;
 
 /** The drivers of the node's devices. Throws HostErrors and Errors. */
@@ -15,7 +15,7 @@ export class Drivers {
   readonly #links: LinkRenamer;
   readonly #loadModule: (name: string) => void;
 
-  /** @param loadModule throws where the kernel cannot load the module */
+  /** @param loadModule throws if the kernel cannot load the module */
   constructor(tree: Tree, links: LinkRenamer, loadModule: (name: string) => void) {
     this.#tree = tree;
     this.#links = links;
@@ -23,8 +23,8 @@ export class Drivers {
   }
 
   /**
-   * Sees that the kernel has a driver, whose module is loaded if need be. Throws an Error where it
-   * comes to none.
+   * Loads the driver's module if the kernel does not have the driver. Throws an Error if the driver
+   * is missing afterwards.
    */
   ensure(driver: string): void {
     if (pci.hasDriver(this.#tree, driver)) return;
@@ -46,8 +46,7 @@ export class Drivers {
   }
 
   /**
-   * Waits for the file by which user space opens the device. Throws an Error where it does not
-   * come.
+   * Waits for the file by which user space opens the device. Throws an Error if it does not appear.
    */
   awaitFile(device: string): void {
     const tree = this.#tree;
@@ -58,15 +57,16 @@ export class Drivers {
   }
 
   /**
-   * Takes the device from the driver that it was bound to; nothing where another has it by now.
-   * Throws an Error where somebody has it open for long.
+   * Unbinds the device from the driver that ADD bound it to. Does nothing if another driver has it.
+   *
+   * Throws an Error if a process keeps the device open.
    */
   release({ device, from, to }: BindDriver): void {
     const driver = pci.driverOf(this.#tree, device);
     if (driver === to.driver && driver !== from.driver) this.#release(device);
   }
 
-  /** Gives a released device to the driver that it had. */
+  /** Binds a released device to its former driver. */
   giveBack({ device, from, links }: BindDriver): void {
     const tree = this.#tree;
     const driver = pci.driverOf(tree, device);
@@ -79,16 +79,16 @@ export class Drivers {
       this.#links.restore(device, links);
       return;
     }
-    // It is back, or never was away, or somebody has given it to another driver since: then only
-    // our override is taken back.
+    // The device is on its former driver, never left it, or was bound to another driver after ADD.
+    // Only our override is reverted.
     if (pci.overrideOf(tree, device) !== from.override) pci.setOverride(tree, device, from.override);
-    // A call that was killed after the driver had it back did not come to the links' names.
+    // A call that was killed after the driver was bound did not reach the links' names.
     if (driver === from.driver && this.#links.areIdle(device, links.length)) this.#links.restore(device, links);
   }
 
   /**
-   * Calls back while nobody has the device open, nor can open it, where a VFIO driver has it.
-   * Throws an Error where somebody has it open for long.
+   * Calls back while no process has the device open or can open it, if it is on a VFIO driver.
+   * Throws an Error if a process keeps it open.
    */
   whileUnused<T>(device: string, work: () => T): T {
     const group = this.#openGroup(device);
@@ -96,8 +96,7 @@ export class Drivers {
   }
 
   /**
-   * Has the device's driver take it anew, and calls back while none has it. Its links keep their
-   * names.
+   * Unbinds the device from its driver, calls back, and binds it again. Its links keep their names.
    */
   reload(device: string, meanwhile: () => void): void {
     const tree = this.#tree;
@@ -112,26 +111,27 @@ export class Drivers {
     }
   }
 
-  /** Names what keeps the device from being on that driver. */
+  /** Returns a difference if the device is not on the change's driver. */
   differences({ device, to }: BindDriver): Difference[] {
     const driver = pci.driverOf(this.#tree, device);
     return driver === to.driver ? [] : [{ subject: device, fact: `driver is ${driver ?? "none"}, not ${to.driver}` }];
   }
 
-  /** Takes the device from its driver; where that is VFIO's, not before nobody has it open. */
+  /**
+   * Unbinds the device from its driver. If that is a VFIO driver, waits until no process has it
+   * open.
+   */
   #release(device: string): void {
     this.whileUnused(device, () => pci.unbind(this.#tree, device));
   }
 
-  /** The group by which user space can open the device now. */
+  /** Returns the group by which user space can open the device now. */
   #openGroup(device: string): string | undefined {
     const driver = pci.driverOf(this.#tree, device);
     return driver !== undefined && vfio.isVfioDriver(driver) ? vfio.groupOf(this.#tree, device) : undefined;
   }
 
-  /**
-   * Gives a device without driver to that one and no other, and leaves the override as it is to be.
-   */
+  /** Binds a device without a driver to this driver and no other, and then sets the override. */
   #handTo(device: string, { driver, override }: { readonly [K in keyof Binding]?: Binding[K] | undefined }): void {
     if (driver !== undefined) {
       this.ensure(driver);

@@ -1,17 +1,17 @@
-// Where a network namespace is that was at a path once, and whether it is certainly gone: by its
-// path, else by the processes in it and the places where it is mounted.
+// Finds a recorded network namespace, or shows that it does not exist any more: by its path, by the
+// processes in it, and by its mounts.
 import * as host from "host";
 import { isGone, isNodes } from "../cni/netns.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
 import { type Entry, type Identity, isSameNetns } from "../plan/journal.ts";
 
-/** `there`: at `path`, which is another one than before where it has `moved`. */
+/** `there`: at `path`. If it has `moved`, that is another path than the recorded one. */
 export type NetnsLocation =
   | { readonly is: "there"; readonly path: string; readonly moved: boolean }
   | { readonly is: "gone" }
   | { readonly is: "unclear"; readonly why: string };
 
-/** Which namespace is at the path. Throws a HostError where none is. */
+/** Returns the identity of the namespace at the path. Throws a HostError if there is none. */
 export function identifyNetns(path: string): Identity {
   const netns = host.openNetns(path);
   try {
@@ -25,15 +25,15 @@ export function identifyNetns(path: string): Identity {
   }
 }
 
-/** Which namespace this thread is in; `cookie` is what a socket of it told. */
+/** Returns the identity of this thread's namespace. `cookie` was read from a socket in it. */
 export function identityHere(cookie: string | undefined): Identity {
   const { device, inode } = host.stat("/proc/thread-self/ns/net");
   return { device, inode, ...(cookie !== undefined && { cookie }) };
 }
 
 /**
- * Gives what finds namespaces: it looks through the node once, when the first one is not where it
- * was.
+ * Returns a function that finds namespaces. It searches the node once, when the first namespace is
+ * not at its path.
  */
 export function netnsFinder(): (netns: Entry["netns"]) => NetnsLocation {
   let places: ReadonlyMap<number, readonly string[]> | undefined;
@@ -48,10 +48,10 @@ export function netnsFinder(): (netns: Entry["netns"]) => NetnsLocation {
     places ??= placesOfAll();
     for (const path of places.get(netns.inode) ?? []) {
       try {
-        // Its inode may be another one's by now, but not its cookie.
+        // The inode may belong to another namespace; the cookie cannot.
         if (isSameNetns(identifyNetns(path), netns)) return { is: "there", path, moved: true };
       } catch {
-        // It went away since, or its process did.
+        // The namespace or its process ended during the search.
       }
     }
     return isElsewhere(netns.path)
@@ -64,15 +64,15 @@ export function netnsFinder(): (netns: Entry["netns"]) => NetnsLocation {
 }
 
 /**
- * Where each namespace can be reached, by its inode: by a process in it, or by its mount, in our
- * own view or in that of the node's first process.
+ * Maps the inode of each namespace to a path that leads to it: of a process in it, or of its mount,
+ * in our mount namespace or in that of the node's first process.
  */
 function placesOfAll(): Map<number, string[]> {
   const places = new Map<number, string[]>();
   const add = (inode: number, path: string): void => {
     const known = places.get(inode);
     if (known === undefined) places.set(inode, [path]);
-    // A pod's processes are in the same one: a few do, should some be about to end.
+    // A pod's processes share a namespace. A few of them are enough, in case some are about to end.
     else if (known.length < 4) known.push(path);
   };
   for (const [file, root] of [
@@ -86,15 +86,15 @@ function placesOfAll(): Map<number, string[]> {
       const path = `/proc/${pid}/ns/net`;
       add(host.stat(path).inode, path);
     } catch {
-      // It has ended.
+      // The process has ended.
     }
   }
   return places;
 }
 
 /**
- * The mounts of network namespaces in a mountinfo file: its fourth field is `net:[4026532008]`, its
- * fifth the path, with white space in octal (proc(5)).
+ * Returns the mounts of network namespaces in a mountinfo file. The fourth field is
+ * `net:[4026532008]`, the fifth the path, with white space in octal (proc(5)).
  */
 export function mounted(text: string): { inode: number; path: string }[] {
   return [...text.matchAll(/^\S+ \S+ \S+ net:\[(\d+)\] (\S+) /gm)].map(([, inode, path]) => ({
@@ -104,8 +104,8 @@ export function mounted(text: string): { inode: number; path: string }[] {
 }
 
 /**
- * Whether even the directory is missing that the runtime keeps its namespaces in; of a process that
- * has ended, there is none.
+ * Whether the runtime's directory of namespaces is missing. For a path in /proc: whether the
+ * process has ended.
  */
 function isElsewhere(path: string): boolean {
   if (path.startsWith("/proc/")) return false;

@@ -1,5 +1,5 @@
-// Gives a device's network links the names that they had: the driver that makes them anew may call
-// them otherwise.
+// Restores the names of a device's network links: a driver that creates them again may choose other
+// names.
 import type { Netlink } from "../netlink/client.ts";
 import { NetlinkError } from "../netlink/errors.ts";
 import { link } from "../netlink/route/link.ts";
@@ -7,12 +7,12 @@ import { linkFlags } from "../netlink/route/link-header.ts";
 import { linksOf } from "../sysfs/pci.ts";
 import { type Tree, until } from "../sysfs/tree.ts";
 
-/** How long a link, or a name that another one has, is waited for: milliseconds. */
+/** How long to wait for a link, or for a name that another link has. */
 const patience = 5_000;
 
 /**
- * The network links of the node's devices, in the namespace of the socket. Throws NetlinkErrors and
- * Errors.
+ * Renames the network links of the node's devices, in the namespace of the socket. Throws
+ * NetlinkErrors and Errors.
  */
 export class LinkRenamer {
   readonly #tree: Tree;
@@ -23,7 +23,7 @@ export class LinkRenamer {
     this.#rtnl = rtnl;
   }
 
-  /** Gives the device's links these names, once its driver has made as many. */
+  /** Renames the device's links once its driver has created all of them. */
   restore(device: string, names: readonly string[]): void {
     if (names.length === 0) return;
     if (!until(this.#tree, patience, () => linksOf(this.#tree, device).length >= names.length))
@@ -34,13 +34,13 @@ export class LinkRenamer {
       const name = nameless[position];
       if (name === undefined) return;
       const { index } = this.#rtnl.get(link, { name: old }, old);
-      // A link's name can be changed only while it is down.
+      // The kernel renames only a link that is down.
       this.#rtnl.set(link, { index, flags: 0, change: linkFlags.up }, old);
       this.#name(index, old, name);
     }
   }
 
-  /** Whether the device has so many links, and none is up. One that is up is somebody's. */
+  /** Whether the device has this number of links and none is up. A link that is up is in use. */
   areIdle(device: string, count: number): boolean {
     const names = linksOf(this.#tree, device);
     return (
@@ -49,9 +49,11 @@ export class LinkRenamer {
   }
 
   /**
-   * Names a link that is down. Where another one has the name it is waited for, under one that
-   * nobody wants (udev's): it may be waiting for this one's, which the kernel gave by chance.
-   * Where that keeps the name, what the kernel gave has to do: a VF must not be lost for a name.
+   * Renames a link that is down.
+   *
+   * If the name is taken, parks the link under a temporary name (as udev does) and retries: the
+   * other link may be waiting for the name that this one holds. If the name stays taken, the link
+   * keeps the name from the kernel, because a VF must not be lost for a name.
    */
   #name(index: number, old: string, name: string): void {
     const attempt = (wanted: string): boolean => {

@@ -1,4 +1,4 @@
-// The node's own PCI devices: how plans come to the real ones.
+// The node's own PCI devices, on which device plans are performed.
 import * as host from "host";
 import { ignoring } from "../errno.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
@@ -13,15 +13,15 @@ import { identifyNetns } from "./find-netns.ts";
 export const tree: Tree = host;
 
 /**
- * The devices; `lockTimeoutMs` is how long a call waits for another call that holds the same
- * device.
+ * Returns the devices. `lockTimeoutMs` is how long a call waits for another call that holds the
+ * same device.
  */
 export const devicesIn = (lockTimeoutMs: number): Devices<NodeDevices> => ({
   time: () => host.monotonic(),
 
   identify: (address) => (isDevice(tree, address) ? identityOf(tree, address) : undefined),
 
-  /** The lock is a flock on the device's own directory, which goes with its holder. */
+  /** The lock is a flock on the device's directory. It ends with the process that holds it. */
   enter<T>(address: string, work: (kernel: NodeDevices) => T): T {
     const lock = host.lock(deviceDirectoryOf(address), lockTimeoutMs);
     try {
@@ -84,11 +84,11 @@ function draftOf(path: string): string {
   return `${path}.new`;
 }
 
-/** Makes a directory and those above it, where they are missing. */
+/** Creates a directory and its missing parents. */
 function makeDirectory(path: string): void {
   if (path === "" || isThere(tree, path)) return;
   makeDirectory(path.slice(0, path.lastIndexOf("/")));
-  // EEXIST: another call was faster.
+  // EEXIST: another call created it.
   ignoring(["EEXIST"], () => host.makeDirectory(path));
 }
 

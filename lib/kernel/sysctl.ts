@@ -1,11 +1,11 @@
-// Sysctls of the network namespace that this thread is in: /proc/sys/net follows it (kernel:
-// net/sysctl_net.c).
+// Reads and writes sysctls of the network namespace that this thread is in: /proc/sys/net follows
+// the thread (kernel: net/sysctl_net.c).
 import * as host from "host";
 import { codeOf, ignoring } from "../errno.ts";
 
 /**
- * The value without surrounding white space, which is one space within; undefined where the kernel
- * has no such sysctl.
+ * Returns the value without surrounding white space, and with one space between words. Undefined if
+ * the kernel has no such sysctl.
  */
 export function readSysctl(key: string): string | undefined {
   return ignoring(["ENOENT"], () => host.readFile(pathOf(key)))
@@ -13,7 +13,7 @@ export function readSysctl(key: string): string | undefined {
     .replace(/\s+/g, " ");
 }
 
-/** Writes it. Throws a HostError. `sysctl -w` equivalent. */
+/** Writes a sysctl. Throws a HostError. `sysctl -w` equivalent. */
 export function writeSysctl(key: string, value: string): void {
   host.writeFile(pathOf(key), value);
 }
@@ -31,12 +31,14 @@ export function checkSysctl(key: string): void {
 }
 
 /**
- * `net.ipv6.conf.eth0.disable_ipv6` is /proc/sys/net/ipv6/conf/eth0/disable_ipv6. A link's name may
- * have dots in it, and stands between `conf` and the last word: only the dots outside it
- * separate.
+ * Returns the file of a sysctl: `net.ipv6.conf.eth0.disable_ipv6` is
+ * /proc/sys/net/ipv6/conf/eth0/disable_ipv6.
+ *
+ * A link's name may contain dots. It is between `conf` and the last word, so only the other dots
+ * are separators.
  */
 function pathOf(key: string): string {
-  // Outside of net a sysctl is the node's, whichever namespace the thread is in.
+  // Outside `net` a sysctl belongs to the node, whatever the thread's namespace is.
   if (!/^net\.[^/\0]+$/.test(key)) throw new Error(`${key}: is not a sysctl of a network namespace`);
   const words = key.split(".");
   const link = words.indexOf("conf") + 1;

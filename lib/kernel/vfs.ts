@@ -1,4 +1,4 @@
-// A VF's settings, by the link of its PF: `ip link set PF vf N …`.
+// Reads and sets the settings of a VF by the link of its PF: `ip link set PF vf N …`.
 import { failuresOf, throwAll } from "../failures.ts";
 import { macFromHex, noMac } from "../net/mac.ts";
 import type { Netlink } from "../netlink/client.ts";
@@ -19,9 +19,9 @@ import { capacityOf, uplinkOf, type VirtualFunction, vfAddressOf } from "../sysf
 import type { Tree } from "../sysfs/tree.ts";
 import { isVfioDriver } from "../sysfs/vfio.ts";
 
-/** A VF's physical function, and the VF as it tells of it. */
+/** What the link of a physical function reports of one VF. */
 export interface VfState {
-  /** The PF's link, and its index. */
+  /** The name of the PF's link, and its index. */
   readonly uplink: string;
   readonly uplinkIndex: number;
   readonly mtu: number;
@@ -30,22 +30,21 @@ export interface VfState {
 }
 
 /**
- * The VFs of the node's PFs, whose links are in the namespace of the socket. Throws NetlinkErrors
- * and Errors.
+ * The VFs of PFs whose links are in the namespace of the socket. Throws NetlinkErrors and Errors.
  */
 export class Vfs {
   readonly #tree: Tree;
   readonly #rtnl: Netlink;
   readonly #reload: (device: string, meanwhile: () => void) => void;
 
-  /** @param reload has a device's driver take it anew, and calls back while none has it */
+  /** @param reload unbinds a device, calls back, and binds it to the same driver again */
   constructor(tree: Tree, rtnl: Netlink, reload: (device: string, meanwhile: () => void) => void) {
     this.#tree = tree;
     this.#rtnl = rtnl;
     this.#reload = reload;
   }
 
-  /** The VF as its PF's link tells of it. */
+  /** Returns the VF's state, as the link of its PF reports it. */
   get({ pf, index }: VirtualFunction): VfState {
     const uplink = uplinkOf(this.#tree, pf);
     const [message, info] = this.#read(uplink, pf, index);
@@ -53,12 +52,12 @@ export class Vfs {
     return { uplink, uplinkIndex, mtu, up: (flags & linkFlags.up) !== 0, settings: settingsOf(info) };
   }
 
-  /** Sets what is not as it is to be, and reads it back. */
+  /** Sets what differs, and reads it back. */
   configure(change: ConfigureVf): void {
     const before = this.get(change);
     const names = differing(before.settings, change.to);
-    // Nobody can tell whether an address was given to the VF, or is what its driver picked once,
-    // which is gone with the reset that a hypervisor does.
+    // The PF may report an address that the VF's driver picked. The reset by a hypervisor loses
+    // such an address, so it is set again.
     const isUncertain = change.to.mac !== undefined && !names.includes("mac") && !this.#hasNetworkDriver(change);
     for (const name of [...names, ...(isUncertain ? (["mac"] as const) : [])])
       this.#set(before, change, name, change.to);
@@ -70,7 +69,7 @@ export class Vfs {
     if (wrong.length > 0) throw new Error(wrong.join("; "));
   }
 
-  /** Sets what it was set to before. */
+  /** Restores the settings from before ADD. */
   restore(change: ConfigureVf): void {
     const before = this.get(change);
     const names = differing(before.settings, change.from).filter((name) => name !== "mac");
@@ -82,11 +81,11 @@ export class Vfs {
     );
   }
 
-  /** Names each setting that is not as it is to be. */
+  /** Returns each setting that differs. */
   differences(change: ConfigureVf): Difference[] {
     const found = this.get(change);
     const { settings } = found;
-    // A guest that is trusted may have changed its MAC address.
+    // A trusted guest may change its own MAC address.
     const own = differing(settings, change.to).filter((name) => name !== "mac" || settings.trust !== true);
     return own.map((name) => ({
       subject: nameOf(found, change),
@@ -132,10 +131,10 @@ export class Vfs {
       if (mac !== from.mac) this.#setMacBack(before, change);
     };
     if (!this.#hasNetworkDriver(change)) return set();
-    // Another one is what the VF's network driver has picked since.
+    // Any other address was picked by the VF's network driver after ADD.
     if (mac !== to.mac && mac !== from.mac) return;
-    // The PF forgets which one that driver has, and is told when the driver takes the VF anew: not
-    // while it is down.
+    // The PF forgets the address that the driver picked. It learns it again when the driver binds,
+    // but not while the PF is down.
     if (mac !== from.mac || (picked && mac === noMac)) this.#reload(vfAddressOf(this.#tree, change)!, set);
   }
 
@@ -146,8 +145,8 @@ export class Vfs {
       const { cause } = failure as Error;
       const isRefused = cause instanceof NetlinkError && (cause.code === "EINVAL" || cause.code === "EADDRNOTAVAIL");
       if (change.from.mac !== noMac || !isRefused) throw failure;
-      // Drivers such as qede know no way back to none: what the guest had must not be left to the
-      // next one.
+      // Drivers such as qede cannot clear an address. The guest's address must not stay for the
+      // next guest.
       this.#set(before, change, "mac", { mac: this.#randomMac() });
     }
   }
@@ -157,8 +156,8 @@ export class Vfs {
   }
 
   /**
-   * Whether the VF is a network link's, whose driver may have picked the MAC address that the PF
-   * tells.
+   * Whether the VF is bound to a network driver, which may have picked the MAC address that the PF
+   * reports.
    */
   #hasNetworkDriver(vf: VirtualFunction): boolean {
     const device = vfAddressOf(this.#tree, vf);
@@ -176,7 +175,7 @@ export class Vfs {
 }
 
 /**
- * So many VFs surely fit an IFLA_VFINFO_LIST, whose length has 16 bits: each takes up to 228 bytes
+ * This many VFs fit an IFLA_VFINFO_LIST, whose length has 16 bits: each takes up to 228 bytes
  * without its statistics.
  */
 const maxVfsPerMessage = 280;
@@ -214,12 +213,12 @@ function settingsOf({ mac, vlans, rate, spoofCheck, trust, linkState }: VfInfo):
   };
 }
 
-/** What the driver does not know is -1 (rtnl_fill_vfinfo). */
+/** A driver reports -1 for a setting that it does not support (rtnl_fill_vfinfo). */
 function switchOf(name: "spoofCheck" | "trust", setting: number | undefined): VfSettings {
   return setting === 0 || setting === 1 ? { [name]: setting === 1 } : {};
 }
 
-/** One setting as it is sent. */
+/** One setting in the form of a request. */
 function infoOf(vf: number, name: VfSetting, settings: VfSettings): VfInfo {
   const { mac, vlan, rate, spoofCheck, trust, linkState } = settings;
   switch (name) {

@@ -69,7 +69,9 @@ export const dropped: Dropped = {
 };
 
 /** The `encode` of a codec whose values are never written, or only by its `element`. */
-export function nothing(): void {}
+export function nothing(): void {
+  // Nothing is written.
+}
 
 /**
  * Reads the attributes in order, and calls `take` with the type (without flag bits) and the payload

@@ -1,4 +1,4 @@
-// Questions about addresses, and the one way to make one that the kernel did not show.
+// Classifies addresses, and creates addresses that the kernel did not report.
 import type { Address } from "./state.ts";
 
 /** AF_INET and AF_INET6 of <linux/socket.h>. */
@@ -16,7 +16,7 @@ export function isIpv6Address({ message }: Address): boolean {
 }
 
 /**
- * Whether the address is an IPv6 link-local one, which the kernel makes for every link that is up.
+ * Whether the address is an IPv6 link-local one, which the kernel adds to every link that is up.
  */
 export function isIpv6LinkLocal({ message }: Address): boolean {
   return message.family === families.ipv6 && message.scope === linkScope;
@@ -27,7 +27,7 @@ export function addressText({ message }: Address): string {
   return `${message.local ?? message.address}/${message.prefixLength}`;
 }
 
-/** The address that `ip address add CIDR` would make. `cidr` has been validated. */
+/** Returns the address that `ip address add CIDR` would create. `cidr` is validated. */
 export function addressFromCidr(cidr: string): Address {
   const [address, prefixLength] = cidr.split("/") as [string, string];
   const ipv6 = address.includes(":");

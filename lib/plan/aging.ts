@@ -1,4 +1,4 @@
-// What passes while a pod's link is bound: the lifetimes of its addresses and routes.
+// Ages the lifetimes of addresses and routes by the time that a pod's link was bound.
 import type { Change } from "./change.ts";
 import { byKind, same } from "./kinds.ts";
 import type { Address, KernelRoute, LinkSettings } from "./state.ts";
@@ -7,8 +7,8 @@ import type { Address, KernelRoute, LinkSettings } from "./state.ts";
 const forever = 0xffffffff;
 
 /**
- * The changes as they are to be undone `seconds` after they were planned: what was to be given back
- * has aged, and what has expired is not given back.
+ * Returns the changes to undo `seconds` after they were planned. Lifetimes are shorter by that
+ * time, and expired addresses and routes are left out.
  */
 export function aged(changes: readonly Change[], seconds: number): Change[] {
   return changes.map((change) =>

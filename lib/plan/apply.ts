@@ -4,29 +4,32 @@ import { scope } from "./change.ts";
 import type { State } from "./state.ts";
 import { type Step, stepsOf, undoing } from "./step.ts";
 
-/** What a plan is performed on: a network namespace of the real kernel, or a model of one. */
+/** The target of a plan: a network namespace of the real kernel, or a model of one. */
 export interface Kernel {
-  /** What is there now. */
+  /** Returns the current state. */
   observe(scope: Scope): State;
   /**
-   * Does one step, or throws and says what was refused. Giving what is there already, and taking
-   * what is not, are no errors.
+   * Performs one step. Throws if the kernel refuses it. Adding what exists and removing what does
+   * not exist are no errors.
    */
   perform(step: Step): void;
 }
 
 /**
  * Performs the changes in order, up to the first failure, which it throws.
- * @param state what was observed when the changes were planned
+ * @param state the state that the changes were planned from
  */
 export function apply(changes: readonly Change[], kernel: Kernel, state: State): void {
   for (const change of changes) for (const step of stepsOf(change, state)) kernel.perform(step);
 }
 
 /**
- * Undoes the changes, as far as they were made. Goes on past failures, and gives them all; only
- * where a link does not get back its name, its state or an address, the rest of it is left
- * for the next call: another link may have the name, and of addresses the first one is the primary.
+ * Undoes the changes, as far as they were performed. Goes on after failures, and returns all of
+ * them.
+ *
+ * If a link does not get back its name, its state or an address, the rest of that link is left for
+ * the next call: another link may have the name, and the first address of a network is the primary
+ * one.
  */
 export function undo(changes: readonly Change[], kernel: Kernel): unknown[] {
   const failures: unknown[] = [];

@@ -1,25 +1,20 @@
-// A plan: a list of changes, each of which says what was and what is to be, so that it can be
+// A plan is a list of changes. Each change holds the state before and after it, so that it can be
 // undone and checked.
 import { byKind, none } from "./kinds.ts";
 import type { BridgeSettings, LinkSettings, NewLink, ObservedTap, State } from "./state.ts";
 
-/**
- * One change. Its steps are computed from what the kernel shows at that moment: {@link stepsOf} in
- * step.ts.
- */
+/** One change. {@link stepsOf} in step.ts computes its steps from the observed state. */
 export type Change = CreateLink | SetLink | SetSysctl;
 
 export const changeKinds = Object.keys({ create: true, set: true, sysctl: true } satisfies Record<Change["do"], true>);
 
-/** A link is made, complete with master and addresses. It is ours: undoing deletes it. */
+/** Creates a link with its master and addresses. Undoing deletes it. */
 export interface CreateLink {
   readonly do: "create";
   readonly link: NewLink;
 }
 
-/**
- * A link that was there is changed. It is known by its index, because its name may be what changes.
- */
+/** Changes a link that existed before. Its index identifies it, because its name may change. */
 export interface SetLink {
   readonly do: "set";
   readonly index: number;
@@ -27,7 +22,7 @@ export interface SetLink {
   readonly to: LinkSettings;
 }
 
-/** A sysctl is written. */
+/** Writes a sysctl. */
 export interface SetSysctl {
   readonly do: "sysctl";
   /** Such as `net.ipv4.conf.all.arp_ignore`. */
@@ -36,13 +31,16 @@ export interface SetSysctl {
   readonly to: string;
 }
 
-/** What of the kernel's state some changes need to see. */
+/** The part of the state to observe. */
 export interface Scope {
   readonly links: boolean;
   readonly sysctls: readonly string[];
 }
 
-/** What must be observed to perform, check or undo these changes. */
+/**
+ * Returns the part of the state that these changes need in order to be performed, checked or
+ * undone.
+ */
 export function scope(changes: readonly Change[]): Scope {
   return {
     links: changes.some((change) => byKind(change, { create: () => true, set: () => true, sysctl: () => false })),
@@ -50,12 +48,12 @@ export function scope(changes: readonly Change[]): Scope {
   };
 }
 
-/** The links that the changes create. */
+/** Returns the links that the changes create. */
 export function createdLinks(changes: readonly Change[]): NewLink[] {
   return changes.flatMap((change) => byKind(change, { create: ({ link }) => [link], set: none, sysctl: none }));
 }
 
-/** The changes to links that were there before. */
+/** Returns the changes to links that existed before. */
 export function linkChanges(changes: readonly Change[]): SetLink[] {
   return changes.flatMap((change) => byKind(change, { create: none, set: (one) => [one], sysctl: none }));
 }
@@ -65,8 +63,8 @@ export function sysctlChanges(changes: readonly Change[]): SetSysctl[] {
 }
 
 /**
- * A link that a plan leaves behind. A link that was there before has `index`, a link that the plan
- * creates has the other fields.
+ * A link that a plan leaves behind. Only a link that existed before has `index`. Only a link that
+ * the plan creates has the other fields.
  */
 export interface ExpectedLink extends LinkSettings {
   readonly index?: number;

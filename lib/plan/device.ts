@@ -1,10 +1,11 @@
-// What is changed about a device that is handed to a guest whole: its settings at the physical
-// function, its driver, and a file that tells of it.
+// The kinds of change to a device that is handed to a guest: its settings at the physical function,
+// its driver, and a file that describes it.
 import type { VirtualFunction } from "../sysfs/sriov.ts";
 import { byKind, none } from "./kinds.ts";
 
 /**
- * One change: what was and what is to be. All of them are of the node, not of a pod's namespace.
+ * One change: the state before and after it. All of them belong to the node, not to a pod's
+ * namespace.
  */
 export type DeviceChange = ConfigureVf | BindDriver | WriteFile;
 
@@ -14,12 +15,15 @@ export const deviceChangeKinds = Object.keys({
   file: true,
 } satisfies Record<DeviceChange["do"], true>);
 
-/** The drivers that the changes bind. */
+/** Returns the drivers that the changes bind. */
 export function bindings(changes: readonly DeviceChange[]): BindDriver[] {
   return changes.flatMap((change) => byKind(change, { configureVf: none, bindDriver: (one) => [one], file: none }));
 }
 
-/** The changes that outlive their device: what was changed about the device itself went with it. */
+/**
+ * Returns the changes that remain after their device was removed: the changes to the device itself
+ * are gone with it.
+ */
 export function withoutDevice(changes: readonly DeviceChange[]): DeviceChange[] {
   return changes.flatMap((change) =>
     byKind<DeviceChange, DeviceChange[]>(change, { configureVf: none, bindDriver: none, file: (one) => [one] }),
@@ -31,34 +35,34 @@ export function vfChanges(changes: readonly DeviceChange[]): ConfigureVf[] {
 }
 
 /**
- * Settings of a VF, by its PF's link. `from` and `to` have the same ones: those that were asked
- * for.
+ * Sets settings of a VF by the link of its PF. `from` and `to` have the same settings: those that
+ * the conf asks for.
  */
 export interface ConfigureVf extends VirtualFunction {
   readonly do: "configureVf";
   readonly from: VfSettings;
   readonly to: VfSettings;
   /**
-   * Whether the PF told the MAC address that the VF's network driver had picked, in whose place
-   * `from` has none.
+   * Whether the PF reported an address that the VF's network driver had picked. Then `from` has no
+   * address instead.
    */
   readonly picked?: boolean;
 }
 
-/** A device goes from one driver to another. */
+/** Moves a device from one driver to another. */
 export interface BindDriver {
   readonly do: "bindDriver";
   readonly device: string;
   readonly from: Binding;
   readonly to: Required<Pick<Binding, "driver">>;
   /**
-   * The names of the network links that the first driver made: it makes them anew, and may call
-   * them otherwise.
+   * The names of the network links of the first driver. When it binds again, it may choose other
+   * names.
    */
   readonly links: readonly string[];
 }
 
-/** A file is written; `from` is absent where there was none. */
+/** Writes a file. `from` is absent if the file did not exist. */
 export interface WriteFile {
   readonly do: "file";
   readonly path: string;
@@ -66,13 +70,13 @@ export interface WriteFile {
   readonly to: string;
 }
 
-/** Which driver has a device, and which one alone may; absent for none, and for any. */
+/** The driver of a device, and the only driver that may bind to it. Absent: none, and any. */
 export interface Binding {
   readonly driver?: string;
   readonly override?: string;
 }
 
-/** As `ip link set PF vf N …`; a setting that is absent is not ours to decide. */
+/** As in `ip link set PF vf N …`. A setting that is absent is left alone. */
 export interface VfSettings {
   /** Lower-case; see `noMac` in lib/net/mac.ts. */
   readonly mac?: string;
@@ -83,7 +87,7 @@ export interface VfSettings {
   readonly linkState?: "auto" | "enable" | "disable";
 }
 
-/** The VLAN whose tag the VF's frames get; 0 for none. */
+/** The VLAN whose tag the VF's frames get. 0 means none. */
 export interface VfVlan {
   readonly id: number;
   /** The priority, 0 to 7. */
@@ -91,30 +95,30 @@ export interface VfVlan {
   readonly protocol: "802.1q" | "802.1ad";
 }
 
-/** In Mbit/s; 0 for no limit. */
+/** In Mbit/s. 0 means no limit. */
 export interface VfRate {
   readonly least: number;
   readonly most: number;
 }
 
-/** A setting by its name. */
+/** The name of a setting. */
 export type VfSetting = keyof VfSettings;
 
 /**
- * In the order in which they are set: one message each, because the kernel applies those before the
- * one that it refuses. The MAC address comes last: taking it back costs the VF's driver
- * its own.
+ * The order in which settings are set, one message each: the kernel applies the settings before the
+ * one that it refuses. The MAC address is last, because reverting it costs the VF's driver its own
+ * address.
  */
 export const vfSettings: readonly VfSetting[] = ["vlan", "rate", "spoofCheck", "trust", "linkState", "mac"];
 
-/** The settings in which two differ, of those that the second one has. */
+/** Returns the settings that differ, among those in `wanted`. */
 export function differing(observed: VfSettings, wanted: VfSettings): VfSetting[] {
   return vfSettings.filter(
     (name) => wanted[name] !== undefined && settingText(observed[name]) !== settingText(wanted[name]),
   );
 }
 
-/** As an operator reads it: `vlan 100 qos 2 802.1q`, `on`. */
+/** Formats a setting for an operator: `100, QoS 2, 802.1q`, `on`. */
 export function settingText(value: VfSettings[VfSetting]): string {
   if (value === undefined) return "not told";
   if (typeof value === "boolean") return value ? "on" : "off";
@@ -123,7 +127,7 @@ export function settingText(value: VfSettings[VfSetting]): string {
   return `${value.least} to ${value.most} Mbit/s`;
 }
 
-/** What operators call a setting. */
+/** The name of each setting in messages. */
 export const settingNames: Readonly<Record<VfSetting, string>> = {
   mac: "MAC",
   vlan: "VLAN",

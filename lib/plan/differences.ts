@@ -1,12 +1,12 @@
-// What CHECK compares: the state that a plan ought to have produced with the one that the kernel
-// shows.
+// Compares the state that a plan should have produced with the state that the kernel shows. CHECK
+// uses it.
 import type { Fact } from "../fact.ts";
 import { shellWord } from "../shell.ts";
 import { addressText } from "./address.ts";
 import type { Expectation, ExpectedLink } from "./change.ts";
 import type { Address, ObservedLink, PortVlan, State } from "./state.ts";
 
-/** One difference between a plan and what is there. */
+/** One difference between a plan and the observed state. */
 export interface Difference extends Fact {
   /**
    * The command that repairs it, in the pod's namespace. Absent: only a new ADD repairs it.
@@ -15,7 +15,8 @@ export interface Difference extends Fact {
 }
 
 /**
- * Compares only what the plan set: routes, addresses and links that others added are theirs.
+ * Compares only what the plan set. Routes, addresses and links that other processes added are
+ * ignored.
  */
 export function differences(expected: Expectation, observed: State): Difference[] {
   return [
@@ -67,7 +68,7 @@ function linkDifferences(expected: ExpectedLink, observed: ObservedLink | undefi
   ];
 }
 
-/** What is no port, or another bridge's, must be made one first. */
+/** A link that is not a port of the right bridge must become one first. */
 function portDifferences({ name, port, master }: ExpectedLink, observed: ObservedLink, enslave: string): Difference[] {
   if (port === undefined) return [];
   const { port: shown, name: on } = observed;

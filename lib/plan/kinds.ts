@@ -1,4 +1,4 @@
-// Decisions by the kind of a change. A new kind does not compile until every decision covers it.
+// Decides by the kind of a change. A new kind does not compile until every decision covers it.
 
 /** A member of a union that `do` tells apart. */
 export interface Kinded {

@@ -1,8 +1,8 @@
-// The link group that marks the links which plans make.
+// The link group that marks the links that plans create.
 
 /**
- * The group that marks the links made for the pod link with this index. Nobody else picks numbers
- * that begin with 0x6b74 ("kt").
+ * Returns the group for the links created for the pod link with this index. No other known program
+ * uses groups that begin with 0x6b74 ("kt").
  */
 export function markOf(index: number): number {
   return 0x6b740000 + (index % 0x10000);

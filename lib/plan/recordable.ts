@@ -1,13 +1,13 @@
-// What plugins record. A record that holds anything else was not written by one of them, and is not
-// undone with root's rights.
+// Checks where a recorded change leads. A record that leads elsewhere was not written by a plugin,
+// and is not undone with root's rights.
 import type { Change } from "./change.ts";
 import type { DeviceChange } from "./device.ts";
 
 const pci = /^[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/;
 
 /**
- * The fields that lead a change to its place on the node: sysctls of a network namespace, PCI
- * addresses, device information.
+ * The fields that locate a change on the node, and their valid values: sysctls of a network
+ * namespace, PCI addresses, device information.
  */
 const places: Readonly<Record<Change["do"] | DeviceChange["do"], Readonly<Record<string, RegExp>>>> = {
   create: {},
@@ -19,8 +19,8 @@ const places: Readonly<Record<Change["do"] | DeviceChange["do"], Readonly<Record
 };
 
 /**
- * Says which field of a recorded change leads to a place that no plugin changes. Undefined if none
- * does.
+ * Names the field of a recorded change that leads to a place that no plugin changes. Undefined if
+ * there is none.
  */
 export function faultOfChange(change: object): string | undefined {
   const fields = change as Readonly<Record<string, unknown>>;

@@ -1,36 +1,36 @@
-// Sysctls that several attachments of one pod need: the first one's ADD changes them, the last
-// one's DEL changes them back.
+// Sysctls that several attachments of one pod need: the ADD of the first one changes them, the DEL
+// of the last one reverts them.
 import { type Change, type SetSysctl, sysctlChanges } from "./change.ts";
 import type { Entry } from "./journal.ts";
 import { byKind, same } from "./kinds.ts";
 import type { State } from "./state.ts";
 
 /**
- * The changes as they are to be recorded: with what a sysctl was before any attachment of the pod
- * touched it, in place of what it is now. But where somebody else has set it since the
- * attachments did, that is what was there. `siblings` are the entries of the pod's other
- * attachments.
+ * Returns the changes to record.
+ *
+ * For a sysctl that another attachment of the pod changed, `from` is the value before that change.
+ * If another process has changed the sysctl after that, `from` is the current value. `siblings` are
+ * the records of the pod's other attachments.
  */
 export function withOriginals(changes: readonly Change[], siblings: readonly Entry[]): Change[] {
   return mapSysctls(changes, (change) => {
-    // Of several that left it so the last one knows: before it somebody else may have set it.
+    // If several attachments set this value, the latest one knows: another process may have changed
+    // it before that.
     const other = holders(change.key, latestFirst(siblings)).find(({ to }) => to === change.from);
     return other === undefined ? change : { ...change, from: other.from };
   });
 }
 
 /**
- * The recorded changes that may be undone while the siblings stay: all but the sysctls that one of
- * them still needs.
+ * Returns the changes that may be undone while the siblings stay: all except the sysctls that one
+ * of them needs.
  */
 export function withoutShared(changes: readonly Change[], siblings: readonly Entry[]): Change[] {
   const isNeeded = ({ key }: SetSysctl): boolean => holders(key, siblings).length > 0;
   return changes.filter((change) => !byKind(change, { create: () => false, set: () => false, sysctl: isNeeded }));
 }
 
-/**
- * The changes as CHECK expects them: a sysctl that a sibling has set since is as it ought to be.
- */
+/** Returns the changes that CHECK expects: the value that a sibling set later is correct. */
 export function withShared(changes: readonly Change[], siblings: readonly Entry[], { sysctls }: State): Change[] {
   return mapSysctls(changes, (change) => {
     const other = holders(change.key, siblings).find(({ to }) => to === sysctls[change.key]);
@@ -39,10 +39,10 @@ export function withShared(changes: readonly Change[], siblings: readonly Entry[
 }
 
 /**
- * Those of the siblings that must be recorded anew when an entry is forgotten, because a sysctl
- * that they hold still has the value that this one gave it: they must know that it is not
- * somebody else's, and what was there before. A sibling that gave it the same value later knows
- * better.
+ * Returns the siblings to record again before an entry is removed.
+ *
+ * They hold a sysctl that still has the value of this entry. Their records must contain that value,
+ * and the value from before this entry. A sibling that set the same value later keeps its record.
  */
 export function outdated({ changes, time }: Entry, siblings: readonly Entry[], { sysctls }: State): Entry[] {
   const stillSet = sysctlChanges(changes).filter(({ key, to }) => to === sysctls[key]);

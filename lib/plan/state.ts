@@ -1,27 +1,31 @@
-// What a plan changes: the links of one network namespace with what hangs on them, and sysctls.
+// The state that a plan reads and changes: the links of one network namespace with their addresses,
+// routes and neighbours, and sysctls.
 import type { AddressMessage } from "../netlink/route/address.ts";
 import type { NeighborMessage } from "../netlink/route/neighbor.ts";
 import type { RouteMessage } from "../netlink/route/route.ts";
 
-/** The part of a namespace's state that a plan touches. */
+/** The part of a namespace's state that a plan uses. */
 export interface State {
   readonly links: readonly ObservedLink[];
-  /** By name, such as `net.ipv4.conf.all.arp_ignore`; a sysctl that the kernel lacks is absent. */
+  /**
+   * By name, such as `net.ipv4.conf.all.arp_ignore`. A sysctl that the kernel does not have is
+   * absent.
+   */
   readonly sysctls: Readonly<Record<string, string>>;
 }
 
 /** A link as the kernel shows it. A field that is absent was not observed. */
 export interface ObservedLink extends LinkSettings {
-  /** The kernel's number for it. */
+  /** The kernel's number of the link. */
   readonly index: number;
   /**
-   * `bridge`, `dummy`, `tap`, `veth`, `macvlan`, ...; empty for a device that has no kind, such as
-   * a physical NIC.
+   * `bridge`, `dummy`, `tap`, `veth`, `macvlan`, .... Empty for a device without a kind, such as a
+   * physical NIC.
    */
   readonly kind: string;
   /** The link group (IFLA_GROUP), which marks the links that a plan creates. 0 for other links. */
   readonly mark: number;
-  /** The links that stand on it and take all its frames, such as macvlans. */
+  /** The links on top of it that receive all its frames, such as macvlans. */
   readonly uppers?: readonly string[];
   readonly bridge?: BridgeSettings;
   readonly tap?: ObservedTap;
@@ -50,7 +54,7 @@ export interface NewDummy extends MarkedLink {
   readonly kind: "dummy";
 }
 
-/** What a plan may change about a link, with what the change takes along. */
+/** What a plan may change about a link, and what the kernel changes with it. */
 export interface LinkSettings {
   readonly name: string;
   /** Lower-case, such as `02:00:00:00:00:01`. */
@@ -58,16 +62,16 @@ export interface LinkSettings {
   readonly mtu: number;
   /** Administratively up. */
   readonly up: boolean;
-  /** The name of the bridge it is a port of. */
+  /** The name of the bridge that the link is a port of. */
   readonly master?: string;
   /**
-   * False: the kernel neither takes a link-local address nor listens to router advertisements here.
+   * False: the kernel adds no link-local address and ignores router advertisements on this link.
    * Absent on a kernel without IPv6.
    */
   readonly ipv6?: boolean;
   /**
-   * The sysctl `net.ipv6.conf.LINK.mtu` in bytes, where it is not the link's MTU. The kernel sets
-   * it anew when the link goes up.
+   * The sysctl `net.ipv6.conf.LINK.mtu` in bytes, if it differs from the link's MTU. The kernel
+   * resets it when the link goes up.
    */
   readonly ipv6Mtu?: number;
   readonly port?: PortSettings;
@@ -85,15 +89,15 @@ export interface BridgeSettings {
 export interface PortSettings {
   readonly learning: boolean;
   readonly isolated: boolean;
-  /** In ascending order; empty where the bridge does not filter. */
+  /** In ascending order. Empty if the bridge does not filter. */
   readonly vlans: readonly PortVlan[];
   /** MAC addresses that are always forwarded to this port. */
   readonly stations: readonly string[];
 }
 
 /**
- * VLANs `first` to `last` are let through, tagged unless `untagged`; frames without a tag come in
- * on the `pvid` one.
+ * The port accepts VLANs `first` to `last`: tagged unless `untagged`. Frames without a tag belong
+ * to the `pvid` VLAN.
  */
 export interface PortVlan {
   readonly first: number;
@@ -119,20 +123,16 @@ export interface ObservedTap {
 }
 
 /**
- * An address as rtnetlink describes it, without what the kernel decides (its index, the tentative
- * flag, time stamps), so that it can be given back as it was.
- * `ip address` equivalent.
+ * An address as rtnetlink reports it, without what the kernel decides (index, tentative flag, time
+ * stamps), so that it can be restored. `ip address` equivalent.
  */
 export interface Address {
   readonly message: Omit<AddressMessage, "index">;
-  /**
-   * False where the kernel's own route to the address' network was taken away, as the `ptp` plugin
-   * does.
-   */
+  /** False if the kernel's route to the address' network was removed, as the `ptp` plugin does. */
   readonly prefixRoute: boolean;
 }
 
-/** A route as rtnetlink describes it, every attribute kept. `ip route` equivalent. */
+/** A route as rtnetlink reports it, with all attributes. `ip route` equivalent. */
 export type KernelRoute = RouteMessage;
 
 /** A permanent neighbour entry. `ip neighbor` equivalent. */

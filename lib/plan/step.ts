@@ -1,5 +1,5 @@
-// What a change comes down to: single steps, each about one message or file, in an order that the
-// kernel takes.
+// Splits a change into steps: each is one message or one write, in an order that the kernel
+// accepts.
 import {
   type Change,
   type CreateLink,
@@ -21,26 +21,21 @@ import type {
   State,
 } from "./state.ts";
 
-/**
- * One thing for the kernel to do. Links go by the name that they have when the step's turn comes.
- */
+/** One operation of the kernel. A link is identified by its name at the time of the step. */
 export type Step =
-  /**
-   * `ip link add`: with its master, IPv6 as it is to be, and up if it is to be; without port
-   * settings and addresses.
-   */
+  /** `ip link add` with master, IPv6 and state, without port settings and addresses. */
   | { readonly do: "create"; readonly link: NewLink }
-  /** `ip link del`, or `ip link del group MARK` where a mark is given. */
+  /** `ip link del`. With a mark: `ip link del group MARK`. */
   | { readonly do: "delete"; readonly links: readonly string[]; readonly mark: number | undefined }
-  /** `ip link set`. A master of null: none. */
+  /** `ip link set`. A master of null removes the link from its bridge. */
   | { readonly do: "configure"; readonly link: string; readonly settings: Configuration }
   /** `bridge link set`, `bridge vlan add`, `bridge fdb replace`. */
   | { readonly do: "port"; readonly link: string; readonly port: PortSettings }
   /** `sysctl net.ipv6.conf.LINK.disable_ipv6`. */
   | { readonly do: "ipv6"; readonly link: string; readonly on: boolean }
   /**
-   * `ip address add`; `settled` where it is in use without first looking for duplicates, as it was
-   * before.
+   * `ip address add`. `settled`: without duplicate address detection, because the address was in
+   * use before.
    */
   | { readonly do: "assign"; readonly link: string; readonly address: Address; readonly settled: boolean }
   /** `ip address del`. */
@@ -51,7 +46,7 @@ export type Step =
   | { readonly do: "addNeighbor" | "removeNeighbor"; readonly link: string; readonly neighbor: Neighbor }
   | { readonly do: "sysctl"; readonly key: string; readonly value: string };
 
-/** The fields of a link that are set in one message. */
+/** The fields of a link that one message sets. */
 export interface Configuration {
   readonly name?: string;
   readonly mac?: string;
@@ -60,7 +55,7 @@ export interface Configuration {
   readonly up?: boolean;
 }
 
-/** The steps that perform one change, starting from the observed state. */
+/** Returns the steps that perform one change, starting from the observed state. */
 export function stepsOf(change: Change, state: State): Step[] {
   return byKind(change, {
     create: creation,
@@ -70,12 +65,17 @@ export function stepsOf(change: Change, state: State): Step[] {
 }
 
 /**
- * The steps that undo the changes, those of each change together, wherever between none and all of
- * them the observed state stands: what is already as it was needs no step, so that undoing
- * after a crash, or twice, is right. Links that the changes made go first and at once, because the
- * kernel takes some 15 ms for each deletion (`netdev_run_todo` waits for RCU), and nothing
- * else of them needs undoing. A sysctl that someone else has set since is left alone, as is a link
- * that no longer has a name that we know.
+ * Returns the steps that undo the changes, one list for each change.
+ *
+ * The observed state may be anywhere between no change and all changes: what already has its old
+ * value needs no step, so that undoing after a crash, or twice, is correct.
+ *
+ * Links that the changes created are deleted first and with one message, because the kernel needs
+ * some 15 ms for each deletion (`netdev_run_todo` waits for RCU). Nothing else of them needs
+ * undoing.
+ *
+ * A sysctl that another process has changed is left alone. So is a link whose name is neither the
+ * old nor the new one.
  */
 export function undoing(changes: readonly Change[], state: State): Step[][] {
   const backwards = [...changes].reverse();
@@ -101,7 +101,7 @@ function returning(change: SetLink, { links }: State, deleted: readonly string[]
 }
 
 /**
- * Deletes what is left of the links that the changes made: those that have their name and their
+ * Deletes the remaining links that the changes created: those that have both their name and their
  * mark.
  */
 function deletionOf(changes: readonly Change[], state: State): (Step & { do: "delete" }) | undefined {
@@ -113,7 +113,7 @@ function deletionOf(changes: readonly Change[], state: State): (Step & { do: "de
   return { do: "delete", links: left.map((link) => link.name), mark: marked.length === left.length ? mark : undefined };
 }
 
-/** The link as it is once its bridge is gone. */
+/** Returns the link as it will be after its bridge is deleted. */
 function released({ master: _, port: __, ...link }: ObservedLink): ObservedLink {
   return link;
 }
@@ -132,15 +132,17 @@ function creation({ link }: CreateLink): Step[] {
 }
 
 /**
- * Brings a link from one state to the other. Only what differs between `from` and `to` is touched,
- * and of that only what is not yet so. Routes and addresses are taken away one by one and
- * before the link goes down, which would flush them; they come back after it is up again.
+ * Returns the steps that bring a link from one state to the other. They touch only what differs
+ * between `from` and `to` and is not yet done.
+ *
+ * Routes and addresses are removed one by one before the link goes down, which would flush them.
+ * They are added after it is up again.
  */
 function setting({ from, to }: SetLink, observed: ObservedLink): Step[] {
   const steps: Step[] = [];
   const old = observed.name;
-  // Backwards: a route goes before the one that its gateway is reached by, and with the first
-  // address of an IPv4 subnet the kernel would take away the others too.
+  // Backwards: a route is removed before the route that its gateway needs. Without the first
+  // address of an IPv4 subnet the kernel would remove the other ones too.
   for (const route of leaving(from.routes, to.routes, observed.routes).reverse())
     steps.push({ do: "removeRoute", link: old, route });
   for (const neighbor of leaving(from.neighbors, to.neighbors, observed.neighbors))
@@ -181,12 +183,12 @@ function differing(from: LinkSettings, to: LinkSettings, observed: ObservedLink)
   };
 }
 
-/** What is in `from`, not in `to`, and still to be seen. */
+/** Returns what is in `from`, not in `to`, and still observed. */
 function leaving<T>(from: readonly T[], to: readonly T[], observed: readonly T[]): T[] {
   return from.filter((one) => !has(to, one) && has(observed, one));
 }
 
-/** What is in `to`, not in `from`, and not yet to be seen. */
+/** Returns what is in `to`, not in `from`, and not yet observed. */
 function missing<T>(to: readonly T[], from: readonly T[], observed: readonly T[]): T[] {
   return to.filter((one) => !has(from, one) && !has(observed, one));
 }
@@ -196,8 +198,8 @@ function has<T>(list: readonly T[], one: T): boolean {
 }
 
 /**
- * Whether two values that came from the same decoder, perhaps by way of the journal, are the same:
- * their keys are in the same order.
+ * Whether two values are equal. Their keys are in the same order, because both come from the same
+ * decoder, perhaps through the journal.
  */
 function same(one: unknown, other: unknown): boolean {
   return one === other || JSON.stringify(one) === JSON.stringify(other);

@@ -1,5 +1,4 @@
-// A plan in words: what each change does, and the steps that it takes, each as `ip` and its like
-// would have it.
+// Describes a plan to an operator: what each change does, and its steps in the words of `ip`.
 import { addressText } from "./address.ts";
 import type { Change } from "./change.ts";
 import { type ConfigureVf, type DeviceChange, settingNames, settingText, vfSettings } from "./device.ts";
@@ -7,13 +6,13 @@ import { byKind } from "./kinds.ts";
 import type { Address, KernelRoute, Neighbor, NewLink, PortSettings, State } from "./state.ts";
 import { type Configuration, type Step, stepsOf } from "./step.ts";
 
-/** One change in words, with the steps that it takes. */
+/** One change in words, with its steps. */
 export interface ChangeText {
   readonly what: string;
   readonly steps: readonly string[];
 }
 
-/** Describes the changes in order, as they would be made of that state. */
+/** Describes the changes in order, starting from the state. */
 export function describeChanges(changes: readonly Change[], state: State): ChangeText[] {
   return changes.map((change) => ({ what: whatOf(change), steps: stepsOf(change, state).map(stepText) }));
 }
@@ -109,7 +108,7 @@ function neighborText({ destination, mac }: Neighbor): string {
   return `${destination}${mac === undefined ? "" : ` at ${mac}`}`;
 }
 
-/** The same of changes of a node's devices. */
+/** Describes the changes to a node's devices. */
 export function describeDeviceChanges(changes: readonly DeviceChange[]): ChangeText[] {
   return changes.map(deviceChange);
 }
