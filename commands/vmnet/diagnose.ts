@@ -1,5 +1,5 @@
-// `diagnose`: draws how a pod's NICs are connected, whichever plugin did it, and runs the checks
-// that an operator would run by hand.
+// `diagnose`: draws how a pod's NICs are connected, whichever plugin connected them, and runs the
+// checks that an operator would run by hand.
 
 import { json, UsageError } from "../../lib/command/arguments.ts";
 import { type Command, exit } from "../../lib/command/command.ts";
@@ -10,17 +10,17 @@ import { documentOf } from "../../lib/diagnosis/document.ts";
 import { linesOf } from "../../lib/diagnosis/picture.ts";
 import type { PodSurvey } from "../../lib/diagnosis/survey.ts";
 
-/** Where the plugins' records are unless their configurations say otherwise (dataDir). */
+/** The plugins' journals, unless their netconfs name other directories (dataDir). */
 const directories = ["/run/bridge-binding", "/run/passt-binding", "/run/sriov-vfio"];
 
-/** What paint.ts puts into a line. */
+/** The sequences of paint.ts. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it is about
 const coloured = /(\x1b\[\d+m)/;
 
-/** Surveys the pod at a namespace's path, with the records in the directories. Changes nothing. */
+/** Reads the pod in a namespace, and the journals in the directories. Changes nothing. */
 type Survey = (path: string, directories: readonly string[]) => PodSurvey;
 
-/** The command, with the survey that it reads. */
+/** Returns the command, with the function that reads the pod. */
 export const diagnoseWith = (survey: Survey): Command => ({
   name: "diagnose",
   usage: "[--json] [--data-dir DIR] <netns path | pid>",
@@ -48,13 +48,13 @@ export const diagnoseWith = (survey: Survey): Command => ({
   },
 });
 
-/** `4711` is a process, `blue` is a namespace that `ip netns` knows, everything else is a path. */
+/** `4711` is a process, `blue` a namespace of `ip netns`, everything else a path. */
 function pathOf(operand: string): string {
   if (/^\d+$/.test(operand)) return `/proc/${operand}/ns/net`;
   return operand.includes("/") ? operand : `/run/netns/${operand}`;
 }
 
-/** With what could steer the terminal made visible, but for the colours. */
+/** Makes visible what could control the terminal, except the colours. */
 function shown(line: string): string {
   return line
     .split(coloured)

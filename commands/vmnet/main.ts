@@ -1,4 +1,4 @@
-// vmnet: shows an operator how VMs are connected on this node, and what is wrong.
+// vmnet: shows how VMs are connected on this node, and what is wrong.
 import { install } from "../../lib/command/install.ts";
 import { serveCommands } from "../../lib/command/serve.ts";
 import { version } from "../../lib/command/version.ts";

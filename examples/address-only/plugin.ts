@@ -1,20 +1,20 @@
-// The smallest whole plugin: an address from the IPAM plugin, reported. A start for a plugin of
-// your own.
+// The smallest complete plugin: it reports an address of the IPAM plugin. Start your own plugin
+// from it.
 import { CniError, code } from "../../lib/cni/errors.ts";
 import { type ConfOf, defaulted, defineSchema } from "../../lib/cni/netconf.ts";
 import type { AddCall, Plugin } from "../../lib/cni/plugin.ts";
 import type { Result } from "../../lib/cni/results.ts";
 import { flag } from "../../lib/cni/schemas.ts";
 
-/** The fields that an operator may write, beside those that any plugin has. */
+/** The fields that an operator may write, in addition to the standard ones. */
 export const schema = defineSchema(() => ({
-  // Whether the IPAM plugin's routes are reported too.
+  // Whether the routes of the IPAM plugin are reported.
   routes: defaulted(true, flag),
 }));
 
 /**
- * Its IPAM plugin's DEL, CHECK, GC and STATUS are run for it, so that it has nothing of its own to
- * do for them.
+ * The framework calls DEL, CHECK, GC and STATUS of the IPAM plugin, so the plugin itself has
+ * nothing to do for them.
  */
 export const addressOnly: Plugin<ConfOf<typeof schema>> = {
   name: "address-only",
@@ -26,8 +26,8 @@ export const addressOnly: Plugin<ConfOf<typeof schema>> = {
     if (ipam === undefined)
       throw new CniError(code.badConfiguration, "ipam.type: is missing, expected an IPAM plugin's name");
     const { ips = [], routes = [], dns } = ipam.add();
-    // In a chain the address belongs to the link that the plugins before made; without one to no
-    // link at all.
+    // In a chain the address belongs to the link that the plugins before this one created.
+    // Otherwise it belongs to no link.
     const position =
       prevResult?.interfaces?.findIndex(({ name, sandbox }) => name === ifname && sandbox === netns.path) ?? -1;
     const own = position < 0 ? ips : ips.map((ip) => ({ ...ip, interface: position }));
@@ -39,15 +39,15 @@ export const addressOnly: Plugin<ConfOf<typeof schema>> = {
     };
   },
   del() {
-    // It made nothing that could be left.
+    // ADD created nothing that could remain.
   },
   check() {
-    // Nor anything that could have changed.
+    // ADD created nothing that could have changed.
   },
   gc() {
-    // Addresses without an owner are the IPAM plugin's to find.
+    // The IPAM plugin finds addresses without an owner.
   },
   status() {
-    // It needs nothing of the node.
+    // The plugin requires nothing of the node.
   },
 };

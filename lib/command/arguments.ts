@@ -1,24 +1,24 @@
-// Reads a verb's arguments: `--flag`, `--option VALUE`, `--option=VALUE`, operands, and `--`,
-// behind which everything is an operand.
+// Reads the arguments of a command: `--flag`, `--option VALUE`, `--option=VALUE`, operands, and
+// `--`, after which everything is an operand.
 import { nearest } from "../cni/spelling.ts";
 
-/** One option, by its name without the dashes. */
+/** One option. Its name is without the dashes. */
 export interface Option {
   readonly name: string;
-  /** What its value is, in capitals, such as `DIR`; absent for a flag. */
+  /** The kind of value in capitals, such as `DIR`. Absent for a flag. */
   readonly value?: string;
-  /** What it is for, in a few words. */
+  /** What the option is for, in a few words. */
   readonly about: string;
 }
 
-/** What a command line gave. */
+/** The arguments, read. */
 export interface Given {
   readonly flags: ReadonlySet<string>;
   readonly values: Readonly<Record<string, string | undefined>>;
   readonly operands: readonly string[];
 }
 
-/** What every verb that prints findings takes. */
+/** The option of every command that prints findings. */
 export const json: Option = { name: "json", about: "print JSON, for machines" };
 
 /**
@@ -28,8 +28,8 @@ export const json: Option = { name: "json", about: "print JSON, for machines" };
 export class UsageError extends Error {}
 
 /**
- * Reads the arguments by the options. Throws a UsageError that names the first one that makes no
- * sense. `most`: how many operands there may be.
+ * Reads the arguments. Throws a UsageError that names the first wrong one. `most` is the maximum
+ * number of operands.
  */
 export function read(args: readonly string[], options: readonly Option[], most = 0): Given {
   const flags = new Set<string>();
@@ -54,7 +54,7 @@ export function read(args: readonly string[], options: readonly Option[], most =
       flags.add(option.name);
       continue;
     }
-    // What looks like an option is one: a value that does is given by "=".
+    // An argument that looks like an option is one. A value that looks like an option needs "=".
     const next = args[at + 1];
     const value = attached ?? (next === undefined || (next.startsWith("-") && next !== "-") ? undefined : next);
     if (value === undefined || value === "") throw new UsageError(`${written}: needs a value, ${option.value}`);
@@ -77,7 +77,7 @@ function unknown(written: string, options: readonly Option[]): string {
   return `${written}: unknown option of this command${meant === undefined ? "" : `; did you mean ${meant}?`}`;
 }
 
-/** As it is where a shell would take it as one word, else in quotes. */
+/** Quotes a word if a shell would not take it as one word. */
 function quoted(text: string): string {
   return /^[\w./:@%+-]+$/.test(text) ? text : JSON.stringify(text);
 }

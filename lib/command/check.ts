@@ -1,4 +1,4 @@
-// `check`: every attachment on record compared with its record. Multus never sends CHECK.
+// `check`: compares every recorded attachment with its record. Multus never sends CHECK.
 import type { Checked, Condition, Inspection, Selection } from "../plugin/operator.ts";
 import { json } from "./arguments.ts";
 import { type AnyPlugin, type Command, exit, type Invocation } from "./command.ts";

@@ -1,4 +1,4 @@
-// From arguments to an operator command, and to an exit status.
+// Runs the operator command that the arguments name.
 import { inOneLine } from "../cni/failure.ts";
 import { nearest } from "../cni/spelling.ts";
 import { read, UsageError } from "./arguments.ts";
@@ -7,8 +7,7 @@ import { paintFor, printable } from "./paint.ts";
 
 /**
  * Runs the command that the arguments name. Returns the exit status: the command's own (0 no
- * problems, 1 problems found), 2 if the
- * command line is wrong, 3 if the command failed.
+ * problems, 1 problems found), 2 if the command line is wrong, 3 if the command failed.
  */
 export function commandLine<P extends Program>(
   program: P,
@@ -62,7 +61,7 @@ function asksForHelp(args: readonly string[]): boolean {
   return (end < 0 ? args : args.slice(0, end)).some((arg) => arg === "--help" || arg === "-h");
 }
 
-/** What `--help` prints. */
+/** Returns the text of `--help`. */
 function help<P extends Program>({ name, about }: P, { commands, intro }: CommandSet<P>): string {
   return text(
     `${name}: ${about}`,
@@ -75,7 +74,7 @@ function help<P extends Program>({ name, about }: P, { commands, intro }: Comman
   );
 }
 
-/** What `COMMAND --help` prints. */
+/** Returns the text of `COMMAND --help`. */
 function helpOn<P extends Program>(program: P, command: Command<P>): string {
   const { about, options, more = [] } = command;
   return text(

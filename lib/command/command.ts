@@ -1,4 +1,4 @@
-// The interface of an operator command, such as `bridge-binding status`, which runs if no runtime
+// The interface of an operator command, such as `bridge-binding status`. Commands run if no runtime
 // has set CNI_COMMAND.
 import type { Plugin } from "../cni/plugin.ts";
 import type { OperablePlugin } from "../plugin/operator.ts";
@@ -13,23 +13,22 @@ export interface Program {
   readonly about: string;
 }
 
-/**
- * A plugin of any configuration. One without `operator` keeps no records and has no plan to
- * explain.
- */
+/** A plugin with any conf. Without `operator` it has no journal and no plan to explain. */
 // biome-ignore lint/suspicious/noExplicitAny: a type that stands for every other
 export type AnyPlugin = Plugin<any, any> & Partial<Pick<OperablePlugin<any, any>, "operator">>;
 
 /** One operator command of the programs `P`. Each is a file of its own. */
 export interface Command<P extends Program = Program> {
   readonly name: string;
-  /** What may follow the name, such as `[--json] <netns path | pid>`; empty if nothing may. */
+  /**
+   * The arguments after the name, such as `[--json] <netns path | pid>`. Empty if there are none.
+   */
   readonly usage: string;
-  /** What it does, in one line that begins with a verb. */
+  /** One line that begins with a verb. */
   readonly about: string;
-  /** Its options, without `--help`, which every command has. */
+  /** The options without `--help`, which every command has. */
   readonly options: readonly Option[];
-  /** How many operands may follow. Default: none. */
+  /** The maximum number of operands. Default: none. */
   readonly operands?: number;
   /** More lines for the command's own `--help`. */
   readonly more?: readonly string[];
@@ -45,18 +44,18 @@ export interface CommandSet<P extends Program> {
   readonly commands: readonly Command<P>[];
   /** A line for `--help` about what else calls the program. */
   readonly intro?: string;
-  /** Commands that another program has now, by name. */
+  /** The commands that moved to another program, by name. */
   readonly moved?: Readonly<Record<string, string>>;
 }
 
 /** One call of a command. */
 export interface Invocation<P extends Program = Program> {
   readonly program: P;
-  /** What followed the command's name. */
+  /** The arguments after the command's name. */
   readonly given: Given;
   /** Prints to standard output, with a line feed. */
   readonly print: (text: string) => void;
-  /** Colours what is printed if standard output is a terminal. */
+  /** Colours the text if standard output is a terminal. */
   readonly paint: Paint;
   readonly terminal: Terminal;
 }

@@ -1,4 +1,4 @@
-// `explain`: what ADD would do, in words, and nothing of it done.
+// `explain`: prints what ADD would do, and changes nothing.
 import { networkName } from "../cni/configuration.ts";
 import { writeResult } from "../cni/conversion.ts";
 import { isIdentifier, linkNameFault, parseArgs } from "../cni/environment.ts";
@@ -28,7 +28,7 @@ const options: readonly Option[] = [
 interface Explained {
   readonly conf?: Readonly<Record<string, unknown>>;
   readonly dryRun?: DryRun;
-  /** The document that the runtime would be given. */
+  /** The document that the runtime would receive. */
   readonly result?: JsonObject;
   readonly refused?: Explanation;
   readonly notes: readonly string[];
@@ -52,7 +52,7 @@ export const explain: Command<AnyPlugin> = {
   run(invocation) {
     const { program: plugin, given, print, terminal } = invocation;
     const [file] = given.operands;
-    // Nobody who sits before a terminal knows that it is their turn.
+    // An operator at a terminal would not know that the command waits for input.
     if (file === undefined && terminal.isTerminal(0))
       throw new UsageError("NETCONF: is missing; a file, or - to type it in");
     const found = withDevice(netconfIn(file ?? "-", invocation), given.values["device"]);
@@ -118,8 +118,8 @@ function withDevice(found: FoundNetconf, device: string | undefined): FoundNetco
 }
 
 /**
- * The namespace that was asked for, open. Throws an Error where it is none, or the one that we are
- * in.
+ * Opens the namespace that `--netns` names. Throws if it is not a network namespace, or the node's
+ * own.
  */
 function netnsOf(invocation: Invocation<AnyPlugin>): Netns | undefined {
   const { given, terminal } = invocation;

@@ -1,4 +1,5 @@
-// `gc`: removes what belongs to attachments whose namespace is gone. Multus never sends GC.
+// `gc`: removes what belongs to attachments whose namespace does not exist any more. Multus never
+// sends GC.
 import type { Collection, Outcome } from "../plugin/operator.ts";
 import { json, type Option } from "./arguments.ts";
 import { type AnyPlugin, type Command, exit, type Invocation } from "./command.ts";

@@ -1,10 +1,10 @@
-// `install`: puts this executable and those beside it into a node's CNI directory, or takes them
-// away.
+// `install`: copies this executable and those next to it to a node's CNI directory, or removes them
+// from there.
 import { UsageError } from "./arguments.ts";
 import { type Command, exit, type Invocation } from "./command.ts";
 import { Installation, type InstallOutcome } from "./installation.ts";
 
-/** How often what is there is looked at, in milliseconds, by one that stays. */
+/** How often a staying `install` checks the directory, in milliseconds. */
 const interval = 60_000;
 
 export const install: Command = {
@@ -30,8 +30,8 @@ export const install: Command = {
     const tell = (outcomes: readonly InstallOutcome[]): void => {
       for (const { name, what } of outcomes) print(`${name}: ${what}`);
     };
-    // A container's first process is never sent a signal that it does not ask for: not even while
-    // it copies.
+    // The kernel sends the first process of a container only those signals that it handles, even
+    // while it copies.
     if (stay) terminal.awaitEnd(0);
     tell(pass());
     while (stay && !terminal.awaitEnd(interval)) tell(pass().filter(({ changed }) => changed));
@@ -39,7 +39,7 @@ export const install: Command = {
   },
 };
 
-/** The directory that was asked for. */
+/** Returns the directory that the arguments name. */
 function directoryOf({ given }: Invocation): string {
   const { to } = given.values;
   if (to === undefined)

@@ -1,5 +1,5 @@
-// Executables in a node's CNI directory: each there whole or not at all, at every moment and after
-// every crash; and nobody else's touched.
+// Installs executables in a node's CNI directory. At every moment and after every crash, each is
+// complete or absent. Files of other programs stay.
 import { codeOf, ignoring, isErrno } from "../errno.ts";
 
 /** What installing needs from the host. Tests pass a node of their own. */
@@ -20,7 +20,7 @@ export type NodeFiles = Pick<
   | "unlink"
 >;
 
-/** What became of one plugin. */
+/** What happened to one plugin. */
 export interface InstallOutcome {
   readonly name: string;
   /** Such as `0.1.0 installed`. */
@@ -35,26 +35,23 @@ interface Release {
   readonly machine: number;
 }
 
-/** What a name in the directory is: absent where nothing has it. */
+/** What a name in the directory belongs to. Absent if the name is free. */
 type Present = { readonly ours: true; readonly version: string } | { readonly ours: false; readonly what: string };
 
-/** `e_machine` (elf(5)), and what the kernel calls it. */
+/** `e_machine` (elf(5)), and the kernel's name for it. */
 const machines = new Map([
   [62, "x86_64"],
   [183, "aarch64"],
 ]);
 
-/** How long another install is waited for, in milliseconds. */
+/** How long to wait for another install, in milliseconds. */
 const patience = 30_000;
 
-/** What a copy is called until it is whole. No runtime asks for such a name. */
+/** The name of an incomplete copy. No runtime asks for such a name. */
 const unfinished = (name: string): string => `.${name}.kubevirt-cni-bindings-unfinished`;
 const isUnfinished = (name: string): boolean => /^\..+\.kubevirt-cni-bindings-unfinished$/.test(name);
 
-/**
- * The plugins of this process's executable and of those beside it, and a directory. Paths are
- * absolute.
- */
+/** The executable of this process, those next to it, and a directory. All paths are absolute. */
 export class Installation {
   readonly #files: NodeFiles;
   readonly #to: string;
@@ -65,8 +62,8 @@ export class Installation {
   }
 
   /**
-   * Installs all that are not there already. Where one cannot be, none is, and what was there
-   * before is as it was.
+   * Installs the plugins that are missing. If one cannot be installed, none is, and the directory
+   * is as it was before.
    */
   put(): InstallOutcome[] {
     const { from, releases } = this.#carried();
@@ -83,7 +80,7 @@ export class Installation {
       );
       if (obstacles.length > 0) throw new Error(`${obstacles.join("; ")}; nothing was installed`);
       const missing = all.filter(({ name, present }) => !(present && this.#isSame(`${from}/${name}`, name)));
-      // All are on the disk before the first one is seen.
+      // All copies are on the disk before the first one becomes visible.
       const copied: string[] = [];
       try {
         for (const { name } of missing) {
@@ -108,7 +105,7 @@ export class Installation {
     });
   }
 
-  /** Removes those that are there, whichever release they are of. */
+  /** Removes the installed plugins, of any release. */
   remove(): InstallOutcome[] {
     const { releases } = this.#carried();
     return this.#alone(() => {
@@ -128,13 +125,13 @@ export class Installation {
     return `${this.#to}/${name}`;
   }
 
-  /** What this process's executable is one of. */
+  /** What this process's executable is. */
   #carried(): { from: string; releases: readonly Release[] } {
     const executable = this.#files.readLink("/proc/self/exe");
     const from = executable.slice(0, executable.lastIndexOf("/"));
     const releases = this.#files.readDirectory(from === "" ? "/" : from).flatMap((name) => {
       const release = this.#release(`${from}/${name}`);
-      // Not a copy that somebody keeps beside it by another name.
+      // Not a copy that an operator keeps under another name.
       return release?.name === name ? [release] : [];
     });
     if (releases.length === 0)
@@ -142,7 +139,7 @@ export class Installation {
     return { from, releases };
   }
 
-  /** Undefined where the file is no such executable, or is gone. */
+  /** Undefined if the file is missing, or is not one of our executables. */
   #release(path: string): Release | undefined {
     const executable = ignoring(["ENOENT", "ELOOP", "EACCES", "ENXIO"], () => this.#files.identify(path));
     if (executable === undefined) return undefined;
@@ -155,7 +152,7 @@ export class Installation {
     try {
       const executable = this.#files.identify(path);
       if (executable === undefined) return { ours: false, what: "is none of these plugins" };
-      // A release that wrote its label in another way is still one.
+      // A release that wrote its label in another way counts.
       if (executable.label === "") return { ours: true, version: "another release" };
       const [itself, version = ""] = executable.label.split(" ");
       return itself === name ? { ours: true, version } : { ours: false, what: `is ${executable.label}` };
@@ -171,18 +168,18 @@ export class Installation {
   }
 
   /**
-   * Not what uname(2) says where there is better: under emulation (binfmt_misc and QEMU) that is
-   * the emulated one.
+   * Returns the machine. Under emulation (binfmt_misc and QEMU) uname(2) reports the emulated one,
+   * so a better source comes first.
    */
   #nodeMachine(): string {
     const arch = ignoring(["ENOENT"], () => this.#files.readFile("/proc/sys/kernel/arch"));
-    // Linux has that file from 6.1 on.
+    // This file exists from Linux 6.1 on.
     return arch?.trim() ?? this.#files.machine();
   }
 
   /**
-   * Does it while no other install is at work on the directory, and after what a killed one left
-   * there has been removed.
+   * Works while no other install changes the directory, after the removal of what a killed one
+   * left.
    */
   #alone<T>(work: () => T): T {
     try {

@@ -1,10 +1,10 @@
-// A configuration as a person has it: of one plugin, in a list, or in a
-// NetworkAttachmentDefinition; a file, or standard input.
+// Reads a netconf from an operator: of one plugin, in a list, or in a NetworkAttachmentDefinition,
+// from a file or from standard input.
 import { decodeConfiguration, maxConfiguration } from "../cni/configuration.ts";
 import { decodeObject, isObject, type JsonObject } from "../cni/json.ts";
 import type { AnyPlugin, Invocation } from "./command.ts";
 
-/** A plugin's configuration as a runtime would give it, and where it was. */
+/** A plugin's netconf as a runtime would pass it, and its place. */
 export interface FoundNetconf {
   readonly object: JsonObject;
   /** Whether other plugins of its list run before it. */
@@ -12,8 +12,8 @@ export interface FoundNetconf {
 }
 
 /**
- * The plugin's own configuration in a file; `-` for standard input. Throws a CniError or a
- * HostError where there is none.
+ * Returns the plugin's netconf from a file; `-` means standard input. Throws a CniError or a
+ * HostError if there is none.
  */
 export function netconfIn(
   path: string,
@@ -25,7 +25,7 @@ export function netconfIn(
   return netconfOf(object, plugin.name);
 }
 
-/** The same of what was decoded. */
+/** Returns the plugin's netconf from a decoded document. Throws as {@link netconfIn} does. */
 export function netconfOf(object: JsonObject, type: string): FoundNetconf {
   const { kind, spec, metadata } = object;
   if (kind !== undefined || spec !== undefined) {
@@ -58,7 +58,7 @@ export function netconfOf(object: JsonObject, type: string): FoundNetconf {
       `plugins: none is of type ${type}; there ${types.length === 1 ? "is" : "are"} ${types.join(", ") || "none"}`,
     );
   }
-  // What libcni puts into each (buildOneConfig).
+  // The fields that libcni adds to each plugin of a list (buildOneConfig).
   const { name, cniVersion } = object;
   return { object: { ...(plugins[at] as JsonObject), name, cniVersion }, chained: at > 0 };
 }

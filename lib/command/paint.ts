@@ -1,6 +1,6 @@
-// Colours, where somebody sees them.
+// Colours text on a terminal.
 
-/** Puts text in a colour, or leaves it as it is. */
+/** Colours a text, or returns it unchanged. */
 export interface Paint {
   readonly good: (text: string) => string;
   readonly doubtful: (text: string) => string;
@@ -9,7 +9,7 @@ export interface Paint {
   readonly faint: (text: string) => string;
 }
 
-/** SGR sequences of ECMA-48, each ended by its own opposite. */
+/** SGR sequences of ECMA-48, each with the sequence that ends it. */
 export const coloured: Paint = {
   good: (text) => `\x1b[32m${text}\x1b[39m`,
   doubtful: (text) => `\x1b[33m${text}\x1b[39m`,
@@ -22,18 +22,14 @@ const same = (text: string): string => text;
 
 export const plain: Paint = { good: same, doubtful: same, bad: same, strong: same, faint: same };
 
-/**
- * Coloured where standard output is a terminal that can, and nobody set NO_COLOR (no-color.org: to
- * anything but nothing).
- */
+/** Colours if standard output is a terminal with colours and NO_COLOR is empty (no-color.org). */
 export function paintFor(terminal: Pick<typeof import("host"), "env" | "isTerminal">): Paint {
   const { NO_COLOR, TERM } = terminal.env();
   return !NO_COLOR && TERM !== "dumb" && terminal.isTerminal(1) ? coloured : plain;
 }
 
 /**
- * The text with what could steer a terminal made visible: names of files and of links are anybody's
- * to choose.
+ * Makes visible what could control a terminal: any user may choose the names of files and links.
  */
 export function printable(text: string): string {
   return text.replaceAll(/[^\P{Cc}\n]/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);

@@ -1,5 +1,4 @@
-// What `check` and `gc` have in common: where records are, and how an attachment on record is
-// called.
+// What `check` and `gc` share: the journal's directory, and the name of an attachment.
 
 import type { Operator, RecordedAttachment } from "../plugin/operator.ts";
 import { type Option, UsageError } from "./arguments.ts";
@@ -11,21 +10,21 @@ export const dataDir: Option = {
   about: "where the records are, if a configuration names another dataDir than the default",
 };
 
-/** The plugin's part. Throws an Error where it has none. */
+/** Returns the plugin's part of the command. Throws an Error if it has none. */
 export function operatorOf({ program: plugin }: Invocation<AnyPlugin>, verb: string): Operator<unknown> {
   if (plugin.operator === undefined)
     throw new Error(`${verb}: ${plugin.name} has no such verb, because it keeps no records of what it did`);
   return plugin.operator;
 }
 
-/** The records' directory. Throws as {@link askedDirectory} does. */
+/** Returns the journal's directory. Throws as {@link askedDirectory} does. */
 export function journalDirectoryOf(invocation: Invocation<AnyPlugin>, operator: Operator<unknown>): string {
   return askedDirectory(invocation) ?? operator.dataDir;
 }
 
 /**
- * What `--data-dir` names. Throws a UsageError for what is no absolute path, and an Error where
- * there is no such directory.
+ * Returns the directory in `--data-dir`. Throws a UsageError if the path is not absolute, and an
+ * Error if there is no such directory.
  */
 export function askedDirectory({
   given,
@@ -46,8 +45,8 @@ export function subjectText({ ifname, containerId, network, netns, device }: Rec
 }
 
 /**
- * A process's network namespace, one by its name below /run/netns, a path, or `undefined` for what
- * is none of these.
+ * Returns the path of the namespace that a text names: a process, a name in /run/netns, or a path.
+ * Undefined if the text is none of these.
  */
 export function netnsPath(text: string, { terminal }: Pick<Invocation<AnyPlugin>, "terminal">): string | undefined {
   if (text.includes("/")) return text;

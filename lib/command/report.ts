@@ -1,13 +1,12 @@
-// How findings are printed: a line for each thing that was looked at, and below it what is wrong
-// with it and what to do.
+// Prints a report: a line for each item, and below it what is wrong with the item and what to do.
 import type { Problem } from "../plugin/operator.ts";
 import type { Paint } from "./paint.ts";
 import { printable } from "./paint.ts";
 
-/** How a line begins: `ok`, `note` and what is wrong in a word. */
+/** The first word of a line: `ok`, `note`, or the kind of problem. */
 export type Grade = "good" | "doubtful" | "bad";
 
-/** One thing that was looked at. */
+/** One line of the report. */
 export interface Item {
   readonly grade: Grade;
   /** Such as `ok` or `differs`. */
@@ -17,8 +16,8 @@ export interface Item {
 }
 
 /**
- * The lines of an item, the words in a column as wide as the longest of all: `differs  net1 of
- * container 0a1b (network blue)`.
+ * Returns the lines of all items. The column of the first word is as wide as the longest one:
+ * `differs  net1 of container 0a1b (network blue)`.
  */
 export function lines(items: readonly Item[], paint: Paint): string[] {
   const width = Math.max(0, ...items.map(({ word }) => word.length));
@@ -28,7 +27,7 @@ export function lines(items: readonly Item[], paint: Paint): string[] {
       `${paint[grade](word.padEnd(width))}  ${printable(text)}`,
       ...findings.flatMap(({ fact, hint }, position) => [
         `${indent}${printable(fact)}`,
-        // What is to be done for several facts in a row is said once.
+        // The same advice for several facts in a row is printed once.
         ...(hint === undefined || hint === findings[position + 1]?.hint
           ? []
           : [`${indent}${paint.faint("do:")} ${printable(hint)}`]),

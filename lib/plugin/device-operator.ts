@@ -1,4 +1,4 @@
-// The part in operator commands of a plugin that hands a device of the node to a guest.
+// The operator commands of a plugin that hands a device of the node to a guest.
 import { CniError, code } from "../cni/errors.ts";
 import { factText } from "../fact.ts";
 import { netnsFinder } from "../kernel/find-netns.ts";
@@ -16,12 +16,12 @@ import type { Journaled } from "./pod.ts";
 import { checkRecords, collectRecords, type RecordKeeper } from "./records.ts";
 import { canEnterNetns, roomForRecord } from "./requirements.ts";
 
-/** What `check`, `gc`, `status` and `explain` call. */
+/** Returns what `check`, `gc`, `status` and `explain` call. */
 export function deviceOperator<C extends Journaled, D extends Journaled, P extends PlannedDevice>(
   plugin: DevicePlugin<C, D, P>,
 ): Operator<C> {
   return {
-    // Read when it is needed: no schema is built before.
+    // A getter, so that no schema is built before it is needed.
     get dataDir(): string {
       return plugin.schema.salvage({}).dataDir;
     },

@@ -1,5 +1,5 @@
-// Makes a plugin from a plan for a device of the node: ADD performs the plan, all other verbs work
-// from the journal.
+// Derives all verbs of a plugin from its plan for a device of the node: ADD performs the plan, the
+// other verbs work from the journal.
 import { CniError, code } from "../cni/errors.ts";
 import type { JsonObject } from "../cni/json.ts";
 import type { AddCall, DelCall, GcCall, StatusCall } from "../cni/plugin.ts";
@@ -14,9 +14,7 @@ import type { OperablePlugin } from "./operator.ts";
 import type { Journaled } from "./pod.ts";
 import { requireAll } from "./requirements.ts";
 
-/**
- * Returns the plugin. ADD is all or nothing; DEL, GC and a failed ADD restore the device exactly.
- */
+/** Returns the plugin. ADD is all or nothing. DEL, GC and a failed ADD restore the device. */
 export function devicePlugin<C extends Journaled, D extends Journaled, P extends PlannedDevice>(
   plugin: DevicePlugin<C, D, P>,
 ): OperablePlugin<C, D> {

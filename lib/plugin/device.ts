@@ -8,7 +8,7 @@ import type { Difference } from "../plan/differences.ts";
 import type { DryRunCall, Requirement } from "./operator.ts";
 import type { Journaled } from "./pod.ts";
 
-/** The changes to a device, with whatever else the plan was made from. */
+/** The changes to a device, and the input of the plan. */
 export interface PlannedDevice {
   readonly changes: readonly DeviceChange[];
 }
@@ -24,7 +24,7 @@ export interface DeviceRequest {
   readonly mayOpen: boolean;
 }
 
-/** What a result is made from. `netns` and `ifname` are the call's. */
+/** The input of a result. `netns` and `ifname` are the call's. */
 export interface DeviceReport {
   readonly netns: string;
   readonly ifname: string;
@@ -33,7 +33,7 @@ export interface DeviceReport {
   readonly prevResult?: Result;
 }
 
-/** One of these plugins. Its netconf may name an IPAM plugin. */
+/** A plugin that hands over a device. Its netconf may name an IPAM plugin. */
 export interface DevicePlugin<C extends Journaled, D extends Journaled, P extends PlannedDevice> {
   readonly name: string;
   readonly about: string;

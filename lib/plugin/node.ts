@@ -1,4 +1,4 @@
-// This node's journals, with the kernel that their changes are performed on.
+// Opens this node's journals, with the kernel that their changes are performed on.
 import * as host from "host";
 import type { NodeDevices } from "../kernel/devices.ts";
 import { namespacesIn } from "../kernel/namespaces.ts";
@@ -15,12 +15,12 @@ const lockTimeoutMs = { pod: 20_000, device: 30_000 } as const;
 /** How long an operator command waits for it. */
 export const commandLockTimeoutMs = 2_000;
 
-/** The attachments whose journal is in `directory`. */
+/** Returns the attachments whose journal is in `directory`. */
 export function attachmentsIn(directory: string, timeoutMs: number = lockTimeoutMs.pod): Attachments<NetnsKernel> {
   return new Attachments(new Journal(directory, host, faultOfChange), namespacesIn(timeoutMs));
 }
 
-/** The devices whose journal is in `directory`. */
+/** Returns the devices whose journal is in `directory`. */
 export function allocationsIn(directory: string, timeoutMs: number = lockTimeoutMs.device): Allocations<NodeDevices> {
   return new Allocations(new Journal<Allocation>(directory, host, faultOfChange), devicesIn(timeoutMs));
 }

@@ -1,5 +1,5 @@
-// A plugin's part in the verbs for people: what is on record, what of it has vanished, what the
-// node lacks, what ADD would do.
+// What a plugin provides for operator commands: the state of its records, the requirements of the
+// node, and what ADD would do.
 import type { AddCall, Plugin } from "../cni/plugin.ts";
 import type { Result } from "../cni/results.ts";
 import type { ChangeText } from "../plan/words.ts";
@@ -9,62 +9,63 @@ export interface OperablePlugin<C, D> extends Plugin<C, D> {
   readonly operator: Operator<C>;
 }
 
-/**
- * What a plugin gives to the verbs for people. Nothing of it changes anything, but for `collect`
- * without `dryRun`.
- */
+/** The plugin's part of the operator commands. Only `collect` without `dryRun` changes anything. */
 export interface Operator<C> {
-  /** The directory of its records, unless a configuration names another one. */
+  /** The journal's directory, unless a netconf names another one. */
   readonly dataDir: string;
   /**
-   * Compares attachments on record with what is there: those of the container or the namespace, or
-   * all. Throws where nothing can be looked at.
+   * Compares recorded attachments with the state: those of the selection, or all. Throws if the
+   * journal cannot be read.
    */
   check(dataDir: string, only?: Selection): Inspection;
   /**
-   * Removes what belongs to attachments whose namespace is certainly gone; with `dryRun`, only says
-   * what would be. Goes on past failures.
+   * Removes what belongs to attachments whose namespace does not exist any more. With `dryRun`,
+   * only reports it. Goes on after a failure.
    */
   collect(dataDir: string, dryRun: boolean): Collection;
   /** What STATUS checks. */
   requirements(conf: C): readonly Requirement[];
   /**
-   * What ADD would do; undefined where that takes a namespace, or a device, that the call does not
-   * name. Throws what ADD would refuse it with.
+   * Returns what ADD would do. Undefined if that needs a namespace or a device that the call does
+   * not name. Throws the error by which ADD would refuse the call.
    */
   dryRun(call: DryRunCall<C>): DryRun | undefined;
 }
 
-/** Which attachments are meant. */
+/** A part of the recorded attachments. */
 export type Selection = { readonly containerId: string } | { readonly netns: string };
 
-/** What is wrong, and what to do about it. */
+/** A fact, and what to do about it. */
 export interface Problem {
   readonly fact: string;
   readonly hint?: string;
 }
 
-/** An attachment on record. */
+/** An attachment in the journal. */
 export interface RecordedAttachment {
   readonly network: string;
   readonly containerId: string;
   readonly ifname: string;
-  /** Where its namespace was when it was added. */
+  /** The path of its namespace at the time of ADD. */
   readonly netns: string;
-  /** The PCI address, where it has a device. */
+  /** The PCI address of its device, if it has one. */
   readonly device?: string;
 }
 
 /**
- * `differs`: something is not as ADD left it; `vanished`: its namespace is gone, its record is not;
- * `interrupted`: its ADD was killed; `busy`: a call is at work on it; `unclear`: it
- * could not be looked at.
+ * The result of a comparison.
+ *
+ * - `differs`: the state differs from what ADD left.
+ * - `vanished`: the namespace does not exist any more, and the record does.
+ * - `interrupted`: ADD was killed.
+ * - `busy`: another call holds the lock.
+ * - `unclear`: the state could not be read.
  */
 export type Condition = "healthy" | "differs" | "vanished" | "interrupted" | "busy" | "unclear";
 
 export interface Checked extends RecordedAttachment {
   readonly condition: Condition;
-  /** Empty for a healthy one alone. */
+  /** Empty only if the condition is `healthy`. */
   readonly findings: readonly Problem[];
 }
 
@@ -75,14 +76,18 @@ export interface Inspection {
 }
 
 /**
- * `removable`: would be removed; `alive`: left, because its namespace is there; `left`: left,
- * because nobody can tell; `failed`: could not be removed.
+ * The result of a collection.
+ *
+ * - `removable`: a dry run would remove it.
+ * - `alive`: kept, because its namespace exists.
+ * - `left`: kept, because it is unclear whether the namespace exists.
+ * - `failed`: could not be removed.
  */
 export type Outcome = "removed" | "removable" | "alive" | "left" | "failed";
 
 export interface Collected extends RecordedAttachment {
   readonly outcome: Outcome;
-  /** What was done, or why it was not. */
+  /** What was done, or why nothing was. */
   readonly why: string;
   readonly hint?: string;
 }
@@ -100,15 +105,15 @@ export interface Requirement {
   readonly check: () => void;
 }
 
-/** An ADD that nobody calls. */
+/** A call of ADD that no runtime makes. */
 export type DryRunCall<C> = Omit<AddCall<C>, "netns" | "ipam"> & Partial<Pick<AddCall<C>, "netns">>;
 
 /** What an ADD would do. */
 export interface DryRun {
-  /** In order. */
+  /** In the order of ADD. */
   readonly changes: readonly unknown[];
-  /** The same in words: each change, and the steps that it takes. */
+  /** The changes in words, each with its steps. */
   readonly words: readonly ChangeText[];
-  /** What the runtime would be told, as far as it is known. */
+  /** The result of ADD, as far as it is known. */
   readonly result?: Result;
 }

@@ -1,4 +1,4 @@
-// The part in the verbs for people of a plugin whose whole work is a plan for the pod's namespace.
+// The operator commands of a plugin whose whole work is a plan for the pod's namespace.
 import type { Netns } from "../cni/plugin.ts";
 import { factText } from "../fact.ts";
 import type { Planned } from "../plan/attachments.ts";
@@ -11,13 +11,12 @@ import type { Journaled, PodPlugin } from "./pod.ts";
 import { checkRecords, collectRecords, type RecordKeeper } from "./records.ts";
 import { canEnterNetns, roomForRecord } from "./requirements.ts";
 
-/** What `check`, `gc`, `status` and `explain` are made from. */
+/** Returns what `check`, `gc`, `status` and `explain` call. */
 export function podOperator<C extends Journaled, D extends Journaled, P extends Planned>(
   plugin: PodPlugin<C, D, P>,
 ): Operator<C> {
   return {
-    // What a configuration that says nothing has; a function, because no schema is to be built
-    // before it is needed.
+    // A getter, so that no schema is built before it is needed.
     get dataDir(): string {
       return plugin.schema.salvage({}).dataDir;
     },
@@ -36,7 +35,9 @@ export function podRequirements(
   return [canEnterNetns, ...requirements, roomForRecord(dataDir, () => attachmentsIn(dataDir).probe())];
 }
 
-/** The way into the namespace that was opened, also where its path is another one's by now. */
+/**
+ * Returns a path to the open namespace, which is correct even if its own path now leads elsewhere.
+ */
 export function procFdPath({ fd }: Netns): string {
   return `/proc/self/fd/${fd}`;
 }

@@ -1,5 +1,5 @@
-// Plugins whose whole work is a plan for the pod's network namespace: what ADD plans and reports is
-// theirs, all other verbs come from the journal.
+// Derives all verbs of a plugin from its plan for the pod's network namespace: the plugin plans and
+// reports, the other verbs work from the journal.
 import { CniError, code } from "../cni/errors.ts";
 import type { AddCall, DelCall, GcCall, StatusCall } from "../cni/plugin.ts";
 import type { Result } from "../cni/results.ts";
@@ -13,7 +13,7 @@ import type { Journaled, PodPlugin } from "./pod.ts";
 import { podOperator, podRequirements, procFdPath } from "./pod-operator.ts";
 import { requireAll } from "./requirements.ts";
 
-/** Makes a plugin of it: all or nothing in ADD, exactly back in DEL, in GC and where ADD fails. */
+/** Returns the plugin. ADD is all or nothing. DEL, GC and a failed ADD restore the pod. */
 export function podPlugin<C extends Journaled, D extends Journaled, P extends Planned>(
   plugin: PodPlugin<C, D, P>,
 ): OperablePlugin<C, D> {

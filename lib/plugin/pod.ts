@@ -7,28 +7,26 @@ import type { Change } from "../plan/change.ts";
 import type { Difference } from "../plan/differences.ts";
 import type { Requirement } from "./operator.ts";
 
-/** What such a plugin's configuration must have: the directory of its journal. */
+/** Every conf of such a plugin has the journal's directory. */
 export interface Journaled {
   readonly dataDir: string;
 }
 
-/** One of these plugins. */
+/** A plugin that prepares a pod's namespace. */
 export interface PodPlugin<C extends Journaled, D extends Journaled, P extends Planned> {
   readonly name: string;
   readonly about: string;
   readonly schema: NetconfSchema<C, D>;
   /**
-   * Sees the pod's namespace, changes nothing, and gives the changes that ADD is to make. Throws
-   * where they cannot be made.
+   * Reads the pod's namespace and returns the changes that ADD makes. Changes nothing. Throws if
+   * they cannot be made.
    */
   plan(kernel: NetnsKernel, call: AddCall<C>): P;
-  /** What ADD tells the runtime once the plan is performed. */
+  /** What ADD reports once the plan is performed. */
   report(planned: P, call: AddCall<C>): Result;
-  /** What CHECK finds wrong: every difference from what ADD made, unless told. */
+  /** What CHECK finds. Default: every difference from what ADD made. */
   differences?(kernel: NetnsKernel, call: AddCall<C>): Difference[];
-  /**
-   * The same where only the record is known: every difference from what it describes, unless told.
-   */
+  /** What `check` finds if only the record is known. Default: every difference from the record. */
   recorded?(kernel: NetnsKernel, due: readonly Change[]): Difference[];
   /**
    * What STATUS checks, in addition to the journal's directory and the right to enter namespaces.

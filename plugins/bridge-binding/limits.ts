@@ -1,10 +1,10 @@
-// What the kernel sets bounds to.
+// Limits of the kernel.
 
 /**
- * IPV6_MIN_MTU of <linux/ipv6.h>: a link with less has no IPv6 at all, not even the sysctl that
- * switches it off.
+ * IPV6_MIN_MTU of <linux/ipv6.h>: a link with a smaller MTU has no IPv6, and not even the sysctl
+ * that switches IPv6 off.
  */
 export const leastIpv6Mtu = 1280;
 
-/** The most that drivers/net/tun.c allows: MAX_MTU less an Ethernet header. */
+/** The maximum in drivers/net/tun.c: MAX_MTU minus an Ethernet header. */
 export const largestTapMtu = 65521;

@@ -1,4 +1,4 @@
-// What an operator writes for bridge-binding.
+// The schema of bridge-binding's netconf.
 import {
   type ConfOf,
   defaulted,
@@ -24,7 +24,7 @@ export const schema = defineSchema(
     group: defaulted(107, userId),
     // MAX_TAP_QUEUES of the kernel's drivers/net/tun.c.
     queues: defaulted(1, () => integer({ min: 1, max: 256 })),
-    // From ETH_MIN_MTU on.
+    // The minimum is ETH_MIN_MTU.
     mtu: optional(() => integer({ min: 68, max: largestTapMtu, unit: "bytes" })),
     mac: optional(mac),
     vlan: optional(vlanId),
@@ -53,13 +53,13 @@ export const schema = defineSchema(
   ],
 );
 
-/** The configuration, validated. */
+/** A validated netconf. */
 export type Conf = ConfOf<typeof schema>;
 
-/** What DEL and GC have of one that may be faulty. */
+/** What DEL and GC use of an invalid netconf. */
 export type SalvagedConf = SalvagedOf<typeof schema>;
 
-/** What is about the tap and the pod's link, which are KubeVirt's business with managedTap. */
+/** The fields about the tap and the pod's link, which KubeVirt configures with managedTap. */
 function meaningless(conf: { readonly [field: string]: unknown }): string[] {
   const fields = ["mac", "vlan", "vlanTrunk", "selinuxContext"].filter((field) => conf[field] !== undefined);
   return fields.map((field) => `${field}: not allowed with attachment "managedTap": KubeVirt creates the tap`);

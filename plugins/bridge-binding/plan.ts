@@ -1,5 +1,5 @@
-// What bridge-binding does to a pod, as a list of changes: the pod's link becomes a port of an
-// in-pod bridge, beside a tap for the guest, and a placeholder takes its name.
+// Plans what bridge-binding does to a pod: the pod's link becomes a port of an in-pod bridge, next
+// to a tap for the guest, and a placeholder takes its name.
 import type { LinkNames } from "../../lib/kubevirt/names.ts";
 import { addressFromCidr, addressText, isIpv4Address, isIpv6Address, isIpv6LinkLocal } from "../../lib/plan/address.ts";
 import type { Change, CreateLink } from "../../lib/plan/change.ts";
@@ -18,34 +18,29 @@ import { largestTapMtu, leastIpv6Mtu } from "./limits.ts";
 import type { Conf } from "./netconf.ts";
 import { vlansOf } from "./vlans.ts";
 
-/** What the plan is made from. */
+/** The input of the plan. */
 export interface Situation {
   readonly conf: Conf;
   readonly names: LinkNames;
-  /** What the namespace shows. */
+  /** The observed state of the namespace. */
   readonly state: State;
-  /** The MAC address that bridge and NIC get, and the tap's: any that are nobody else's. */
+  /** The MAC address of bridge and NIC, and that of the tap. Both are unique. */
   readonly bridgeMac: string;
   readonly tapMac: string;
-  /** The MAC address that was asked for for the guest. */
+  /** The MAC address that the call asks for. */
   readonly guestMac?: string;
   /** Whether the node has SELinux. */
   readonly selinux: boolean;
-  /**
-   * The kind of link that stands in for the pod's: `dummy`, or `bridge` where the kernel has none.
-   */
+  /** The kind of the placeholder: `dummy`, or `bridge` if the kernel has no dummy links. */
   readonly placeholder: "dummy" | "bridge";
 }
 
 const arpIgnore = "net.ipv4.conf.all.arp_ignore";
 
-/** The sysctls that a plan looks at. */
+/** The sysctls that a plan reads. */
 export const sysctls = [arpIgnore];
 
-/**
- * Why the pod link cannot be bound; each reason says what was found, and what to do where there is
- * something to be done. Nothing if it can.
- */
+/** Returns the reasons why the pod link cannot be bound, each with what to do. Empty if it can. */
 export function obstacles(situation: Situation): string[] {
   const { conf, names, state } = situation;
   const link = state.links.find(({ name }) => name === names.podLink);
@@ -86,19 +81,19 @@ export function obstacles(situation: Situation): string[] {
   return faults.filter((fault): fault is string => typeof fault === "string");
 }
 
-/** Whether the link carries the mark of one of our plans. */
+/** Whether the link has the mark of one of our plans. */
 function isOurs({ mark }: ObservedLink): boolean {
   return isMark(mark);
 }
 
-/** The changes that ADD makes. There must be no {@link obstacles}. */
+/** Returns the changes that ADD makes. There must be no {@link obstacles}. */
 export function plan(situation: Situation): Change[] {
   const { conf, names, state } = situation;
   const nic = state.links.find(({ name }) => name === names.podLink)!;
   const changes = conf.attachment === "tap" ? withTap(situation, nic) : [bridge(situation, nic)];
   const ignored = state.sysctls[arpIgnore];
-  // The pod must not answer for the guest's address, which the kernel still holds as its own. Any
-  // other value but 0 does as well.
+  // The pod must not answer ARP requests for the guest's address, which the kernel still has on the
+  // placeholder. Any value but 0 prevents that.
   if (nic.addresses.some(isIpv4Address) && ignored !== undefined)
     changes.push({ do: "sysctl", key: arpIgnore, from: ignored, to: ignored === "0" ? "1" : ignored });
   return changes;
@@ -107,8 +102,8 @@ export function plan(situation: Situation): Change[] {
 function withTap(situation: Situation, nic: ObservedLink): Change[] {
   const { conf, names } = situation;
   const guestMac = situation.guestMac ?? nic.mac!;
-  // A macvlan is given only the frames for its own MAC address, so it must keep the guest's; the
-  // bridge is told where the guest is.
+  // A macvlan receives only the frames for its own MAC address, so it keeps the guest's address,
+  // and the bridge gets a forwarding entry for the guest.
   const macvlan = nic.kind === "macvlan";
   const from: LinkSettings = {
     name: nic.name,
@@ -181,8 +176,8 @@ function tap({ conf, names, tapMac }: Situation, nic: ObservedLink, stations: re
 }
 
 /**
- * KubeVirt reads the guest's MAC address, MTU and addresses off this link. It is down, so that
- * nothing goes that way.
+ * KubeVirt reads the guest's MAC address, MTU and addresses from this link. It is down, so that no
+ * traffic uses it.
  */
 function placeholder({ conf, names, placeholder }: Situation, nic: ObservedLink, mac: string): NewBridge | NewDummy {
   const addresses = conf.keepPodAddresses ? nic.addresses.filter((address) => !isIpv6LinkLocal(address)) : [];
@@ -197,7 +192,7 @@ function placeholder({ conf, names, placeholder }: Situation, nic: ObservedLink,
   };
 }
 
-/** What the links that the plan makes have in common. */
+/** Returns what all created links have in common. */
 function made(
   nic: ObservedLink,
   conf: Conf,
@@ -215,8 +210,8 @@ function made(
 }
 
 /**
- * KubeVirt's addresses are 169.254.75.10, .11, ...: one for each of a pod's networks
- * (getFakeBridgeIP). The first free one is taken, since a plugin is not told which it is.
+ * Returns the first free one of KubeVirt's addresses 169.254.75.10, .11, .... KubeVirt has one for
+ * each of a pod's networks (getFakeBridgeIP), and does not tell a plugin which.
  */
 function bridgeAddress({ conf, state }: Situation, nic: ObservedLink): Address | undefined {
   if (conf.bridgeAddress === "none" || (conf.bridgeAddress === "auto" && conf.attachment !== "tap")) return undefined;

@@ -1,4 +1,4 @@
-// The verbs of bridge-binding.
+// The plugin bridge-binding.
 import { CniError, code } from "../../lib/cni/errors.ts";
 import { requestedMac } from "../../lib/cni/mac.ts";
 import type { AddCall } from "../../lib/cni/plugin.ts";
@@ -53,7 +53,7 @@ export const bridgeBinding: OperablePlugin<Conf, SalvagedConf> = podPlugin({
   ],
 });
 
-/** Everything that the plan is made from. */
+/** Reads the input of the plan. */
 function look(kernel: NetnsKernel, call: AddCall<Conf>): Situation {
   const { conf, containerId } = call;
   const state = kernel.observe({ links: true, sysctls });

@@ -1,25 +1,30 @@
-// Which of a pod's links the VM's NIC is to hang on.
+// Chooses the pod link that the VM's NIC is attached to.
 import { podLinkName, type Sha256 } from "../../lib/kubevirt/names.ts";
 import type { Conf } from "./netconf.ts";
 
-/** What tells which link is meant. */
+/** The facts that decide. */
 export interface PodLinkQuery {
   readonly conf: Pick<Conf, "interface" | "primaryInterface">;
   /** CNI_IFNAME. */
   readonly ifname: string;
-  /** Whether other plugins of the same list ran before. */
+  /** Whether other plugins of the same list ran before this one. */
   readonly chained: boolean;
   /** The network's name in the VM's specification, as KubeVirt passes it on. */
   readonly logicNetworkName: string | undefined;
-  /** The names of the links that are there. */
+  /** The names of the existing links. */
   readonly present: readonly string[];
 }
 
 /**
- * The pod link's name: the one that the configuration names; in a chain CNI_IFNAME, which the
- * plugins before made; else the link of the VM's network, if it is there, or the primary link.
- * As a binding CNI_IFNAME is `netN` and stands for nothing: Multus counts with it, and KubeVirt
- * must never see a link of that name.
+ * Returns the name of the pod link, the first of these:
+ *
+ * - the link that the netconf names;
+ * - in a chain, CNI_IFNAME, which the plugins before this one created;
+ * - the link of the VM's network, if it exists;
+ * - the primary link.
+ *
+ * For a binding CNI_IFNAME is `netN` and names no link: Multus counts with it, and KubeVirt must
+ * never see a link of that name.
  */
 export function choosePodLink(request: PodLinkQuery, sha256: Sha256): string {
   const { conf, ifname, chained, logicNetworkName, present } = request;

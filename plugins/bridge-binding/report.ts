@@ -1,13 +1,17 @@
-// What ADD tells the runtime.
+// What ADD reports to the runtime.
 import type { Interface, Result } from "../../lib/cni/results.ts";
 import type { LinkNames } from "../../lib/kubevirt/names.ts";
 import { type Change, expectation } from "../../lib/plan/change.ts";
 
 /**
- * As a binding nothing but the version: an interface with a sandbox would be taken for the
- * network's own, and an empty list of them makes Multus look for a default gateway to delete.
- * In a chain prevResult, every entry at its place because `ips` refers to the places, with the
- * links that are new behind it.
+ * Returns the result.
+ *
+ * For a binding, only the version: KubeVirt would take an interface with a sandbox for the
+ * network's own, and with an empty list of interfaces Multus would look for a default gateway to
+ * delete.
+ *
+ * In a chain, prevResult with each entry at its position, because `ips` refers to positions,
+ * followed by the new links.
  */
 export function report(
   changes: readonly Change[],

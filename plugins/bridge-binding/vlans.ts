@@ -1,18 +1,17 @@
-// The VLANs that the in-pod bridge lets through: what the guest sees without a tag, and what it
-// sees with one.
+// Chooses the VLANs that the in-pod bridge forwards: the guest's untagged one and its tagged ones.
 import type { PortVlan } from "../../lib/plan/state.ts";
 
-/** What the configuration says of VLANs. */
+/** The VLAN fields of the conf. */
 export interface VlanSettings {
-  /** The VLAN that the guest has untagged, 1-4094. */
+  /** The VLAN that the guest receives untagged, 1-4094. */
   readonly vlan?: number;
-  /** Those that it has tagged. */
+  /** The VLANs that the guest receives tagged. */
   readonly vlanTrunk?: readonly ({ readonly id: number } | { readonly minID: number; readonly maxID: number })[];
 }
 
 /**
- * The VLANs of the tap, and of the pod's link on the other side of the bridge. Both empty: the
- * bridge does not filter.
+ * The VLANs of the tap, and of the pod's link on the other side of the bridge. If both are empty,
+ * the bridge does not filter.
  */
 export interface Vlans {
   readonly guest: readonly PortVlan[];
@@ -20,8 +19,8 @@ export interface Vlans {
 }
 
 /**
- * `vlan` reaches the guest untagged and the network tagged; those of `vlanTrunk` are tagged on both
- * sides. Everything else is dropped.
+ * Returns the VLANs of both ports. `vlan` is untagged at the guest and tagged at the network. Those
+ * of `vlanTrunk` are tagged at both. The bridge drops all others.
  */
 export function vlansOf({ vlan, vlanTrunk }: VlanSettings): Vlans {
   const trunk = merged(
@@ -35,7 +34,7 @@ export function vlansOf({ vlan, vlanTrunk }: VlanSettings): Vlans {
   };
 }
 
-/** Whether a VLAN is asked for both tagged and untagged. */
+/** Whether the conf asks for a VLAN both tagged and untagged. */
 export function isAmbiguous({ vlan, ...rest }: VlanSettings): boolean {
   return vlan !== undefined && vlansOf(rest).guest.some(({ first, last }) => first <= vlan && vlan <= last);
 }
@@ -43,8 +42,8 @@ export function isAmbiguous({ vlan, ...rest }: VlanSettings): boolean {
 type Range = readonly [first: number, last: number];
 
 /**
- * Tagged VLANs in ascending order, ranges that overlap or touch made one: the kernel shows them
- * like this.
+ * Returns tagged VLANs in ascending order. Ranges that overlap or touch are merged, as the kernel
+ * shows them.
  */
 function merged(ranges: readonly Range[]): PortVlan[] {
   const result: { first: number; last: number; pvid: false; untagged: false }[] = [];

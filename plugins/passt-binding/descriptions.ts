@@ -1,5 +1,5 @@
-// What each field of the configuration does, in one sentence, for the README and for editors. Not
-// part of the executable.
+// Describes each field of the netconf in one sentence, for the README and for editors. Not part of
+// the executable.
 import type { Descriptions } from "../../lib/cni/netconf-schema.ts";
 
 export const descriptions: Descriptions = {

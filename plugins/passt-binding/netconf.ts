@@ -1,4 +1,4 @@
-// What an operator writes for passt-binding.
+// The schema of passt-binding's netconf.
 import {
   type ConfOf,
   defaulted,
@@ -16,8 +16,8 @@ export const schema = defineSchema(
   () => ({
     interface: optional(linkName),
     unprivilegedPortStart: defaulted(0, () => integer({ min: 0, max: 65_535 })),
-    // Up to GID_T_MAX of the kernel's net/ipv4/sysctl_net_ipv4.c; before Linux 6.4 it was half of
-    // that, and the kernel refuses what is above.
+    // The maximum is GID_T_MAX of the kernel's net/ipv4/sysctl_net_ipv4.c. Before Linux 6.4 it was
+    // half of that, and the kernel refuses larger values.
     pingGroupRange: defaulted([launcher, launcher], () => pair(integer({ min: 0, max: 0xfffffffe }))),
     dataDir: journalDirectory("passt-binding"),
   }),
@@ -25,8 +25,8 @@ export const schema = defineSchema(
     first > last ? [`pingGroupRange: begins with ${first} and ends with ${last}, the lower one comes first`] : [],
 );
 
-/** The configuration, validated. */
+/** A validated netconf. */
 export type Conf = ConfOf<typeof schema>;
 
-/** What DEL and GC have of one that may be faulty. */
+/** What DEL and GC use of an invalid netconf. */
 export type SalvagedConf = SalvagedOf<typeof schema>;

@@ -1,5 +1,5 @@
-// What passt-binding does to a pod: two sysctls become as wide as passt needs them, and never
-// narrower than they were.
+// Plans what passt-binding does to a pod: widens two sysctls as far as passt needs, and never
+// narrows them.
 import { type Change, type SetSysctl, sysctlChanges } from "../../lib/plan/change.ts";
 import type { Difference } from "../../lib/plan/differences.ts";
 import type { State } from "../../lib/plan/state.ts";
@@ -10,14 +10,14 @@ const portStart = "net.ipv4.ip_unprivileged_port_start";
 /** The groups that may open ICMP and ICMPv6 echo sockets: first and last. */
 const groupRange = "net.ipv4.ping_group_range";
 
-/** The sysctls that a plan looks at and changes. */
+/** The sysctls that a plan reads and changes. */
 export const sysctls: readonly string[] = [portStart, groupRange];
 
 type Wishes = Pick<Conf, "unprivilegedPortStart" | "pingGroupRange">;
 
 /**
- * The changes that ADD makes. One that changes nothing is among them, too: it says that the
- * attachment needs the value. All of {@link sysctls} must be in the state.
+ * Returns the changes that ADD makes. A change that keeps the value is included: it records that
+ * the attachment needs the value. The state must have all of {@link sysctls}.
  */
 export function plan({ unprivilegedPortStart, pingGroupRange }: Wishes, { sysctls: found }: State): SetSysctl[] {
   const { [portStart]: start = "0", [groupRange]: groups = "1 0" } = found;
@@ -28,8 +28,8 @@ export function plan({ unprivilegedPortStart, pingGroupRange }: Wishes, { sysctl
 }
 
 /**
- * The sysctls that are narrower than the configuration asks for. Wider is as good: a container
- * runtime may have widened them since.
+ * Returns the sysctls that are narrower than the conf asks for. A wider value is correct: a
+ * container runtime may have widened it after ADD.
  */
 export function shortfalls(wishes: Wishes, state: State): Difference[] {
   return [
@@ -38,7 +38,7 @@ export function shortfalls(wishes: Wishes, state: State): Difference[] {
   ];
 }
 
-/** The sysctls that are narrower than a record says. */
+/** Returns the sysctls that are narrower than a record says. */
 export function narrowed(due: readonly Change[], state: State): Difference[] {
   return sysctlChanges(due).flatMap(({ key, to }) => narrower(key, to, state));
 }
@@ -52,8 +52,8 @@ function narrower(key: string, to: string, state: State): Difference[] {
 }
 
 /**
- * The smallest range with both in it. One whose end is before its beginning, such as the kernel's
- * own `1 0`, is empty.
+ * Returns the smallest range that contains both. A range that ends before it begins, such as the
+ * kernel's default `1 0`, is empty.
  */
 function widened(range: string, [first, last]: Wishes["pingGroupRange"]): string {
   const [from, to] = rangeOf(range);

@@ -1,4 +1,4 @@
-// The verbs of passt-binding.
+// The plugin passt-binding.
 import { CniError, code } from "../../lib/cni/errors.ts";
 import { faultsOf } from "../../lib/cni/failure.ts";
 import type { AddCall } from "../../lib/cni/plugin.ts";
@@ -21,8 +21,7 @@ export const passtBinding: OperablePlugin<Conf, SalvagedConf> = podPlugin({
   schema,
 
   plan(kernel: NetnsKernel, call: AddCall<Conf>): Planned {
-    // It is KubeVirt's to give and says nothing that is needed here; but what is wrong with it, the
-    // operator is told.
+    // Nothing here uses the name, but the operator learns of an invalid one.
     logicNetworkName(call.object);
     const state = kernel.observe({ links: false, sysctls });
     const changes = plan(call.conf, state);
@@ -36,8 +35,8 @@ export const passtBinding: OperablePlugin<Conf, SalvagedConf> = podPlugin({
   },
 
   /**
-   * As a binding nothing but the version (an interface would be taken for the network's own), in a
-   * chain prevResult as it came.
+   * For a binding, only the version: KubeVirt would take an interface for the network's own. In a
+   * chain, prevResult unchanged.
    */
   report: (_, { prevResult }: AddCall<Conf>): Result => prevResult ?? {},
 
@@ -52,7 +51,7 @@ export const passtBinding: OperablePlugin<Conf, SalvagedConf> = podPlugin({
   requirements: sysctls.map((key) => ({ what: `${key}: can be written`, check: () => checkSysctl(key) })),
 });
 
-/** Says so where the link that passt is to serve the guest with is not there. */
+/** Returns a fact if the link that passt serves does not exist. */
 function missing(kernel: NetnsKernel, { conf }: AddCall<Conf>): Fact[] {
   return conf.interface === undefined || kernel.hasLink(conf.interface)
     ? []

@@ -1,4 +1,4 @@
-// What a VF looks like before anything is changed, as far as a plan needs to know.
+// Reads the state of a VF before any change, as far as a plan needs it.
 import { CniError, code } from "../../lib/cni/errors.ts";
 import type { NodeDevices } from "../../lib/kernel/devices.ts";
 import { noMac } from "../../lib/net/mac.ts";
@@ -11,11 +11,14 @@ import type { FoundVf } from "./plan.ts";
 
 /**
  * NET_ADDR_RANDOM of <uapi/linux/netdevice.h>: the driver picked the MAC address, because the PF
- * gave it none.
+ * has none for the VF.
  */
 const random = "1";
 
-/** Throws a CniError where there is no such VF, or where its PF has no link to set it by. */
+/**
+ * Returns the state of a VF. Throws a CniError if there is no such VF, or if its PF has no link to
+ * configure it.
+ */
 export function look(kernel: NodeDevices, device: string): FoundVf {
   const { tree } = kernel;
   const where = virtualFunction(tree, device);
@@ -35,7 +38,7 @@ export function look(kernel: NodeDevices, device: string): FoundVf {
     mtu: Number(links[0] === undefined ? mtu : (attribute(tree, `/sys/class/net/${links[0]}/mtu`) ?? mtu)),
     uplink,
     up,
-    // Given back as it was, an address by chance would be an administrator's.
+    // If DEL restored a random address, it would look like an administrator's.
     settings: picked ? { ...settings, mac: noMac } : settings,
     picked,
     group,
@@ -44,15 +47,18 @@ export function look(kernel: NodeDevices, device: string): FoundVf {
 }
 
 /**
- * Whether the PF's address of the VF is the one that the link's driver picked. Another one is an
- * administrator's, which the driver has not taken yet.
+ * Whether the PF's address of the VF is the one that the link's driver picked. A different one was
+ * set by an administrator, and the driver does not use it yet.
  */
 function isPicked(tree: Tree, link: string, { mac }: VfSettings): boolean {
   const of = (name: string): string | undefined => attribute(tree, `/sys/class/net/${link}/${name}`);
   return of("addr_assign_type") === random && of("address") === mac;
 }
 
-/** Throws a CniError where the PF cannot set its VFs up, because no network driver has it. */
+/**
+ * Throws a CniError if the PF is not bound to a network driver and therefore cannot configure its
+ * VFs.
+ */
 function requireNetworkDriver(tree: Tree, pf: string): void {
   const driver = pci.driverOf(tree, pf);
   if (driver !== undefined && !vfio.isVfioDriver(driver)) return;

@@ -1,4 +1,4 @@
-// What an operator writes for sriov-vfio: sriov-cni's names, and how the VF comes to its VFIO
+// The schema of sriov-vfio's netconf: the names of sriov-cni, and how the VF is bound to its VFIO
 // driver.
 import {
   type ConfOf,
@@ -38,8 +38,8 @@ export const schema = defineSchema(
   ],
 );
 
-/** The configuration, validated. */
+/** A validated netconf. */
 export type Conf = ConfOf<typeof schema>;
 
-/** What DEL and GC have of one that may be faulty. */
+/** What DEL and GC use of an invalid netconf. */
 export type SalvagedConf = SalvagedOf<typeof schema>;

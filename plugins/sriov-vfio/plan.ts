@@ -1,5 +1,5 @@
-// What sriov-vfio does to a VF, as a list of changes: settings at the physical function, driver,
-// device information.
+// Plans what sriov-vfio does to a VF: settings at the physical function, driver, device
+// information.
 import { deviceInfo } from "../../lib/kubevirt/device-info.ts";
 import { noMac } from "../../lib/net/mac.ts";
 import type { Binding, DeviceChange, VfSettings } from "../../lib/plan/device.ts";
@@ -7,7 +7,7 @@ import type { VirtualFunction } from "../../lib/sysfs/sriov.ts";
 import { isVfioDriver, type Offender } from "../../lib/sysfs/vfio.ts";
 import type { Conf } from "./netconf.ts";
 
-/** A VF as it was found. */
+/** The state of a VF before ADD. */
 export interface FoundVf extends VirtualFunction {
   readonly device: string;
   readonly binding: Binding;
@@ -17,36 +17,36 @@ export interface FoundVf extends VirtualFunction {
   readonly uplink: string;
   readonly up: boolean;
   /**
-   * What its PF tells of it. A MAC address that its own driver picked at random counts as none:
-   * zeros.
+   * The settings that its PF reports. A MAC address that the VF's driver picked at random counts as
+   * none: zeros.
    */
   readonly settings: VfSettings;
-  /** Whether the PF told such an address. */
+  /** Whether the PF reported such an address. */
   readonly picked: boolean;
   readonly group: string | undefined;
   readonly offenders: readonly Offender[];
 }
 
-/** What the plan is made from. */
+/** The input of the plan. */
 export interface Situation {
   readonly conf: Conf;
   readonly found: FoundVf;
-  /** Who has the VF's group open, in words. */
+  /** The processes that have the VF's group open, in words. */
   readonly use?: string;
-  /** The MAC address that was asked for. */
+  /** The MAC address that the call asks for. */
   readonly mac?: string;
-  /** One that is the attachment's alone, for a VF that has none. */
+  /** An address that is unique to the attachment, for a VF that has none. */
   readonly generatedMac: string;
   readonly info?: { readonly path: string; readonly present?: string };
 }
 
-/** Something in the way, and what to do about it. */
+/** An obstacle, and what to do about it. */
 export interface Obstacle {
   readonly fact: string;
   readonly hint: string;
 }
 
-/** Why the VF cannot be had. Nothing if it can. */
+/** Returns the reasons why the VF cannot be handed over. Empty if it can. */
 export function obstacles({ conf, found, use }: Situation): Obstacle[] {
   const { device, binding, links, uplink, up, group, offenders } = found;
   const prebound = isPrebound(found);
@@ -76,14 +76,14 @@ export function obstacles({ conf, found, use }: Situation): Obstacle[] {
   return faults.filter((fault) => fault !== false);
 }
 
-/** Whether the VF is on a VFIO driver already, so that it stays there. */
+/** Whether the VF is already on a VFIO driver, and stays there. */
 export function isPrebound({ binding: { driver } }: Pick<FoundVf, "binding">): boolean {
   return driver !== undefined && isVfioDriver(driver);
 }
 
 /**
- * The changes that ADD makes. There must be no {@link obstacles}. Throws an Error where the device
- * information's file is another one.
+ * Returns the changes that ADD makes. There must be no {@link obstacles}. Throws an Error if the
+ * file of the device information is not device information.
  */
 export function plan(situation: Situation): DeviceChange[] {
   const { conf, found, info } = situation;
@@ -102,14 +102,15 @@ export function plan(situation: Situation): DeviceChange[] {
 }
 
 /**
- * The guest's MAC address: the one that was asked for, the one that the VF has, or one of its own.
+ * Returns the guest's MAC address: the one that the call asks for, otherwise the VF's, otherwise
+ * the generated one.
  */
 export function guestMac({ mac, found, generatedMac }: Situation): string {
   const { mac: present = noMac } = found.settings;
   return mac ?? (present === noMac ? generatedMac : present);
 }
 
-/** The settings that were asked for, and the MAC address that the runtime is told. */
+/** Returns the settings that the conf asks for, and the MAC address that ADD reports. */
 function wanted(situation: Situation): VfSettings {
   const { conf, found } = situation;
   const { vlan, min_tx_rate: least, max_tx_rate: most } = conf;

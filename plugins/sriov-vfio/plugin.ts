@@ -1,4 +1,4 @@
-// The verbs of sriov-vfio, derived from its plan for a VF.
+// The plugin sriov-vfio.
 import { CniError, code } from "../../lib/cni/errors.ts";
 import { isObject, type JsonObject } from "../../lib/cni/json.ts";
 import { requestedMac } from "../../lib/cni/mac.ts";
@@ -72,8 +72,8 @@ export const sriovVfio: OperablePlugin<Conf, SalvagedConf> = devicePlugin({
 });
 
 /**
- * The device plugin's choice, which runtimes pass on in one of three fields. Undefined if they did
- * not. Throws a CniError 7.
+ * Returns the device that the device plugin chose. Runtimes pass it in one of three fields.
+ * Undefined without any of them. Throws a CniError 7.
  */
 function namedDevice({ runtimeConfig, pciBusID }: JsonObject, { deviceID }: Conf): string | undefined {
   const fields: readonly (readonly [field: string, value: unknown])[] = [
@@ -101,8 +101,7 @@ function situationOf(kernel: NodeDevices, call: DryRunCall<Conf>, { address, may
     found,
     ...(use !== undefined && { use }),
     ...(mac !== undefined && { mac }),
-    // Of the pod rather than the container: the MAC address stays if the pod's sandbox is
-    // recreated.
+    // From the pod, not from the container: the address stays if the pod's sandbox is recreated.
     generatedMac: macFromHex(sha256([args.K8S_POD_UID ?? containerId, network, ifname].join("/"))),
     ...(path !== undefined && { info: { path, ...(present !== undefined && { present }) } }),
   };

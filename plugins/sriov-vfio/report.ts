@@ -1,10 +1,12 @@
-// What ADD tells the runtime.
+// What ADD reports to the runtime.
 import type { Interface, Result } from "../../lib/cni/results.ts";
 
 /**
- * The VF as the pod's link, though the pod has none: the one entry with a sandbox and CNI_IFNAME is
- * how Multus and KubeVirt find the network. The IPAM plugin's addresses are the guest's to
- * configure. In a chain what was there before stays in its place.
+ * Returns the result, with the VF as the pod's link although the pod has no link: Multus and
+ * KubeVirt find the network by the one entry with a sandbox and CNI_IFNAME.
+ *
+ * The guest configures the IPAM plugin's addresses. In a chain, the entries of prevResult keep
+ * their positions.
  */
 export function report(vf: Interface, assigned: Result = {}, prevResult: Result = {}): Result {
   const before = prevResult.interfaces ?? [];

@@ -1,4 +1,4 @@
-// What an ADD of sriov-vfio needs of the node.
+// What an ADD of sriov-vfio requires of the node.
 import type { Requirement } from "../../lib/plugin/operator.ts";
 import { hasDriver } from "../../lib/sysfs/pci.ts";
 import { virtualFunctions } from "../../lib/sysfs/sriov.ts";
@@ -35,8 +35,8 @@ export function requirements({ driver }: Pick<Conf, "driver">, tree: Tree): Requ
 }
 
 /**
- * Whether depmod knows the module: /lib/modules/VERSION/modules.dep. Its name has underscores or
- * dashes, which are the same to the kernel.
+ * Whether depmod lists the module: /lib/modules/VERSION/modules.dep. Underscores and dashes in its
+ * name are the same to the kernel.
  */
 function isLoadable(tree: Tree, driver: string): boolean {
   const release = attribute(tree, "/proc/sys/kernel/osrelease");
