@@ -1,4 +1,4 @@
-// The edge of a process: it serves one call of a plugin, or one command of a program.
+// The entry of a process: serves one call of a plugin, or one command of a program.
 import * as host from "host";
 import { answer } from "../cni/answer.ts";
 import { CniError, code } from "../cni/errors.ts";
@@ -9,9 +9,8 @@ import { commandLine } from "./command-line.ts";
 import { pluginCommands } from "./commands.ts";
 
 /**
- * Serves the verb that CNI_COMMAND names, or without one the command that the arguments name, and
- * ends the process.
- * All of `plugins/<name>/main.ts` is `serve(plugin)`.
+ * Serves the verb in CNI_COMMAND, or without one the command that the arguments name, and ends the
+ * process. `plugins/<name>/main.ts` only calls it.
  */
 export function serve(plugin: AnyPlugin): void {
   main(plugin.name, () => {
@@ -21,8 +20,8 @@ export function serve(plugin: AnyPlugin): void {
 }
 
 /**
- * Serves the command that the arguments name, and ends the process. All of
- * `commands/<name>/main.ts` is a call of it.
+ * Serves the command that the arguments name, and ends the process. `commands/<name>/main.ts` only
+ * calls it.
  */
 export function serveCommands(program: Program, set: CommandSet<Program>): void {
   main(program.name, () => {
@@ -43,7 +42,7 @@ function main(name: string, run: () => number): void {
     try {
       status = run();
     } catch (failure) {
-      // Not even an error could be printed, and standard output may hold half of one.
+      // Not even an error could be printed, and standard output may hold a part of one.
       host.writeStderr(`${name}: ${failure instanceof Error ? failure.message : String(failure)}\n`);
     }
     host.exit(status);

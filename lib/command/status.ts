@@ -1,4 +1,4 @@
-// `status`: whether an ADD could be served on this node. Multus never sends STATUS.
+// `status`: whether this node can serve an ADD. Multus never sends STATUS.
 import { explainFailure, faultsOf } from "../cni/failure.ts";
 import { ipamTypeFor } from "../cni/verbs.ts";
 import { newest } from "../cni/versions.ts";
@@ -42,7 +42,10 @@ export const status: Command<AnyPlugin> = {
   },
 };
 
-/** What to check. An invalid netconf is one of the faults; then what is valid of it counts. */
+/**
+ * Returns what to check. An invalid netconf is one of the faults; its valid fields count for the
+ * other checks.
+ */
 function requirementsOf(plugin: AnyPlugin, object: FoundNetconf["object"]): Requirement[] {
   let conf: unknown;
   let invalid: unknown;
@@ -67,8 +70,8 @@ function requirementsOf(plugin: AnyPlugin, object: FoundNetconf["object"]): Requ
 }
 
 /**
- * The IPAM plugin has a STATUS of its own, which only a runtime can call: it knows where the plugin
- * is.
+ * The IPAM plugin has a STATUS of its own. Only a runtime can call it, because it knows where the
+ * plugin is.
  */
 function ipamRequirements(plugin: AnyPlugin, object: FoundNetconf["object"]): Requirement[] {
   if (object.ipam === undefined || object.ipam === null) return [];

@@ -1,9 +1,9 @@
-// `version`: the release, and which versions of CNI a plugin supports.
+// `version`: the release, and the versions of CNI that a plugin supports.
 import { versions } from "../cni/versions.ts";
 import { json } from "./arguments.ts";
 import { type AnyPlugin, type Command, exit } from "./command.ts";
 
-/** The package's version; the build puts it here. */
+/** The package's version, which the build inserts. */
 declare const __VERSION__: string;
 
 const options = [json];

@@ -1,20 +1,20 @@
-// What may be wrong with a NIC's path that has a bridge: network, NIC, bridge, tap, guest.
+// Checks a path with a bridge: network, NIC, bridge, tap, guest.
 import { isIpv4Address, isIpv6Address, isIpv6LinkLocal } from "../plan/address.ts";
 import type { ObservedTap } from "../plan/state.ts";
 import type { InPod, Report } from "./finding.ts";
 import type { PodSurvey } from "./survey.ts";
 import { type NicPath, recordedLink } from "./topology.ts";
 
-/** The user and the group that KubeVirt runs QEMU as. */
+/** The user and the group of QEMU in KubeVirt. */
 const launcher = 107;
 
 /** BR_STATE_FORWARDING of <linux/if_bridge.h>. */
 const forwardingState = 3;
 
-/** What there is to do where there is nothing else. */
+/** The remedy if no command repairs the path. */
 export const remake = "delete the pod, so that it is made anew";
 
-/** What the checks of one NIC's path read. */
+/** The input of the checks of one path. */
 export interface Look {
   readonly nicPath: NicPath;
   readonly survey: PodSurvey;
@@ -22,7 +22,7 @@ export interface Look {
   readonly inPod: InPod;
 }
 
-/** Whether the parts are there, called what KubeVirt calls them, and hang together. */
+/** Checks that the parts exist, have KubeVirt's names, and are connected. */
 export function partsFindings({ nicPath, survey, report, inPod }: Look): void {
   const { names, bridge, nic, tap, podLink, kind, record } = nicPath;
   const isReady = kind === "prepared";
@@ -106,10 +106,10 @@ export function partsFindings({ nicPath, survey, report, inPod }: Look): void {
   vlanFindings({ nicPath, survey, report, inPod });
 }
 
-/** Whether the links of a path of any kind let frames through. */
+/** Checks that the links of a path of any kind forward frames. */
 export function stateFindings({ nicPath: { bridge, nic, tap, podLink, kind, names }, report, inPod }: Look): void {
   for (const link of [bridge, nic, tap, kind === "bridge" ? undefined : podLink]) {
-    // What nobody uses may well be down.
+    // An unused link may be down.
     if (link === undefined || (kind === "link" && link.addresses.length === 0)) continue;
     if (!link.up) report("link-down", link.name, "is down: no frame passes it", inPod`ip link set ${link.name} up`);
     else if (!link.carrier && link !== tap && link !== bridge)
@@ -145,8 +145,8 @@ function vlanFindings({ nicPath: { bridge, nic, tap, names }, report, inPod }: L
 }
 
 /**
- * Whether the tap is one that libvirt can open as KubeVirt has it do: tun_set_iff and
- * tun_not_capable of the kernel's drivers/net/tun.c.
+ * Checks that libvirt can open the tap as KubeVirt makes it do: tun_set_iff and tun_not_capable of
+ * the kernel's drivers/net/tun.c.
  */
 export function tapFindings({ nicPath: { tap, names, bridge }, survey, report }: Look): void {
   if (tap === undefined) return;
@@ -198,7 +198,7 @@ export function tapFindings({ nicPath: { tap, names, bridge }, survey, report }:
     );
 }
 
-/** Whether the kernel forwards between the pod's link and KubeVirt's bridge. */
+/** Checks that the kernel forwards between the pod's link and KubeVirt's bridge. */
 export function masqueradeFindings({ nicPath: { kind, podLink }, survey, report, inPod }: Look): void {
   if (kind !== "masquerade") return;
   for (const [key, is] of [
@@ -209,7 +209,7 @@ export function masqueradeFindings({ nicPath: { kind, podLink }, survey, report,
       report("forwarding-off", key, "is 0: nothing passes between guest and network", inPod`sysctl -w ${key}=1`);
 }
 
-/** Every link, whatever hangs on it. */
+/** Checks every link, whatever it is attached to. */
 export function linkFindings({ links }: PodSurvey, report: Report): void {
   for (const { name, duplicates } of links)
     for (const address of duplicates)

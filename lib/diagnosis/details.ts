@@ -1,16 +1,16 @@
-// What is worth telling of each link, in a few words each: for the picture, and for machines.
+// Describes links and VFs in a few words, for the picture and for the JSON document.
 import { addressText, isIpv6LinkLocal } from "../plan/address.ts";
 import type { PortVlan } from "../plan/state.ts";
 import type { PodSurvey, SurveyedLink, SurveyedVf } from "./survey.ts";
 import { type NicPath, recordedLink } from "./topology.ts";
 
-/** The links of a NIC's path, from the network to the guest. */
+/** Returns the links of a path, from the network to the guest. */
 export function partsOf({ nic, bridge, tap, podLink }: NicPath): SurveyedLink[] {
   const parts = [nic, bridge, tap, podLink].filter((link) => link !== undefined);
   return [...new Set(parts)];
 }
 
-/** What a link is, beside kind, state, MAC address and MTU. */
+/** Returns what is special about a link, in addition to kind, state, MAC address and MTU. */
 export function detailsOf(link: SurveyedLink, nicPath: NicPath, survey: PodSurvey): string[] {
   return [
     ...link.addresses.filter((address) => !isIpv6LinkLocal(address)).map(addressText),
@@ -45,7 +45,7 @@ function tapDetails(
 ): string[] {
   if (tap === undefined) return [];
   const open = holders.filter((holder) => holder.tap === name);
-  // Nobody tells a tap's label but who made it.
+  // Only the record knows the label of a tap.
   const recorded = record && recordedLink(record, name);
   const context = recorded?.kind === "tap" ? recorded.tap.selinuxContext : undefined;
   return [
@@ -67,7 +67,7 @@ function guestDetails({ mac }: SurveyedLink, { tap }: NicPath, { stations }: Pod
     : ["guest's address holder"];
 }
 
-/** The same of a VF. */
+/** Returns what is special about a VF. */
 export function vfDetails({ driver, group, users, pf }: SurveyedVf): string[] {
   return [
     driver ?? "no driver",
@@ -77,7 +77,7 @@ export function vfDetails({ driver, group, users, pf }: SurveyedVf): string[] {
   ];
 }
 
-/** How wide passt's sysctls are. */
+/** Describes the sysctls that passt needs. */
 export function passtDetails({ sysctls }: PodSurvey): string {
   const ports = sysctls["net.ipv4.ip_unprivileged_port_start"];
   const groups = sysctls["net.ipv4.ping_group_range"];

@@ -1,4 +1,4 @@
-// From what is seen of a pod to its wiring, and to what is wrong with it.
+// Turns the survey of a pod into paths and findings.
 import type { Sha256 } from "../kubevirt/names.ts";
 import * as bridge from "./bridge-findings.ts";
 import { commandsIn, type Finding, type Report, severities } from "./finding.ts";
@@ -8,7 +8,7 @@ import type { PodSurvey } from "./survey.ts";
 import { type NicPath, nicPathsOf } from "./topology.ts";
 import { vfFindings } from "./vf-findings.ts";
 
-/** What became of a look at a pod. */
+/** The result of a diagnosis. */
 export interface Diagnosis {
   readonly survey: PodSurvey;
   readonly nicPaths: readonly NicPath[];
@@ -16,7 +16,7 @@ export interface Diagnosis {
   readonly findings: readonly Finding[];
 }
 
-/** Pure: the same survey gives the same diagnosis. */
+/** Pure: the same survey leads to the same diagnosis. */
 export function diagnosisOf(survey: PodSurvey, sha256: Sha256): Diagnosis {
   const findings: Finding[] = [];
   const report: Report = (code, subject, fact, remedy) =>
@@ -39,7 +39,7 @@ export function diagnosisOf(survey: PodSurvey, sha256: Sha256): Diagnosis {
   for (const vf of survey.vfs) vfFindings(vf, report);
   recordFindings(survey, report);
   differenceFindings(survey, [...findings], report);
-  // Sorting keeps the order of those that are alike.
+  // Sorting keeps the order of findings with equal severity.
   return { survey, nicPaths, findings: findings.sort((one, other) => rank(one) - rank(other)) };
 }
 

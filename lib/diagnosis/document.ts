@@ -1,4 +1,4 @@
-// A diagnosis for machines. What is here stays as it is; there may come more.
+// A diagnosis as a JSON document. Its fields are stable; new ones may be added.
 import { factText } from "../fact.ts";
 import { addressText } from "../plan/address.ts";
 import type { ObservedTap } from "../plan/state.ts";
@@ -10,32 +10,31 @@ import type { NicPath } from "./topology.ts";
 
 /** What `diagnose --json` prints. */
 export interface Document {
-  /** Of this shape; another number where something that is here changes or goes. */
+  /** The version of the shape. It changes if a field changes or is removed. */
   readonly version: 1;
   readonly netns: { readonly path: string; readonly inode: number };
   /** Whether there are no findings: exit status 0. */
   readonly healthy: boolean;
   readonly wires: readonly DocumentWire[];
   readonly vfs: readonly DocumentVf[];
-  /** By name, as the kernel shows them. */
+  /** By name, with the kernel's values. */
   readonly sysctls: Readonly<Record<string, string>>;
-  /** Errors before warnings; `code` is one of those that docs/diagnose.md lists. */
+  /** Errors before warnings. docs/diagnose.md lists every `code`. */
   readonly findings: readonly Finding[];
 }
 
-/** One way in which a VM's NIC hangs, or may come to hang, on a network. */
+/** How a VM's NIC is attached, or may be attached, to a network. */
 export interface DocumentWire {
   readonly kind: NicPath["kind"];
   /**
-   * `bridge-binding`, `passt-binding`, `KubeVirt`, `KubeVirt on bridge-binding's bridge`, or
-   * nothing.
+   * `bridge-binding`, `passt-binding`, `KubeVirt`, `KubeVirt on bridge-binding's bridge`, or empty.
    */
   readonly maker: NicPath["maker"];
-  /** The attachment that the record is of; absent without one. */
+  /** The attachment of the record. Absent without a record. */
   readonly attachment?: { readonly containerId: string; readonly ifname: string; readonly pending: boolean };
-  /** What KubeVirt expects the links to be called. */
+  /** The names that KubeVirt expects of the links. */
   readonly names: NicPath["names"];
-  /** From the network to the guest; last what has the pod link's name. */
+  /** From the network to the guest, then the link with the pod link's name. */
   readonly links: readonly DocumentLink[];
 }
 
@@ -43,27 +42,27 @@ export interface DocumentLink {
   readonly name: string;
   /** Its role in the path. */
   readonly role: "nic" | "bridge" | "tap" | "podLink";
-  /** `veth`, `bridge`, `tap`, `dummy`, ...; empty for a device that has no kind. */
+  /** `veth`, `bridge`, `tap`, `dummy`, .... Empty for a device without a kind. */
   readonly kind: string;
   readonly up: boolean;
-  /** Of a tap: whether it is open. */
+  /** For a tap: whether a process has it open. */
   readonly carrier: boolean;
   readonly mac?: string;
   readonly mtu: number;
   readonly master?: string;
-  /** Such as `10.244.0.7/24`, link-local ones among them. */
+  /** Such as `10.244.0.7/24`, including link-local ones. */
   readonly addresses: readonly string[];
   readonly tap?: ObservedTap;
-  /** In words, for people. */
+  /** For operators, in words. */
   readonly details: readonly string[];
 }
 
-/** A VF, its PF's differences in words. */
+/** A VF. The differences at its PF are in words. */
 export interface DocumentVf extends Omit<SurveyedVf, "pf"> {
   readonly pf?: Omit<NonNullable<SurveyedVf["pf"]>, "differences"> & { readonly differences: readonly string[] };
 }
 
-/** The document of a diagnosis. */
+/** Returns the document of a diagnosis. */
 export function documentOf({ survey, nicPaths, findings }: Diagnosis): Document {
   const { netns, vfs, sysctls } = survey;
   return {

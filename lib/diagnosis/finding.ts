@@ -1,10 +1,9 @@
-// What a diagnosis finds: each kind by a code that stays the same from release to release, so that
-// alerts and runbooks can go by it.
+// Findings: each has a stable code for alerts and runbooks.
 import { shellWord } from "../shell.ts";
 
 /**
- * Every code. An `error` keeps the guest, or the VM's start, from what is due to it; a `warning`
- * does so under circumstances, or will. docs/diagnose.md lists them all.
+ * Every code, with its severity. An `error` means that the guest has no network, or that the VM
+ * does not start. A `warning` may lead to that. docs/diagnose.md lists all of them.
  */
 export const severities = {
   "another-call": "warning",
@@ -60,28 +59,28 @@ export const severities = {
 
 export type Code = keyof typeof severities;
 
-/** One finding. */
+/** One finding of a diagnosis. */
 export interface Finding {
   readonly code: Code;
   readonly severity: "error" | "warning";
-  /** What it is about: a link, a sysctl, a device, a record. */
+  /** A link, a sysctl, a device, or a record. */
   readonly subject: string;
-  /** What is so, and ought not to be: `is down`. */
+  /** What is wrong: `is down`. */
   readonly fact: string;
-  /** What to do about it, as a command where one does it. */
+  /** What to do: a command if one repairs it. */
   readonly remedy: string;
 }
 
-/** Takes what was found. */
+/** Reports a finding. */
 export type Report = (code: Code, subject: string, fact: string, remedy: string) => void;
 
 /**
- * The command line that runs a command in the pod's namespace: a template, whose values are for the
- * shell as they are, whatever is in them.
+ * Returns the command line that runs a command in the pod's namespace. It is the tag of a template,
+ * whose values are quoted for the shell.
  */
 export type InPod = (texts: readonly string[], ...values: readonly (string | number | undefined)[]) => string;
 
-/** Makes commands for the namespace at a path. */
+/** Returns the tag for the namespace at a path. */
 export function commandsIn(path: string): InPod {
   return (texts, ...values) =>
     `nsenter --net=${shellWord(path)} ${texts.map((text, at) => (at < values.length ? text + shellWord(`${values[at]}`) : text)).join("")}`;

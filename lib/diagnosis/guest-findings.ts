@@ -1,4 +1,4 @@
-// What may be wrong with what the guest is told: its MAC address, its MTU, its addresses.
+// Checks what the guest is told: its MAC address, its MTU, its addresses.
 
 import { addressText, isIpv4Address, isIpv6Address, isIpv6LinkLocal } from "../plan/address.ts";
 import { linkChanges } from "../plan/change.ts";
@@ -6,7 +6,7 @@ import type { Address } from "../plan/state.ts";
 import { type Look, remake } from "./bridge-findings.ts";
 import { recordedLink } from "./topology.ts";
 
-/** Whether the guest's MAC address is the guest's alone, and seen where it should be. */
+/** Checks that only the guest has its MAC address, and that the bridge sees it at the tap. */
 export function macFindings({ nicPath, survey, report, inPod }: Look): void {
   const { bridge, nic, tap, podLink, kind } = nicPath;
   const guest = podLink?.mac;
@@ -53,16 +53,16 @@ export function macFindings({ nicPath, survey, report, inPod }: Look): void {
     );
 }
 
-/** One of the locally administered kind, for a command to be copied. */
+/** Returns a locally administered address, for a command that the operator copies. */
 function freeMac(mac: string): string {
   return `02${mac.slice(2, -2)}${mac.endsWith("fe") ? "fd" : "fe"}`;
 }
 
-/** Whether frames as long as the guest is told it may send pass all links. */
+/** Checks that frames as long as the guest's MTU pass all links. */
 export function mtuFindings({ nicPath: { nic, bridge, tap, podLink, kind }, report, inPod }: Look): void {
   if (kind !== "bridge" || podLink === undefined) return;
   const ports = [nic, tap].filter((link) => link !== undefined);
-  // A bridge follows the least of its ports, unless it was told otherwise.
+  // A bridge has the smallest MTU of its ports, unless its MTU was set.
   const follows = ports.some(({ mtu }) => mtu === bridge?.mtu);
   for (const link of [...ports, ...(bridge && !follows ? [bridge] : [])])
     if (link.mtu < podLink.mtu)
@@ -76,7 +76,7 @@ export function mtuFindings({ nicPath: { nic, bridge, tap, podLink, kind }, repo
       );
 }
 
-/** Whether the pod's addresses are where KubeVirt looks for them, and nowhere else. */
+/** Checks that the pod's addresses are where KubeVirt reads them, and nowhere else. */
 export function addressFindings({ nicPath, survey, report, inPod }: Look): void {
   const { bridge, nic, tap, podLink, kind, record, primary, names } = nicPath;
   if (kind !== "bridge" || podLink === undefined) return;
@@ -84,7 +84,7 @@ export function addressFindings({ nicPath, survey, report, inPod }: Look): void 
   const own = podLink.addresses.filter(isGlobal);
   for (const due of planned?.addresses.filter(isGlobal) ?? []) {
     const text = addressText(due);
-    // One that was lent for a time may be over.
+    // An address with a lifetime may have expired.
     if (due.message.lifetime !== undefined || own.some((one) => addressText(one) === text)) continue;
     const isOff = isIpv6Address(due) && podLink.ipv6 === false;
     const again = inPod`ip address add ${text} dev ${podLink.name}`;
@@ -95,7 +95,7 @@ export function addressFindings({ nicPath, survey, report, inPod }: Look): void 
       isOff ? `${inPod`sysctl -w net.ipv6.conf.${podLink.name}.disable_ipv6=0`}; ${again}` : again,
     );
   }
-  // Where the record tells of some that were not kept, that was asked for (keepPodAddresses).
+  // If the record has addresses that were not kept, the conf asked for that (keepPodAddresses).
   const had = linkChanges(record?.entry.changes ?? []).some(({ from }) => from.addresses.some(isGlobal));
   if (own.length === 0 && primary && !had && !planned?.addresses.some(isGlobal))
     report("address-none", names.podLink, "has no address: KubeVirt has none to give to the guest", remake);

@@ -1,14 +1,14 @@
-// The wiring of a pod drawn for people: who hangs on whom, what each link is, and what is wrong.
+// Draws the paths of a pod for an operator, with what each link is and what is wrong.
 import { detailsOf, partsOf, passtDetails, vfDetails } from "./details.ts";
 import type { Diagnosis } from "./diagnosis.ts";
 import type { Finding } from "./finding.ts";
 import type { PodSurvey, SurveyedLink, SurveyedVf } from "./survey.ts";
 import type { NicPath } from "./topology.ts";
 
-/** Puts text in a colour, or leaves it as it is. */
+/** Colours a text, or returns it unchanged. */
 export type Brush = Readonly<Record<"good" | "doubtful" | "bad" | "strong" | "faint", (text: string) => string>>;
 
-/** The picture and the findings, as lines. */
+/** Returns the lines of the picture and of the findings. */
 export function linesOf(diagnosis: Diagnosis, brush: Brush): string[] {
   const { survey, nicPaths, findings } = diagnosis;
   const said = findings.flatMap((finding) => findingLines(finding, brush));
@@ -48,8 +48,8 @@ function makerText({ maker, record }: NicPath): string {
 }
 
 /**
- * `network ─── eth0-nic ─── k6t-eth0 ─── tap0 ─── guest`; a joint that lets nothing pass is ` ╳ `,
- * one that nobody has taken up yet is dotted.
+ * Returns `network ─── eth0-nic ─── k6t-eth0 ─── tap0 ─── guest`. A joint that forwards nothing is
+ * ` ╳ `, a joint that is not used yet is dotted.
  */
 function chain(nicPath: NicPath, brush: Brush): string {
   const { kind, names, nic, bridge, tap, podLink } = nicPath;

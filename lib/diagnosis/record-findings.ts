@@ -1,4 +1,4 @@
-// What may be wrong with the records of ADDs, and with what they speak of.
+// Checks the records of a pod, and compares them with the state.
 import { createdLinks, expectation, sysctlChanges } from "../plan/change.ts";
 import { differences } from "../plan/differences.ts";
 import { attachmentName } from "../plan/journal.ts";
@@ -8,7 +8,10 @@ import { commandsIn, type Finding, type Report } from "./finding.ts";
 import type { PodSurvey } from "./survey.ts";
 import { isPassts } from "./topology.ts";
 
-/** Whether every record is whole, and this pod's; and whether all that is ours is recorded. */
+/**
+ * Checks that every record is complete and belongs to this pod, and that every link of ours is
+ * recorded.
+ */
 export function recordFindings(
   { records, allocations, unreadable, busy, links, netns }: PodSurvey,
   report: Report,
@@ -44,7 +47,7 @@ export function recordFindings(
         "if it lasts: delete the pod; DEL undoes what was done, and so does the next ADD",
       );
   }
-  // By the mark: a link that is recorded may have been given another name since.
+  // By the mark, because a recorded link may have been renamed after ADD.
   const recorded = new Set(records.flatMap(({ entry }) => createdLinks(entry.changes).map(({ mark }) => mark)));
   const left = links.filter(({ mark }) => isMark(mark) && !recorded.has(mark));
   for (const mark of new Set(left.map((link) => link.mark)))
@@ -56,7 +59,7 @@ export function recordFindings(
     );
 }
 
-/** What is not as recorded, in CHECK's words, but for what there is a finding about already. */
+/** Reports differences from the records, except on subjects that have a finding already. */
 export function differenceFindings(
   { records, links, sysctls }: PodSurvey,
   found: readonly Finding[],
@@ -73,7 +76,7 @@ export function differenceFindings(
   }
 }
 
-/** Whether the sysctls are still as wide as the ADDs for passt made them. */
+/** Checks that the sysctls are still as wide as ADD set them for passt. */
 export function passtFindings({ records, sysctls, netns }: PodSurvey, report: Report): void {
   const passts = records.filter((one) => one.here && isPassts(one));
   for (const { key, to } of passts.flatMap(({ entry }) => sysctlChanges(entry.changes))) {

@@ -1,5 +1,5 @@
-// Looks at a pod, and changes nothing: its namespace, the records of ADDs there, the VFs that they
-// gave it, and who has its taps open.
+// Reads a pod and changes nothing: its namespace, its records, its VFs, and the processes that have
+// its taps open.
 import * as host from "host";
 import { isNodes } from "../cni/netns.ts";
 import { codeOf, ignoring, isErrno } from "../errno.ts";
@@ -21,12 +21,12 @@ import type { PodSurvey, SurveyedLink, SurveyedRecord } from "./survey.ts";
 import { surveyVf } from "./survey-vf.ts";
 
 /**
- * How long a call that is at work in the pod is waited for, in milliseconds: it had better be
- * looked at whole.
+ * How long to wait for a call that holds the pod, in milliseconds: a survey during a call may show
+ * half of a change.
  */
 const patience = 1_000;
 
-/** What is asked of the kernel beside links. */
+/** The sysctls of every survey. */
 const sysctls = [
   "net.ipv4.conf.all.arp_ignore",
   "net.ipv4.ip_forward",
@@ -38,21 +38,22 @@ const sysctls = [
 type AnyRecord = SurveyedRecord<Change | DeviceChange>;
 
 /**
- * Looks at the pod whose network namespace is at the path. `directories` are those with records of
- * ADDs; one that is not there has none.
- * Throws an Error that says why the pod cannot be looked at: no namespace there, the node's own
- * one, no right to enter it.
+ * Surveys the pod in the network namespace at the path. `directories` are journals; a missing one
+ * is empty.
+ *
+ * Throws an Error that says why the pod cannot be surveyed: no namespace, the node's own namespace,
+ * no right to enter it.
  */
 export function surveyPod(path: string, directories: readonly string[]): PodSurvey {
   const survey = lookInside(path, directories);
-  // The node's namespace knows of VFs, not the pod's.
+  // The node's namespace has the VFs' settings, not the pod's.
   return {
     ...survey,
     vfs: survey.allocations.flatMap(({ here, entry }) => (here ? [surveyVf(entry as Allocation)] : [])),
   };
 }
 
-/** The namespace itself, and the records of what was done in it. */
+/** Surveys the namespace, and the records of it. */
 function lookInside(path: string, directories: readonly string[]): PodSurvey {
   const netns = opened(path);
   const lock = lockIfFree(path);
@@ -95,8 +96,8 @@ function lookInside(path: string, directories: readonly string[]): PodSurvey {
 }
 
 /**
- * Entries that whoever made them meant to last: the bridge's own addresses, and those that are told
- * it.
+ * The states of entries that a program added permanently: the bridge's own addresses, and
+ * forwarding entries.
  */
 const lasting = neighborStates.permanent | neighborStates.noArp;
 
@@ -131,7 +132,7 @@ const reasons: Readonly<Record<string, string>> = {
   ENXIO: other,
 };
 
-/** Undefined where another call keeps it. */
+/** Undefined if another call holds the lock. */
 function lockIfFree(path: string): number | undefined {
   return ignoring(["ETIMEDOUT"], () => host.lock(path, patience));
 }
@@ -194,8 +195,8 @@ function seenLinks(rtnl: Netlink): SurveyedLink[] {
 }
 
 /**
- * Those of the namespace's processes that have a tap open: `iff` of their descriptors' fdinfo
- * (drivers/net/tun.c, tun_chr_show_fdinfo).
+ * Returns the processes of the namespace that have a tap open: `iff` in the fdinfo of their
+ * descriptors (drivers/net/tun.c, tun_chr_show_fdinfo).
  */
 function tapHolders(device: number, inode: number): PodSurvey["holders"] {
   return host
@@ -212,7 +213,7 @@ function tapHolders(device: number, inode: number): PodSurvey["holders"] {
           return tap === undefined ? [] : [{ name, pid: Number(pid), tap }];
         });
       } catch {
-        // It has ended, or closed what it had open.
+        // The process has ended, or closed its descriptors.
         return [];
       }
     });

@@ -1,4 +1,4 @@
-// Looks at the VF that a record gives to a pod, from the node, and changes nothing.
+// Reads the VF of a record from the node, and changes nothing.
 import * as host from "host";
 import { Vfs } from "../kernel/vfs.ts";
 import { noMac } from "../net/mac.ts";
@@ -16,7 +16,7 @@ import type { SurveyedVf } from "./survey.ts";
 /** sysfs and /dev of this node. */
 const tree: Tree = host;
 
-/** The VF that was given. */
+/** Returns the state of the VF that ADD handed over. */
 export function surveyVf({ device: given, changes }: Allocation): SurveyedVf {
   const device = given.address;
   if (!isDevice(tree, device)) return { ...nothing, device };

@@ -1,21 +1,26 @@
-// From a pod's links to the ways in which VMs' NICs hang on its networks: by KubeVirt's names, by
-// who is whose port, and by what is recorded.
+// Finds the paths of a pod: how VMs' NICs are attached to its networks. It uses KubeVirt's names,
+// the ports of bridges, and the records.
 
 import { type LinkNames, linkNames, type Sha256 } from "../kubevirt/names.ts";
 import { createdLinks, sysctlChanges } from "../plan/change.ts";
 import { isMark } from "../plan/mark.ts";
 import type { PodSurvey, SurveyedLink, SurveyedRecord } from "./survey.ts";
 
-/** How a VM's NIC hangs, or may come to hang, on a network of the pod. */
+/** How a VM's NIC is attached, or may be attached, to a network of the pod. */
 export interface NicPath {
   /**
-   * `bridge`: network, NIC, bridge, tap, guest. `masquerade`: KubeVirt's own, the pod's link and a
-   * bridge with a tap, and NAT between them. `prepared`: a bridge for managedTap, before KubeVirt
-   * has made NIC and tap. `macvtap`: the guest has the pod's link itself. `passt`: a process serves
-   * the guest. `link`: a link that no VM hangs on, as far as can be seen.
+   * The kind of path.
+   *
+   * - `bridge`: network, NIC, bridge, tap, guest.
+   * - `masquerade`: KubeVirt's own binding: the pod's link, and a bridge with a tap, with NAT
+   *   between them.
+   * - `prepared`: a bridge for managedTap, before KubeVirt has created NIC and tap.
+   * - `macvtap`: the guest uses the pod's link itself.
+   * - `passt`: a process serves the guest.
+   * - `link`: a link without a VM, as far as can be seen.
    */
   readonly kind: "bridge" | "masquerade" | "prepared" | "macvtap" | "passt" | "link";
-  /** What KubeVirt calls the links; of those without a bridge only `podLink` means something. */
+  /** KubeVirt's names of the links. Without a bridge only `podLink` is meaningful. */
   readonly names: LinkNames;
   /** Whether it is the pod's primary network. */
   readonly primary: boolean;
@@ -23,19 +28,19 @@ export interface NicPath {
   readonly nic?: SurveyedLink;
   readonly tap?: SurveyedLink;
   /**
-   * What has the pod link's name: the placeholder, which tells KubeVirt of the guest, or the pod's
-   * link itself.
+   * The link with the pod link's name: the placeholder, which KubeVirt reads, or the pod's link
+   * itself.
    */
   readonly podLink?: SurveyedLink;
-  /** Who made bridge and tap. */
+  /** The program that created bridge and tap. */
   readonly maker: "bridge-binding" | "passt-binding" | "KubeVirt" | "KubeVirt on bridge-binding's bridge" | "";
   readonly record?: SurveyedRecord;
 }
 
-/** KubeVirt's own masquerade binding gives its bridge this one (setup/netpod/masquerade). */
+/** The address of the bridge of KubeVirt's masquerade binding (setup/netpod/masquerade). */
 const masqueradeMac = "02:00:00:00:00:00";
 
-/** All of them: those with a bridge first, then the links that are left, in the kernel's order. */
+/** Returns the paths with a bridge, then those of the remaining links, in the kernel's order. */
 export function nicPathsOf({ links, records }: Pick<PodSurvey, "links" | "records">, sha256: Sha256): NicPath[] {
   const here = records.filter((record) => record.here);
   const bridges = new Set([
@@ -45,7 +50,7 @@ export function nicPathsOf({ links, records }: Pick<PodSurvey, "links" | "record
   ]);
   const at = (name: string): NicPath => wireAt(name, { links, records: here }, sha256);
   const named = [...bridges].map(at);
-  // And those of others, unless it is a tap of one of these that went astray.
+  // Bridges of other programs, unless the tap belongs to one of these paths.
   const others = links.flatMap(({ name, kind, master }) =>
     kind !== "tap" || master === undefined || bridges.has(master) || named.some(({ tap }) => tap?.name === name)
       ? []
@@ -60,7 +65,7 @@ export function nicPathsOf({ links, records }: Pick<PodSurvey, "links" | "record
   );
   const left = links.filter(({ name }) => name !== "lo" && !wired.has(name));
   const passt = here.find(isPassts);
-  // With a user-defined primary network eth0 is there as well, and not the one.
+  // With a user-defined primary network, eth0 exists as well and is not the primary link.
   const served = left.find(leadsOut) ?? left.find(isPrimary) ?? left[0];
   return [
     ...nicPaths,
@@ -78,28 +83,28 @@ export function nicPathsOf({ links, records }: Pick<PodSurvey, "links" | "record
   ];
 }
 
-/** Whether the record is one of passt-binding: it changes sysctls alone. */
+/** Whether the record is one of passt-binding: it changes only sysctls. */
 export function isPassts({ entry: { changes } }: SurveyedRecord): boolean {
   return changes.length > 0 && sysctlChanges(changes).length === changes.length;
 }
 
-/** The link of the name in what a record made. */
+/** Returns the link with that name that the record created. */
 export function recordedLink({ entry: { changes } }: SurveyedRecord, name: string) {
   return createdLinks(changes).find((link) => link.name === name);
 }
 
-/** The bridge that the record is about; undefined where it is about none. */
+/** Returns the bridge of the record. Undefined if it has none. */
 function bridgeOf({ entry: { changes } }: SurveyedRecord): string | undefined {
-  // A placeholder may be a bridge, too: it is made last.
+  // A placeholder may be a bridge too. It is created last.
   return createdLinks(changes).find(({ kind }) => kind === "bridge")?.name;
 }
 
-/** Whether a default route goes by the link. */
+/** Whether a default route uses the link. */
 function leadsOut({ routes }: SurveyedLink): boolean {
   return routes.some(({ destination }) => destination === undefined);
 }
 
-/** By its name: a secondary network's is `pod` and a hash, or `net` and a number. */
+/** By its name: a secondary network's link is `pod` and a hash, or `net` and a number. */
 function isPrimary({ name }: { readonly name: string }): boolean {
   return !/^(pod[0-9a-f]{11}|net\d{1,4})$/.test(name);
 }
@@ -111,10 +116,10 @@ function wireAt(bridgeName: string, { links, records }: Pick<PodSurvey, "links" 
   const ports = links.filter(({ master }) => master === bridgeName);
   const podLinkName = podLinkOf(bridgeName, links, sha256);
   const [asPrimary, asSecondary] = [true, false].map((primary) => linkNames(podLinkName, primary, sha256));
-  // A secondary network's link may have any name.
+  // A link of a secondary network may have any name.
   const primary = isPrimary({ name: podLinkName }) && !ports.some(({ name }) => name === asSecondary!.tap);
   const names = { ...(primary ? asPrimary! : asSecondary!), bridge: bridgeName };
-  // The bridge's own name is what is left of one that KubeVirt does not know.
+  // A bridge that KubeVirt does not know has no other name.
   const podLink = podLinkName === bridgeName ? undefined : named(podLinkName);
   const tap = named(names.tap) ?? ports.find(({ kind }) => kind === "tap" || kind === "tun");
   const nic = named(names.nic) ?? ports.find((port) => port !== tap);
@@ -137,8 +142,7 @@ function wireAt(bridgeName: string, { links, records }: Pick<PodSurvey, "links" 
 }
 
 /**
- * The pod link whose bridge is called so: that of a link that is there, or what the name stands
- * for.
+ * Returns the pod link of a bridge: an existing link, or the one that the bridge's name stands for.
  */
 function podLinkOf(bridge: string, links: readonly SurveyedLink[], sha256: Sha256): string {
   const there = links.find(({ name }) => linkNames(name, true, sha256).bridge === bridge);
@@ -148,7 +152,7 @@ function podLinkOf(bridge: string, links: readonly SurveyedLink[], sha256: Sha25
 }
 
 /**
- * What stands in for a pod's link: a dummy, or a bridge without ports where the kernel has no
+ * Whether the link is a placeholder: a dummy, or a bridge without ports on a kernel without
  * dummies.
  */
 export function isPlaceholder({ kind, name }: SurveyedLink, links: readonly SurveyedLink[]): boolean {

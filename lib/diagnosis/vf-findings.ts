@@ -1,8 +1,8 @@
-// What may be wrong with a VF that a pod was given.
+// Checks a VF that was handed to a pod.
 import type { Report } from "./finding.ts";
 import type { SurveyedVf } from "./survey.ts";
 
-/** From the VF to its PF: whether a hypervisor can open it, and whether frames come through. */
+/** Checks from the VF to its PF: whether a hypervisor can open the VF, and whether frames pass. */
 export function vfFindings(vf: SurveyedVf, report: Report): void {
   const { device, there, driver, group, offenders, file, pf, fault } = vf;
   if (!there) {

@@ -1,6 +1,8 @@
-// test/runner/busy.ts COMMAND [ARGUMENT]...: runs a command on a machine that is not empty, and ends
-// with its exit status. User and group 107 have names, each plugin's directory holds records of
-// other pods, namespaces come and go, and the load is 8. All of it ends with the command.
+// Runs a command on a machine that is not empty: test/runner/busy.ts COMMAND [ARGUMENT]....
+//
+// User and group 107 have names, each plugin's directory holds records of other pods, namespaces
+// come and go, and the load is 8. All of it ends with the command, whose exit status this program
+// returns.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
