@@ -33,6 +33,9 @@ import { readSysctl, writeSysctl } from "./sysctl.ts";
 /** RTPROT_KERNEL of <linux/rtnetlink.h>. */
 const byKernel = 2;
 
+/** How long to wait for the kernel's route to the IPv6 peer of a new address. */
+const peerRouteTimeoutMs = 1_000;
+
 /** The namespace that this thread is in. Its methods throw NetlinkErrors and HostErrors. */
 export class NetnsKernel implements Kernel {
   /**
@@ -240,7 +243,15 @@ export class NetnsKernel implements Kernel {
     const destination = networkOf(address ?? local ?? "", prefixLength);
     const body = { family, destination, destinationLength: prefixLength, oif: index, protocol: byKernel, table: 254 };
     // RT_SCOPE_NOWHERE: whichever scope the route has.
-    this.#take(route, { ...body, scope: 255 }, `${subject}: route to its network`);
+    const drop = (): boolean =>
+      isDone(["ESRCH", "ENODEV"], () =>
+        this.#rtnl.delete(route, { ...body, scope: 255 }, `${subject}: route to its network`),
+      );
+    // The kernel adds the route to an IPv6 peer from a work queue (addrconf_dad_work), after it has
+    // acknowledged the address.
+    const isLate = family === families.ipv6 && local !== undefined && local !== address;
+    const end = host.monotonic() + (isLate ? peerRouteTimeoutMs : 0);
+    while (!drop() && host.monotonic() < end) host.sleep(2);
   }
 
   #on(name: string, { message }: Address): AddressMessage {
