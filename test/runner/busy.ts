@@ -13,9 +13,8 @@ const plugins = ["bridge-binding", "passt-binding", "sriov-vfio"] as const;
 /** In a mount namespace of its own: the names of users and groups, and of namespaces, end with it. */
 const script = `
 mount --bind "$BUSY/passwd" /etc/passwd && mount --bind "$BUSY/group" /etc/group || exit
-for n in 1 2 3 4 5 6 7 8; do (while :; do :; done) & done
-(while :; do ip netns add busy-$$; ip -n busy-$$ link set lo up; ip netns del busy-$$; done) &
-trap 'kill $(jobs -p) 2>/dev/null' EXIT
+for n in 1 2 3 4 5 6 7 8; do (while kill -0 $$; do :; done) 2>/dev/null & done
+(while kill -0 $$; do ip netns add busy-$$; ip -n busy-$$ link set lo up; ip netns del busy-$$; done) 2>/dev/null &
 "$@"
 `;
 
