@@ -10,7 +10,7 @@ import { join } from "node:path";
 
 const plugins = ["bridge-binding", "passt-binding", "sriov-vfio"] as const;
 
-/** In a mount namespace of its own: the names of users and groups, and of namespaces, end with it. */
+/** Runs in a mount namespace of its own, with which all names end. */
 const script = `
 mount --bind "$BUSY/passwd" /etc/passwd && mount --bind "$BUSY/group" /etc/group || exit
 for n in 1 2 3 4 5 6 7 8; do (while kill -0 $$; do :; done) 2>/dev/null & done
