@@ -1,11 +1,9 @@
-//! The engine's memory: one mapping of fixed size, so that a run-away plugin ends in an exception
-//! and not in a swap storm.
+//! The engine's memory: one mapping of fixed size. A runaway plugin ends in an exception instead of
+//! exhausting the node's memory.
 //!
-//! New blocks come off the top; freed ones wait in lists by size and are never merged, because a
-//! plugin ends before
-//! that would pay. QuickJS carves its small objects out of 4 KiB blocks itself: what it asks for
-//! here is those, and
-//! whatever is larger.
+//! New blocks come from the top. Freed blocks are kept in lists by size and are never merged: a
+//! plugin exits before fragmentation matters. QuickJS carves small objects out of its own 4 KiB
+//! blocks. The arena therefore receives only requests for those 4 KiB blocks and for larger ones.
 
 use std::{
     io,
@@ -15,59 +13,61 @@ use std::{
 use rquickjs::allocator::Allocator;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 
-/// How much there is.
+/// Size of the memory in bytes.
 pub const SIZE: usize = 16 * 1024 * 1024;
 
-/// What memory is mapped in: the largest page that a kernel for this architecture may have.
+/// Granularity of mappings in bytes: the largest page size that a kernel for this architecture may
+/// use.
 pub const PAGE: usize = page_size(cfg!(target_arch = "aarch64"));
 
-/// The same for an architecture that need not be this one's.
+/// Returns the largest page size of an architecture, which may differ from this process's.
 pub const fn page_size(aarch64: bool) -> usize {
     if aarch64 { 65536 } else { 4096 }
 }
 
-/// Room for the arena's own state, where it is within its memory.
+/// Bytes reserved for the arena's own state if the arena lies in its own memory.
 const STATE: usize = 4096;
 
-/// How much of it is only given out once the rest has run out: room for the error that says so.
+/// Bytes that are handed out only after the rest is used up: room for the error that reports it.
 const RESERVE: usize = 256 * 1024;
 
-/// How much of it a plugin uses anyway: mapped in one go, because a page fault costs more than its
+/// Bytes that every plugin uses. They are mapped at once, because a page fault costs more than its
 /// page.
 const POPULATED: usize = 768 * 1024;
 
-/// Blocks are as many units long, from one header to the next.
+/// A block's length, from its header to the next header, is a multiple of this many bytes.
 const UNIT: usize = 16;
 
-/// Just before a block's place, which is a multiple of the unit: how many bytes it has room for.
+/// Bytes in front of a block's place. They hold the block's usable size. A place is a multiple of
+/// the unit.
 const HEADER: usize = size_of::<usize>();
 
-/// What is left of a block that was too large is worth keeping from this many units on.
+/// When a block is cut, the rest is kept if it has at least this many units.
 const WORTH_KEEPING: usize = 32;
 
-/// Four lists of free blocks for each power of two.
+/// Number of lists of free blocks: four for each power of two.
 const LISTS: usize = list_of(SIZE / UNIT) + 1;
 
 /// An allocator for the engine.
 pub struct Arena {
     base: NonNull<u8>,
-    /// The next new block's place: an offset from the base, as all places are.
+    /// Place of the next new block. A place is an offset from the base.
     top: usize,
-    /// From here on nothing was ever written, and calloc need not clear it.
+    /// Nothing was ever written from this place on, so `calloc` need not clear it.
     clean: usize,
-    /// Where new blocks must end.
+    /// New blocks must end at or before this place.
     limit: usize,
-    /// The place of each list's first free block, 0 for none. A free block begins with the next
-    /// one's place.
+    /// Place of each list's first free block, or 0 if the list is empty. A free block begins with
+    /// the place of the next one.
     free: [usize; LISTS],
-    /// Which lists have blocks, by bit.
+    /// Bit mask of the lists that have blocks.
     occupied: u128,
 }
 
 impl Arena {
     /// Maps the memory.
     pub fn new() -> io::Result<Self> {
-        // SAFETY: a new mapping, wherever the kernel likes.
+        // SAFETY: a new mapping at an address that the kernel chooses.
         let base = unsafe {
             mmap_anonymous(
                 ptr::null_mut(),
@@ -76,8 +76,8 @@ impl Arena {
                 MapFlags::PRIVATE | MapFlags::NORESERVE,
             )
         }?;
-        // SAFETY: it stays as it is, all zeros. Before Linux 5.14 this fails, and the pages come
-        // one by one.
+        // SAFETY: the memory stays all zeros. Before Linux 5.14 this fails, and the pages are
+        // mapped one at a time.
         let _ = unsafe { madvise(base, POPULATED, Advice::LinuxPopulateWrite) };
         Ok(Self {
             base: NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?,
@@ -89,8 +89,8 @@ impl Arena {
         })
     }
 
-    /// One in memory that is mapped already and all zeros, whose first page is left alone. Must not
-    /// be dropped.
+    /// Returns an arena in memory that is already mapped and all zeros. It leaves the first page
+    /// alone. It must not be dropped.
     pub(crate) fn within(address: usize) -> Self {
         Self {
             base: NonNull::new(address as *mut u8).expect("no null pointer"),
@@ -102,13 +102,13 @@ impl Arena {
         }
     }
 
-    /// How many bytes from the base on were ever written.
+    /// Returns how many bytes were ever written, counted from the base.
     pub(crate) fn written(&self) -> usize {
         self.clean
     }
 
-    /// A block of at least so many units: a free one of about that size, else a new one, else a
-    /// larger free one's part.
+    /// Allocates a block of at least `units` units. Prefers a free block of about that size, then a
+    /// new block, then a part of a larger free block.
     fn take(&mut self, units: usize) -> Option<usize> {
         let list = list_of(units);
         if self.free[list] != 0 && self.units(self.free[list]) >= units {
@@ -130,7 +130,7 @@ impl Arena {
         Some(place)
     }
 
-    /// Gives a block back: to the top if it is the last one, to its list otherwise.
+    /// Frees a block: the last one is returned to the top, any other is put into its list.
     fn give(&mut self, place: usize) {
         if self.end(place) == self.top {
             self.top = place;
@@ -142,7 +142,7 @@ impl Arena {
         self.occupied |= 1 << list;
     }
 
-    /// Takes a list's first block off it.
+    /// Removes the first block from a list.
     fn pop(&mut self, list: usize) -> usize {
         let place = self.free[list];
         self.free[list] = self.read(place);
@@ -152,7 +152,7 @@ impl Arena {
         place
     }
 
-    /// Cuts a block down to so many units, where the rest is worth keeping.
+    /// Cuts a block down to `units` units if the rest is worth keeping.
     fn trim(&mut self, place: usize, units: usize) {
         let (end, cut) = (self.end(place), place + units * UNIT);
         if end == self.top {
@@ -166,14 +166,14 @@ impl Arena {
         self.write(place - HEADER, cut - place - HEADER);
     }
 
-    /// Makes the top's block end there.
+    /// Sets the end of the topmost block.
     fn set_end(&mut self, place: usize, end: usize) {
         self.write(place - HEADER, end - place - HEADER);
         self.top = end;
         self.clean = self.clean.max(end);
     }
 
-    /// Where the next block's place is.
+    /// Returns the place of the next block.
     fn end(&self, place: usize) -> usize {
         place + self.read(place - HEADER) + HEADER
     }
@@ -199,27 +199,26 @@ impl Arena {
     }
 
     fn read(&self, place: usize) -> usize {
-        // SAFETY: an aligned word within the mapping, which is this arena's alone.
+        // SAFETY: an aligned word within the mapping, which belongs to this arena alone.
         unsafe { self.word(place).read() }
     }
 
     fn write(&mut self, place: usize, value: usize) {
-        // SAFETY: an aligned word within the mapping, which is this arena's alone.
+        // SAFETY: an aligned word within the mapping, which belongs to this arena alone.
         unsafe { self.word(place).write(value) }
     }
 }
 
 impl Drop for Arena {
     fn drop(&mut self) {
-        // SAFETY: the mapping is this arena's, and so ends all that was allocated in it. A failure
-        // leaves it mapped.
+        // SAFETY: the mapping belongs to this arena, and its allocations end with it. If this
+        // fails, the memory stays mapped.
         let _ = unsafe { munmap(self.base.as_ptr().cast(), SIZE) };
     }
 }
 
-// SAFETY: blocks are aligned to a unit of 16 bytes, do not overlap, and hold at least what was
-// asked for; their size is
-// in front of them.
+// SAFETY: blocks are aligned to a unit of 16 bytes and do not overlap. Each holds at least the
+// requested size, and its usable size is in front of it.
 unsafe impl Allocator for Arena {
     fn alloc(&mut self, size: usize) -> *mut u8 {
         let place = units_for(size).and_then(|units| self.take(units));
@@ -233,7 +232,7 @@ unsafe impl Allocator for Arena {
         let clean = self.clean;
         let block = self.alloc(size);
         if !block.is_null() && self.place(block) < clean {
-            // SAFETY: the block is that large.
+            // SAFETY: the block holds `size` bytes.
             unsafe { block.write_bytes(0, size) };
         }
         block
@@ -257,7 +256,7 @@ unsafe impl Allocator for Arena {
         } else {
             let new = self.alloc(size);
             if !new.is_null() {
-                // SAFETY: two blocks, of which the old one is the smaller.
+                // SAFETY: two distinct blocks, of which the old one is smaller.
                 unsafe { ptr::copy_nonoverlapping(block, new, old * UNIT - HEADER) };
                 self.give(place);
             }
@@ -272,7 +271,7 @@ unsafe impl Allocator for Arena {
     }
 }
 
-/// How many units a block must have to hold so many bytes; `None` where the arena has not as many.
+/// Returns how many units a block needs to hold `size` bytes, or `None` if that exceeds the arena.
 const fn units_for(size: usize) -> Option<usize> {
     if size > SIZE - UNIT {
         None
@@ -281,7 +280,8 @@ const fn units_for(size: usize) -> Option<usize> {
     }
 }
 
-/// The list for blocks of so many units: in it are those up to the next list's least.
+/// Returns the list for blocks of `units` units. It holds all sizes below the smallest size of the
+/// next list.
 const fn list_of(units: usize) -> usize {
     if units < 4 {
         return units;

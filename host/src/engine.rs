@@ -1,5 +1,5 @@
-//! The JavaScript engine: set up for one short run within fixed bounds, and what becomes of an
-//! error nobody caught.
+//! The JavaScript engine: sets it up for one short run within fixed bounds, and describes uncaught
+//! errors.
 
 use std::{cell::RefCell, fmt::Write, rc::Rc, result};
 
@@ -21,28 +21,27 @@ use crate::{
     module::{HostModule, MAIN},
 };
 
-/// What a plugin has of JavaScript beyond the base objects: no `eval`, no `Date`, no `Proxy`, no
+/// The JavaScript that a plugin has in addition to the base objects: no `eval`, `Date`, `Proxy` or
 /// `WeakRef`.
 ///
-/// Each of them costs microseconds at every start. Modules need promises.
+/// Each of these costs microseconds at every start. Modules need promises.
 pub type Intrinsics = (Json, MapSet, Promise, RegExp, TypedArrays);
 
-/// What it takes to compile source: the parser, and what it needs for regular expressions'
-/// literals.
+/// What compiling source needs: the parser, and the compiler for regular expression literals.
 pub type Parser = (Intrinsics, Eval, RegExpCompiler);
 
-/// The engine's stack, or half of the process's own if that is less. JSON nested too deep for it
-/// ends in a RangeError.
+/// Size of the engine's stack in bytes. The engine uses half of the process's own stack if that is
+/// less. JSON that is nested too deeply for it causes a RangeError.
 const STACK: u64 = 1024 * 1024;
 
-/// Garbage in cycles is not looked for before there is this much of everything: a plugin ends long
+/// Garbage in cycles is collected only after this many bytes are allocated. A plugin exits long
 /// before.
 const COLLECTION_THRESHOLD: usize = 8 * 1024 * 1024;
 
 /// The engine, with the module "host" ready to be imported.
 pub struct Engine {
     context: Context,
-    /// Rejections that nothing handles yet, as text for a log.
+    /// Rejections that are not handled yet, as text for a log.
     rejections: Rc<RefCell<Vec<String>>>,
 }
 
@@ -62,8 +61,8 @@ impl Engine {
         runtime.set_host_promise_rejection_tracker(Some(Box::new(move |ctx, _, reason, handled| {
             let mut rejections = tracked.borrow_mut();
             if handled {
-                // Perhaps another's text: that there are as many as unhandled promises is what
-                // counts.
+                // The removed text may belong to another promise. Only the count matters: one text
+                // for each unhandled promise.
                 rejections.pop();
             } else {
                 rejections.push(describe(&ctx, reason));
@@ -74,24 +73,23 @@ impl Engine {
         Ok(Self { context, rejections })
     }
 
-    /// Runs a module's bytecode to its end; the error is what it did not catch, as text for a log.
+    /// Runs a module's bytecode to its end. The error is the uncaught JavaScript error, as text for
+    /// a log.
     ///
     /// # Safety
     ///
-    /// The bytecode must be what `compile` gave in this same version: the engine does not verify
-    /// it.
+    /// The bytecode must come from `compile` of this same version: the engine does not verify it.
     pub unsafe fn run(&self, bytecode: &[u8]) -> result::Result<(), String> {
-        // SAFETY: as for this function.
+        // SAFETY: the caller of this function fulfils the same condition.
         self.finish(|ctx| unsafe { Module::load(ctx, bytecode) })
     }
 
-    /// Runs a module's source likewise; needs the `Parser`.
+    /// Runs a module's source to its end, and fails like [`Engine::run`]. Needs the `Parser`.
     pub fn evaluate(&self, name: &str, source: &str) -> result::Result<(), String> {
         self.finish(|ctx| Module::declare(ctx, name, source))
     }
 
-    /// Compiles a module to bytecode, without its source but with the line and column of everything
-    /// in it; needs the
+    /// Compiles a module to bytecode. Drops the source but keeps lines and columns. Needs the
     /// `Parser`.
     pub fn compile(&self, name: &str, source: &str) -> result::Result<Vec<u8>, String> {
         let options = || WriteOptions {
@@ -101,13 +99,14 @@ impl Engine {
         self.attempt(|ctx| Module::declare(ctx.clone(), name, source)?.write(options()))
     }
 
-    /// Calls what the module gave to `main`, if it did.
+    /// Calls the function that the module passed to `main`. Does nothing if the module did not call
+    /// `main`.
     ///
     /// The engine may have been started in another process, and its memory restored in this one.
     pub fn run_main(&self) -> result::Result<(), String> {
         self.context.runtime().set_max_stack_size(stack_size());
-        // SAFETY: the runtime is this engine's. It remembers where the stack was when it was
-        // started.
+        // SAFETY: the runtime belongs to this engine. It still holds the stack position from when
+        // the engine started.
         unsafe { qjs::JS_UpdateStackTop(qjs::JS_GetRuntime(self.context.as_raw().as_ptr())) };
         self.attempt(|ctx| {
             let main = ctx.globals().get::<_, Option<Function<'_>>>(MAIN)?;
@@ -118,7 +117,7 @@ impl Engine {
         self.rejections.borrow_mut().pop().map_or(Ok(()), Err)
     }
 
-    /// Gives access to the engine's values.
+    /// Calls a function with the engine's context.
     pub fn with<T>(&self, look: impl FnOnce(Ctx<'_>) -> T) -> T {
         self.context.with(look)
     }
@@ -153,9 +152,10 @@ fn stack_size() -> usize {
     limit.map_or(STACK, |limit| STACK.min(limit / 2)) as usize
 }
 
-/// A thrown value as text for a log: the error, where it was thrown, and its causes likewise.
+/// Describes a thrown value for a log: the error, where it was thrown, and the same for each of its
+/// causes.
 fn describe<'js>(ctx: &Ctx<'js>, thrown: Value<'js>) -> String {
-    // Where there is no memory for an error, the engine throws null.
+    // If there is no memory for an error, the engine throws null.
     if thrown.is_null() {
         return "out of memory".into();
     }

@@ -1,21 +1,21 @@
-//! What every call fails with: which system call, on what, and why.
+//! The error of every call: which system call failed, on what, and why.
 
 use std::{fmt, io};
 
 use rustix::io::Errno;
 
-/// A failed system call. TypeScript sees it as an `Error` with `code`, `syscall` and `path`.
+/// A failed system call. TypeScript receives it as an `Error` with `code`, `syscall` and `path`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostError {
-    /// Why it failed.
+    /// Why the call failed.
     pub errno: Errno,
     /// The system call, such as `open`.
     pub syscall: &'static str,
-    /// The file, link or program it was about, where there is one.
+    /// The file, link or program that the call was about, if any.
     pub path: Option<String>,
 }
 
-/// What every call gives.
+/// The result of every call.
 pub type Result<T> = std::result::Result<T, HostError>;
 
 impl HostError {
@@ -43,7 +43,7 @@ impl HostError {
     }
 }
 
-/// `open /run/netns/blue: No such file or directory (ENOENT)`
+/// Formats the error like `open /run/netns/blue: No such file or directory (ENOENT)`.
 impl fmt::Display for HostError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.syscall)?;
@@ -51,17 +51,17 @@ impl fmt::Display for HostError {
             write!(f, " {path}")?;
         }
         let words = io::Error::from(self.errno).to_string();
-        // The standard library ends its text with the number, which says less than the name.
+        // The standard library ends its text with the number, which is less helpful than the name.
         let words = words.split(" (os error").next().unwrap_or_default();
         write!(f, ": {words} ({})", self.code())
     }
 }
 
-/// Says which system call it was that failed.
+/// Names the system call that failed.
 pub trait Attempt<T> {
-    /// It was this one.
+    /// Turns the error into a [`HostError`] of this system call.
     fn during(self, syscall: &'static str) -> Result<T>;
-    /// It was this one, on this file, link or program.
+    /// Turns the error into a [`HostError`] of this system call on this file, link or program.
     fn on(self, syscall: &'static str, path: impl fmt::Display) -> Result<T>;
 }
 
@@ -75,7 +75,7 @@ impl<T, E: Into<Cause>> Attempt<T> for std::result::Result<T, E> {
     }
 }
 
-/// The errno within an error of rustix or of the standard library.
+/// The errno of an error of rustix or of the standard library.
 pub struct Cause(Errno);
 
 impl From<Errno> for Cause {
@@ -85,8 +85,8 @@ impl From<Errno> for Cause {
 }
 
 impl From<io::Error> for Cause {
-    /// The standard library's own refusals (a NUL byte in an argument) have no errno: they are
-    /// EINVAL.
+    /// The standard library's own errors (such as a NUL byte in an argument) have no errno and
+    /// become EINVAL.
     fn from(error: io::Error) -> Self {
         Self(Errno::from_io_error(&error).unwrap_or(Errno::INVAL))
     }
@@ -94,7 +94,8 @@ impl From<io::Error> for Cause {
 
 macro_rules! names {
     ($($name:ident)*) => {
-        /// The name of an errno; the kernel's internal ones have none that user space knows.
+        /// Returns the name of an errno. Errnos that are internal to the kernel have no name in
+        /// user space.
         fn name(errno: i32) -> &'static str {
             match errno {
                 $(libc::$name => stringify!($name),)*
@@ -104,8 +105,8 @@ macro_rules! names {
     };
 }
 
-// asm-generic/errno-base.h and asm-generic/errno.h, in their order; EAGAIN is also EWOULDBLOCK,
-// EOPNOTSUPP also ENOTSUP.
+// The names of asm-generic/errno-base.h and asm-generic/errno.h, in that order. EAGAIN is also
+// EWOULDBLOCK, and EOPNOTSUPP is also ENOTSUP.
 names! {
     EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT ENOTBLK EBUSY EEXIST EXDEV
     ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM ERANGE

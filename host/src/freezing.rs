@@ -1,4 +1,4 @@
-//! Whether this process freezes a plugin. While it does, there is neither time nor chance, so that
+//! Whether this process freezes a plugin. During freezing, clock and randomness are fixed, so that
 //! two builds freeze the same bytes.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -8,17 +8,18 @@ use rustix::time::{ClockId, clock_gettime};
 
 static FREEZING: AtomicBool = AtomicBool::new(false);
 
-/// Whether this process freezes a plugin, and does not run it.
+/// Whether this process freezes a plugin instead of running it.
 pub(crate) fn is_freezing() -> bool {
     FREEZING.load(Relaxed)
 }
 
-/// From here on, it does.
+/// Marks this process as one that freezes a plugin, until it exits.
 pub(crate) fn begin() {
     FREEZING.store(true, Relaxed);
 }
 
-/// libc's, which Rust's hash maps take their keys from; while freezing it gives zeros.
+/// Replaces libc's `getrandom`, which provides the keys of Rust's hash maps. Returns zeros during
+/// freezing.
 ///
 /// # Safety
 ///
@@ -26,15 +27,16 @@ pub(crate) fn begin() {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn getrandom(buffer: *mut c_void, length: size_t, flags: c_uint) -> ssize_t {
     if is_freezing() {
-        // SAFETY: the caller's buffer is that long.
+        // SAFETY: the caller's buffer has `length` bytes.
         unsafe { buffer.cast::<u8>().write_bytes(0, length) };
         return length as ssize_t;
     }
-    // SAFETY: the caller's arguments, passed on.
+    // SAFETY: passes on the caller's arguments.
     unsafe { libc::syscall(libc::SYS_getrandom, buffer, length, flags) as ssize_t }
 }
 
-/// libc's, which the engine seeds its random numbers with; while freezing it is 1970.
+/// Replaces libc's `gettimeofday`, which seeds the engine's random numbers. Returns the start of
+/// 1970 during freezing.
 ///
 /// # Safety
 ///
@@ -47,7 +49,7 @@ pub unsafe extern "C" fn gettimeofday(time: *mut timeval, _zone: *mut c_void) ->
         let now = clock_gettime(ClockId::Realtime);
         (now.tv_sec, now.tv_nsec)
     };
-    // SAFETY: the caller's pointer.
+    // SAFETY: the caller's pointer is valid for writing.
     unsafe {
         time.write(timeval {
             tv_sec: seconds,

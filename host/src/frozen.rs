@@ -1,5 +1,5 @@
-//! Freezing: a plugin's module is evaluated when its executable is built, and what the heap then
-//! holds is what every process starts from.
+//! Freezing: evaluates a plugin's module when its executable is built. Every process of that
+//! executable starts from the resulting heap.
 
 use std::{ptr, slice};
 
@@ -12,10 +12,10 @@ use crate::{
     heap::{self, Heap},
 };
 
-/// The private argument that makes a host with bytecode freeze it, to standard output.
+/// The private argument that makes a host with bytecode freeze the plugin, to standard output.
 pub const FREEZE: &std::ffi::CStr = c"--freeze";
 
-/// A pointer so far from one into the stack points elsewhere.
+/// Distance in bytes. A word that differs more from a stack address does not point into the stack.
 const NEAR: usize = 64 << 20;
 
 /// Evaluates the bytecode and writes the engine's address and the heap to standard output.
@@ -27,9 +27,9 @@ pub unsafe fn freeze(bytecode: &[u8]) -> Result<(), String> {
     freezing::begin();
     let engine = Engine::start_in::<Intrinsics>(Heap).map_err(|error| format!("the engine does not start: {error}"))?;
     let engine: &'static Engine = Box::leak(Box::new(engine));
-    // SAFETY: as for this function.
+    // SAFETY: the caller of this function fulfils the same condition.
     unsafe { engine.run(bytecode) }?;
-    // It would be the same in every process.
+    // Removes `Math.random`: it would return the same numbers in every process.
     engine
         .with(|ctx| ctx.globals().get::<_, Object<'_>>("Math")?.remove("random"))
         .map_err(|error| error.to_string())?;
@@ -37,7 +37,7 @@ pub unsafe fn freeze(bytecode: &[u8]) -> Result<(), String> {
     // SAFETY: the heap is not used again.
     let contents = unsafe { heap::contents() };
     let here = (&raw const address).addr();
-    // The stack is elsewhere in every process; what pointed there is of no use.
+    // The stack's address differs in every process, so a pointer into the old stack is useless.
     for word in contents.iter_mut().filter(|word| word.abs_diff(here) < NEAR) {
         *word = 0;
     }

@@ -1,7 +1,6 @@
-//! The host's one heap, Rust's as well as the engine's, at an address that is the same in every
-//! process: so that a
-//! plugin can be evaluated when its executable is built, and started from the memory that this
-//! left.
+//! The only heap of the host, shared by Rust and the engine, at the same address in every process.
+//! The builder can therefore evaluate a plugin, and every process can start from the resulting
+//! memory.
 //!
 //! ```text
 //! ADDRESS | the arena's own state | blocks ...
@@ -26,12 +25,12 @@ use rustix::{
 
 use crate::arena::{Arena, PAGE, SIZE};
 
-/// Far from where the kernel puts anything by itself, and below 2^38 for the sake of 39-bit address
-/// spaces.
+/// The heap's address: far from any address that the kernel chooses, and below 2^38 for 39-bit
+/// address spaces.
 const ADDRESS: usize = 0x20_0000_0000;
 
-/// What the kernel needs to put a mapping there or not at all (from Linux 4.17 on; before, it is a
-/// mere hint).
+/// Flags that make the kernel map exactly there or fail. Before Linux 4.17 the address is only a
+/// hint.
 const THERE: MapFlags = MapFlags::PRIVATE.union(MapFlags::FIXED_NOREPLACE);
 
 static MAPPED: AtomicBool = AtomicBool::new(false);
@@ -40,7 +39,7 @@ static BUSY: AtomicBool = AtomicBool::new(false);
 /// The heap: for `#[global_allocator]`, and for the engine.
 pub struct Heap;
 
-/// Does something with the arena, alone.
+/// Calls `work` with exclusive access to the arena.
 fn arena<T>(work: impl FnOnce(&mut Arena) -> T) -> T {
     while BUSY.compare_exchange_weak(false, true, Acquire, Relaxed).is_err() {
         hint::spin_loop();
@@ -54,7 +53,7 @@ fn arena<T>(work: impl FnOnce(&mut Arena) -> T) -> T {
         unsafe { arena.write(Arena::within(ADDRESS)) };
         MAPPED.store(true, Relaxed);
     }
-    // SAFETY: it is there, and nobody else has it while the heap is busy.
+    // SAFETY: the arena exists, and no other code accesses it while `BUSY` is set.
     let result = work(unsafe { &mut *arena });
     BUSY.store(false, Release);
     result
@@ -62,7 +61,7 @@ fn arena<T>(work: impl FnOnce(&mut Arena) -> T) -> T {
 
 fn map_anonymous(address: usize, size: usize) -> rustix::io::Result<()> {
     let flags = THERE | MapFlags::NORESERVE;
-    // SAFETY: a new mapping, where none is.
+    // SAFETY: a new mapping that replaces no other.
     let there = unsafe { mmap_anonymous(address as *mut _, size, ProtFlags::READ | ProtFlags::WRITE, flags) }?;
     if there.addr() == address {
         Ok(())
@@ -71,27 +70,28 @@ fn map_anonymous(address: usize, size: usize) -> rustix::io::Result<()> {
     }
 }
 
-/// All of the heap that was ever written, in whole pages, as words.
+/// Returns the part of the heap that was ever written, in whole pages, as words.
 ///
 /// # Safety
 ///
 /// Nothing may use the heap as long as it is borrowed.
 pub unsafe fn contents() -> &'static mut [usize] {
     let length = arena(|arena| arena.written()).next_multiple_of(PAGE);
-    // SAFETY: within the mapping, which lasts for ever, and nobody else's meanwhile.
+    // SAFETY: within the mapping, which is never unmapped. The caller ensures that nothing else
+    // uses the heap.
     unsafe { slice::from_raw_parts_mut(ADDRESS as *mut usize, length / size_of::<usize>()) }
 }
 
-/// Takes what a file has from `offset` on, a multiple of the page size, for the heap. Each page is
-/// read when it is first
-/// looked at, and copied when it is first written.
+/// Maps the heap from a file, starting at `offset`, which must be a multiple of the page size.
+///
+/// A page is read when it is first accessed, and copied when it is first written.
 ///
 /// # Safety
 ///
-/// Nothing may have been allocated yet, and the file must have the `contents` of the same
-/// executable's heap.
+/// Nothing may have been allocated yet. The file must hold the `contents` of the same executable's
+/// heap.
 pub unsafe fn restore(file: impl AsFd, offset: u64, length: usize) -> rustix::io::Result<()> {
-    // SAFETY: a new mapping, where none is.
+    // SAFETY: a new mapping that replaces no other.
     let there = unsafe {
         mmap(
             ADDRESS as *mut _,
@@ -110,7 +110,7 @@ pub unsafe fn restore(file: impl AsFd, offset: u64, length: usize) -> rustix::io
     Ok(())
 }
 
-// SAFETY: blocks are aligned to 16 bytes, do not overlap, and hold at least what was asked for.
+// SAFETY: blocks are aligned to 16 bytes, do not overlap, and hold at least the requested size.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if layout.align() > 16 {
@@ -120,12 +120,12 @@ unsafe impl GlobalAlloc for Heap {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, _: Layout) {
-        // SAFETY: it is a block of this arena.
+        // SAFETY: the block belongs to this arena.
         arena(|arena| unsafe { arena.dealloc(block) });
     }
 
     unsafe fn realloc(&self, block: *mut u8, _: Layout, size: usize) -> *mut u8 {
-        // SAFETY: it is a block of this arena.
+        // SAFETY: the block belongs to this arena.
         arena(|arena| unsafe { arena.realloc(block, size) })
     }
 }
@@ -141,17 +141,17 @@ unsafe impl Allocator for Heap {
     }
 
     unsafe fn dealloc(&mut self, block: *mut u8) {
-        // SAFETY: it is a block of this arena.
+        // SAFETY: the block belongs to this arena.
         arena(|arena| unsafe { arena.dealloc(block) });
     }
 
     unsafe fn realloc(&mut self, block: *mut u8, size: usize) -> *mut u8 {
-        // SAFETY: it is a block of this arena.
+        // SAFETY: the block belongs to this arena.
         arena(|arena| unsafe { arena.realloc(block, size) })
     }
 
     unsafe fn usable_size(block: *mut u8) -> usize {
-        // SAFETY: it is a block of an arena.
+        // SAFETY: the block belongs to an arena.
         unsafe { Arena::usable_size(block) }
     }
 }

@@ -1,8 +1,8 @@
 //! Runs a plugin's bytecode and offers it system calls.
 //!
-//! The host knows nothing of CNI, KubeVirt or what a netlink message means: all of that is
-//! TypeScript. What TypeScript
-//! sees of it is declared in `lib/host.d.ts`, the contract that [`module`] keeps.
+//! The host knows nothing of CNI, KubeVirt or the meaning of a netlink message: TypeScript
+//! implements these. The contract with TypeScript is declared in `lib/host.d.ts` and implemented by
+//! [`module`].
 
 pub mod arena;
 pub mod calls;

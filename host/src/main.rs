@@ -1,8 +1,8 @@
-//! A plugin's executable: this host with the plugin appended.
+//! The executable of a plugin: this host, with the plugin appended.
 //!
-//! There is no `fn main`: before that, Rust's start-up code would look for the stack's guard page,
-//! which takes a fifth
-//! of an empty program's time. What else it does, and is needed, is done here.
+//! There is no `fn main`, because Rust's start-up code would search for the stack's guard page.
+//! That search takes a fifth of an empty program's time. This file does the rest of the start-up
+//! code's work, as far as it is needed.
 #![no_main]
 
 mod unwinding;
@@ -31,26 +31,26 @@ use rustix::{
 #[global_allocator]
 static ALLOCATOR: Heap = Heap;
 
-/// `EX_SOFTWARE` of sysexits.h: the executable or the plugin in it is faulty.
+/// `EX_SOFTWARE` of sysexits.h: the executable or its plugin is faulty.
 const FAULTY: c_int = 70;
 
-/// Where the kernel begins.
+/// The function that libc's start-up code calls.
 ///
 /// # Safety
 ///
-/// `argv` must have `argc` strings that last for ever.
+/// `argv` must have `argc` strings that are valid until the process ends.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     // Nothing may be allocated before.
     let plugin = payload::find_own();
-    // SAFETY: the caller, libc, says so; the kernel gives a null pointer after the last of them.
+    // SAFETY: the caller, libc, guarantees `argc` strings. The null pointer after the last one is
+    // not read.
     let mut words = (0..argc as usize).map(|word| unsafe { CStr::from_ptr(*argv.add(word)) });
     let program = words.next().unwrap_or_default();
     let args: Vec<_> = words.collect();
     open_standard_streams();
-    // A write to a closed pipe is to fail with EPIPE instead of ending the process, and a child's
-    // exit status is lost
-    // where whoever started us ignores SIGCHLD.
+    // A write to a closed pipe should fail with EPIPE instead of killing the process. If the parent
+    // process ignored SIGCHLD, the kernel would discard the exit status of our children.
     for (signal, handler) in [(libc::SIGPIPE, libc::SIG_IGN), (libc::SIGCHLD, libc::SIG_DFL)] {
         // SAFETY: both handlers are the kernel's own.
         unsafe { libc::signal(signal, handler) };
@@ -80,21 +80,21 @@ fn run(plugin: Result<Plugin, Fault>, freeze: bool) -> Result<(), String> {
         Plugin::Bytecode(bytecode) if freeze => unsafe { frozen::freeze(bytecode) },
         Plugin::Bytecode(bytecode) => {
             let engine = Engine::start_in::<Intrinsics>(Heap);
-            // The kernel takes its memory back sooner than it could free it.
+            // Leaks the engine: the kernel frees a process's memory faster than the engine would.
             let engine = ManuallyDrop::new(engine.map_err(|error| format!("the engine does not start: {error}"))?);
-            // SAFETY: as above.
+            // SAFETY: `compile` of the same version appended the bytecode.
             unsafe { engine.run(bytecode) }?;
             engine.run_main()
         }
     }
 }
 
-/// Opens /dev/null for each standard stream that is closed, lest a file opened later take its
+/// Opens /dev/null for each standard stream that is closed, so that no file opened later gets its
 /// number.
 fn open_standard_streams() {
     for stream in [stdin(), stdout(), stderr()] {
         if fcntl_getfd(stream).is_err() {
-            // The lowest free number is given out first, so that it is this one's.
+            // The kernel uses the lowest free number, which is this stream's.
             open(c"/dev/null", OFlags::RDWR, Mode::empty())
                 .map_or_else(|_| process::exit(FAULTY), |fd| fd.into_raw_fd());
         }

@@ -1,5 +1,4 @@
-//! The module "host" as TypeScript imports it: each call's face in JavaScript, as `lib/host.d.ts`
-//! declares it.
+//! The module "host": the JavaScript side of every call, as `lib/host.d.ts` declares it.
 
 use std::{
     ffi::CStr,
@@ -27,10 +26,10 @@ use crate::{
     text::Text,
 };
 
-/// How much `readFile` reads unless told.
+/// Default limit of `readFile`, in bytes.
 const FILE_LIMIT: f64 = 1024.0 * 1024.0;
 
-/// The global variable that keeps what a plugin gave to `main`.
+/// The global variable that holds the function that the plugin passed to `main`.
 pub(crate) const MAIN: &str = "main";
 
 /// The module.
@@ -204,14 +203,15 @@ fn run<'js>(ctx: Ctx<'js>, path: Text, options: Object<'js>) -> Result<Object<'j
     Ok(object)
 }
 
-/// An entry of an object, with its name as text.
+/// Converts an entry of an object: its name becomes text.
 fn named<'js>((name, value): (rquickjs::String<'js>, Text)) -> Result<(Text, Text)> {
     Ok((Text::from_js(&name.ctx().clone(), name.into_value())?, value))
 }
 
-/// A call that is refused while a plugin is frozen: its effect would be on the machine that builds,
-/// and what it gave would
-/// be the same in every process.
+/// A call that is refused while a plugin is frozen.
+///
+/// Its effect would be on the machine that builds, and its result would be the same in every
+/// process.
 struct Effect<F> {
     name: &'static CStr,
     call: F,
@@ -232,7 +232,7 @@ impl<'js, P, F: IntoJsFunc<'js, P>> IntoJsFunc<'js, P> for Effect<F> {
     }
 }
 
-/// What a call gave: its value, or the `HostError` to throw.
+/// The outcome of a call: its value, or the `HostError` to throw.
 struct Outcome<T>(error::Result<T>);
 
 impl<'js, T: IntoJs<'js>> IntoJs<'js> for Outcome<T> {
@@ -266,9 +266,9 @@ fn thrown(ctx: &Ctx<'_>, failure: &HostError) -> Result<Error> {
 impl<'js> FromJs<'js> for Text {
     fn from_js(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Self> {
         let text = rquickjs::String::from_js(ctx, value)?.to_cstring()?;
-        // SAFETY: the engine keeps that many bytes there for as long as `text` lives. They need not
-        // be UTF-8, whatever
-        // `CString::as_str` says: a lone surrogate is three bytes that UTF-8 has no place for.
+        // SAFETY: the engine keeps that many bytes there for as long as `text` lives. Despite the
+        // documentation of `CString::as_str`, they may be invalid UTF-8: a lone surrogate becomes
+        // three invalid bytes.
         Ok(unsafe { slice::from_raw_parts(text.as_ptr().cast::<u8>(), text.len()) }.into())
     }
 }
@@ -277,14 +277,14 @@ impl<'js> FromJs<'js> for Text {
 struct Descriptor(RawFd);
 
 impl Descriptor {
-    /// The descriptor for a system call, which finds out whether it is open; EBADF for a number
-    /// that none has.
+    /// Returns the descriptor for one system call, which detects a closed one. EBADF if the number
+    /// is negative.
     fn borrow(&self, syscall: &'static str) -> error::Result<BorrowedFd<'_>> {
         if self.0 < 0 {
             return Err(HostError::new(Errno::BADF, syscall));
         }
-        // SAFETY: it is not -1. If it is not open, the one system call that it is for fails with
-        // EBADF.
+        // SAFETY: the number is not -1. If the descriptor is not open, the one system call that
+        // uses it fails with EBADF.
         Ok(unsafe { BorrowedFd::borrow_raw(self.0) })
     }
 }
@@ -307,19 +307,19 @@ impl<'js> IntoJs<'js> for Descriptor {
     }
 }
 
-/// A number of milliseconds: none where it is negative or not a number, a year at most.
+/// A duration in milliseconds. A negative number or NaN counts as 0, and the maximum is one year.
 struct Milliseconds(Duration);
 
 impl<'js> FromJs<'js> for Milliseconds {
     fn from_js(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Self> {
         const YEAR: f64 = 365.0 * 24.0 * 3600.0;
-        // max gives the other number where one is not a number.
+        // If one operand is NaN, `max` returns the other one.
         let seconds = (f64::from_js(ctx, value)? / 1e3).max(0.0);
         Ok(Self(Duration::from_secs_f64(seconds.min(YEAR))))
     }
 }
 
-/// A last argument that may be left out, and whose fields may be.
+/// An optional last argument. Its fields are optional, too.
 struct Options<'js>(Option<Object<'js>>);
 
 impl<'js> Options<'js> {

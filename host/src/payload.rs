@@ -1,4 +1,4 @@
-//! The plugin within this process's own executable.
+//! Finds the plugin in this process's own executable.
 
 use std::{ptr, slice};
 
@@ -14,15 +14,15 @@ use crate::{
     trailer::{FORMAT, Fault, Trailer},
 };
 
-/// A plugin that is ready to be run.
+/// A plugin that is ready to run.
 pub enum Plugin {
-    /// Its module has been evaluated already, when the executable was built.
+    /// The module was already evaluated when the executable was built.
     Frozen(&'static Engine),
-    /// Its module's bytecode.
+    /// The module's bytecode.
     Bytecode(&'static [u8]),
 }
 
-/// The plugin within this process's own executable. Allocates nothing, and nothing may have been
+/// Returns the plugin in this process's own executable. Allocates nothing. Nothing may have been
 /// allocated before.
 pub fn find_own() -> Result<Plugin, Fault> {
     let executable = open(c"/proc/self/exe", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
@@ -39,7 +39,7 @@ pub fn find_own() -> Result<Plugin, Fault> {
         .ok_or(Fault::Damaged)?;
     let length = length as usize;
     if engine == 0 {
-        // SAFETY: a new mapping, wherever the kernel likes.
+        // SAFETY: a new mapping at an address that the kernel chooses.
         let bytecode = unsafe {
             mmap(
                 ptr::null_mut(),
@@ -50,13 +50,13 @@ pub fn find_own() -> Result<Plugin, Fault> {
                 offset,
             )
         }?;
-        // SAFETY: it has that many bytes, and stays.
+        // SAFETY: the mapping has that many bytes and is never unmapped.
         return Ok(Plugin::Bytecode(unsafe {
             slice::from_raw_parts(bytecode.cast(), length)
         }));
     }
-    // SAFETY: nothing was allocated yet, and `freeze` of this same host wrote it.
+    // SAFETY: nothing was allocated yet, and `freeze` of this same host wrote the heap.
     unsafe { heap::restore(&executable, offset, length) }?;
-    // SAFETY: the heap has it there, for ever.
+    // SAFETY: the restored heap holds the engine at this address and is never unmapped.
     Ok(Plugin::Frozen(unsafe { &*(engine as usize as *const Engine) }))
 }

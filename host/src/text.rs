@@ -1,4 +1,4 @@
-//! Text as JavaScript hands it over, which no system call may see unchecked.
+//! Text from JavaScript, which must be checked before it reaches a system call.
 
 use std::{
     borrow::Cow,
@@ -11,22 +11,20 @@ use rustix::{
     path::Arg,
 };
 
-/// A JavaScript string: bytes that are UTF-8 unless it had a lone surrogate, and that may have a
-/// NUL among them.
+/// A JavaScript string as bytes. They are invalid UTF-8 if the string had a lone surrogate. They
+/// may include NUL.
 ///
-/// Given to rustix as a path it is refused there with EILSEQ or EINVAL, so that the error names the
-/// system call.
+/// rustix refuses such a path with EILSEQ or EINVAL, so that the error names the system call.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Text(Vec<u8>);
 
 impl Text {
-    /// The text; EILSEQ where it is not UTF-8.
+    /// Returns the text. EILSEQ if it is not UTF-8.
     pub fn utf8(&self) -> Result<&str> {
         str::from_utf8(&self.0).map_err(|_| Errno::ILSEQ)
     }
 
-    /// The text as a C string; EILSEQ where it is not UTF-8, EINVAL where there is a NUL byte in
-    /// it.
+    /// Returns the text as a C string. EILSEQ if it is not UTF-8, EINVAL if it contains a NUL byte.
     pub fn c_string(&self) -> Result<CString> {
         CString::new(self.utf8()?).map_err(|_| Errno::INVAL)
     }

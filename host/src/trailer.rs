@@ -1,12 +1,13 @@
-//! What is at the end of a plugin's executable, after the host: found by a trailer.
+//! The end of a plugin's executable: the plugin and a trailer, appended to the host.
 //!
 //! ```text
 //! host's ELF file | filling | bytecode or heap | label | its length | the engine's address |
 //! format | magic
 //! ```
+//!
 //! The bytecode or heap begins at a multiple of the architecture's largest page size. The label is
-//! what the builder calls the plugin, UTF-8 filled up with NUL bytes; the last four have 8 bytes
-//! each, little endian.
+//! the name that the builder gives to the plugin, in UTF-8, padded with NUL bytes. The last four
+//! fields have 8 bytes each, little endian. "Its length" is the length of the bytecode or heap.
 
 use std::{fmt, io, os::fd::AsFd};
 
@@ -19,10 +20,11 @@ use crate::arena::page_size;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"\x7fPLUGIN\n");
 
-/// To be raised whenever a host could no longer run what an earlier `compile` made.
+/// Version of the format. Raise it when a host can no longer run the output of an earlier
+/// `compile`.
 pub(crate) const FORMAT: u64 = 3;
 
-/// How many bytes a label may have.
+/// Maximum length of a label in bytes.
 pub const LABEL: usize = 64;
 
 const WORDS: usize = 4;
@@ -32,11 +34,11 @@ const TRAILER: usize = LABEL + WORDS * size_of::<u64>();
 /// Why an executable has no plugin.
 #[derive(Debug)]
 pub enum Fault {
-    /// It cannot be read.
+    /// The executable cannot be read.
     Unreadable(Errno),
-    /// Nothing is appended: this is the bare host, or a file cut short.
+    /// Nothing is appended: this is the bare host, or a truncated file.
     Missing,
-    /// What is appended is of another format, or not as long as its trailer says.
+    /// The appended data have another format, or another length than the trailer states.
     Damaged,
 }
 
@@ -62,10 +64,11 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Appends bytecode, or a heap with an engine at that address, to a host; of the label, as many
-/// bytes as there is room for.
+/// Appends bytecode, or a heap with an engine at address `engine`, to a host. Truncates a label
+/// that is too long.
 pub fn append(executable: &mut Vec<u8>, label: &str, payload: &[u8], engine: usize) {
-    // `e_machine` of its ELF header; the host may be another architecture's than this process.
+    // `e_machine` of the host's ELF header. The host may be for another architecture than this
+    // process.
     let aarch64 = executable.get(18..20) == Some(&183u16.to_le_bytes());
     let page = page_size(aarch64);
     executable.resize(executable.len().next_multiple_of(page), 0);
@@ -80,9 +83,10 @@ pub fn append(executable: &mut Vec<u8>, label: &str, payload: &[u8], engine: usi
     }
 }
 
-/// What a plugin's executable says of itself, to whoever does not run it; nothing where the file
-/// has no plugin in it.
-/// The label is empty where the plugin is of another format.
+/// Returns the label of a plugin's executable without running it, or `None` if the file contains no
+/// plugin.
+///
+/// The label is empty if the plugin has another format.
 pub fn label(file: impl AsFd) -> rustix::io::Result<Option<String>> {
     match Trailer::of(file) {
         Ok(Trailer {
@@ -97,9 +101,9 @@ pub fn label(file: impl AsFd) -> rustix::io::Result<Option<String>> {
     }
 }
 
-/// What is at the very end of a plugin's executable.
+/// The last bytes of a plugin's executable.
 pub(crate) struct Trailer {
-    /// Where it begins, which is where the payload ends.
+    /// Offset of the trailer, which is the end of the payload.
     pub(crate) end: u64,
     label: [[u8; size_of::<u64>()]; LABEL / size_of::<u64>()],
     pub(crate) length: u64,
@@ -108,7 +112,7 @@ pub(crate) struct Trailer {
 }
 
 impl Trailer {
-    /// Allocates nothing.
+    /// Reads the trailer of a file. Allocates nothing.
     pub(crate) fn of(file: impl AsFd) -> Result<Self, Fault> {
         let end = fstat(&file)?.st_size as u64;
         let end = end.checked_sub(TRAILER as u64).ok_or(Fault::Missing)?;

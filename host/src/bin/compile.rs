@@ -1,9 +1,10 @@
-//! Turns a JavaScript bundle into an executable: `compile HOST NAME OUTPUT [LABEL [RUNNER]] <
-//! BUNDLE`.
+//! Turns a JavaScript bundle into an executable.
 //!
-//! NAME is what the bundle is called in stack traces, such as `bridge-binding.js`; LABEL what the
-//! executable says of itself;
-//! RUNNER a program that runs the host, such as qemu-aarch64, where it is another architecture's.
+//! Usage: `compile HOST NAME OUTPUT [LABEL [RUNNER]] < BUNDLE`
+//!
+//! - NAME is the bundle's name in stack traces, such as `bridge-binding.js`.
+//! - LABEL identifies the executable to other programs, which do not run it.
+//! - RUNNER is a program that runs a host for another architecture, such as qemu-aarch64.
 
 use std::{
     env,
@@ -44,7 +45,7 @@ fn compile() -> Result<(), Box<dyn Error>> {
     let host = fs::read(host)?;
     let with_payload = |payload: &[u8], engine| with_payload(&host, label, payload, engine);
     let plugin = with_payload(&bytecode, 0);
-    // Addresses in the host are only the same in every process where it cannot be moved.
+    // Addresses in the host are the same in every process only if the host has fixed addresses.
     if !is_fixed(&host) {
         return write_executable(output, &plugin);
     }
@@ -59,7 +60,7 @@ fn compile() -> Result<(), Box<dyn Error>> {
     let frozen = frozen?;
     if !frozen.status.success() {
         let words = String::from_utf8_lossy(&frozen.stderr);
-        // It begins with the name of a file that is gone.
+        // The message begins with the name of a file that no longer exists.
         let (_, fault) = words.split_once(": ").unwrap_or(("", "it died while it was frozen"));
         return Err(fault.trim_end().into());
     }
@@ -73,13 +74,13 @@ fn with_payload(host: &[u8], label: &str, payload: &[u8], engine: usize) -> Vec<
     executable
 }
 
-/// Whether an ELF file is an `ET_EXEC`: at fixed addresses, unlike an `ET_DYN`.
+/// Whether an ELF file is an `ET_EXEC`, which has fixed addresses, unlike an `ET_DYN`.
 fn is_fixed(elf: &[u8]) -> bool {
     elf.get(16..18) == Some(&2u16.to_le_bytes())
 }
 
 fn write_executable(output: &str, executable: &[u8]) -> Result<(), Box<dyn Error>> {
-    // Beside it first: an executable that runs cannot be written to, only replaced.
+    // Writes a temporary file first: a running executable cannot be written to, only replaced.
     let unfinished = format!("{output}.new");
     fs::write(&unfinished, executable)?;
     fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o755))?;
