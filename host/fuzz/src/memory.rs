@@ -1,16 +1,16 @@
-//! The allocator, which everything from outside is read into: blocks hold what was put there,
-//! whatever comes and goes.
+//! Fuzzes the allocator, which holds all input: blocks keep their contents while other blocks are
+//! allocated and freed.
 #![no_main]
 
 use host::arena::Arena;
 use libfuzzer_sys::fuzz_target;
 use rquickjs::allocator::Allocator;
 
-/// A block, how much was asked for, and what fills it.
+/// A block, its requested size, and the byte that fills it.
 type Block = (*mut u8, usize, u8);
 
 fn holds(&(block, size, byte): &Block) -> bool {
-    // SAFETY: that much was asked for, and filled.
+    // SAFETY: the block has the requested size and is filled.
     unsafe { std::slice::from_raw_parts(block, size) }
         .iter()
         .all(|found| *found == byte)
@@ -21,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
     let mut blocks: Vec<Block> = Vec::new();
     for (index, word) in data.chunks_exact(4).enumerate() {
         let [what, scale, low, high] = <[u8; 4]>::try_from(word).unwrap();
-        // Mostly small ones, as an engine's are; up to 16 MiB, which there is no room for.
+        // Mostly small sizes, as the engine requests, and up to 16 MiB, for which there is no room.
         let size = usize::from(u16::from_le_bytes([low, high])) >> (scale % 16) << (if scale > 250 { 8 } else { 0 });
         let (byte, which) = (index as u8, usize::from(scale) % blocks.len().max(1));
         let (block, kept) = match what % 4 {
@@ -30,14 +30,14 @@ fuzz_target!(|data: &[u8]| {
             2 if !blocks.is_empty() => {
                 let old = blocks.swap_remove(which);
                 assert!(holds(&old));
-                // SAFETY: the arena gave it, and it is not used any more.
+                // SAFETY: the arena returned this block, and it is not used afterwards.
                 unsafe { arena.dealloc(old.0) };
                 continue;
             }
             3 if !blocks.is_empty() => {
                 let old = blocks.swap_remove(which);
                 assert!(holds(&old));
-                // SAFETY: the arena gave it.
+                // SAFETY: the arena returned this block.
                 let block = unsafe { arena.realloc(old.0, size) };
                 if block.is_null() {
                     if size > 0 {
@@ -55,10 +55,10 @@ fuzz_target!(|data: &[u8]| {
             continue;
         }
         assert_eq!(block.addr() % 16, 0);
-        // SAFETY: a block that there is.
+        // SAFETY: the block is allocated.
         assert!(unsafe { Arena::usable_size(block) } >= size);
         assert!(what % 4 != 1 || kept > 0 || holds(&(block, size, 0)));
-        // SAFETY: that much was asked for.
+        // SAFETY: the block has the requested size.
         unsafe { block.write_bytes(byte, size) };
         blocks.push((block, size, byte));
     }

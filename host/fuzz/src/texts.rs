@@ -1,4 +1,4 @@
-//! Text of others, wherever it comes from: a script's string, a file, a child's output.
+//! Fuzzes text from outside: a script's string, a file, a child's output.
 #![no_main]
 
 use std::{ffi::CString, fs::File, io::Write, os::fd::AsRawFd};
@@ -14,14 +14,15 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(text.c_string().ok(), fits.then(|| CString::new(data).unwrap()));
     assert_eq!(text.to_string(), String::from_utf8_lossy(data));
 
-    // A path that is no text never reaches the kernel; one that is reads what is there or fails.
+    // A path that is not valid text never reaches the kernel. A valid one either reads what exists
+    // or fails.
     if !fits {
         for failed in [files::stat(&text, true).err(), files::read_link(&text).err()] {
             assert!(matches!(failed.unwrap().code().as_ref(), "EILSEQ" | "EINVAL"));
         }
     }
 
-    // All of a file or nothing, within every limit.
+    // Returns all of a file or fails, for every limit.
     let mut file = File::from(memfd_create("input", MemfdFlags::CLOEXEC).unwrap());
     file.write_all(data).unwrap();
     let path = Text::from(format!("/proc/self/fd/{}", file.as_raw_fd()).as_str());

@@ -1,4 +1,4 @@
-//! Running another program, feeding it and reading it at the same time.
+//! Runs another program, and writes its input and reads its output at the same time.
 
 use std::{
     ffi::OsString,
@@ -26,36 +26,36 @@ use crate::{
     text::Text,
 };
 
-/// The most that a child may write to its standard output.
+/// Maximum length of a child's standard output in bytes.
 const LONGEST_OUTPUT: usize = 1024 * 1024;
 
-/// What a child is given.
+/// A program to run, apart from its path.
 pub struct Run {
-    /// Its arguments, without its own name.
+    /// Arguments, without the program's own name.
     pub args: Vec<Text>,
-    /// Its whole environment.
+    /// The child's whole environment.
     pub env: Vec<(Text, Text)>,
-    /// What it reads from its standard input.
+    /// Contents of the child's standard input.
     pub stdin: Text,
-    /// How long it may take.
+    /// How long the child may run.
     pub timeout: Duration,
 }
 
-/// What became of a child.
+/// How a child ended.
 pub struct Outcome {
-    /// Its exit status, or 128 + the signal that ended it.
+    /// Exit status, or 128 + the signal that ended the child.
     pub status: i32,
-    /// The signal that ended it.
+    /// The signal that ended the child.
     pub signal: Option<i32>,
-    /// What it wrote to its standard output.
+    /// What the child wrote to its standard output.
     pub stdout: String,
 }
 
 /// Runs a program by its path, in a process group of its own, and waits for it.
 ///
-/// ETIMEDOUT when it takes too long, EFBIG when it writes too much: its whole process group is
-/// killed then. Ends with
-/// the child itself: what a daemon that it leaves behind goes on writing is not waited for.
+/// ETIMEDOUT if the child runs too long, EFBIG if it writes too much. In both cases its whole
+/// process group is killed. Returns when the child itself exits. Does not wait for the output of a
+/// daemon that the child leaves behind.
 pub fn run(path: &Text, run: &Run) -> Result<Outcome> {
     let deadline = Instant::now() + run.timeout;
     let stdin = run.stdin.utf8().on("write", path)?.as_bytes();
@@ -76,7 +76,7 @@ pub fn run(path: &Text, run: &Run) -> Result<Outcome> {
 fn command(path: &Text, run: &Run) -> io::Result<Command> {
     let mut program = os(path)?;
     if !program.as_encoded_bytes().contains(&b'/') {
-        // Without a slash it would be looked for on PATH.
+        // Without a slash, the program would be searched for in PATH.
         program = [OsString::from("./"), program].into_iter().collect();
     }
     let mut command = Command::new(program);
@@ -96,7 +96,7 @@ fn command(path: &Text, run: &Run) -> io::Result<Command> {
         command.env(name, os(value)?);
     }
     if ignores_signals() {
-        // SAFETY: it calls nothing but signal(2), which may be called between fork and exec.
+        // SAFETY: the closure calls only signal(2), which is allowed between fork and exec.
         unsafe {
             command.pre_exec(|| {
                 heed_signals();
@@ -111,8 +111,8 @@ fn os(text: &Text) -> io::Result<OsString> {
     Ok(OsString::from_vec(text.c_string()?.into_bytes()))
 }
 
-/// Feeds the child and reads it until it ends; gives the errno and the system call of what went
-/// wrong.
+/// Writes the child's input and reads its output until it exits. The error is the errno and the
+/// failed system call.
 fn converse(
     child: &mut Child,
     mut input: &[u8],
@@ -149,8 +149,8 @@ fn converse(
     }
 }
 
-/// Writes as much as the pipe takes; closes it after the last byte, or when the child does not want
-/// it.
+/// Writes as much as the pipe accepts. Closes it after the last byte, or if the child has closed
+/// its end.
 fn feed(pipe: &mut Option<ChildStdin>, input: &mut &[u8]) -> io::Result<()> {
     while let Some(stdin) = pipe {
         if input.is_empty() {
@@ -167,7 +167,7 @@ fn feed(pipe: &mut Option<ChildStdin>, input: &mut &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads as much as the pipe holds; closes it at its end.
+/// Reads as much as the pipe holds. Closes it at the end of the output.
 fn drain(pipe: &mut Option<ChildStdout>, output: &mut Vec<u8>) -> io::Result<()> {
     while let Some(stdout) = pipe {
         output.reserve(4096);
@@ -183,7 +183,7 @@ fn drain(pipe: &mut Option<ChildStdout>, output: &mut Vec<u8>) -> io::Result<()>
 }
 
 fn kill(child: &mut Child) {
-    // Either fails only where nothing is left to kill.
+    // Either call fails only if there is nothing left to kill.
     let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
     let _ = child.kill();
 }

@@ -1,4 +1,4 @@
-//! Executables as files: what they are made for, and what they say of themselves.
+//! Identifies executables: their architecture and their label.
 
 use rustix::{
     fs::{FileType, OFlags, fstat},
@@ -13,16 +13,15 @@ use crate::{
     trailer,
 };
 
-/// An executable of this same kind: a host with a plugin within.
+/// An executable that `compile` built: a host with a plugin.
 pub struct Executable {
     /// `e_machine` of its ELF header.
     pub machine: u16,
-    /// What it was labelled with when it was built; empty where it is of another format than this
-    /// one's.
+    /// Its label from build time. Empty if the executable has another format than this one.
     pub label: String,
 }
 
-/// What the file is an executable of this kind for; nothing where it is anything else. ELOOP on a
+/// Identifies a host with a plugin. Returns `None` for any other file. ELOOP if the path is a
 /// symbolic link.
 pub fn identify(path: &Text) -> Result<Option<Executable>> {
     let file = open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW)?;
@@ -40,7 +39,7 @@ pub fn identify(path: &Text) -> Result<Option<Executable>> {
     Ok(label.map(|label| Executable { machine, label }))
 }
 
-/// What `uname(2)` calls the machine.
+/// Returns the machine name of `uname(2)`.
 pub fn machine() -> String {
     uname().machine().to_string_lossy().into_owned()
 }

@@ -1,4 +1,4 @@
-//! Files: whole reads and writes, and what names them.
+//! Calls on files and directories: whole reads and writes, and changes of names.
 
 use std::{
     os::fd::{AsFd, OwnedFd, RawFd},
@@ -20,13 +20,13 @@ use crate::{
 /// How many bytes are copied or compared at once.
 const CHUNK: usize = 64 * 1024;
 
-/// What `stat(2)` says of a file.
+/// What `stat(2)` reports of a file.
 pub struct Stat {
     /// `st_dev`
     pub device: u64,
     /// `st_ino`
     pub inode: u64,
-    /// The kind of file, in the words of the contract.
+    /// The kind of file, as `lib/host.d.ts` names it.
     pub kind: &'static str,
     /// Permission bits.
     pub mode: u32,
@@ -34,7 +34,7 @@ pub struct Stat {
     pub uid: u32,
 }
 
-/// `stat(2)`, or `lstat(2)` where links are not followed.
+/// `stat(2)`, or `lstat(2)` if `follow` is false.
 pub fn stat(path: &Text, follow: bool) -> Result<Stat> {
     let stat = if follow {
         fs::stat(path).on("stat", path)?
@@ -59,29 +59,29 @@ pub fn stat(path: &Text, follow: bool) -> Result<Stat> {
     })
 }
 
-/// `access(2)` with W_OK: fails where a write would be refused, EROFS on a read-only file system.
+/// `access(2)` with W_OK: fails if a write would be refused. EROFS on a read-only file system.
 pub fn check_writable(path: &Text) -> Result<()> {
     fs::access(path, Access::WRITE_OK).on("access", path)
 }
 
-/// The whole file as UTF-8; EFBIG beyond `limit` bytes, ELOOP on a symbolic link that is not to be
-/// followed.
+/// Returns the whole file as UTF-8. EFBIG beyond `limit` bytes. ELOOP on a symbolic link if
+/// `follow` is false.
 ///
-/// Opened without blocking: a FIFO reads as empty rather than waiting for someone to write to it.
+/// Opens the file without blocking: a FIFO reads as empty, instead of waiting for a writer.
 pub fn read(path: &Text, limit: usize, follow: bool) -> Result<String> {
     let nofollow = if follow { OFlags::empty() } else { OFlags::NOFOLLOW };
     let file = open(path, OFlags::RDONLY | OFlags::NONBLOCK | nofollow)?;
     read_text(file.as_fd(), limit).on("read", path)
 }
 
-/// Writes to a file that is there already, in one `write(2)` from its start; EIO where the kernel
-/// took only a part.
+/// Writes to an existing file, in one `write(2)` from its start. EIO if the kernel accepted only a
+/// part.
 pub fn write(path: &Text, text: &Text) -> Result<()> {
     write_once(path, OFlags::WRONLY, text)
 }
 
-/// Appends in one `write(2)` to a file, or makes it with mode 0600; waits for nobody, and follows
-/// no symbolic link.
+/// Appends to a file in one `write(2)`. Creates a missing file with mode 0600. Never blocks and
+/// follows no symbolic link.
 pub fn append(path: &Text, text: &Text) -> Result<()> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     write_once(path, flags, text)
@@ -98,19 +98,18 @@ fn write_once(path: &Text, flags: OFlags, text: &Text) -> Result<()> {
     }
 }
 
-/// Makes a new file with mode 0600 and writes all of the text; if that fails, no file is left.
+/// Creates a file with mode 0600 and writes all of the text. If that fails, no file remains.
 pub fn create(path: &Text, text: &Text) -> Result<()> {
     let bytes = text.utf8().on("write", path)?.as_bytes();
     let file = open(path, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)?;
     write_all(file.as_fd(), bytes).on("write", path).inspect_err(|_| {
-        // The reason to report is the write's.
+        // The error to report is the write's.
         let _ = fs::unlink(path);
     })
 }
 
-/// Makes a new file with that mode and writes the other's content, which is on its medium by then;
-/// if that fails, no file
-/// is left.
+/// Creates a file with that mode and the content of `from`, and waits until it is on its medium. If
+/// that fails, no file remains.
 pub fn copy(from: &Text, to: &Text, mode: u32) -> Result<()> {
     let source = open(from, OFlags::RDONLY | OFlags::NONBLOCK)?;
     let copy = open(to, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)?;
@@ -122,12 +121,12 @@ pub fn copy(from: &Text, to: &Text, mode: u32) -> Result<()> {
                 length => write_all(copy.as_fd(), &buffer[..length]).on("write", to)?,
             }
         }
-        // Not when it is made: the mode given there is subject to the umask.
+        // The mode is set here and not at creation, because there the umask would change it.
         fs::fchmod(&copy, Mode::from_raw_mode(mode)).on("fchmod", to)?;
         retry_on_intr(|| fs::fsync(&copy)).on("fsync", to)
     };
     fill().inspect_err(|_| {
-        // The reason to report is the first one.
+        // The error to report is the first one.
         let _ = fs::unlink(to);
     })
 }
@@ -150,7 +149,7 @@ pub fn same_content(one: &Text, other: &Text) -> Result<bool> {
     }
 }
 
-/// `fsync(2)`: what was written to the file, or which names are in the directory, is on its medium.
+/// `fsync(2)`: waits until the file's content, or the names in the directory, are on the medium.
 pub fn sync(path: &Text) -> Result<()> {
     let file = open(path, OFlags::RDONLY | OFlags::NONBLOCK)?;
     retry_on_intr(|| fs::fsync(&file)).on("fsync", path)
@@ -166,13 +165,13 @@ pub fn unlink(path: &Text) -> Result<()> {
     fs::unlink(path).on("unlink", path)
 }
 
-/// Makes one directory with mode 0700.
+/// Creates one directory with mode 0700.
 pub fn make_directory(path: &Text) -> Result<()> {
     fs::mkdir(path, Mode::RWXU).on("mkdir", path)
 }
 
-/// The names in a directory, sorted by their bytes, without `.` and `..`; EILSEQ where one is not
-/// UTF-8.
+/// Returns the names in a directory, sorted by their bytes, without `.` and `..`. EILSEQ if one is
+/// not UTF-8.
 pub fn read_directory(path: &Text) -> Result<Vec<String>> {
     let directory = open(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
     let mut names = Vec::new();
@@ -191,29 +190,29 @@ pub fn read_directory(path: &Text) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Where a symbolic link points, unresolved.
+/// Returns the target of a symbolic link, unresolved.
 pub fn read_link(path: &Text) -> Result<String> {
     let target = fs::readlink(path, Vec::new()).on("readlink", path)?;
     target.into_string().map_err(|_| Errno::ILSEQ).on("readlink", path)
 }
 
-/// Closes a descriptor by its number; EBADF where there is none.
+/// Closes a descriptor by its number. EBADF if the number is negative or not open.
 pub fn close(fd: RawFd) -> Result<()> {
     if fd < 0 {
         return Err(HostError::new(Errno::BADF, "close"));
     }
-    // SAFETY: no OwnedFd has this number: the calls that make descriptors for TypeScript give
-    // theirs away.
+    // SAFETY: no `OwnedFd` has this number, because calls that return a descriptor to TypeScript
+    // give up its ownership.
     unsafe { io::try_close(fd) }.during("close")
 }
 
-/// Opens the path and takes an exclusive `flock(2)` on it, trying for so long; ETIMEDOUT when
-/// someone else keeps it.
+/// Opens the path and takes an exclusive `flock(2)` on it. ETIMEDOUT if another process keeps the
+/// lock until the timeout.
 pub fn lock(path: &Text, timeout: Duration) -> Result<OwnedFd> {
     let file = open(path, OFlags::RDONLY | OFlags::NONBLOCK)?;
     let start = Instant::now();
-    // flock(2) itself can wait, but only a signal handler could make it stop: a delay that grows
-    // costs less.
+    // flock(2) can wait by itself, but only a signal handler could stop it. A growing delay costs
+    // less.
     let mut delay = Duration::from_micros(200);
     loop {
         match retry_on_intr(|| fs::flock(&file, FlockOperation::NonBlockingLockExclusive)) {
@@ -230,7 +229,7 @@ pub fn lock(path: &Text, timeout: Duration) -> Result<OwnedFd> {
     }
 }
 
-/// `open(2)`, close-on-exec; a file that it makes has mode 0600.
+/// `open(2)` with O_CLOEXEC. A file that it creates has mode 0600.
 pub(super) fn open(path: &Text, flags: OFlags) -> Result<OwnedFd> {
     retry_on_intr(|| fs::open(path, flags | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::RUSR | Mode::WUSR)).on("open", path)
 }

@@ -1,10 +1,8 @@
-//! A tap made under an SELinux context: a child process of this executable takes the context, makes
-//! the tap, and hands
-//! the descriptor back.
+//! Creates a tap under an SELinux context.
 //!
-//! The kernel labels a tap with the context of the process that makes it, once and for all, and a
-//! process changes its
-//! own only by executing a program.
+//! A child process of this executable changes to the context, creates the tap, and passes the
+//! descriptor back. The kernel labels a tap permanently with the context of the process that
+//! creates it. A process can change its context only by executing a program.
 
 use std::{
     ffi::{CStr, CString, OsStr},
@@ -36,19 +34,19 @@ use crate::{
     text::Text,
 };
 
-/// What tells the child from a plugin: its first argument.
+/// The first argument that distinguishes such a child from a plugin.
 const MARK: &CStr = c"--make-tap";
-/// The child's last argument where the tap is to have several queues.
+/// The child's last argument if the tap should have several queues.
 const MULTI_QUEUE: &CStr = c"multi-queue";
 
-/// There where the kernel has SELinux and has it switched on.
+/// Exists if the kernel has SELinux and SELinux is enabled.
 const SELINUX: &str = "/sys/fs/selinux";
-/// The context that the next execve(2) of this thread changes to.
+/// The file for the context that the next execve(2) of this thread changes to.
 const NEXT_CONTEXT: &CStr = c"/proc/thread-self/attr/exec";
 
-/// Makes a new tap in the current namespace under an SELinux context; EOPNOTSUPP on a node without
-/// SELinux, EINVAL or
-/// EACCES where the context is unknown or refused.
+/// Creates a tap in the current namespace under an SELinux context.
+///
+/// EOPNOTSUPP on a node without SELinux. EINVAL or EACCES if the context is unknown or refused.
 pub fn create(name: &Text, multi_queue: bool, context: &Text) -> Result<OwnedFd> {
     if fs::stat(SELINUX).is_err() {
         return Err(HostError::on(Errno::OPNOTSUPP, "stat", SELINUX));
@@ -56,7 +54,7 @@ pub fn create(name: &Text, multi_queue: bool, context: &Text) -> Result<OwnedFd>
     create_in_child(Path::new("/proc/self/exe"), name, multi_queue, Some(context))
 }
 
-/// Makes a new tap in a child process, which executes this program under the context, if any.
+/// Creates a tap in a child process, which executes `program` under the context, if any.
 pub fn create_in_child(program: &Path, name: &Text, multi_queue: bool, context: Option<&Text>) -> Result<OwnedFd> {
     let pair = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
     let (ours, theirs) = pair.during("socketpair")?;
@@ -73,23 +71,23 @@ pub fn create_in_child(program: &Path, name: &Text, multi_queue: bool, context: 
     }
     if let Some(context) = context {
         let context: CString = context.c_string().on("write", NEXT_CONTEXT.to_string_lossy())?;
-        // SAFETY: it makes system calls, allocates nothing and takes no lock.
+        // SAFETY: the closure makes system calls, allocates nothing and takes no lock.
         unsafe { command.pre_exec(move || take_context(&context)) };
     }
     let child = command.spawn();
-    // It holds the child's end of the socket: only without it does the socket end when the child
-    // does.
+    // The command holds the child's end of the socket. While it is open here, the end of the child
+    // does not close the socket.
     drop(command);
     let report = receive(ours.as_fd());
     match child {
         Ok(mut child) => {
             if report.is_err() {
-                // Fails only where it ended already.
+                // Fails only if the child has already ended.
                 let _ = child.kill();
             }
             child.wait().on("waitpid", program.display())?;
         }
-        // Without a report it was the execution that failed.
+        // Without a report, the execution itself failed.
         Err(error) if report.is_err() => return Err(error).on("execve", program.display()),
         Err(_) => {}
     }
@@ -101,8 +99,8 @@ pub fn create_in_child(program: &Path, name: &Text, multi_queue: bool, context: 
     }
 }
 
-/// In the child: makes the tap, reports, and gives the exit status; `None` in a process that is not
-/// such a child.
+/// In the child: creates the tap, reports it, and returns the exit status. Returns `None` if this
+/// is no such child.
 pub fn serve(args: &[&CStr]) -> Option<i32> {
     let [mark, name, queues] = args else { return None };
     if *mark != MARK {
@@ -122,25 +120,25 @@ pub fn serve(args: &[&CStr]) -> Option<i32> {
     Some(sent.is_err().into())
 }
 
-/// In the child, between fork and exec.
+/// Runs in the child, between fork and exec.
 fn take_context(context: &CStr) -> std::io::Result<()> {
     let taken = fs::open(NEXT_CONTEXT, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
         .and_then(|file| io::write(file, context.to_bytes()));
     taken.map(drop).map_err(|errno| {
-        // Should this fail too, the parent still learns the errno, from spawn.
+        // If this fails as well, the parent still receives the errno, from spawn.
         let _ = report(Step::Context, errno);
         errno.into()
     })
 }
 
-/// What the child tells the parent over the socket that is its standard input.
+/// The child's message to the parent, over the socket that is the child's standard input.
 #[derive(Debug)]
 enum Report {
     Made(OwnedFd),
     Failed(Step, Errno),
 }
 
-/// What the child does, in this order.
+/// The steps of the child, in this order.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Context,
@@ -150,8 +148,10 @@ enum Step {
 
 const STEPS: [Step; 3] = [Step::Context, Step::Open, Step::Create];
 
-/// A failure is the step's place in `STEPS` and the errno; success is any byte, with the descriptor
-/// beside it.
+/// Length of a report in bytes.
+///
+/// A failure is the step's index in `STEPS` and the errno. A success is any byte, with the
+/// descriptor as ancillary data.
 const REPORT_SIZE: usize = 5;
 
 fn report(step: Step, errno: Errno) -> io::Result<()> {
@@ -174,7 +174,7 @@ fn send(message: &[u8], rights: &mut SendAncillaryBuffer<'_, '_, '_>) -> io::Res
     retry_on_intr(|| sendmsg(stdin(), &[IoSlice::new(message)], rights, SendFlags::NOSIGNAL)).map(drop)
 }
 
-/// In the parent; EPIPE where the child ended without a word.
+/// Receives the report in the parent. EPIPE if the child ended without a report.
 fn receive(socket: BorrowedFd<'_>) -> io::Result<Report> {
     let mut message = [0; REPORT_SIZE];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];

@@ -1,5 +1,5 @@
-//! The calls themselves, free of JavaScript: each takes and gives plain Rust values and fails with
-//! a `HostError`.
+//! The calls without their JavaScript side: they have plain Rust parameters and results, and fail
+//! with a `HostError`.
 
 pub mod children;
 pub mod executables;

@@ -1,4 +1,4 @@
-//! Network namespaces: opening them, and being inside one for a while.
+//! Opens network namespaces and runs callbacks inside them.
 
 use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
@@ -18,26 +18,29 @@ use crate::{
     text::Text,
 };
 
-/// Opens a network namespace; EINVAL where the path is something else.
+/// Opens a network namespace. EINVAL if the path is anything else.
 ///
-/// Opened without blocking, so that a FIFO is refused instead of waited for.
+/// Opens without blocking, so that a FIFO is refused instead of waiting for a writer.
 pub fn open_netns(path: &Text) -> Result<OwnedFd> {
     let fd = open(path, OFlags::RDONLY | OFlags::NONBLOCK)?;
-    // SAFETY: NS_GET_NSTYPE takes no argument; whatever else a stranger's file takes this number
-    // for, it gets none.
+    // SAFETY: NS_GET_NSTYPE takes no argument. Another file type may interpret this request number,
+    // but gets no pointer.
     match unsafe { ioctl(&fd, NamespaceType) } {
         Ok(libc::CLONE_NEWNET) => Ok(fd),
-        // What is no namespace does not know the request (ENOTTY), or answers in some way of its
-        // own.
+        // A file that is no namespace does not support the request (ENOTTY), or returns some other
+        // value.
         _ => Err(HostError::on(Errno::INVAL, "ioctl", path)),
     }
 }
 
-/// Runs the callback with this thread inside the namespace, and returns to where it was.
+/// Runs the callback with this thread inside the namespace, then returns to the thread's own
+/// namespace.
 ///
-/// Ends the process if it cannot return: whatever came next would happen in the wrong namespace.
+/// Ends the process if it cannot return: otherwise all later calls would act in the wrong
+/// namespace.
 pub fn inside<T>(netns: BorrowedFd<'_>, callback: impl FnOnce() -> T) -> Result<T> {
-    // The thread's own file: /proc/self is the first thread's, and each has a namespace of its own.
+    // The file is the thread's own, because every thread has its own namespace. /proc/self is the
+    // first thread's.
     let home = open(&Text::from("/proc/thread-self/ns/net"), OFlags::RDONLY)?;
     enter(netns)?;
     let result = callback();
@@ -52,10 +55,10 @@ fn enter(netns: BorrowedFd<'_>) -> Result<()> {
     move_into_link_name_space(netns, Some(LinkNameSpaceType::Network)).during("setns")
 }
 
-/// `NS_GET_NSTYPE` (linux/nsfs.h): the kind of a namespace, as its CLONE_NEW flag.
+/// `NS_GET_NSTYPE` (linux/nsfs.h): returns the kind of a namespace, as its CLONE_NEW flag.
 struct NamespaceType;
 
-// SAFETY: the request takes no argument, and its result is what ioctl(2) returns.
+// SAFETY: the request takes no argument, and its result is the return value of ioctl(2).
 unsafe impl Ioctl for NamespaceType {
     type Output = libc::c_int;
 

@@ -1,4 +1,4 @@
-//! Netlink sockets; what goes over them is TypeScript's business.
+//! Netlink sockets. TypeScript encodes and decodes the messages.
 
 use std::{
     mem::MaybeUninit,
@@ -18,15 +18,17 @@ use rustix::{
 
 use crate::error::{Attempt, HostError, Result};
 
-/// The longest datagram received: the kernel's own messages end at 32 KiB, a dump's at twice that.
+/// Maximum length of a received datagram in bytes. The kernel's own messages have at most 32 KiB,
+/// dumps at most 64 KiB.
 pub const LONGEST: usize = 64 * 1024;
 
-/// Room in the kernel for what was not received yet, as `ip` asks for.
+/// Size of the kernel's receive buffer in bytes. `ip` requests the same size.
 const BACKLOG: usize = 1024 * 1024;
 
-/// A netlink socket of the current namespace: extended and capped ACKs, strict checking where the
-/// kernel has it, and
-/// 5 s for a receive.
+/// Opens a netlink socket in the current namespace.
+///
+/// It has extended and capped ACKs, and strict checking if the kernel supports that. A receive
+/// times out after 5 s.
 pub fn socket(protocol: u32) -> Result<OwnedFd> {
     let protocol = NonZeroU32::new(protocol).map(Protocol::from_raw);
     let socket =
@@ -42,7 +44,7 @@ pub fn socket(protocol: u32) -> Result<OwnedFd> {
         }) => {}
         result => result?,
     }
-    // Beyond net.core.rmem_max only with CAP_NET_ADMIN over the initial user namespace.
+    // Exceeding net.core.rmem_max requires CAP_NET_ADMIN over the initial user namespace.
     set_socket_recv_buffer_size_force(fd, BACKLOG)
         .or_else(|_| set_socket_recv_buffer_size(fd, BACKLOG))
         .during("setsockopt")?;
@@ -51,14 +53,14 @@ pub fn socket(protocol: u32) -> Result<OwnedFd> {
     Ok(socket)
 }
 
-/// What the kernel calls the socket's network namespace, and will never call another one;
-/// ENOPROTOOPT before Linux 5.14.
+/// Returns the cookie of the socket's network namespace, which is unique until reboot. ENOPROTOOPT
+/// before Linux 5.14.
 pub fn netns_cookie(fd: BorrowedFd<'_>) -> Result<u64> {
     /// `SO_NETNS_COOKIE` of <asm-generic/socket.h>, which libc does not have for musl.
     const SO_NETNS_COOKIE: libc::c_int = 71;
     let mut cookie = 0u64;
     let mut length = size_of_val(&cookie) as libc::socklen_t;
-    // SAFETY: the kernel writes as many bytes as there are.
+    // SAFETY: the kernel writes at most `length` bytes.
     let result = unsafe {
         libc::getsockopt(
             fd.as_raw_fd(),
@@ -82,10 +84,11 @@ pub fn send(fd: BorrowedFd<'_>, datagram: &[u8]) -> Result<()> {
         .map(drop)
 }
 
-/// Receives one datagram into the buffer; EMSGSIZE where it was longer, EAGAIN where none came in
+/// Receives one datagram into the buffer. EMSGSIZE if it was longer, EAGAIN if none arrived in
 /// time.
 pub fn receive<'a>(fd: BorrowedFd<'_>, buffer: &'a mut [MaybeUninit<u8>; LONGEST]) -> Result<&'a [u8]> {
-    // With MSG_TRUNC the kernel tells the datagram's length, not that of the part received.
+    // With MSG_TRUNC the kernel returns the length of the datagram instead of the length of the
+    // received part.
     let receive = || net::recv(fd, &mut buffer[..], RecvFlags::TRUNC).map(|(_, length)| length);
     let length = retry_on_intr(receive).during("recv")?;
     let datagram = buffer.get(..length).ok_or(HostError::new(Errno::MSGSIZE, "recv"))?;
@@ -93,7 +96,7 @@ pub fn receive<'a>(fd: BorrowedFd<'_>, buffer: &'a mut [MaybeUninit<u8>; LONGEST
     Ok(unsafe { &*(std::ptr::from_ref(datagram) as *const [u8]) })
 }
 
-/// Switches on an option of netlink sockets, which rustix does not know.
+/// Enables an option of netlink sockets that rustix does not support.
 fn set(fd: BorrowedFd<'_>, option: libc::c_int) -> Result<()> {
     let on: libc::c_int = 1;
     let length = size_of_val(&on) as libc::socklen_t;

@@ -1,4 +1,4 @@
-//! This process: its arguments, environment, standard streams, signals and clock.
+//! This process: its arguments, environment, standard streams, signals and clocks.
 
 use std::{
     env,
@@ -26,19 +26,20 @@ use crate::{
     text::Text,
 };
 
-/// The signals that a runtime ends a plugin with.
+/// The signals that a runtime uses to end a plugin.
 const ENDING: [libc::c_int; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
 
 static ARGUMENTS: OnceLock<Vec<&'static CStr>> = OnceLock::new();
 static IGNORING: AtomicBool = AtomicBool::new(false);
 
-/// Remembers the command line without the program's own name: musl gives it to `main` alone.
+/// Stores the command line without the program's own name. musl passes the command line only to
+/// `main`.
 pub fn set_args(args: Vec<&'static CStr>) {
     // Only main calls this, once.
     let _ = ARGUMENTS.set(args);
 }
 
-/// The command line without the program's own name; EILSEQ where it is not UTF-8.
+/// Returns the command line without the program's own name. EILSEQ if it is not UTF-8.
 pub fn args() -> Result<Vec<&'static str>> {
     let args = ARGUMENTS.get().map_or(&[][..], Vec::as_slice);
     args.iter()
@@ -46,8 +47,8 @@ pub fn args() -> Result<Vec<&'static str>> {
         .collect()
 }
 
-/// The environment. What is not UTF-8 has U+FFFD in its place: a variable must not count as unset
-/// for that.
+/// Returns the environment. Invalid UTF-8 becomes U+FFFD: a variable must not count as unset
+/// because of invalid bytes.
 pub fn env() -> impl Iterator<Item = (String, String)> {
     env::vars_os().map(|(name, value)| {
         (
@@ -57,12 +58,12 @@ pub fn env() -> impl Iterator<Item = (String, String)> {
     })
 }
 
-/// This process's ID.
+/// Returns this process's ID.
 pub fn pid() -> i32 {
     getpid().as_raw_nonzero().get()
 }
 
-/// All of standard input; EFBIG beyond `limit` bytes, EILSEQ if it is not UTF-8.
+/// Returns all of standard input. EFBIG beyond `limit` bytes, EILSEQ if it is not UTF-8.
 pub fn read_stdin(limit: usize) -> Result<String> {
     read_text(stdin(), limit).during("read")
 }
@@ -74,31 +75,31 @@ pub fn write_stdout(text: &Text) -> Result<()> {
         .during("write")
 }
 
-/// Writes all of the text to standard error; a failure is ignored.
+/// Writes all of the text to standard error. Ignores a failure.
 pub fn write_stderr(text: &Text) {
     let _ = write_all(stderr(), text.to_string().as_bytes());
 }
 
-/// Whether a person sees what is written there.
+/// Whether the descriptor is a terminal.
 pub fn is_terminal(fd: BorrowedFd<'_>) -> bool {
     isatty(fd)
 }
 
-/// Ends the process at once: nothing is buffered, and what is open or allocated the kernel takes
-/// back sooner.
+/// Ends the process at once. Nothing is buffered, and the kernel frees files and memory faster than
+/// this process would.
 pub fn exit(status: i32) -> ! {
-    // SAFETY: it takes a number and does not return.
+    // SAFETY: `_exit` takes a number and does not return.
     unsafe { libc::_exit(status) }
 }
 
-/// From here on the signals that a runtime ends a plugin with are ignored.
+/// Ignores the signals that a runtime uses to end a plugin, until this process ends.
 pub fn ignore_signals() {
     IGNORING.store(true, Relaxed);
     set_handlers(libc::SIG_IGN);
 }
 
-/// Whether `ignore_signals` was called: children inherit that, so that whoever makes one must undo
-/// it there.
+/// Whether `ignore_signals` was called. Children inherit ignored signals, so code that runs a child
+/// must undo that there.
 pub(super) fn ignores_signals() -> bool {
     IGNORING.load(Relaxed)
 }
@@ -108,12 +109,14 @@ pub(super) fn heed_signals() {
     set_handlers(libc::SIG_DFL);
 }
 
-/// From here on the signals that end a process are held back, and waited for: whether one came in
-/// that time.
+/// Blocks the signals that end a process, and waits for one of them. Returns whether one arrived in
+/// time.
 ///
-/// The first process of a container has to ask for them, or the kernel would keep them from it.
+/// The first process of a container must block them: otherwise the kernel would discard signals
+/// without a handler.
 pub fn await_end(timeout: Duration) -> Result<bool> {
-    // SAFETY: the set is filled by sigemptyset, and outlives the calls; the host has one thread.
+    // SAFETY: sigemptyset initializes the set, and the set outlives the calls. The host has one
+    // thread.
     let signals = unsafe {
         let mut signals = std::mem::zeroed();
         libc::sigemptyset(&mut signals);
@@ -127,17 +130,17 @@ pub fn await_end(timeout: Duration) -> Result<bool> {
     loop {
         let left = timeout.saturating_sub(start.elapsed());
         let time = libc::timespec {
-            // As wide as it is on each target: a year at most.
+            // The field's width differs between targets. The value is at most one year.
             tv_sec: left.as_secs() as _,
             tv_nsec: left.subsec_nanos() as libc::c_long,
         };
-        // SAFETY: both are there for as long as the call takes.
+        // SAFETY: both pointers are valid during the call.
         if unsafe { libc::sigtimedwait(&signals, std::ptr::null_mut(), &time) } >= 0 {
             return Ok(true);
         }
         match Errno::from_io_error(&std::io::Error::last_os_error()) {
             Some(Errno::AGAIN) => return Ok(false),
-            // Stopped and continued, or traced.
+            // The process was stopped and continued, or is being traced.
             Some(Errno::INTR) => {}
             errno => return Err(HostError::new(errno.unwrap_or(Errno::INVAL), "rt_sigtimedwait")),
         }
@@ -146,18 +149,18 @@ pub fn await_end(timeout: Duration) -> Result<bool> {
 
 fn set_handlers(handler: libc::sighandler_t) {
     for signal in ENDING {
-        // SAFETY: both handlers are the kernel's own, and signal(2) may be called between fork and
+        // SAFETY: both handlers are the kernel's own, and signal(2) is allowed between fork and
         // exec.
         unsafe { libc::signal(signal, handler) };
     }
 }
 
-/// Milliseconds of CLOCK_MONOTONIC.
+/// Returns CLOCK_MONOTONIC in milliseconds.
 pub fn monotonic() -> f64 {
     milliseconds(ClockId::Monotonic)
 }
 
-/// Milliseconds of CLOCK_REALTIME.
+/// Returns CLOCK_REALTIME in milliseconds.
 pub fn time() -> f64 {
     milliseconds(ClockId::Realtime)
 }
@@ -167,12 +170,13 @@ fn milliseconds(clock: ClockId) -> f64 {
     now.tv_sec as f64 * 1e3 + now.tv_nsec as f64 / 1e6
 }
 
-/// Sleeps that long, however many signals come meanwhile.
+/// Sleeps for the whole duration, even if signals arrive.
 pub fn sleep(duration: Duration) {
     thread::sleep(duration);
 }
 
-/// The SHA-256 of the text's UTF-8 bytes in lower-case hex; EILSEQ where it has none.
+/// Returns the SHA-256 of the text's UTF-8 bytes in lower-case hex. EILSEQ if the text is not
+/// UTF-8.
 pub fn sha256(text: &Text) -> Result<String> {
     let digest = hmac_sha256::Hash::hash(text.utf8().during("sha256")?.as_bytes());
     Ok(digest

@@ -1,4 +1,5 @@
-//! Whole reads and writes, through interruptions and descriptors that someone made non-blocking.
+//! Whole reads and writes that retry after interruptions and accept descriptors that another
+//! process made non-blocking.
 
 use std::os::fd::BorrowedFd;
 
@@ -8,7 +9,7 @@ use rustix::{
     io::{Errno, Result, read, retry_on_intr, write},
 };
 
-/// Everything up to the end as UTF-8; EFBIG beyond `limit` bytes, EILSEQ if it is not UTF-8.
+/// Reads up to the end and returns UTF-8. EFBIG beyond `limit` bytes, EILSEQ if it is not UTF-8.
 pub(super) fn read_text(fd: BorrowedFd<'_>, limit: usize) -> Result<String> {
     let mut bytes = Vec::with_capacity(4096);
     loop {
@@ -23,7 +24,7 @@ pub(super) fn read_text(fd: BorrowedFd<'_>, limit: usize) -> Result<String> {
     }
 }
 
-/// As many bytes as the buffer has room for, fewer only at the end.
+/// Fills the buffer. Returns fewer bytes only at the end of the file.
 pub(super) fn read_chunk(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
     let mut length = 0;
     while length < buffer.len() {
@@ -38,7 +39,7 @@ pub(super) fn read_chunk(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize>
     Ok(length)
 }
 
-/// Writes all of it.
+/// Writes all bytes.
 pub(super) fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<()> {
     while !bytes.is_empty() {
         match write(fd, bytes) {

@@ -1,4 +1,4 @@
-//! Taps: made and owned by ioctls alone, because rtnetlink refuses to create them.
+//! Taps: created and configured by ioctls only, because rtnetlink refuses to create them.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -14,7 +14,7 @@ use crate::{
     text::Text,
 };
 
-/// Where taps are made.
+/// The device that creates taps.
 pub(super) const DEVICE: &str = "/dev/net/tun";
 
 // linux/if_tun.h
@@ -31,9 +31,8 @@ struct Request {
     unused: [u8; 22],
 }
 
-/// Makes a new tap in the current namespace; EBUSY where a link of that name is there, EINVAL for a
-/// name that no link
-/// could have.
+/// Creates a tap in the current namespace. EBUSY if a link of that name exists, EINVAL if the name
+/// is invalid.
 pub fn create(name: &Text, multi_queue: bool) -> Result<OwnedFd> {
     let mut request = Request {
         name: link_name(name).on("ioctl", name)?,
@@ -41,7 +40,8 @@ pub fn create(name: &Text, multi_queue: bool) -> Result<OwnedFd> {
         unused: [0; 22],
     };
     let fd = open(&Text::from(DEVICE), OFlags::RDWR)?;
-    // SAFETY: TUNSETIFF takes a pointer to an ifreq, which this is, and writes no more than that.
+    // SAFETY: TUNSETIFF takes a pointer to an ifreq, which `request` is, and writes no more than
+    // that.
     unsafe { ioctl(&fd, Updater::<TUNSETIFF, Request>::new(&mut request)) }.on("ioctl", name)?;
     Ok(fd)
 }
@@ -58,15 +58,15 @@ fn set<const REQUEST: Opcode>(fd: BorrowedFd<'_>, value: u32) -> Result<()> {
     unsafe { ioctl(fd.as_fd(), IntegerSetter::<REQUEST>::new_usize(value as usize)) }.during("ioctl")
 }
 
-/// Flags of a tap as KubeVirt and QEMU want it: whole frames with virtio's header, and never an
-/// existing one.
+/// Flags of a tap as KubeVirt and QEMU need it: whole frames with virtio's header, and never an
+/// existing tap.
 fn flags(multi_queue: bool) -> u16 {
     let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR | libc::IFF_TUN_EXCL;
     (flags | if multi_queue { libc::IFF_MULTI_QUEUE } else { 0 }) as u16
 }
 
-/// The name, padded with NULs: 1 to 15 bytes, and no `%`, which the kernel would replace by a
-/// number.
+/// Returns the name padded with NULs. It must have 1 to 15 bytes and no `%`, which the kernel would
+/// replace by a number.
 fn link_name(name: &Text) -> rustix::io::Result<[u8; libc::IFNAMSIZ]> {
     let mut padded = [0; libc::IFNAMSIZ];
     let c_string = name.c_string()?;
