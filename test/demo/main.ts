@@ -1,5 +1,6 @@
-// Shows bridge-binding at work in a real pod namespace: before, after, with a guest at the tap,
-// broken, and given back.
+// Demonstrates bridge-binding in a real pod namespace.
+//
+// It draws the pod before ADD, after ADD with a guest at the tap, after a fault, and after DEL.
 import { execa } from "execa";
 import { startGuest } from "../harness/guest.ts";
 import { ip } from "../harness/ip.ts";
@@ -69,7 +70,7 @@ function answer({ status, error }: Awaited<ReturnType<typeof callPlugin>>): stri
   return status === 0 ? "ok" : `code ${error?.code}: ${error?.msg}`;
 }
 
-/** As an operator has it drawn. */
+/** Draws the pod with `vmnet diagnose`, the command that operators use. */
 async function draw({ namespace }: Pod): Promise<void> {
   say("");
   const { exitCode } = await execa(`${dist}/vmnet`, ["diagnose", namespace.path], {

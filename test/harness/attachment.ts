@@ -1,46 +1,46 @@
-// One attachment of a pod by one of our plugins, called as a runtime calls it: every verb with the
-// same environment, configuration and journal.
+// Calls one of our plugins for one attachment, as a runtime does: every verb with the same
+// environment, netconf and journal.
 import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Answer, type Call, callPlugin, callSuccessfully } from "./plugin.ts";
 import type { Pod } from "./pod.ts";
 import type { Scope } from "./scope.ts";
 
-/** A network's configuration, or some fields of one. */
+/** A netconf, or some fields of one. */
 export type Netconf = Readonly<Record<string, unknown>>;
 
 export interface AttachmentOptions {
-  /** CNI_IFNAME: `net1` unless told, as Multus has it for the first binding. */
+  /** CNI_IFNAME. Default: `net1`, the name that Multus uses for the first binding. */
   readonly ifname?: string;
-  /** Fields beside, or in place of, those of {@link Attachment.netconf}. */
+  /** Fields that are added to {@link Attachment.netconf} or replace its fields. */
   readonly netconf?: Netconf;
-  /** What else the runtime tells, such as `{ args: "MAC=…" }`. */
+  /** Further parts of the call, such as `{ args: "MAC=…" }`. */
   readonly call?: Call;
-  /** Where attachments are recorded: a new directory unless told. */
+  /** The journal's directory. Default: a new one. */
   readonly dataDir?: string;
 }
 
-/** One attachment. */
 export interface Attachment {
   readonly call: Call;
   /**
-   * `cniVersion` 1.1.0, `name` and `type` the plugin's, `dataDir`, and `args.cni.logicNetworkName`
-   * blue as KubeVirt sends it, unless in a chain.
+   * `cniVersion` 1.1.0, the plugin's `name` and `type`, and `dataDir`.
+   *
+   * Outside a chain also `args.cni.logicNetworkName` "blue", which KubeVirt sends.
    */
   readonly netconf: Netconf;
   readonly dataDir: string;
-  /** Calls any verb, `extra` on top of the configuration, and gives what it answered. */
+  /** Calls a verb and returns its answer. The fields of `extra` are added to the netconf. */
   run(verb: string, extra?: Netconf, call?: Call): Promise<Answer>;
-  /** ADD and DEL, for where only success makes sense: reject otherwise. */
+  /** ADD and DEL. Both reject if the plugin fails. */
   add(): Promise<Answer>;
   del(): Promise<Answer>;
-  /** CHECK with an empty previous result, as ADD of a binding gives it. */
+  /** CHECK with an empty previous result, which is what ADD of a binding returns. */
   check(): Promise<Answer>;
-  /** The names of all files in `dataDir`, none where it is missing. */
+  /** The names of all files in `dataDir`. Empty if `dataDir` does not exist. */
   journal(): Promise<string[]>;
 }
 
-/** Prepares one of a plugin of ours, such as `bridge-binding`; nothing is called yet. */
+/** Prepares an attachment of one of our plugins, such as `bridge-binding`. Calls no plugin. */
 export async function attachmentOf(
   scope: Scope,
   plugin: string,
@@ -69,7 +69,7 @@ export async function attachmentOf(
   };
 }
 
-/** A path for a plugin's journal below its root, two directories of which are not there yet. */
+/** Returns a path for a journal below the plugin's root. Its last two directories do not exist. */
 export async function newDataDir(scope: Scope, plugin: string): Promise<string> {
   await mkdir(`/run/${plugin}`, { recursive: true, mode: 0o700 });
   const directory = await mkdtemp(`/run/${plugin}/test-`);
@@ -77,28 +77,28 @@ export async function newDataDir(scope: Scope, plugin: string): Promise<string> 
   return join(directory, "run", "journal");
 }
 
-/** A path below the plugin's root where no journal can be made: a file is in the way. */
+/** Returns a path below the plugin's root where no journal can be created: its parent is a file. */
 export async function blockedDataDir(scope: Scope, plugin: string): Promise<string> {
   const dataDir = await newDataDir(scope, plugin);
   await writeFile(dirname(dataDir), "");
   return dataDir;
 }
 
-/** What tells GC that these, and no others, are still valid. */
+/** The netconf field with which GC keeps these attachments and removes all others. */
 export function validAttachments(...attachments: readonly Attachment[]): Netconf {
   const list = attachments.map(({ call }) => ({ containerID: call.containerId, ifname: call.ifname }));
   return { "cni.dev/valid-attachments": list };
 }
 
 /**
- * GC by the attachment's configuration, `extra` on top, as a runtime calls it: for no container,
- * from the node.
+ * Calls GC with the attachment's netconf and the fields of `extra`, as a runtime does: without a
+ * container, in the node's namespace.
  */
 export function collect({ netconf, call }: Attachment, extra: Netconf, env: Call["env"] = {}): Promise<Answer> {
   return callPlugin(netconf["type"] as string, "GC", { node: call.node!, env }, { ...netconf, ...extra });
 }
 
-/** The names in a directory; none if it is missing. */
+/** The names in a directory. Empty if the directory does not exist. */
 export async function filesIn(directory: string): Promise<string[]> {
   try {
     return await readdir(directory);

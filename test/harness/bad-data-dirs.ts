@@ -1,21 +1,19 @@
-// Where a journal cannot be.
+// Values of `dataDir` that ADD refuses.
 import { chmod, mkdir, symlink, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
-/** A place of the journal, and what is said of it. */
 export interface BadDataDir {
-  /** What is done to it before. */
+  /** Runs before ADD. */
   readonly prepare: (dataDir: string, containerId: string) => Promise<void>;
   readonly code: number;
   readonly msg: RegExp;
 }
 
 /**
- * Those in which nothing can be recorded, for the attachment `net1`. A name completes "a dataDir
- * …".
+ * In none of them can ADD write a record for the attachment `net1`. The keys are names of tests.
  */
 export const badDataDirs: Readonly<Record<string, BadDataDir>> = {
-  "that others can write to": {
+  "ADD refuses a dataDir that other users can write to": {
     prepare: async (dataDir) => {
       await mkdir(dataDir, { recursive: true });
       await chmod(dataDir, 0o777);
@@ -23,7 +21,7 @@ export const badDataDirs: Readonly<Record<string, BadDataDir>> = {
     code: 102,
     msg: /^dataDir: .* mode 777 lets other users write/,
   },
-  "that is a symbolic link": {
+  "ADD refuses a dataDir that is a symbolic link": {
     prepare: async (dataDir) => {
       await mkdir(dirname(dataDir), { recursive: true });
       await symlink("/tmp", dataDir);
@@ -31,7 +29,7 @@ export const badDataDirs: Readonly<Record<string, BadDataDir>> = {
     code: 102,
     msg: /^dataDir: .* is a symlink, not a directory/,
   },
-  "that is a file": {
+  "ADD refuses a dataDir that is a file": {
     prepare: async (dataDir) => {
       await mkdir(dirname(dataDir), { recursive: true });
       await writeFile(dataDir, "");
@@ -39,12 +37,12 @@ export const badDataDirs: Readonly<Record<string, BadDataDir>> = {
     code: 102,
     msg: /^dataDir: .* is a file, not a directory/,
   },
-  "below a file": {
+  "ADD refuses a dataDir below a file": {
     prepare: (dataDir) => writeFile(dirname(dataDir), ""),
     code: 5,
     msg: /run\/journal: .*ENOTDIR/,
   },
-  "in which the record is a symbolic link": {
+  "ADD refuses a dataDir whose record is a symbolic link": {
     prepare: async (dataDir, containerId) => {
       await mkdir(dataDir, { recursive: true, mode: 0o700 });
       await symlink("/etc/passwd", `${dataDir}/${containerId}:net1.json`);
@@ -52,7 +50,7 @@ export const badDataDirs: Readonly<Record<string, BadDataDir>> = {
     code: 5,
     msg: /net1\.json: .*ELOOP/,
   },
-  "in which the record is not one of ours": {
+  "ADD refuses a dataDir whose record has an unknown format": {
     prepare: async (dataDir, containerId) => {
       await mkdir(dataDir, { recursive: true, mode: 0o700 });
       await writeFile(`${dataDir}/${containerId}:net1.json`, '{"format":99}');

@@ -1,5 +1,7 @@
-// A machine within this one, for programs that take all of a machine for theirs: its own processes,
-// mounts, /run and state, all gone when it ends, however it does.
+// Runs programs in their own PID, mount and network namespaces, with their own /run.
+//
+// For programs that assume that they own the whole machine, such as podman. The kernel removes the
+// box when its first process ends, even if that process was killed.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
@@ -7,13 +9,15 @@ import { execa } from "execa";
 import { type Namespace, within } from "./namespaces.ts";
 import type { Scope } from "./scope.ts";
 
-/** See {@link startBox}. */
 export interface Box {
-  /** The first of its processes, as it is known outside. */
+  /** The PID of the box's first process in this process's PID namespace. */
   readonly pid: number;
-  /** The same place seen from outside: `/run` is `/proc/1234/root/run`. */
+  /**
+   * Returns the path by which other processes reach a path of the box: `/proc/1234/root/run` for
+   * `/run`.
+   */
   outside(path: string): string;
-  /** Runs a command in it; rejects where it fails, with what it said. */
+  /** Runs a command in the box and returns its standard output. Rejects if the command fails. */
   run(command: readonly string[], options?: BoxOptions): Promise<string>;
 }
 
@@ -23,11 +27,14 @@ export interface BoxOptions {
 }
 
 /**
- * Mounts first, each an empty file system. /sys/fs/cgroup is as a machine with nothing but version
- * 2 has it: crun refuses to run where both versions are
- * mounted. Its number is told before /proc is its own. The shell then waits, and takes in whatever
- * loses its parent; it ends with its standard input, which
- * is ours to close, and the kernel with it whatever runs there.
+ * The script of the box's first process. Its arguments are directories to mount a tmpfs on.
+ *
+ * - It reads its PID before it mounts its own /proc: the caller needs the PID that /proc shows
+ *   outside.
+ * - It mounts only version 2 at /sys/fs/cgroup: crun refuses to run if both versions are mounted.
+ * - It then waits and reaps processes that lose their parent.
+ * - When the caller closes its standard input it exits, and the kernel kills all processes in the
+ *   box.
  */
 const script = `
 read -r pid _ </proc/self/stat || exit
@@ -40,14 +47,14 @@ cat >/dev/null
 `;
 
 /**
- * Starts one whose network is that of `node`; gone when `scope` ends, and when this process does.
- * `directories` are its own and empty, beside /run; all other
- * files are this machine's.
+ * Starts a box in the network namespace `node`. The box ends with `scope`, or with this process.
+ *
+ * /run and `directories` are empty in the box. All other files are this machine's.
  */
 export async function startBox(scope: Scope, node: Namespace, directories: readonly string[]): Promise<Box> {
   const shell = ["sh", "-c", script, "sh", "/run", ...directories];
-  // Its own view of the network in /sys comes with nothing that podman needs, so it keeps the
-  // machine's.
+  // The box keeps the machine's /sys. A new sysfs would show the box's network namespace, but
+  // podman does not need that.
   const [file, ...args] = within(node, "unshare", "--mount", "--pid", "--fork", "--kill-child", "--", ...shell);
   const child = spawn(file, args, { stdio: ["pipe", "pipe", "inherit"] });
   const exit = once(child, "exit");

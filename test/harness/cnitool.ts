@@ -1,5 +1,4 @@
-// cnitool, containernetworking's own driver of libcni: a caller that knows of nothing but lists of
-// plugins.
+// Runs cnitool, containernetworking's own program to call libcni. It knows plugin lists only.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,16 +11,15 @@ import type { Pod } from "./pod.ts";
 import { type Recorder, recordCalls } from "./recorded-calls.ts";
 import type { Scope } from "./scope.ts";
 
-/** A network's configuration list. */
+/** A network configuration list (SPEC.md, section 1). */
 export interface NetworkList {
   readonly cniVersion: string;
   readonly name: string;
-  /** Whether libcni leaves CHECK out. */
+  /** Whether libcni skips CHECK. */
   readonly disableCheck?: boolean;
   readonly plugins: readonly Netconf[];
 }
 
-/** What cnitool said. */
 export interface Outcome {
   readonly status: number | undefined;
   /** ADD's result. */
@@ -30,23 +28,27 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** cnitool for one network of one pod. */
 export interface Cnitool extends Recorder {
   /**
-   * Where libcni remembers results; host-local its leases, where its configuration names no place.
+   * The directory with libcni's cached results. It also holds host-local's leases if the netconf
+   * sets no `dataDir`.
    */
   readonly state: string;
-  /** `env` is for CAP_ARGS, CNI_ARGS and CNI_IFNAME (eth0 unless told). */
+  /** `env` may set CAP_ARGS, CNI_ARGS and CNI_IFNAME (default: eth0). */
   run(verb: "add" | "check" | "del" | "gc" | "status", env?: Readonly<Record<string, string>>): Promise<Outcome>;
 }
 
 /**
- * libcni's cache is below /var/lib, wherever it runs: here a directory of ours is mounted there,
- * which nobody else sees.
+ * libcni always uses a cache below /var/lib. A mount namespace puts a directory of the test there,
+ * so that no other process sees it.
  */
 const withState = ["unshare", "--mount", "--", "sh", "-c", 'mount --bind "$1" /var/lib && shift && exec "$@"', "sh"];
 
-/** Prepares one; nothing is called yet. `executables` are the plugins that it may find. */
+/**
+ * Prepares cnitool for one network of one pod. Calls no plugin.
+ *
+ * `executables` are the plugins that cnitool can find.
+ */
 export function cnitoolFor(scope: Scope, pod: Pod, list: NetworkList, executables: readonly string[]): Cnitool {
   const directory = mkdtempSync(join(tmpdir(), "cnitool-"));
   scope.teardown(() => rmSync(directory, { recursive: true }));

@@ -1,6 +1,6 @@
-// Many at once, but not all.
+// Works on a list with limited concurrency.
 
-/** Does something with each, at most 16 at a time. */
+/** Calls `work` for each element, at most 16 at a time. Results are in the order of `list`. */
 export async function each<T, R>(list: readonly T[], work: (one: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
   let next = 0;

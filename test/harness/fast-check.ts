@@ -1,4 +1,4 @@
-// fast-check with the seed of this run. Tests import it from here.
+// Exports fast-check with the seed of this test run. Tests import fast-check from here.
 import fc from "fast-check";
 import { seed } from "./seed.ts";
 

@@ -1,20 +1,22 @@
-// Makes an executable die, or a system call of its fail, at every point where it changes something:
-// by strace, so that the released executable is tested.
+// Injects faults at every point where an executable changes something.
+//
+// strace kills the executable or makes one of its system calls fail (`--inject`). The executable
+// under test is therefore the released one, without test hooks.
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Scope } from "./scope.ts";
 import { seed } from "./seed.ts";
 
-/** A system call, made by the process itself (what its children do is theirs). */
+/** A system call of the process itself. Calls of its children are not traced. */
 export interface SystemCall {
-  /** Such as `sendto`. */
+  /** For example `sendto`. */
   readonly name: string;
-  /** Which of the calls of that name it is, from 1, those that change nothing counted too. */
+  /** The position among all calls of that name, from 1. Calls that change nothing count too. */
   readonly nth: number;
   /**
-   * What strace shows of it, such as `write(3</proc/sys/net/ipv4/conf/all/arp_ignore>, "1", 1) =
-   * 1`.
+   * The line that strace writes, such as `write(3</proc/sys/net/ipv4/conf/all/arp_ignore>, "1", 1)
+   * = 1`.
    */
   readonly text: string;
 }
@@ -22,7 +24,7 @@ export interface SystemCall {
 /** A system call that changes something outside the process. */
 export type Mutation = SystemCall;
 
-/** Calls by which a process can change something. */
+/** Names of system calls that can change something. */
 const calls = [
   ...["sendto", "sendmsg", "sendmmsg", "write", "writev", "pwrite64", "ioctl"],
   ...[
@@ -54,38 +56,38 @@ const calls = [
   ],
 ];
 
-/** strace's command line as far as the program's own, for calls of these names. */
+/** The command line of strace up to and including `--`, for system calls of these names. */
 const tracing = (names: readonly string[], output = "/dev/null", ...more: readonly string[]): readonly string[] => [
   ...["strace", "--quiet=all", "--decode-fds=path", "--string-limit=256"],
   ...[`--trace=${names.join(",")}`, `--output=${output}`, ...more, "--"],
 ];
 
 /**
- * What reading looks like: questions to rtnetlink, files that are not made, what is said to the
- * caller, ioctls that ask.
+ * Patterns of calls that change nothing: rtnetlink requests that read, files opened without O_CREAT
+ * or O_TRUNC, output to the caller, ioctls that read.
  */
 const reading = [
-  // Every fourth of rtnetlink's types, RTM_GETLINK (18) on; strace names them only where it is in
-  // the socket's own namespace.
+  // RTM_GETLINK is 18, and every fourth type from there on is a GET request. strace prints the name
+  // of a type only if strace is in the network namespace of the socket, and otherwise the number.
   /nlmsg_type=(RTM_GET|0x[1-9a-f][26ae]\b)/,
   /^(open|openat)\((?!.*O_(CREAT|TRUNC))/,
   /^(write|writev)\((1|2)</,
   /^ioctl\(.*(TCGETS|TIOCG|FIONREAD|FIONBIO|FIOCLEX|SIOCG|TUNGET|NS_GET)/,
 ];
 
-/** A run that is watched. */
+/** A traced run. */
 export interface Watched {
-  /** Pass it to callPlugin. */
+  /** The value for `Call.under`. */
   readonly under: readonly string[];
   /** The calls that changed something, in order. */
   mutations(): Promise<Mutation[]>;
-  /** All calls of the names that were asked for, in order. */
+  /** All calls of the traced names, in order. */
   calls(): Promise<SystemCall[]>;
 }
 
 /**
- * Watches a run: calls of these names, or those that may change something; meddled with as for
- * {@link meddled}.
+ * Traces a run: calls of `names`, by default those that may change something. `injections` are as
+ * for {@link meddled}.
  */
 export async function watch(
   scope: Scope,
@@ -103,8 +105,8 @@ export async function watch(
 }
 
 /**
- * A run that strace meddles with, as its option --inject says, such as
- * `sendto:delay_enter=1000:when=3`: any number of them.
+ * Returns the value of `Call.under` for a run with faults. Each injection is a value of strace's
+ * option --inject, such as `sendto:delay_enter=1000:when=3`.
  */
 export function meddled(...injections: readonly string[]): readonly string[] {
   const names = new Set(injections.flatMap((injection) => injection.split(":")[0]!.split(",")));
@@ -112,40 +114,46 @@ export function meddled(...injections: readonly string[]): readonly string[] {
 }
 
 /**
- * A run that is killed just before that call, as by `kill -9`: pass it to callPlugin as `under`;
- * its answer's signal is then SIGKILL.
+ * For a run that gets SIGKILL just before that call, as from `kill -9`. The answer's `signal` is
+ * then SIGKILL.
  */
 export function killedBefore({ name, nth }: SystemCall): readonly string[] {
   return meddled(`${name}:signal=SIGKILL:when=${nth}`);
 }
 
-/** A run in which that call is not made and fails with `errno`, such as EPERM. */
+/**
+ * For a run in which the kernel does not execute that call, and the call fails with `errno`, such
+ * as EPERM.
+ */
 export function failingAt({ name, nth }: SystemCall, errno: string): readonly string[] {
   return meddled(`${name}:error=${errno}:when=${nth}`);
 }
 
 /**
- * A run in which that call, and all of its name after it, are not made and fail with `errno`:
- * undoing fails as well.
+ * For a run in which that call and all later calls of its name fail with `errno`. The plugin's
+ * revert fails too.
  */
 export function failingFrom({ name, nth }: SystemCall, errno: string): readonly string[] {
   return meddled(`${name}:error=${errno}:when=${nth}+`);
 }
 
-/** A run that gets a signal while it makes that call, such as SIGTERM, which it may outlive. */
+/** For a run that gets a signal, such as SIGTERM, during that call. The process may survive it. */
 export function signalledDuring({ name, nth }: SystemCall, signal: string): readonly string[] {
   return meddled(`${name}:signal=${signal}:when=${nth}`);
 }
 
 /**
- * The points to go through: all of them, or, if FAULTS_EVERY in the environment is a number n,
- * every nth. The seed of the run chooses the first, or FAULTS_FROM. For a machine on which all
- * would take too long, such as the emulated ones of the lab: over several runs all have their turn.
+ * Returns the fault points to test: all of them, or every nth if FAULTS_EVERY in the environment is
+ * n.
+ *
+ * For machines on which all points would take too long, such as the lab's emulated ones.
+ * FAULTS_FROM is the index of the first point. Its default depends on the run's seed, so that
+ * different runs test different points.
  */
 export function sampled<T>(t: { comment(message: string): void }, points: readonly T[]): readonly T[] {
   const every = Number(process.env["FAULTS_EVERY"] ?? 1);
   if (every === 1) return points;
-  // At least one, of however few.
+  // The modulus is at most the number of points, so that at least one point is chosen.
   const from = Number(process.env["FAULTS_FROM"] ?? seed % Math.max(1, Math.min(every, points.length)));
   const chosen = points.filter((_, position) => position % every === from);
   t.comment(`${chosen.length} of ${points.length} points: FAULTS_EVERY=${every} FAULTS_FROM=${from}`);
@@ -153,14 +161,15 @@ export function sampled<T>(t: { comment(message: string): void }, points: readon
 }
 
 /**
- * Where FAULTS_EVERY says nothing it is this: for a file whose points are too many for every day.
- * FAULTS_EVERY=1 goes through all.
+ * Sets FAULTS_EVERY to `every` if the environment does not set it.
+ *
+ * For test files with too many points for every run. FAULTS_EVERY=1 tests all points.
  */
 export function sampleUnlessTold(every: number): void {
   process.env["FAULTS_EVERY"] ??= `${every}`;
 }
 
-/** The calls that change something, of a log that strace wrote for one process. */
+/** Returns the calls that change something, from a log that strace wrote for one process. */
 export function mutationsIn(log: string): Mutation[] {
   return callsIn(log).filter(({ text }) => !reading.some((pattern) => pattern.test(text)));
 }
@@ -170,8 +179,9 @@ function callsIn(log: string): SystemCall[] {
   const found: SystemCall[] = [];
   for (const text of log.split("\n")) {
     const name = /^(\w+)\(/.exec(text)?.[1];
-    // A call that the kernel starts anew, such as a sysctl's while others hold rtnl: it comes
-    // again, and may not do so in the next run.
+    // The kernel restarts this call, for example a write to a sysctl while another process holds
+    // RTNL. The restarted call has a line of its own. It is not counted, because the next run may
+    // not have it.
     if (name === undefined || /= \? ERESTART/.test(text)) continue;
     const nth = (counts.get(name) ?? 0) + 1;
     counts.set(name, nth);

@@ -1,12 +1,12 @@
-// Ethernet frames of the few kinds that a guest needs to show that it is on the network: ARP, ICMP
-// echo, neighbour discovery.
+// Encodes and decodes the Ethernet frames that a test guest exchanges with the network: ARP, ICMP
+// echo and neighbour discovery.
 
-/** `02:00:00:00:00:01`. */
+/** In lower case: `02:00:00:00:00:01`. */
 export type Mac = string;
-/** Dotted, or IPv6 in any of its spellings. */
+/** Dotted decimal, or IPv6 in any notation. */
 export type Ip = string;
 
-/** What a frame says, as far as a test asks. */
+/** The payload of a frame, as far as tests need it. */
 export type Message =
   | { readonly is: "arpRequest" | "arpReply"; readonly senderMac: Mac; readonly sender: Ip; readonly target: Ip }
   | {
@@ -25,13 +25,13 @@ export type Message =
       readonly linkAddress?: Mac;
     };
 
-/** A frame. One whose message is of another kind has none. */
+/** A frame. `message` is undefined if its payload is none of {@link Message}. */
 export interface Frame {
   readonly source: Mac;
   readonly destination: Mac;
   /** 0x0800 IPv4, 0x0806 ARP, 0x86dd IPv6. */
   readonly etherType: number;
-  /** The 802.1Q tag, where there is one. */
+  /** The VLAN ID of the 802.1Q tag. Undefined for an untagged frame. */
   readonly vlan?: number;
   readonly message?: Message;
 }
@@ -45,7 +45,7 @@ const dot1q = 0x8100;
 const icmp = 1;
 const icmpv6 = 58;
 
-/** The bytes of a frame that carries `message`. */
+/** Returns the bytes of a frame that carries `message`. */
 export function encodeFrame(header: { source: Mac; destination: Mac; vlan?: number }, message: Message): Uint8Array {
   const tag = header.vlan === undefined ? [] : [...u16(dot1q), ...u16(header.vlan)];
   const [etherType, payload] = encodeMessage(message);
@@ -58,7 +58,7 @@ export function encodeFrame(header: { source: Mac; destination: Mac; vlan?: numb
   ]);
 }
 
-/** What a frame says. Throws a RangeError where it ends too soon. */
+/** Decodes a frame. @throws RangeError if the frame is truncated. */
 export function decodeFrame(bytes: Uint8Array): Frame {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const tagged = view.getUint16(12) === dot1q;
@@ -74,8 +74,8 @@ export function decodeFrame(bytes: Uint8Array): Frame {
 }
 
 /**
- * The multicast address that a node with this address listens to: `ff02::1:ffXX:XXXX` (RFC 4291,
- * 2.7.1), and its MAC.
+ * Returns the multicast address on which the node with address `target` listens, and its MAC
+ * address: `ff02::1:ffXX:XXXX` (RFC 4291, 2.7.1).
  */
 export function solicitedNode(target: Ip): { ip: Ip; mac: Mac } {
   const last = ipBytes(target).subarray(13);
@@ -85,7 +85,7 @@ export function solicitedNode(target: Ip): { ip: Ip; mac: Mac } {
   };
 }
 
-/** Whether two texts are the same address: `fd00::1` and `FD00:0::1` are. */
+/** Returns whether two texts are the same address, such as `fd00::1` and `FD00:0::1`. */
 export function sameIp(a: Ip, b: Ip): boolean {
   return ipText(ipBytes(a)) === ipText(ipBytes(b));
 }
@@ -96,7 +96,7 @@ function encodeMessage(message: Message): [etherType: number, payload: number[]]
     case "arpReply": {
       const reply = message.is === "arpReply";
       const { senderMac, sender, target } = message;
-      // What a reply's target MAC is, nobody looks at.
+      // The target MAC address is zero in replies too: no receiver checks it.
       const parties = [
         ...macBytes(senderMac),
         ...ipBytes(sender),
@@ -182,8 +182,8 @@ function ipv6Packet(from: Ip, to: Ip, body: number[]): number[] {
 }
 
 /**
- * The Internet checksum (RFC 1071) of `pseudoHeader` and `bytes`, put into `bytes` at `offset`,
- * where there are zeros.
+ * Returns `bytes` with the Internet checksum (RFC 1071) of `pseudoHeader` and `bytes` at `offset`.
+ * The two bytes at `offset` must be zero.
  */
 function withChecksum(bytes: number[], offset: number, pseudoHeader: number[]): number[] {
   const padded = [...pseudoHeader, ...bytes, ...(bytes.length % 2 === 1 ? [0] : [])];
@@ -214,7 +214,7 @@ function ipBytes(ip: Ip): Uint8Array {
   return Uint8Array.from([...head!, ...zeros, ...(tail ?? [])].flatMap(u16));
 }
 
-/** Dotted, or eight groups in hex: `fd00:0:0:0:0:0:0:1`. */
+/** Returns dotted decimal, or eight groups in hex: `fd00:0:0:0:0:0:0:1`. */
 function ipText(bytes: Uint8Array): Ip {
   if (bytes.length === 4) return bytes.join(".");
   return Array.from({ length: 8 }, (_, index) => (bytes[index * 2]! * 256 + bytes[index * 2 + 1]!).toString(16)).join(

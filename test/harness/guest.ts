@@ -1,5 +1,7 @@
-// A guest at the far end of a tap: answers for its addresses, asks for others', and sees every
-// frame that reaches it.
+// A guest at a tap: it answers for its addresses, resolves and pings others, and records every
+// frame that it receives.
+//
+// tap.py opens the tap and relays frames as hex lines on its standard input and output.
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
@@ -22,25 +24,28 @@ import type { Scope } from "./scope.ts";
 const relay = fileURLToPath(new URL("tap.py", import.meta.url));
 
 export interface GuestOptions {
-  /** Where the tap is. */
+  /** The tap's network namespace. */
   readonly namespace: Namespace;
   readonly tap: string;
-  /** The guest's NIC's. */
+  /** The MAC address of the guest's NIC. */
   readonly mac: Mac;
-  /** The guest's addresses, of either family. */
+  /** The guest's addresses, IPv4 or IPv6. */
   readonly ips: readonly Ip[];
-  /** Tags what it sends, and hears only what is tagged so. */
+  /** The guest sends frames with this 802.1Q tag, and ignores frames without this tag. */
   readonly vlan?: number;
-  /** Whom it opens the tap as, without capabilities: virt-launcher's 107 unless told. */
+  /** The user that opens the tap, without capabilities. Default: 107, virt-launcher's. */
   readonly user?: { readonly uid: number; readonly gid: number };
-  /** Opens it with IFF_MULTI_QUEUE, which must be how it was made. */
+  /** Opens the tap with IFF_MULTI_QUEUE. The tap must have been created with it. */
   readonly multiQueue?: boolean;
 }
 
 /**
- * Starts one. Rejects with an error whose `code` is the errno's name where the tap does not open:
- * EPERM for another's, EINVAL where the
- * number of queues is of another kind, EBUSY where somebody has it open.
+ * Starts a guest.
+ *
+ * @throws an error with the errno's name as `code` if the tap does not open:
+ * - EPERM: the tap belongs to another user.
+ * - EINVAL: `multiQueue` differs from how the tap was created.
+ * - EBUSY: another process has the tap open.
  */
 export async function startGuest(scope: Scope, options: GuestOptions): Promise<Guest> {
   const { uid, gid } = options.user ?? { uid: 107, gid: 107 };
@@ -53,10 +58,9 @@ export async function startGuest(scope: Scope, options: GuestOptions): Promise<G
   return guest;
 }
 
-/** See {@link startGuest}. */
 export class Guest {
   readonly mac: Mac;
-  /** Every frame from the network so far, its own answers' causes included. */
+  /** Every frame received so far, including the requests that the guest answered. */
   readonly heard: Frame[] = [];
   /** Settles when the tap is open. */
   readonly opened: Promise<void>;
@@ -71,7 +75,7 @@ export class Guest {
     this.#ips = ips;
     this.#vlan = vlan;
     this.#child = child;
-    // After its death there is nothing to write to: what matters then is what it said.
+    // After tap.py's exit, writes fail with EPIPE. Its standard output says why it exited.
     child.stdin.on("error", () => undefined);
     const lines = createInterface(child.stdout);
     this.opened = Promise.race([once(lines, "line"), once(lines, "close")]).then(([first = "EOF"]) => {
@@ -80,7 +84,7 @@ export class Guest {
     });
   }
 
-  /** Unplugs it: the tap loses its carrier. */
+  /** Closes the tap, which then loses its carrier. */
   async stop(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const exit = once(this.#child, "exit");
@@ -88,15 +92,15 @@ export class Guest {
     await exit;
   }
 
-  /** Sends one frame from its MAC. */
+  /** Sends one frame from the guest's MAC address. */
   send(destination: Mac, message: Message): void {
     const header = { source: this.mac, destination, ...(this.#vlan !== undefined && { vlan: this.#vlan }) };
     this.#child.stdin.write(`${Buffer.from(encodeFrame(header, message)).toString("hex")}\n`);
   }
 
   /**
-   * Asks by ARP or a neighbour solicitation who has `ip`. Resolves to the MAC that answers, or
-   * undefined after `timeout` milliseconds.
+   * Resolves `ip` by ARP or a neighbour solicitation. Returns undefined if no answer arrives within
+   * `timeout` milliseconds.
    */
   async resolve(ip: Ip, timeout = 2000): Promise<Mac | undefined> {
     const from = this.#sourceFor(ip);
@@ -117,8 +121,8 @@ export class Guest {
   }
 
   /**
-   * Pings `ip`, on the link itself or by way of `gateway`. Whether a reply came within `timeout`
-   * milliseconds; `size` is the data's length.
+   * Pings `ip` on the link, or through `gateway`. Returns whether a reply arrived within `timeout`
+   * milliseconds. `size` is the length of the data.
    */
   async ping(ip: Ip, options: { gateway?: Ip; timeout?: number; size?: number } = {}): Promise<boolean> {
     const { gateway = ip, timeout = 2000, size = 56 } = options;
@@ -146,7 +150,7 @@ export class Guest {
     return reply !== undefined;
   }
 
-  /** The first frame from now on that is `wanted`, or undefined after `timeout` milliseconds. */
+  /** Waits for the first frame that is `wanted`. Returns undefined after `timeout` milliseconds. */
   async next(wanted: (frame: Frame) => boolean, timeout = 2000): Promise<Frame | undefined> {
     return await new Promise((resolve) => {
       const end = (frame?: Frame): void => {
@@ -162,7 +166,10 @@ export class Guest {
     });
   }
 
-  /** Asks again every 200 ms: the network may have to learn first where we are. */
+  /**
+   * Repeats the request every 200 ms: switches in the network may not have learnt the guest's MAC
+   * address when the first answer is sent.
+   */
   async #exchange(ask: () => void, timeout: number, wanted: (frame: Frame) => boolean): Promise<Frame | undefined> {
     const answer = this.next(wanted, timeout);
     ask();

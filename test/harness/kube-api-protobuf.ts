@@ -1,22 +1,23 @@
-// Protocol buffers, as much of them as Multus speaks: a pod's status is written in them, and
-// kubelet's answer about devices is read.
+// Encodes and decodes the protocol buffers that Multus exchanges with the API and with kubelet.
+//
+// Multus writes a pod's status in this encoding, and reads kubelet's answer about devices.
 
 /**
- * Comes before every object on Kubernetes' wire (k8s.io/apimachinery,
+ * The bytes before every object in a Kubernetes request body (k8s.io/apimachinery,
  * pkg/runtime/serializer/protobuf).
  */
 const magic = Buffer.from("k8s\0");
 
 /**
- * Field numbers (k8s.io/apimachinery, generated.proto): of `Unknown`, of every object, of
- * `ObjectMeta`, of a map's entry.
+ * Field numbers (k8s.io/apimachinery, generated.proto) in `Unknown`, in every object, in
+ * `ObjectMeta`, and in an entry of a map.
  */
 const raw = 2;
 const metadata = 1;
 const objectMeta = { name: 1, namespace: 3, uid: 5, annotations: 12 };
 const entry = { key: 1, value: 2 };
 
-/** What a written object says of itself. */
+/** The metadata of an object in a request. */
 export interface WrittenMetadata {
   readonly name: string;
   readonly namespace: string;
@@ -25,8 +26,7 @@ export interface WrittenMetadata {
 }
 
 /**
- * Reads the metadata of an object that a request has as its body. Throws where that is in another
- * encoding.
+ * Decodes the metadata of the object in a request's body. @throws if the body has another encoding.
  */
 export function writtenMetadata(body: Buffer): WrittenMetadata {
   if (!body.subarray(0, magic.length).equals(magic))
@@ -45,15 +45,15 @@ export function writtenMetadata(body: Buffer): WrittenMetadata {
   };
 }
 
-/** A field that has a length: text, bytes, or a message made of such fields. */
+/** Encodes a length-delimited field: text, bytes, or a message that consists of such fields. */
 export function field(number: number, ...content: readonly (string | Buffer)[]): Buffer {
   const bytes = Buffer.concat(content.map((part) => Buffer.from(part as string)));
   return Buffer.concat([varint(number * 8 + 2), varint(bytes.length), bytes]);
 }
 
 /**
- * The contents of all fields of that number that have a length, in their order. Throws where the
- * message is cut short, or no message.
+ * Returns the contents of all length-delimited fields with that number, in order. @throws if
+ * `message` is truncated or no message.
  */
 export function fields(message: Buffer, number: number): Buffer[] {
   const found: Buffer[] = [];

@@ -1,5 +1,7 @@
-# Listens on a port of 127.0.0.1, says which, and passes every connection on to the Unix socket
-# named by its argument. Ends with its standard input.
+# Relays TCP connections to a Unix socket.
+#
+# Listens on a port of 127.0.0.1, prints the port, and relays every connection to the socket that
+# its argument names. Exits at the end of its standard input.
 import asyncio
 import sys
 

@@ -1,5 +1,7 @@
-// A cluster's API, as far as Multus uses it: serves objects over HTTP, takes what is written about
-// a pod's status, and remembers who asked for what.
+// Serves the part of a cluster's API that Multus uses.
+//
+// It serves objects over HTTP, stores what Multus writes into a pod's status, and records all
+// requests.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -14,7 +16,7 @@ import { writtenMetadata } from "./kube-api-protobuf.ts";
 import { type Namespace, within } from "./namespaces.ts";
 import type { Scope } from "./scope.ts";
 
-/** A pod or a NetworkAttachmentDefinition, as a manifest has it. */
+/** A pod or a NetworkAttachmentDefinition, in the form of a manifest. */
 export interface KubeObject {
   readonly apiVersion: string;
   readonly kind: "Pod" | "NetworkAttachmentDefinition";
@@ -27,25 +29,28 @@ export interface KubeObject {
   readonly spec?: object;
 }
 
-/** The API, until its scope ends. */
 export interface KubeApi {
-  /** Such as `http://127.0.0.1:40123`, in the namespace that it was started for. */
+  /**
+   * Such as `http://127.0.0.1:40123`, valid in the network namespace that the API was started for.
+   */
   readonly url: string;
   /** All requests so far, such as `GET /api/v1/namespaces/vms/pods/virt-launcher-blue`. */
   readonly requests: readonly string[];
-  /** Puts an object there, or in the place of the one that has its name. */
+  /** Adds an object, or replaces the object of that name. */
   put(object: KubeObject): void;
-  /** Removes one, as `kubectl delete` does. */
+  /** Removes an object, as `kubectl delete` does. */
   remove(object: KubeObject): void;
-  /** A pod's annotations as they are by now. */
+  /** The pod's current annotations. */
   annotations(pod: KubeObject): Readonly<Record<string, string>>;
 }
 
 const plurals = { Pod: "pods", NetworkAttachmentDefinition: "network-attachment-definitions" };
 
 /**
- * Starts one with these objects. It is reached from `namespace`, whose loopback has to be up; from
- * this process's own unless told.
+ * Starts an API with these objects.
+ *
+ * It is reachable from `namespace`, whose loopback must be up. Default: this process's network
+ * namespace. The API ends with `scope`.
  */
 export async function startKubeApi(
   scope: Scope,
@@ -61,7 +66,7 @@ export async function startKubeApi(
       (failure: Error) => reply(response, 500, statusObject(500, "InternalError", failure.message)),
     );
   });
-  // Whatever fails, it keeps no test from ending.
+  // A server that was not closed must not keep the test process running.
   server.unref();
   scope.teardown(() => {
     server.closeAllConnections();
@@ -101,7 +106,7 @@ async function answer(stored: Map<string, KubeObject>, request: IncomingMessage)
   return [200, written];
 }
 
-/** What Kubernetes says where there is nothing else to say. */
+/** The `Status` object that Kubernetes returns for a failure. */
 function statusObject(code: number, reason: string, message: string): object {
   return { apiVersion: "v1", kind: "Status", status: "Failure", code, reason, message };
 }
@@ -117,8 +122,10 @@ async function listen(server: Server): Promise<number> {
 }
 
 /**
- * A process cannot listen in another namespace than its own: a relay does there, to a socket in the
- * file system, which is in all of them.
+ * Listens in another network namespace through a relay.
+ *
+ * A process can listen only in its own network namespace. The relay runs in `namespace` and
+ * connects to a Unix socket in the file system, which both network namespaces share.
  */
 async function listenIn(scope: Scope, server: Server, namespace: Namespace): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), "kube-api-"));

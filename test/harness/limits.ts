@@ -1,44 +1,44 @@
-// Control groups, to run a command in as little as Multus's daemon gives its plugins.
+// Runs a command in a control group with the limits that Multus's daemon has.
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Scope } from "./scope.ts";
 
-/** What all processes in a group have together. */
+/** The limits for all processes of a group together. */
 export interface Limits {
-  /** In CPUs: 0.1 is Kubernetes's 100m. */
+  /** CPUs: 0.1 is Kubernetes's 100m. */
   readonly cpus: number;
-  /** In bytes, swap included. */
+  /** Bytes, including swap. */
   readonly memory: number;
 }
 
 /**
- * What the manifest of Multus's thick plugin limits its daemon to, and with it the plugins that it
- * runs.
+ * The limits of the daemon in the manifest of Multus's thick plugin. They apply to the plugins that
+ * the daemon runs.
  */
 export const multusThick: Limits = { cpus: 0.1, memory: 50 << 20 };
 
-/** A control group. */
 export interface LimitedGroup {
   /**
-   * The command line that a command's is appended to, so that it runs in the group; what brings it
-   * there is outside.
+   * A prefix for a command line, which makes the command run in the group. The process that
+   * executes the prefix itself starts outside the group.
    */
   readonly under: readonly string[];
-  /** The most memory that the group has taken, in bytes. */
+  /** The group's peak memory, in bytes. */
   peak(): Promise<number>;
-  /** Whether the kernel had to kill one of its processes for lack of memory. */
+  /** Whether the kernel killed a process of the group because memory was exhausted. */
   ranOut(): Promise<boolean>;
 }
 
 const root = "/sys/fs/cgroup";
-/** Microseconds: the quota is for so many. */
+/** The period of the CPU quota, in microseconds. */
 const period = 100_000;
 let count = 0;
 
 /**
- * Makes a group, of either version of control groups, whichever the machine has; gone when `scope`
- * ends.
+ * Creates a group. It is removed when `scope` ends.
+ *
+ * Uses the version of control groups that the machine has mounted.
  */
 export async function limitedGroup(scope: Scope, limits: Limits): Promise<LimitedGroup> {
   const name = `kcb-${process.pid}-${count++}`;
@@ -62,7 +62,7 @@ async function unified(scope: Scope, name: string, { cpus, memory }: Limits): Pr
   };
 }
 
-/** Version 1, a hierarchy for each: Documentation/admin-guide/cgroup-v1/memory.rst. */
+/** Version 1, one hierarchy for each controller: Documentation/admin-guide/cgroup-v1/memory.rst. */
 async function split(scope: Scope, name: string, { cpus, memory }: Limits): Promise<LimitedGroup> {
   const [processor, storage] = [`${root}/cpu/${name}`, `${root}/memory/${name}`] as const;
   for (const directory of [processor, storage]) await make(scope, directory);
@@ -78,7 +78,8 @@ async function split(scope: Scope, name: string, { cpus, memory }: Limits): Prom
 
 async function make(scope: Scope, directory: string): Promise<void> {
   await mkdir(directory);
-  // A process that has ended is in it until it is reaped.
+  // A process that has exited stays in the group until its parent reaps it, and rmdir fails with
+  // EBUSY.
   scope.teardown(async () => {
     for (let attempt = 1; ; attempt += 1)
       try {

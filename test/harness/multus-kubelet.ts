@@ -1,5 +1,6 @@
-// Kubelet's answer to the question which pod was given which devices: gRPC on the socket where
-// Multus asks (k8s.io/kubelet, pkg/apis/podresources/v1).
+// Serves kubelet's list of the devices allocated to each pod.
+//
+// It speaks gRPC on the socket to which Multus connects (k8s.io/kubelet, pkg/apis/podresources/v1).
 import { once } from "node:events";
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { createServer, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
@@ -8,12 +9,12 @@ import { field } from "./kube-api-protobuf.ts";
 import type { Scope } from "./scope.ts";
 
 /**
- * Where Multus looks, and nowhere else: a test that wants it needs a machine, or a mount namespace,
- * of its own.
+ * The only socket to which Multus connects. A test that needs it must have its own machine or mount
+ * namespace.
  */
 export const kubeletSocket = "/var/lib/kubelet/pod-resources/kubelet.sock";
 
-/** The devices of a pod: their IDs by their resource's name, such as `example.com/sriov_vfio`. */
+/** The devices of a pod: device IDs by resource name, such as `example.com/sriov_vfio`. */
 export interface PodDevices {
   readonly name: string;
   readonly namespace: string;
@@ -21,8 +22,10 @@ export interface PodDevices {
 }
 
 /**
- * Starts one on {@link kubeletSocket}, gone when `scope` ends. Throws where there is one already.
- * Gives the requests so far, such as `/v1.PodResourcesLister/List`.
+ * Starts the server on {@link kubeletSocket}. It ends with `scope`.
+ *
+ * Returns the list of requests, such as `/v1.PodResourcesLister/List`, which grows with every
+ * request. @throws if the socket exists.
  */
 export async function startKubelet(scope: Scope, pods: readonly PodDevices[]): Promise<readonly string[]> {
   if (existsSync(kubeletSocket)) throw new Error(`${kubeletSocket}: is there, and is not ours`);
@@ -37,7 +40,7 @@ export async function startKubelet(scope: Scope, pods: readonly PodDevices[]): P
     });
   server.listen(kubeletSocket);
   await once(server, "listening");
-  // Whatever fails, it keeps no test from ending.
+  // A server that was not closed must not keep the test process running.
   server.unref();
   scope.teardown(() => {
     for (const session of sessions) session.destroy();
@@ -47,7 +50,7 @@ export async function startKubelet(scope: Scope, pods: readonly PodDevices[]): P
   return requests;
 }
 
-/** ListPodResourcesResponse: pods with their containers, each with its devices. */
+/** Encodes a ListPodResourcesResponse: pods with their containers, and each container's devices. */
 function listResponse(pods: readonly PodDevices[]): Buffer {
   const all = pods.map(({ name, namespace, devices }) => {
     const given = Object.entries(devices).map(([resource, ids]) =>
@@ -59,7 +62,8 @@ function listResponse(pods: readonly PodDevices[]): Buffer {
 }
 
 /**
- * A message after a byte that says it is not compressed, and its length; UNIMPLEMENTED without one.
+ * Sends a gRPC message: a byte 0 ("not compressed"), the length, the message. Without a message,
+ * sends the status UNIMPLEMENTED.
  */
 function respond(stream: ServerHttp2Stream, message: Buffer | undefined): void {
   stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": message ? "0" : "12" }));

@@ -1,22 +1,20 @@
-// KubeVirt's side of Multus, as its own Go has it (pkg/network, v1.9): what it writes for Multus
-// into a pod, and what it makes of what Multus wrote there.
+// Computes what KubeVirt writes for Multus into a pod, and how KubeVirt interprets what Multus
+// writes there. Follows KubeVirt's Go code (pkg/network, v1.9).
 import { createHash } from "node:crypto";
 
-/**
- * The annotation by which a pod asks for networks, and the one by which it is told what became of
- * them.
- */
+/** The annotation in which a pod requests networks, and the one in which Multus reports them. */
 export const networksAnnotation = "k8s.v1.cni.cncf.io/networks";
 export const networkStatusAnnotation = "k8s.v1.cni.cncf.io/network-status";
 
 /** A network of a VM, with its interface. */
 export interface VmNetwork {
   readonly name: string;
-  /** `multus.networkName`, such as `default/vlan-100`; without it, the pod's own network. */
+  /** `multus.networkName`, such as `default/vlan-100`. Undefined for the pod's default network. */
   readonly nad?: string;
   readonly mac?: string;
   /**
-   * The binding's NetworkAttachmentDefinition, where it has one, such as `default/bridge-binding`.
+   * The NetworkAttachmentDefinition of the binding, such as `default/bridge-binding`. Undefined
+   * without a binding.
    */
   readonly binding?: string;
   /** Whether the interface has `sriov: {}`. */
@@ -24,8 +22,8 @@ export interface VmNetwork {
 }
 
 /**
- * An entry of {@link networkStatusAnnotation} (NetworkStatus of the network plumbing group's
- * types.go).
+ * An entry of {@link networkStatusAnnotation} (`NetworkStatus` in types.go of the Network Plumbing
+ * Working Group).
  */
 export interface NetworkStatus {
   readonly name: string;
@@ -44,8 +42,8 @@ export interface NetworkStatus {
 }
 
 /**
- * What {@link networksAnnotation} is for these networks (multus/annotation.go,
- * GenerateCNIAnnotation): each network, and its binding right behind it.
+ * Returns the value of {@link networksAnnotation} for these networks (multus/annotation.go,
+ * GenerateCNIAnnotation): each network, followed by its binding.
  */
 export function networksFor(networks: readonly VmNetwork[]): string {
   const reference = (nad: string): object => {
@@ -61,7 +59,7 @@ export function networksFor(networks: readonly VmNetwork[]): string {
 }
 
 /**
- * The pod link of a secondary network (namescheme/networknamescheme.go,
+ * Returns the name of a secondary network's pod link (namescheme/networknamescheme.go,
  * GenerateHashedInterfaceName).
  */
 export function hashedName(network: string): string {
@@ -69,8 +67,10 @@ export function hashedName(network: string): string {
 }
 
 /**
- * Which pod link KubeVirt takes for which network's: by number, if any status has such a name, else
- * by hash (CreateFromNetworkStatuses).
+ * Returns the pod link that KubeVirt expects for each network (CreateFromNetworkStatuses).
+ *
+ * If any status has an ordinal name (`net1`), KubeVirt expects ordinal names, otherwise hashed
+ * names.
  */
 export function podLinks(networks: readonly VmNetwork[], statuses: readonly NetworkStatus[]): Map<string, string> {
   const ordinal = statuses.some((status) => /^net\d+$/.test(status.interface ?? ""));
@@ -82,36 +82,36 @@ export function podLinks(networks: readonly VmNetwork[], statuses: readonly Netw
 }
 
 /**
- * The pod's primary link: the first that is the default one (multus/status.go,
+ * Returns the pod's primary link: the first one that is marked as default (multus/status.go,
  * LookupPodPrimaryIfaceName).
  */
 function primaryLink(statuses: readonly NetworkStatus[]): string {
   return statuses.find((status) => status.default && status.interface)?.interface ?? "eth0";
 }
 
-/** What KubeVirt makes of a network. */
+/** How KubeVirt interprets a network. */
 export interface NetworkView {
   readonly podLink: string;
   /**
-   * Whether a status tells of that link: the VMI's status then says `multus-status`, without which
-   * an SR-IOV interface is no device of the domain.
+   * Whether a status names that link. KubeVirt then adds `multus-status` to the VMI's status.
+   * Without it, the domain gets no device for an SR-IOV interface.
    */
   readonly known: boolean;
   /**
-   * Whether the VMI is to migrate at once, because the link is another network's
+   * Whether KubeVirt migrates the VMI immediately, because the link belongs to another network
    * (migration/evaluator.go, isNADNameEqual).
    */
   readonly migrates: boolean;
   /**
-   * The VF that becomes the domain's `<hostdev>` with the alias `sriov-<name>`
-   * (annotations/generator.go; hostdevice/sriov/pcipool_netstatus.go).
+   * The VF for the domain's `<hostdev>` with the alias `sriov-<name>` (annotations/generator.go;
+   * hostdevice/sriov/pcipool_netstatus.go).
    */
   readonly pciAddress?: string;
 }
 
 /**
- * What KubeVirt makes of {@link networkStatusAnnotation}, for each network by name. Of several
- * statuses of a link the last one counts.
+ * Returns how KubeVirt interprets {@link networkStatusAnnotation}, for each network by name. If a
+ * link has several statuses, the last one applies.
  */
 export function viewsOf(networks: readonly VmNetwork[], annotation: string): Map<string, NetworkView> {
   const statuses = JSON.parse(annotation) as NetworkStatus[];

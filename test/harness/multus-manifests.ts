@@ -1,4 +1,4 @@
-// What the cluster's API has for Multus: a VM's pod as KubeVirt makes it, and
+// Builds the objects that Multus reads from the API: a VM's pod as KubeVirt creates it, and
 // NetworkAttachmentDefinitions.
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
@@ -6,7 +6,7 @@ import type { Netconf } from "./attachment.ts";
 import type { KubeObject } from "./kube-api.ts";
 import { networksAnnotation, networksFor, type VmNetwork } from "./multus-kubevirt.ts";
 
-/** A virt-launcher pod of a VM with these networks. */
+/** Returns the virt-launcher pod of a VM with these networks. */
 export function launcherPod(networks: readonly VmNetwork[]): KubeObject {
   return {
     apiVersion: "v1",
@@ -21,7 +21,7 @@ export function launcherPod(networks: readonly VmNetwork[]): KubeObject {
   };
 }
 
-/** A NetworkAttachmentDefinition by its name, such as `vms/net-a`. */
+/** Returns the NetworkAttachmentDefinition with a name such as `vms/net-a`. */
 export function definition(reference: string, config: Netconf): KubeObject {
   const [namespace, name] = reference.split("/") as [string, string];
   return {
@@ -33,8 +33,8 @@ export function definition(reference: string, config: Netconf): KubeObject {
 }
 
 /**
- * The NetworkAttachmentDefinition of a folder of netconf-examples, with more fields in its
- * configuration.
+ * Returns the NetworkAttachmentDefinition of a folder in netconf-examples. The fields of `more` are
+ * added to its netconf.
  */
 export function example(folder: "bridge" | "passt" | "sriov", more: Netconf = {}): KubeObject {
   const file = new URL(`../../netconf-examples/${folder}/network-attachment-definition.yaml`, import.meta.url);

@@ -1,5 +1,5 @@
-// Multus itself (cmd/multus, the thin one), called as a container runtime calls it, with our
-// executables and others behind it.
+// Calls Multus (cmd/multus, the thin plugin) as a container runtime does. Multus finds our
+// executables and those of other projects on CNI_PATH.
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,10 +11,10 @@ import { type Answer, type Call, callPlugin, debianPlugins, dist } from "./plugi
 import { type Recorder, recordCalls } from "./recorded-calls.ts";
 import type { Scope } from "./scope.ts";
 
-/** Where test/system/peers/build puts what it builds. */
+/** The output directory of test/system/peers/build. */
 export const peers = fileURLToPath(new URL("../../.cache/peers", import.meta.url));
 
-/** The reason to skip a test that needs these peers, or false where they are all there. */
+/** Returns the reason to skip a test that needs these peers, or false if all of them are built. */
 export function missingPeers(...names: readonly string[]): string | false {
   const missing = names.filter((name) => !existsSync(`${peers}/${name}`));
   return (
@@ -23,8 +23,8 @@ export function missingPeers(...names: readonly string[]): string | false {
 }
 
 /**
- * The plugins that every node here has: ours, upstream's of the version that Multus has, and
- * Debian's where upstream's is not built.
+ * The plugins of every node: ours, and upstream's in the version that Multus uses. Debian's replace
+ * those of upstream's that are not built.
  */
 const nodePlugins = [
   ...["bridge-binding", "passt-binding", "sriov-vfio"].map((name) => `${dist}/${name}`),
@@ -35,26 +35,23 @@ const nodePlugins = [
 
 export interface MultusOptions {
   readonly api: KubeApi;
-  /** The configuration of the cluster's own network, which becomes every pod's eth0. */
+  /** The netconf of the cluster's default network, which becomes eth0 of every pod. */
   readonly network: Netconf;
-  /** Fields beside, or in place of, those of Multus' own configuration. */
+  /** Fields that are added to Multus' netconf or replace its fields. */
   readonly netconf?: Netconf;
 }
 
-/** A node's Multus. */
 export interface Multus extends Recorder {
-  /** Where it remembers its delegates, and libcni their results. */
+  /** The directory with Multus' saved delegates and libcni's cached results. */
   readonly state: string;
-  /**
-   * Has it attach a pod to its networks. `call` is the sandbox: container ID, CNI_NETNS, the node.
-   */
+  /** Attaches a pod to its networks. `call` is the sandbox: container ID, CNI_NETNS, the node. */
   add(call: Call, pod: KubeObject): Promise<Answer>;
   del(call: Call, pod: KubeObject): Promise<Answer>;
-  /** What it has told KubeVirt about a pod; undefined where it has not. */
+  /** The pod's network status, which KubeVirt reads. Undefined if Multus has not written it. */
   networkStatus(pod: KubeObject): readonly NetworkStatus[] | undefined;
 }
 
-/** Installs one, with a kubeconfig and directories of its own; gone when `scope` ends. */
+/** Installs Multus with its own kubeconfig and directories, until `scope` ends. */
 export function installMultus(scope: Scope, { api, network, netconf }: MultusOptions): Multus {
   const directory = mkdtempSync(join(tmpdir(), "multus-"));
   scope.teardown(() => rmSync(directory, { recursive: true }));
@@ -62,7 +59,7 @@ export function installMultus(scope: Scope, { api, network, netconf }: MultusOpt
   writeFileSync(kubeconfig, JSON.stringify(kubeconfigFor(api.url)), { mode: 0o600 });
   const recorder = recordCalls(scope, nodePlugins);
   const state = join(directory, "state");
-  // What its own thin_entrypoint makes of the cluster's network.
+  // The netconf that Multus' thin_entrypoint generates from the cluster's network.
   const configuration = {
     cniVersion: "1.1.0",
     name: "multus-cni-network",
@@ -93,18 +90,19 @@ export function installMultus(scope: Scope, { api, network, netconf }: MultusOpt
   };
 }
 
-/** How often kubelet is taken to call, at most, where Multus gives up on the API. */
+/** The maximum number of calls while Multus times out on the API. Kubelet retries too. */
 const attempts = 5;
 
 /**
- * Whether Multus has given up because the API took more than its 250 ms to answer, as a busy or
- * emulated machine's may: it has called nobody then.
+ * Returns whether Multus failed because the API did not answer within 250 ms.
+ *
+ * This happens on a busy or emulated machine. Multus has called no plugin in this case.
  */
 function apiWasLate({ error }: Answer): boolean {
   return /error waiting for pod: .*context deadline exceeded/.test(error?.msg ?? "");
 }
 
-/** As kubelet's CRI client has them. */
+/** Returns CNI_ARGS as kubelet's CRI client sets it. */
 function cniArgs({ containerId }: Call, { metadata: { namespace, name, uid } }: KubeObject): string {
   const pod = `K8S_POD_NAMESPACE=${namespace};K8S_POD_NAME=${name}`;
   return `IgnoreUnknown=1;${pod};K8S_POD_INFRA_CONTAINER_ID=${containerId};K8S_POD_UID=${uid}`;

@@ -1,14 +1,16 @@
-// Throwaway network namespaces, gone when their test ends, when the process does, and, if it was
-// killed, before the next one's first.
+// Creates network namespaces for one test.
+//
+// They are removed when the test ends or when the process exits. If the process was killed, the
+// next test process removes them before it creates its first one.
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { execa } from "execa";
 import type { Scope } from "./scope.ts";
 
-/** A named network namespace, as `ip netns` knows it. */
+/** A network namespace with a name for `ip netns`. */
 export interface Namespace {
   readonly name: string;
-  /** What CNI_NETNS takes. */
+  /** The value for CNI_NETNS. */
   readonly path: string;
 }
 
@@ -17,13 +19,13 @@ const pattern = /^kcb-(?<pid>\d+)-\d+$/;
 const alive = new Set<string>();
 let count = 0;
 
-/** Makes one: `ip netns add kcb-<pid>-<n>`. Its loopback is down. */
+/** Creates a namespace with `ip netns add kcb-<pid>-<n>`. Its loopback is down. */
 export async function createNamespace(scope: Scope): Promise<Namespace> {
   const [namespace] = await createNamespaces(scope, 1);
   return namespace!;
 }
 
-/** Makes many with one process. */
+/** Creates `length` namespaces with a single `ip` process. */
 export async function createNamespaces(scope: Scope, length: number): Promise<Namespace[]> {
   if (count === 0) prepare();
   const namespaces = Array.from({ length }, () => {
@@ -36,25 +38,28 @@ export async function createNamespaces(scope: Scope, length: number): Promise<Na
   return namespaces;
 }
 
-/** Removes them, with all that is in them; those that are gone already are no error. */
+/** Removes namespaces with all their links. Ignores namespaces that no longer exist. */
 export async function removeNamespaces(namespaces: readonly Namespace[]): Promise<void> {
   const left = namespaces.filter(({ name }) => alive.delete(name));
   if (left.length > 0) await execa("ip", ["-force", "-batch", "-"], { input: batch("del", left), reject: false });
 }
 
-/** A namespace that somebody else made, such as `{ name: "blue", path: "/run/netns/blue" }`. */
+/**
+ * Returns the namespace of that name, such as `{ name: "blue", path: "/run/netns/blue" }`. Creates
+ * nothing.
+ */
 export function namespaceNamed(name: string): Namespace {
   return { name, path: `${directory}/${name}` };
 }
 
-/** The names of all there are. */
+/** Returns the sorted names of all named namespaces of the machine. */
 export function namespaceNames(): string[] {
   return existsSync(directory) ? readdirSync(directory).sort() : [];
 }
 
 /**
- * What became of the process that made a namespace of that name with this module: undefined where
- * it is another's.
+ * Returns the state of the process that created the namespace of that name. Undefined if this
+ * module did not create the namespace.
  */
 export function ownerOf(name: string): "running" | "gone" | undefined {
   const pid = pattern.exec(name)?.groups?.["pid"];
@@ -63,8 +68,8 @@ export function ownerOf(name: string): "running" | "gone" | undefined {
 }
 
 /**
- * The command line that runs another one in a namespace, without the mounts that `ip netns exec`
- * would make.
+ * Returns a command line that runs `command` in a network namespace, without the mounts that `ip
+ * netns exec` makes.
  */
 export function within(namespace: Namespace, ...command: readonly string[]): [file: string, ...args: string[]] {
   return ["nsenter", `--net=${namespace.path}`, "--", ...command];
@@ -73,7 +78,7 @@ export function within(namespace: Namespace, ...command: readonly string[]): [fi
 function prepare(): void {
   removeNow(namespaceNames().filter((name) => ownerOf(name) === "gone"));
   process.once("exit", () => removeNow([...alive]));
-  // Without a listener these would end the process without its exit event.
+  // Without a listener, these signals would end the process without its exit event.
   for (const [signal, number] of [
     ["SIGHUP", 1],
     ["SIGINT", 2],

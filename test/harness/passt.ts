@@ -1,5 +1,5 @@
-// A real passt in a pod, run as libvirt runs it in virt-launcher: user 107 without capabilities, in
-// the pod's network namespace.
+// Runs passt in a pod as libvirt runs it in virt-launcher: as user 107 without capabilities, in the
+// pod's network namespace.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { chownSync, copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,30 +9,32 @@ import { fileURLToPath } from "node:url";
 import { type Namespace, within } from "./namespaces.ts";
 import type { Scope } from "./scope.ts";
 
-/** Runs a command as virt-launcher runs its own: the command line that one is appended to. */
+/**
+ * A prefix for a command line, which runs the command with virt-launcher's user and capabilities.
+ */
 export const asLauncher = [
   ...["setpriv", "--reuid", "107", "--regid", "107", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"],
   ...["--no-new-privs", "--pdeathsig", "KILL"],
 ];
 
-/** A version of passt. */
 export interface PasstBuild {
   readonly name: "installed" | "newer";
   /**
-   * Whether QEMU can share the guest's memory with it, in place of sending frames through the
-   * socket.
+   * Whether passt supports vhost-user: QEMU then shares the guest's memory with it and sends no
+   * frames through the socket.
    */
   readonly vhostUser: boolean;
-  /** Why it cannot be had here, for tests to be skipped with. */
+  /** Why this build is not available, as the reason to skip tests. */
   readonly missing?: string;
 }
 
 /**
- * The installed one, and Debian 13's where the installed one is too old for vhost-user. Getting
- * that takes 5 s at first. Throws where none is installed.
+ * Returns the installed passt, and Debian 13's if the installed one does not support vhost-user.
+ *
+ * The first download of Debian 13's takes 5 s. @throws if no passt is installed.
  */
 export function passtBuilds(): PasstBuild[] {
-  // Its exit status is 1, and older ones write to standard error.
+  // `passt --help` exits with status 1, and older versions print to standard error.
   const { stdout, stderr, error } = spawnSync("passt", ["--help"], { encoding: "utf8" });
   if (error) throw error;
   const vhostUser = `${stdout}${stderr}`.includes("--vhost-user");
@@ -47,18 +49,19 @@ export interface PasstOptions {
   readonly build: PasstBuild;
   readonly namespace: Namespace;
   /**
-   * Which ports it forwards to the guest, such as `["--tcp-ports", "80"]`, the guest's MTU, and
-   * whatever else it takes.
+   * Further options: the ports that passt forwards to the guest, such as `["--tcp-ports", "80"]`,
+   * and the guest's MTU.
    */
   readonly args: readonly string[];
 }
 
-/** Milliseconds. Half a second is usual for Debian 12's, 20 ms for Debian 13's. */
+/** Milliseconds. Debian 12's passt usually needs half a second, Debian 13's 20 ms. */
 const startTimeout = 30_000;
 
 /**
- * Starts one that serves the pod's eth0, and resolves when it waits for a guest. Rejects with what
- * it said where it ends instead.
+ * Starts a passt that serves the pod's eth0. Resolves when passt waits for a guest.
+ *
+ * Rejects with passt's output if passt exits instead.
  */
 export async function startPasst(scope: Scope, { build, namespace, args }: PasstOptions): Promise<Passt> {
   const directory = mkdtempSync(join(tmpdir(), "passt-"));
@@ -66,7 +69,8 @@ export async function startPasst(scope: Scope, { build, namespace, args }: Passt
   const command = [
     ...asLauncher,
     ...executable(build, directory),
-    // As libvirt has it (qemu_passt.c), but for --foreground: a child that cannot outlive us.
+    // As in libvirt's qemu_passt.c, plus --foreground: passt is then a child that ends with this
+    // process.
     ...["--foreground", "--one-off", "--socket", join(directory, "socket"), "--pid", join(directory, "pid")],
     ...["--log-file", join(directory, "log"), "--interface", "eth0", ...args],
   ];
@@ -80,11 +84,12 @@ export async function startPasst(scope: Scope, { build, namespace, args }: Passt
   return passt;
 }
 
-/** See {@link startPasst}. */
 export class Passt {
-  /** Where its guest's NIC connects: the first one, with which it ends. */
+  /**
+   * The socket for the guest's NIC. passt accepts one connection and exits when that one closes.
+   */
   readonly socket: string;
-  /** Settles when it has ended, to its exit status; undefined where a signal ended it. */
+  /** Resolves to the exit status when passt has exited, to undefined if a signal ended it. */
   readonly ended: Promise<number | undefined>;
   readonly #directory: string;
   readonly #child: ChildProcess;
@@ -110,15 +115,12 @@ export class Passt {
     return this.#child.pid!;
   }
 
-  /** What it has said so far, by its log, and on standard error. */
+  /** passt's output so far: its log and its standard error. */
   get said(): string {
     return `${read(join(this.#directory, "log"))}${this.#complaints}`;
   }
 
-  /**
-   * Settles when it has said something that matches; rejects with what it said where it does not
-   * within 10 s.
-   */
+  /** Resolves when the output matches. Rejects with the output if it does not match within 10 s. */
   async says(pattern: RegExp): Promise<void> {
     const deadline = Date.now() + 10_000;
     while (!pattern.test(this.said)) {
@@ -127,7 +129,7 @@ export class Passt {
     }
   }
 
-  /** Settles when it has bound all it shall bind, and confined itself: then it writes its PID. */
+  /** Resolves when passt has bound all ports and confined itself: it then writes its PID file. */
   async started(): Promise<void> {
     const deadline = Date.now() + startTimeout;
     while (read(join(this.#directory, "pid")) === "") {
@@ -144,8 +146,10 @@ export class Passt {
 }
 
 /**
- * User 107 may have no way into the checkout's directory: what is there is run from a copy in one
- * of its own.
+ * Returns the command line of the build's executable.
+ *
+ * User 107 may have no access to the checkout's directory, so the newer build runs from a copy in
+ * `directory`.
  */
 function executable({ name }: PasstBuild, directory: string): string[] {
   if (name === "installed") return ["passt"];

@@ -1,4 +1,4 @@
-// Runs a CNI plugin as a runtime does: environment, standard input, exit status, standard output.
+// Calls a CNI plugin as a runtime does: environment, standard input, exit status, standard output.
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
@@ -6,46 +6,47 @@ import { beginRecording } from "../recorder/record.ts";
 import { type Namespace, within } from "./namespaces.ts";
 
 /**
- * Where the executables are that `scripts/build` makes, or others to test: the environment variable
- * DIST.
+ * The directory of the executables under test: the environment variable DIST, by default the output
+ * of `scripts/build`.
  */
 export const dist = process.env["DIST"] ?? fileURLToPath(new URL("../../dist", import.meta.url));
-/** Where Debian's containernetworking-plugins puts its own. */
+/** The directory of Debian's package containernetworking-plugins. */
 export const debianPlugins = "/usr/lib/cni";
 
-/** What a runtime tells a plugin. What is left out is not in its environment. */
+/** The environment of a call. A field that is undefined sets no variable. */
 export interface Call {
   readonly containerId?: string;
   readonly netns?: string;
   readonly ifname?: string;
   /** CNI_ARGS, such as `IgnoreUnknown=1;MAC=02:00:00:00:00:01`. */
   readonly args?: string;
-  /** CNI_PATH; our executables and Debian's unless told. */
+  /** CNI_PATH. Default: our executables and Debian's. */
   readonly path?: string;
-  /** Further variables; also overrides. */
+  /** Further variables. They override the others. */
   readonly env?: Readonly<Record<string, string>>;
-  /** The namespace that the plugin itself runs in, in a node's place: ours unless told. */
+  /**
+   * The network namespace in which the plugin runs, as the node's. Default: that of this process.
+   */
   readonly node?: Namespace;
-  /** A command line that the plugin's is appended to, such as strace's (faults.ts). */
+  /** A prefix for the plugin's command line, such as strace's (faults.ts). */
   readonly under?: readonly string[];
-  /** Milliseconds until it is killed; 20 s unless told. */
+  /** Milliseconds until the plugin is killed. Default: 20 s. */
   readonly timeout?: number;
 }
 
-/** What the plugin answered. */
 export interface Answer {
-  /** The exit status; undefined where a signal ended it. */
+  /** The exit status. Undefined if a signal ended the plugin. */
   readonly status: number | undefined;
   readonly signal: string | undefined;
   readonly stdout: string;
   readonly stderr: string;
-  /** Standard output as JSON after success, if there is any. */
+  /** Standard output as JSON after success. Undefined if it is not JSON. */
   readonly result?: Result;
-  /** Standard output as JSON after a failure, if there is any. */
+  /** Standard output as JSON after a failure. Undefined if it is not JSON. */
   readonly error?: Failure;
 }
 
-/** A result of ADD or VERSION, in any version's shape (SPEC.md, section 5). */
+/** A result of ADD or VERSION, in the format of any version (SPEC.md, section 5). */
 export interface Result {
   readonly cniVersion: string;
   readonly supportedVersions?: readonly string[];
@@ -55,7 +56,6 @@ export interface Result {
   readonly dns?: object;
 }
 
-/** A CNI error. */
 export interface Failure {
   readonly cniVersion: string;
   readonly code: number;
@@ -64,10 +64,13 @@ export interface Failure {
 }
 
 /**
- * Calls a plugin: by its name among ours (`bridge-binding`), or by its path. `verb` is CNI_COMMAND;
- * `netconf` is standard input, as it is where it is text.
- * Rejects where it cannot be started or does not end in time. Standard output that is not JSON
- * gives neither result nor error.
+ * Calls a plugin and returns its answer, whether it succeeds or fails.
+ *
+ * - `plugin`: the name of one of our plugins (`bridge-binding`), or a path.
+ * - `verb`: CNI_COMMAND.
+ * - `netconf`: standard input. A string is passed unchanged.
+ *
+ * Rejects if the plugin does not start or does not end in time.
  */
 export async function callPlugin(
   plugin: string,
@@ -109,7 +112,7 @@ export async function callPlugin(
   return exitCode === 0 ? { ...answer, result: parsed as Result } : { ...answer, error: parsed as Failure };
 }
 
-/** The same, for where only success makes sense: throws what the plugin said otherwise. */
+/** Calls a plugin as {@link callPlugin} does. Rejects with the plugin's output if it fails. */
 export async function callSuccessfully(
   plugin: string,
   verb: string,

@@ -1,5 +1,7 @@
-// A pod on a node, both throwaway namespaces, and networks between them made by Debian's CNI
-// plugins: the ground that ours stand on.
+// Creates pods on nodes, with networks between them.
+//
+// Pods and nodes are network namespaces that exist for one test. Debian's CNI plugins create the
+// networks, before our plugins are called.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,85 +10,90 @@ import { createNamespaces, type Namespace } from "./namespaces.ts";
 import { type Call, callSuccessfully, debianPlugins, type Result } from "./plugin.ts";
 import type { Scope } from "./scope.ts";
 
-/** How a network reaches the pod. */
+/** How a network is attached to the pod. */
 export interface NetworkOptions {
   /**
-   * `bridge`, `ptp`, `macvlan`: Debian's plugin of that name with `host-local`. ptp takes the
-   * kernel's prefix routes away and puts its own in their place.
-   * `veth`: no plugin, a pair with exactly the `addresses` and `routes` given.
+   * How the pod link is created.
+   *
+   * - `bridge`, `ptp`, `macvlan`: Debian's plugin of that name with `host-local`. ptp replaces the
+   *   kernel's prefix routes by its own.
+   * - `veth`: no plugin, but a veth pair with exactly the given `addresses` and `routes`.
    */
   readonly kind: "bridge" | "ptp" | "macvlan" | "veth";
-  /** The pod link; `eth0` unless told. */
+  /** The pod link's name. Default: `eth0`. */
   readonly ifname?: string;
-  /** Of the plugins' networks; `ipv4` unless told. */
+  /** For the kinds with a plugin. Default: `ipv4`. */
   readonly families?: "ipv4" | "ipv6" | "dual";
   readonly mtu?: number;
   /**
-   * The pod link's, where the kind lets one choose: `veth`, and `bridge` and `macvlan` by CNI_ARGS.
+   * The pod link's MAC address, for `veth`, `bridge` and `macvlan`. The plugins get it in CNI_ARGS.
    */
   readonly mac?: string;
-  /** `veth` only: `ip address add` takes each, such as `10.0.0.2/32`. */
+  /** `veth` only: arguments of `ip address add`, such as `10.0.0.2/32`. */
   readonly addresses?: readonly string[];
-  /** `veth` only: `ip route add` takes each, such as `default via 10.0.0.1 onlink`. */
+  /** `veth` only: arguments of `ip route add`, such as `default via 10.0.0.1 onlink`. */
   readonly routes?: readonly string[];
 }
 
-/** A network that the pod is on. */
+/** A network to which the pod is attached. */
 export interface Network {
-  /** The network's name, of which KubeVirt makes link names. */
+  /** The network's name, from which KubeVirt derives link names. */
   readonly name: string;
   readonly ifname: string;
-  /** The pod link's. */
+  /** The pod link's MAC address. */
   readonly mac: string;
-  /** The pod link's, without link-local ones, such as `10.1.0.2/24`. */
+  /** The pod link's addresses without link-local ones, such as `10.1.0.2/24`. */
   readonly addresses: readonly string[];
-  /** Who answers on the node's side, one for each family. */
+  /** The node's addresses in this network, one per family. */
   readonly gateways: readonly string[];
-  /** The plugin's result, which a chained plugin gets as prevResult; undefined for `veth`. */
+  /** The plugin's result, which a chained plugin gets as prevResult. Undefined for `veth`. */
   readonly result?: Result;
   /**
-   * The configuration and the call that made it, for another ADD, CHECK or DEL; undefined for
-   * `veth`.
+   * The netconf of the plugin's ADD, to repeat it or to call CHECK or DEL. Undefined for `veth`.
    */
   readonly netconf?: object & { readonly type: string };
   readonly call: Call;
   /**
-   * The network's own DEL, as a runtime calls it after ours; for `veth`, the pair is removed.
-   * Throws where it fails.
+   * Calls DEL of the network's plugin, which a runtime does after our DEL. For `veth`, deletes the
+   * pair. Rejects if that fails.
    */
   detach(): Promise<void>;
 }
 
 export interface PodOptions {
   /**
-   * Whether duplicate address detection runs, which takes IPv6 two seconds at each link; off unless
-   * told.
+   * Whether duplicate address detection runs, which delays IPv6 by two seconds on each link.
+   * Default: false.
    */
   readonly duplicateAddressDetection?: boolean;
 }
 
 export interface Pod {
   readonly containerId: string;
-  /** The pod's own. */
+  /** The pod's network namespace. */
   readonly namespace: Namespace;
-  /** The node's, where its plugins run: the machine's own is never touched. */
+  /**
+   * The node's network namespace, in which the plugins run. The machine's own namespace is never
+   * changed.
+   */
   readonly node: Namespace;
   /**
-   * Puts the pod on a network. Address ranges: 10.<n>.0.0/24 and fd00:<n>::/64, n from 1 in the
-   * order of attachment.
+   * Attaches the pod to a network.
+   *
+   * The address ranges are 10.<n>.0.0/24 and fd00:<n>::/64. n counts the attachments from 1.
    */
   attach(options: NetworkOptions): Promise<Network>;
-  /** What our plugins are called with for that pod: container ID, CNI_NETNS, CNI_IFNAME, node. */
+  /** The call of our plugins for this pod: container ID, CNI_NETNS, CNI_IFNAME, node. */
   call(ifname: string): Call;
 }
 
-/** Makes a pod that is on no network yet; gone when `scope` ends. */
+/** Creates a pod without a network. It is removed when `scope` ends. */
 export async function createPod(scope: Scope, options: PodOptions = {}): Promise<Pod> {
   const [pod] = await createPods(scope, 1, options);
   return pod!;
 }
 
-/** Makes many, each on a node of its own. */
+/** Creates `length` pods, each on its own node. */
 export async function createPods(scope: Scope, length: number, options: PodOptions = {}): Promise<Pod[]> {
   const state = await mkdtemp(join(tmpdir(), "pod-"));
   scope.teardown(() => rm(state, { recursive: true, force: true }));
@@ -124,7 +131,7 @@ function pod(namespace: Namespace, node: Namespace, state: string): Pod {
   };
 }
 
-/** Where a network goes, and which one it is. */
+/** Where a network is attached, and its number. */
 interface Place {
   readonly namespace: Namespace;
   readonly node: Namespace;
@@ -189,7 +196,7 @@ async function describe(
   return { name, ifname, mac: link.address, addresses: assigned.filter((address) => !address.startsWith("fe80:")) };
 }
 
-/** A network's configuration, as a NetworkAttachmentDefinition would have it. */
+/** Returns the netconf of a network, as it would be in a NetworkAttachmentDefinition. */
 function configuration(
   place: Place,
   options: NetworkOptions,
@@ -197,8 +204,8 @@ function configuration(
   const { kind, mtu } = options;
   const { number, state } = place;
   const subnets = ranges(place, options);
-  // The first network is the pod's default one; the plugins add a gateway's route only where asked
-  // for one.
+  // The first network is the pod's default network. The plugins add a default route only if the
+  // netconf lists it.
   const routes = number === 1 ? subnets.map(({ any, gateway }) => ({ dst: any, gw: gateway })) : [];
   const own = {
     bridge: { bridge: `cni${number}`, isGateway: true },
@@ -230,7 +237,9 @@ function ranges(
   return { ipv4: [four], ipv6: [six], dual: [four, six] }[families];
 }
 
-/** What a macvlan stands on: one end of a pair, at whose other end the gateway is. */
+/**
+ * Creates the parent link for a macvlan: a veth pair with the gateway's addresses at its other end.
+ */
 async function makeUplink(place: Place, options: NetworkOptions): Promise<void> {
   const { node, number } = place;
   const assigned = ranges(place, options).map(
@@ -246,8 +255,8 @@ async function makeUplink(place: Place, options: NetworkOptions): Promise<void> 
 }
 
 /**
- * Gives a pod a link eth0 with a bit of everything that bridge-binding has to take away and to give
- * back.
+ * Gives a pod a link eth0 with every kind of state that bridge-binding removes at ADD and restores
+ * at DEL.
  */
 export async function furnish(pod: Pod): Promise<void> {
   await pod.attach({ kind: "ptp", families: "dual" });

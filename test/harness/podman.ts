@@ -1,5 +1,5 @@
-// Podman with CNI networks: a container runtime that makes a namespace, has our plugins called for
-// it, and starts a container there.
+// Runs podman with CNI networks: a container runtime that creates a network namespace, calls our
+// plugins for it, and starts a container there.
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,22 +11,22 @@ import { debianPlugins, dist } from "./plugin.ts";
 import { type Recorder, recordCalls } from "./recorded-calls.ts";
 import type { Scope } from "./scope.ts";
 
-/** One installation, with containers, images and networks of its own. */
+/** An installation of podman with its own containers, images and networks. */
 export interface Podman extends Recorder {
-  /** `podman ARGS...`: what it printed. Rejects where it fails, with what it said. */
+  /** Runs `podman ARGS...` and returns its output. Rejects with the output if podman fails. */
   podman(...args: readonly string[]): Promise<string>;
-  /** The network namespace of a container, which lasts until podman is done with it. */
+  /** The container's network namespace, which exists until podman removes it. */
   namespaceOf(container: string): Promise<Namespace>;
   /**
-   * The names in a directory of the box's, such as `/run/netns`, sorted; none where it is missing.
+   * The sorted names in a directory of the box, such as `/run/netns`. Empty if it does not exist.
    */
   list(directory: string): string[];
 }
 
-/** The only image there is: a busybox, whose applets are called as `/busybox sleep 1000`. */
+/** The only image. It holds a busybox with which containers run commands: `/busybox sleep 1000`. */
 export const image = "busybox";
 
-/** The reason to skip a test; false where podman is there and still knows CNI. */
+/** Returns the reason to skip a test, or false if podman is installed and supports CNI. */
 function missingPodman(): string | false {
   const { stdout, failed } = execaSync("podman", ["--version"], { reject: false });
   const version = /\d+/.exec(failed ? "" : stdout)?.[0];
@@ -35,8 +35,9 @@ function missingPodman(): string | false {
 }
 
 /**
- * The same, and false only where it also starts a container without any network: whatever else
- * keeps it from that is not about networks.
+ * Returns the reason to skip a test, or false if podman also starts a container without a network.
+ *
+ * If it does not, the obstacle on this machine has nothing to do with networks.
  */
 export async function podmanObstacle(scope: Scope): Promise<string | false> {
   const missing = missingPodman();
@@ -50,19 +51,23 @@ export async function podmanObstacle(scope: Scope): Promise<string | false> {
   }
 }
 
-/** Our plugin and the ones of Debian's that the lists of tests have. */
+/** Our plugins and those of Debian's that the tests' network lists use. */
 const executables = [
   ...["bridge-binding", "passt-binding"].map((name) => `${dist}/${name}`),
   ...["bridge", "host-local", "tuning"].map((name) => `${debianPlugins}/${name}`),
 ];
 
-/** What it keeps. `/etc/cni` is podman's own, were it not told of another place. */
+/**
+ * The directories in which podman keeps state. `/etc/cni` is podman's default for network
+ * configurations.
+ */
 const state = ["/var/lib/containers", "/var/lib/cni", "/etc/cni"];
 
 /**
- * Installs podman, which runs in `node`, with these networks, and the image; all of it gone when
- * `scope` ends. Plugins have their default directories, such as
- * `/run/bridge-binding`, in a /run that nobody else sees.
+ * Installs podman in the network namespace `node`, with these networks and the image, until `scope`
+ * ends.
+ *
+ * Plugins use their default directories, such as `/run/bridge-binding`, in the box's own /run.
  */
 export async function installPodman(scope: Scope, node: Namespace, lists: readonly NetworkList[]): Promise<Podman> {
   const recorder = recordCalls(scope, executables);
@@ -77,7 +82,7 @@ export async function installPodman(scope: Scope, node: Namespace, lists: readon
   writeFileSync(policy, '{"default":[{"type":"insecureAcceptAnything"}]}');
   const box = await startBox(scope, node, state);
   const env = { CONTAINERS_CONF: configuration, HOME: "/run" };
-  // Its storage is copies of files: overlays cannot be mounted on every machine.
+  // The vfs driver copies files, because not every machine can mount overlays.
   const podman = (...args: readonly string[]): Promise<string> =>
     box.run(["podman", "--storage-driver", "vfs", ...args], { env });
   const { stdout: archive } = await execa("tar", ["-C", "/bin", "-c", "busybox"], { encoding: "buffer" });
@@ -94,8 +99,8 @@ export async function installPodman(scope: Scope, node: Namespace, lists: readon
 }
 
 /**
- * Its configuration: no cgroups, which it could not make in every container that tests run in, and
- * which networks do not need.
+ * Returns podman's configuration. It disables cgroups: networks do not need them, and podman cannot
+ * create them in every container in which tests run.
  */
 function containersConf(networks: string, plugins: string): string {
   return `[network]

@@ -1,14 +1,15 @@
-// What a chained plugin is given of the one before it, in every version of the specification.
+// Builds the previous result that a chained plugin gets, in every version of the CNI specification.
 import type { Netconf } from "./attachment.ts";
 import type { Namespace } from "./namespaces.ts";
 import type { Result } from "./plugin.ts";
 import type { Network } from "./pod.ts";
 
-/** All versions of the specification, in order. */
+/** All versions of the CNI specification, in ascending order. */
 export const versions = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];
 
 /**
- * What the pod's network plugin says in each version, with keys that this plugin knows nothing of.
+ * Returns the result of the pod's network plugin in a version, with keys that our plugins do not
+ * know.
  */
 export function previousResult(
   cniVersion: string,
@@ -39,7 +40,7 @@ export function previousResult(
   };
 }
 
-/** With keys in one order, since JSON gives them none. */
+/** Returns `value` with sorted keys, because the order of keys in JSON has no meaning. */
 export function sorted(value: Result | Netconf | undefined): unknown {
   const inOrder = (_: string, each: unknown): unknown =>
     typeof each === "object" && each !== null && !Array.isArray(each)

@@ -1,5 +1,7 @@
-// Stands in for plugins on CNI_PATH, calls the real ones, and remembers what they were told, what
-// they saw, and what they answered.
+// Records the calls of plugins on CNI_PATH.
+//
+// A shell script in each plugin's place stores environment, standard input, and the links of
+// CNI_NETNS. It then calls the real plugin and stores the answer.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -7,7 +9,6 @@ import type { Netconf } from "./attachment.ts";
 import type { Failure, Result } from "./plugin.ts";
 import type { Scope } from "./scope.ts";
 
-/** One call of a plugin. */
 export interface RecordedCall {
   /** The plugin's type, such as `bridge-binding`. */
   readonly plugin: string;
@@ -15,25 +16,28 @@ export interface RecordedCall {
   readonly verb: string;
   /** The whole environment. */
   readonly env: Readonly<Record<string, string>>;
-  /** Standard input; undefined where there was none. */
+  /** Standard input. Undefined if it was empty. */
   readonly netconf?: Netconf;
   /**
-   * The names of all links in CNI_NETNS when the call came, sorted; undefined where there is no
-   * such namespace.
+   * The sorted names of all links in CNI_NETNS before the plugin ran. Undefined if that namespace
+   * did not exist.
    */
   readonly links?: readonly string[];
   readonly status: number;
-  /** Standard output, if there was any: a result after success, an error after a failure. */
+  /**
+   * Standard output: a result after success, an error after a failure. Undefined if it was empty.
+   */
   readonly answer?: Result | Failure;
 }
 
-/** Plugins that are watched. */
 export interface Recorder {
-  /** For CNI_PATH: all the plugins, and nothing else. */
+  /** The value for CNI_PATH. The directory holds only the recorded plugins. */
   readonly directory: string;
-  /** All calls so far, as they came. */
+  /** All calls so far, in order. */
   calls(): RecordedCall[];
-  /** The same as text, such as `ADD bridge-binding net1`, without those of `except`. */
+  /**
+   * All calls as text, such as `ADD bridge-binding net1`, without those of the plugins `except`.
+   */
   order(...except: readonly string[]): string[];
 }
 
@@ -50,8 +54,8 @@ exit $status
 `;
 
 /**
- * Puts shims for executables, each named as its file is, into a directory of their own; gone when
- * `scope` ends.
+ * Creates a directory with a recording script for each executable, under the executable's file
+ * name. It is removed when `scope` ends.
  */
 export function recordCalls(scope: Scope, executables: readonly string[]): Recorder {
   const state = mkdtempSync(join(tmpdir(), "calls-"));
@@ -96,7 +100,10 @@ function readCall(directory: string): RecordedCall {
   };
 }
 
-/** Of /proc/net/dev: after two lines of headings, each begins with a name and a colon. */
+/**
+ * Returns the sorted link names in /proc/net/dev. Two header lines come first, then each line
+ * starts with a name and a colon.
+ */
 function linkNames(text: string): string[] {
   const lines = text.trimEnd().split("\n").slice(2);
   return lines.map((line) => line.slice(0, line.indexOf(":")).trim()).sort();

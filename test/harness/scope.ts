@@ -1,14 +1,14 @@
-// Who ends a thing's life: a tap test, or a script with a list of its own.
+// Defines when the resources of a test or a script are released.
 
-/** Anything that calls back when it ends, last callback first. A tap test (`t`) is one. */
+/**
+ * An owner of resources, which calls the callbacks when it ends, the last one first. A tap test
+ * (`t`) is a scope.
+ */
 export interface Scope {
   teardown(callback: () => unknown): void;
 }
 
-/**
- * Runs `work` with a scope of its own, for scripts: ends everything that was made in it, whether
- * `work` fails or not.
- */
+/** Runs `work` with its own scope, for scripts. The scope ends when `work` returns or throws. */
 export async function withScope<T>(work: (scope: Scope) => Promise<T>): Promise<T> {
   const callbacks: (() => unknown)[] = [];
   try {

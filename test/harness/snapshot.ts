@@ -1,18 +1,19 @@
-// The whole of a namespace's state as lines of text, to be compared: links, addresses, routes,
-// neighbours, rules, bridge tables, sysctls.
+// Takes snapshots of a network namespace's whole state as lines of text, and compares them.
+//
+// A snapshot holds links, addresses, routes, neighbours, rules, bridge tables and sysctls.
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { type Namespace, within } from "./namespaces.ts";
 
 /**
- * Sorted lines, each a fact: `link eth0 mtu 1500`. A time that passes is written as the second it
- * will be over, `@1234`.
+ * Sorted lines, one fact each: `link eth0 mtu 1500`. A remaining time is written as the second of
+ * the machine's uptime at which it ends: `@1234`.
  */
 export type Snapshot = readonly string[];
 
 type Shown = Readonly<Record<string, unknown>>;
 
-/** One `ip -details -json -batch` each line, one line of JSON each. */
+/** Lines for `ip -details -json -batch`. Each one prints one line of JSON. */
 const queries = [
   "link show",
   "address show",
@@ -22,8 +23,8 @@ const queries = [
   "neigh show proxy",
 ];
 
-// busybox's grep, where there is one, takes half of the other's time, which is most of a snapshot's
-// where it is emulated.
+// busybox's grep is used if it is installed. It needs half the time of GNU grep, which takes most
+// of a snapshot's time on an emulated machine.
 const script = `
 printf '${queries.join("\\n")}\\n' | ip -details -json -batch - || exit
 ip -6 -details -json rule show && bridge -json fdb show && bridge -json vlan show && cat /proc/uptime || exit
@@ -31,10 +32,12 @@ $(command -v busybox) grep -rs '' /proc/sys/net/ipv4 /proc/sys/net/ipv6
 `;
 
 /**
- * Takes one, as soon as all links that have a carrier are up, and duplicate address detection is
- * over on them: within 5 s, or rejects.
- * Left out is what changes by itself: counters, timers, the carrier and the operational state,
- * which follow from the flags of links within a second, and what bridges learnt.
+ * Takes a snapshot when the namespace has settled. Rejects if it has not settled after 5 s.
+ *
+ * It has settled when all links with a carrier are up and duplicate address detection has finished
+ * on them. A snapshot does not hold what changes by itself: counters, timers, addresses that
+ * bridges have learnt, and a link's carrier and operational state, which follow its flags within a
+ * second.
  */
 export async function snapshot(namespace: Namespace): Promise<Snapshot> {
   const deadline = Date.now() + 5000;
@@ -47,8 +50,8 @@ export async function snapshot(namespace: Namespace): Promise<Snapshot> {
 }
 
 /**
- * What is only before (`- link eth0 mtu 1500`) and only after (`+ link eth0 mtu 1400`). Times may
- * differ by 3 s.
+ * Returns the facts that only `before` holds (`- link eth0 mtu 1500`) and those that only `after`
+ * holds (`+ link eth0 mtu 1400`). Times may differ by 3 s.
  */
 export function differences(before: Snapshot, after: Snapshot): string[] {
   const gone = new Set(before);
@@ -64,9 +67,10 @@ export function differences(before: Snapshot, after: Snapshot): string[] {
 }
 
 /**
- * How a namespace differs from `before` once it has settled: looks again until it does not differ,
- * for 3 s unless told, since the kernel
- * finishes some of its IPv6 work after the call that asked for it. Empty where all is as it was.
+ * Returns how a namespace differs from `before`. Empty if nothing differs.
+ *
+ * Retries until nothing differs or `milliseconds` have passed, because the kernel finishes some of
+ * its IPv6 work after the call that requested it.
  */
 export async function settledDifferences(
   namespace: Namespace,
@@ -83,7 +87,7 @@ export async function settledDifferences(
 
 async function observe(namespace: Namespace): Promise<{ lines: Snapshot; unsettled: string[] }> {
   const [file, ...args] = within(namespace, "sh", "-c", script);
-  // grep leaves with 2 where it met a file that cannot be read, and some of /proc/sys cannot.
+  // grep exits with 2 if it cannot read a file, and some files of /proc/sys cannot be read.
   const { stdout, stderr, exitCode } = await execa(file, args, { reject: false });
   const output = stdout.split("\n");
   const documents = output.splice(0, queries.length + 3);
@@ -96,7 +100,8 @@ async function observe(namespace: Namespace): Promise<{ lines: Snapshot; unsettl
   const over = (seconds: number): string => `@${Math.round(Number.parseFloat(uptime) + seconds)}`;
   const carried = addresses!.filter(({ flags }) => (flags as string[]).includes("LOWER_UP"));
   const unsettled = [
-    // The operational state comes after the carrier, and with it the link-local address.
+    // The kernel updates the operational state after the carrier, and adds the link-local address
+    // then.
     ...carried.filter(({ operstate }) => /DOWN$/.test(String(operstate))).map(({ ifname }) => ifname),
     ...carried
       .flatMap(({ addr_info }) => addr_info as Shown[])
@@ -124,7 +129,7 @@ function linkLines(link: Shown): string[] {
   const set = (flags as string[]).filter((flag) => flag !== "NO-CARRIER" && flag !== "LOWER_UP").sort();
   return (
     flatten({ ...withoutTimers(rest), flags: set.join(",") })
-      // A port without a carrier is disabled, within a second.
+      // The bridge disables a port without a carrier within a second.
       .filter(([key]) => key !== "linkinfo.info_slave_data.state")
       .map(([key, value]) => `link ${ifname} ${key} ${value}`)
   );
@@ -154,7 +159,7 @@ function sysctlLine(text: string): string {
   return `sysctl ${text.slice("/proc/sys/".length, colon)} ${text.slice(colon + 1).replaceAll("\t", " ")}`;
 }
 
-/** Bridges' timers run, and what they learnt of the topology comes and goes. */
+/** Removes the timers of bridges and their topology change flags, which change by themselves. */
 function withoutTimers(value: Shown): Shown {
   return Object.fromEntries(
     Object.entries(value)
@@ -168,8 +173,8 @@ function line(subject: string, facts: Shown): string {
 }
 
 /**
- * `{ a: { b: 1 }, c: ["x"] }` as `a.b` 1 and `c.0` x, sorted; what is undefined or empty is left
- * out.
+ * Returns `{ a: { b: 1 }, c: ["x"] }` as the sorted pairs `a.b` 1 and `c.0` x. Skips undefined and
+ * empty values.
  */
 function flatten(value: unknown, path = ""): [key: string, value: string][] {
   if (value === undefined) return [];

@@ -1,5 +1,5 @@
-// SR-IOV and VFIO through sysfs and ioctls, never with our own code: for tests that run in the
-// lab's machine (test/lab/vm).
+// Controls SR-IOV and VFIO through sysfs and ioctls, without our own code. For tests that run in
+// the lab's machine (test/lab/vm).
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readlinkSync, realpathSync, writeFileSync } from "node:fs";
@@ -9,25 +9,26 @@ import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { Scope } from "./scope.ts";
 
-/** A virtual function. */
 export interface Vf {
-  /** Its PCI address, such as `0000:01:10.0`. */
+  /** The VF's PCI address, such as `0000:01:10.0`. */
   readonly address: string;
-  /** The network device of its physical function, as it was when the VF was made. */
+  /** The PF's network device at the time when the VF was created. */
   readonly pf: string;
-  /** Its number there. */
+  /** The VF's number on its PF. */
   readonly index: number;
 }
 
-/** Where sysfs has a PCI device. */
+/** The sysfs directory of a PCI device. */
 export function pciPath(address: string): string {
   return `/sys/bus/pci/devices/${address}`;
 }
 
 /**
- * Makes `count` VFs of the physical function that is the network device `pf` (which must have
- * none), until `scope` ends: whoever opened one by VFIO has to
- * have ended by then. Their own driver takes them unless `probe` is false.
+ * Creates `count` VFs of the PF with the network device `pf`, until `scope` ends. The PF must have
+ * no VFs.
+ *
+ * A process that has opened a VF by VFIO must have exited before `scope` ends. The VFs' network
+ * driver binds to them unless `probe` is false.
  */
 export function createVfs(scope: Scope, pf: string, count: number, { probe = true } = {}): Vf[] {
   const device = realpathSync(`/sys/class/net/${pf}/device`);
@@ -41,12 +42,12 @@ export function createVfs(scope: Scope, pf: string, count: number, { probe = tru
   }));
 }
 
-/** The driver that a PCI device is bound to, such as `igbvf`. */
+/** The driver to which a PCI device is bound, such as `igbvf`. */
 export function driverOf(address: string): string | undefined {
   return target(`${pciPath(address)}/driver`);
 }
 
-/** A PCI device's IOMMU group, such as `12`; undefined without an IOMMU. */
+/** The IOMMU group of a PCI device, such as `12`. Undefined without an IOMMU. */
 export function groupOf(address: string): string | undefined {
   return target(`${pciPath(address)}/iommu_group`);
 }
@@ -56,15 +57,16 @@ export function devicesIn(group: string): string[] {
   return readdirSync(`/sys/kernel/iommu_groups/${group}/devices`).sort();
 }
 
-/** The network device that a PCI device has in this namespace, such as `eth2`. */
+/** The network device of a PCI device in this network namespace, such as `eth2`. */
 export function netdevOf(address: string): string | undefined {
   const directory = `${pciPath(address)}/net`;
   return existsSync(directory) ? readdirSync(directory)[0] : undefined;
 }
 
 /**
- * Takes a PCI device from its driver, if it has one, and offers it to `driver` alone. Throws where
- * that does not take it: the kernel says nothing.
+ * Unbinds a PCI device from its driver, and binds it to `driver`.
+ *
+ * @throws if the device is not bound to `driver` afterwards: the kernel reports no error.
  */
 export function bindTo(address: string, driver: string): void {
   if (driverOf(address) !== undefined) writeFileSync(`${pciPath(address)}/driver/unbind`, address);
@@ -74,41 +76,42 @@ export function bindTo(address: string, driver: string): void {
   if (found !== driver) throw new Error(`${address}: driver is ${found ?? "none"}, not ${driver}`);
 }
 
-/** Has VFIO take devices whose interrupts the IOMMU does not remap, until `scope` ends. */
+/** Allows VFIO devices whose interrupts the IOMMU does not remap, until `scope` ends. */
 export function allowUnsafeInterrupts(scope: Scope): void {
   const parameter = "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts";
   writeFileSync(parameter, "Y");
   scope.teardown(() => writeFileSync(parameter, "N"));
 }
 
-/** What a hypervisor finds out about a group: test/harness/vfio.py says it. */
+/** What a hypervisor learns about a group. test/harness/vfio.py prints it. */
 export interface VfioAnswer {
-  /** VFIO_GROUP_GET_STATUS has VFIO_GROUP_FLAGS_VIABLE. */
+  /** Whether VFIO_GROUP_GET_STATUS reports VFIO_GROUP_FLAGS_VIABLE. */
   readonly viable?: boolean;
   /**
-   * The vendor's and the device's ID, from the configuration space behind the device's descriptor,
-   * such as `8086:10ca`.
+   * The vendor ID and the device ID, such as `8086:10ca`. They are read from the device's
+   * configuration space, through the device's file descriptor.
    */
   readonly ids?: string;
-  /** What did not work, after which nothing was tried, and why. */
+  /** The step that failed, and its errno. Later steps were not tried. */
   readonly failed?: {
     readonly step: "open" | "status" | "container" | "iommu" | "device" | "region";
     readonly code: string;
   };
 }
 
-/** A group, and a device in it, that a process of its own has open. */
+/** A process that has a group open, and optionally a device in it. */
 export interface OpenVfio {
   readonly answer: VfioAnswer;
-  /** Ends that process, and with it what it has open. */
+  /** Ends the process, which closes the group and the device. */
   close(): Promise<void>;
 }
 
 /**
- * Opens an IOMMU group as a hypervisor does, and a device in it if one is given, up to what fails:
- * `/dev/vfio/<group>`, VFIO_GROUP_GET_STATUS, a container with a
- * type 1 IOMMU, VFIO_GROUP_GET_DEVICE_FD, the device's configuration space. Open until `close` or
- * until `scope` ends.
+ * Opens an IOMMU group as a hypervisor does, and a device in it if `address` is given.
+ *
+ * The steps are `/dev/vfio/<group>`, VFIO_GROUP_GET_STATUS, a container with a type 1 IOMMU,
+ * VFIO_GROUP_GET_DEVICE_FD, and the device's configuration space. It stops at the first step that
+ * fails. The group stays open until `close` or until `scope` ends.
  */
 export async function openVfio(scope: Scope, group: string, address?: string): Promise<OpenVfio> {
   const script = fileURLToPath(new URL("vfio.py", import.meta.url));

@@ -1,7 +1,8 @@
-# Opens a tap as a guest's hypervisor does, and relays its frames: hex on standard input and output,
-# one frame a line.
-# Arguments: namespace, tap, uid, gid, "multi" or "single". Says "open" first, or an errno's name,
-# and ends with its standard input.
+# Opens a tap as a hypervisor does, and relays its frames as hex on standard input and output, one
+# frame per line.
+#
+# Arguments: namespace, tap, uid, gid, "multi" or "single". Prints "open" first, or an errno's name.
+# Exits at the end of its standard input.
 import ctypes
 import errno
 import fcntl
@@ -19,7 +20,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 if libc.setns(os.open(namespace, os.O_RDONLY), CLONE_NEWNET) != 0:
     sys.exit("setns: " + errno.errorcode[ctypes.get_errno()])
 tap = os.open("/dev/net/tun", os.O_RDWR)
-# From here on without any capability, where the user is not root: as virt-launcher is.
+# If the user is not root, the process loses all capabilities here, as virt-launcher has none.
 os.setgroups([])
 os.setgid(int(gid))
 os.setuid(int(uid))
@@ -41,7 +42,7 @@ while True:
             try:
                 print(os.read(tap, 65536).hex(), flush=True)
             except OSError as error:
-                # Somebody has deleted the tap.
+                # Another process has deleted the tap.
                 if error.errno != errno.EBADFD:
                     raise
                 sys.exit(0)
@@ -54,6 +55,6 @@ while True:
             try:
                 os.write(tap, bytes.fromhex(line.decode()))
             except OSError as error:
-                # A tap that is down: the frame is lost, as on a wire.
+                # The tap is down: the frame is lost.
                 if error.errno != errno.EIO:
                     raise

@@ -1,8 +1,10 @@
-# What a hypervisor does with a VFIO group and a device in it (linux/vfio.h). Arguments: GROUP
-# [DEVICE], such as 5 0000:01:10.0.
-# Says in one line of JSON whether the group is viable, and the device's IDs as its configuration
-# space has them; else the step that failed and
-# the errno's name. Then keeps all open until it is killed.
+# Opens a VFIO group, and a device in it, as a hypervisor does (linux/vfio.h).
+#
+# Arguments: GROUP [DEVICE], such as 5 0000:01:10.0.
+#
+# Prints one line of JSON: whether the group is viable, and the device's IDs from its configuration
+# space. If a step fails, prints the step and the errno's name. Keeps all files open until it is
+# killed.
 import errno
 import fcntl
 import json
@@ -29,7 +31,8 @@ try:
     fcntl.ioctl(container, SET_IOMMU, TYPE1V2_IOMMU)
     if device:
         step = "device"
-        # A mutable buffer has ioctl() give the call's own result.
+        # With a mutable buffer, ioctl() returns the system call's result, which is a file
+        # descriptor here.
         opened = fcntl.ioctl(group, GROUP_GET_DEVICE_FD, bytearray(device.encode() + b"\0"))
         step = "region"
         region = fcntl.ioctl(opened, DEVICE_GET_REGION_INFO, struct.pack("IIIIQQ", 32, 0, CONFIG_REGION, 0, 0, 0))

@@ -1,25 +1,27 @@
-// Compares records of the same tests.
+// Compares records of several runs of the same tests.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** What differs in the calls of one test file. */
+/** The calls of one test file that differ. */
 export interface Difference {
   readonly file: string;
-  /** Calls that were answered so before, and are not any more. */
+  /** Answers that all earlier records hold and the later one does not. */
   readonly missing: readonly string[];
-  /** Calls of the later record that no earlier one holds. */
+  /** Calls of the later record that no earlier record holds. */
   readonly added: readonly string[];
 }
 
 /**
- * Names the calls whose record is new, and those that no longer occur.
+ * Returns the calls that are new in `after`, and those that no longer occur.
  *
  * Several earlier records may be given, because a few calls depend on time: whether the kernel has
- * a link-local address already, or
- * which of two concurrent calls is first. A call is new only if none of the earlier records holds
- * it. It is missing only if all of them hold its
- * question and answer, and the later one does not. How often and in which order calls are made does
- * not matter.
+ * assigned the link-local address yet, or which of two concurrent calls is first.
+ *
+ * - A call is new only if none of the earlier records holds it.
+ * - A call is missing only if all earlier records hold its question and answer, and `after` does
+ *   not.
+ *
+ * The number and the order of calls do not matter.
  */
 export function compare(after: string, before: readonly string[]): Difference[] {
   const files = new Set([after, ...before].flatMap(filesIn));
@@ -41,12 +43,15 @@ export function compare(after: string, before: readonly string[]): Difference[] 
   });
 }
 
-/** Some tests draw their calls at random: only a question that was asked before can be compared. */
+/**
+ * Returns a call's question. Some tests draw their calls at random, so that only a question in both
+ * records can be compared.
+ */
 function questionOf(line: string): string {
   return JSON.stringify((JSON.parse(line) as { call: unknown }).call);
 }
 
-/** A call's question and answer, without its effects. */
+/** Returns a call's question and answer, without its effects. */
 function answerOf(line: string): string {
   const { effects: _, ...rest } = JSON.parse(line) as { effects?: unknown };
   return JSON.stringify(rest);

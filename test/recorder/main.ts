@@ -1,15 +1,17 @@
-// npm run record -- DIRECTORY [FILE...]: records the calls of the conformance and netns suites, or
-// of these test files.
-// npm run record -- --compare AFTER BEFORE...: names the calls of AFTER that no earlier record
-// holds, and those that are missing.
+// Records the calls that tests make of our executables, and compares such records.
+//
+// - `npm run record -- DIRECTORY [FILE...]` records the conformance and netns suites, or these
+//   files.
+// - `npm run record -- --compare AFTER BEFORE...` prints the calls of AFTER that no earlier record
+//   holds, and those that are missing.
 import { rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { execa } from "execa";
 import { compare } from "./compare.ts";
 
-/** How many calls of a file are shown. */
+/** The maximum number of calls that are printed per file. */
 const most = 5;
-/** How many characters of a call are shown: the rest is in the record. */
+/** The maximum number of characters that are printed per call. The record holds the rest. */
 const width = 4000;
 
 const args = process.argv.slice(2);

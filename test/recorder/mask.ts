@@ -1,12 +1,12 @@
-// Replaces what differs from run to run, such as namespaces' names, link indexes and MAC addresses,
-// by the kind of the value.
+// Replaces values that differ from run to run by the kind of the value, such as names of
+// namespaces, link indexes and MAC addresses.
 
-/** The texts that are words for people: they may change from release to release. */
+/** Keys whose values are text for operators, which may change from release to release. */
 const words = new Set(["msg", "details", "fact", "hint", "remedy", "why", "words", "notes", "faults", "what"]);
 
 /**
- * A JSON document without its words and without what varies. Text that is not JSON is masked as
- * text.
+ * Masks a JSON document: text for operators, and values that vary. Text that is not JSON becomes
+ * `<text>`.
  */
 export function maskedDocument(text: string): string {
   try {
@@ -33,14 +33,14 @@ const patterns: readonly (readonly [RegExp, string])[] = [
   [/\bveth[0-9a-f]{8}\b/g, "<veth>"],
 ];
 
-/** Text without what varies. */
+/** Masks the values in a text that vary. */
 export function maskedText(text: string): string {
   return patterns.reduce((masked, [pattern, mask]) => masked.replaceAll(pattern, mask), text);
 }
 
 /**
- * One system call as strace shows it, without what varies. Undefined for a call that neither sends
- * nor changes anything.
+ * Masks the values that vary in a system call as strace prints it. Undefined for a call that sends
+ * and changes nothing.
  */
 export function maskedCall(text: string): string | undefined {
   const sent =
@@ -80,8 +80,8 @@ function bytesOf(literal: string): Uint8Array {
 }
 
 /**
- * The header's length, where its link index is, and the attributes whose values vary: of links,
- * addresses, routes, neighbours.
+ * For links, addresses, routes and neighbours: the length of the header, the offset of the link
+ * index, and the attributes whose values vary.
  */
 const layouts: Readonly<
   Record<number, readonly [header: number, index: number | undefined, attributes: readonly number[]]>
@@ -96,8 +96,8 @@ const layouts: Readonly<
 };
 
 /**
- * A message of rtnetlink: its header, then each attribute as `type=value` in hex, `*` where the
- * value varies.
+ * Masks a message of rtnetlink: returns its header, then each attribute as `type=value` in hex. `*`
+ * replaces a value that varies.
  */
 export function maskedMessage(type: number, bytes: Uint8Array): string {
   const layout = layouts[type & ~3];
@@ -115,7 +115,7 @@ export function maskedMessage(type: number, bytes: Uint8Array): string {
     if (length < 4) break;
     const value = bytes.slice(at + 4, at + length);
     const isLinkLocal = value.length === 16 && value[0] === 0xfe && value[1] === 0x80;
-    // Lifetimes of addresses age (IFA_CACHEINFO).
+    // The lifetimes of addresses decrease with time (IFA_CACHEINFO).
     const isVarying = varying.includes(attribute) || isLinkLocal || ((type & ~3) === 20 && attribute === 6);
     parts.push(`${attribute}=${isVarying ? "*" : hex(value)}`);
     at += (length + 3) & ~3;

@@ -1,5 +1,5 @@
-// Records each call that a test makes of one of our executables: how it ended, and what it sent to
-// netlink, sysctls and files, by strace.
+// Records each call that a test makes of one of our executables: its answer, and with strace what
+// it writes to netlink, sysctls and files.
 import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
@@ -7,24 +7,25 @@ import { fileURLToPath } from "node:url";
 import { maskedCall, maskedDocument, maskedText } from "./mask.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-/** Where to record; undefined: not at all. */
+/** The directory for records. If undefined, nothing is recorded. */
 const directory = process.env["RECORD"];
 
 const traced = "sendto,write,open,openat,mkdir,mkdirat,rename,renameat,unlink,unlinkat,ioctl,setns,execve,flock";
 
-/** A call that is being recorded. */
 export interface Recording {
-  /** Goes before the executable's own command line. */
+  /** A prefix for the executable's command line. */
   readonly under: readonly string[];
-  /** Writes the record. `call` says what was asked. */
+  /** Writes the record. `call` is the question: verb, executable, environment, netconf. */
   end(call: readonly string[], answer: { readonly status: number | undefined; readonly stdout: string }): void;
 }
 
 const nothing: Recording = { under: [], end: () => undefined };
 
 /**
- * Begins to record one call. A call that runs under another program, such as a fault's strace, is
- * recorded by its answer alone; one of another's program, whose `under` is undefined, not at all.
+ * Begins to record one call.
+ *
+ * A call under another program, such as strace for a fault, is recorded by its answer alone. If
+ * `under` is undefined, the executable is not one of ours and the call is not recorded.
  */
 export function beginRecording(under: readonly string[] | undefined): Recording {
   if (directory === undefined || under === undefined) return nothing;
@@ -52,13 +53,13 @@ export function beginRecording(under: readonly string[] | undefined): Recording 
 
 function effectsIn(trace: string): string[] {
   const lines = readFileSync(trace, "utf8").split("\n");
-  // The first execve is strace's own.
+  // The first line is the execve with which strace starts the executable.
   const effects = lines.slice(1).flatMap((line) => maskedCall(line) ?? []);
-  // A lock that is waited for is asked for again and again.
+  // While the executable waits for a lock, it repeats the same call.
   return effects.filter((effect, at) => effect !== effects[at - 1]);
 }
 
-/** The test file's path below the folder of its suite, which may move. */
+/** Returns the test file's path below the folder of its suite, because that folder may move. */
 function testFile(): string {
   const path = relative(root, process.argv[1] ?? "unknown");
   return path.replace(/^test\/(system\/)?/, "").replace(/\.test\.ts$/, "");
