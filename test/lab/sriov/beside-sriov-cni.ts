@@ -1,8 +1,10 @@
-// sriov-vfio beside sriov-cni, on the same VF of the lab: what each answers and leaves behind, and
-// what that takes. Prints Markdown for the plugin's page.
-// test/lab/vm/run --timeout 600 -- node --import tsx test/lab/sriov/beside-sriov-cni.ts
-// /path/to/sriov
-// sriov-cni's executable is whatever `go build ./cmd/sriov` makes of its repository.
+// Compares sriov-vfio with sriov-cni on the same VF of the lab, and prints Markdown for the
+// plugin's page: answers, state left behind, time and memory.
+//
+//     test/lab/vm/run --timeout 600 -- \
+//       node --import tsx test/lab/sriov/beside-sriov-cni.ts /path/to/sriov
+//
+// `go build ./cmd/sriov` builds sriov-cni's executable in its repository.
 import { readFileSync, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
@@ -20,9 +22,9 @@ if (sriovCni === undefined) throw new Error("usage: beside-sriov-cni.ts EXECUTAB
 interface Contender {
   readonly name: string;
   readonly executable: string;
-  /** Where it remembers what it has done. */
+  /** The directory in which the plugin keeps its state. */
   readonly state: string;
-  /** The configuration field that tells it so. */
+  /** The netconf field that sets this directory. */
   readonly stateField: string;
 }
 
@@ -36,7 +38,10 @@ const mac = "02:00:00:00:00:77";
 const node = { name: "node", path: "/proc/1/ns/net" };
 let containers = 0;
 
-/** A VF on vfio-pci, as a device plugin hands it out, its PF's link with a carrier. */
+/**
+ * Creates a VF that is bound to vfio-pci, as a device plugin does. Returns when its PF has a
+ * carrier.
+ */
 async function preboundVf(scope: Parameters<typeof createVfs>[0]): Promise<Vf> {
   await execa("ip", ["link", "set", "eth0", "up"]);
   const [vf] = createVfs(scope, "eth0", 1, { probe: false }) as [Vf];
@@ -45,7 +50,7 @@ async function preboundVf(scope: Parameters<typeof createVfs>[0]): Promise<Vf> {
   return vf;
 }
 
-/** The VF's settings that its PF tells, but for those that are nobody's. */
+/** Returns those of the VF's settings that differ from the default, as its PF reports them. */
 async function settings({ index }: Vf): Promise<string> {
   const { stdout } = await execa("ip", ["-json", "link", "show", "dev", "eth0"]);
   const { address, vlan_list, rate, spoofchk, trust } = JSON.parse(stdout)[0].vfinfo_list[index];
@@ -72,7 +77,7 @@ const told = ({ status, stdout, error, result, signal }: Answer): string =>
       : `\`${JSON.stringify(result)}\``
     : `**fails**: ${error?.msg ?? signal ?? stdout.trim()}`;
 
-/** A pod's life, step by step; each gives a cell of the table. */
+/** The calls for one pod. Returns a cell of the table. */
 type Story = (run: (verb: string, conf?: object, call?: Call) => Promise<Answer>, vf: Vf) => Promise<string>;
 
 const stories: Readonly<Record<string, Story>> = {
@@ -107,7 +112,7 @@ const stories: Readonly<Record<string, Story>> = {
   },
 };
 
-/** Tells a story with VF, namespace and memory of its own. */
+/** Runs a story with its own VF and namespace. Removes the plugin's state afterwards. */
 async function tell(contender: Contender, story: Story): Promise<string> {
   return withScope(async (scope) => {
     const vf = await preboundVf(scope);
@@ -124,8 +129,8 @@ async function tell(contender: Contender, story: Story): Promise<string> {
 }
 
 /**
- * What ADD takes, whole processes, one plugin after the other on one VF: medians, and the most
- * memory.
+ * Measures ADD as a whole process, alternating the plugins on one VF. Returns rows of the table:
+ * medians of time, and the peak memory.
  */
 async function time(): Promise<string[]> {
   return withScope(async (scope) => {
@@ -142,7 +147,8 @@ async function time(): Promise<string[]> {
         const netconf = confOf(contender, vf);
         measurements.push((await measure({ executable: contender.executable, env, node, netconf })).measurement);
         await callPlugin(contender.executable, "DEL", { containerId: name, netns: "", ifname: "net1" }, netconf);
-        // sriov-cni leaves all of it.
+        // sriov-cni's DEL without a namespace reverts nothing, so the state and the settings are
+        // reset here.
         await execa("rm", ["-rf", contender.state]);
         const none = ["mac", "00:00:00:00:00:00", "vlan", "0", "spoofchk", "on", "trust", "off"];
         await execa("ip", ["link", "set", "eth0", "vf", `${vf.index}`, ...none]);

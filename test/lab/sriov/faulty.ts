@@ -1,5 +1,5 @@
-// A VF and a pod on which faults are tried: whatever befalls ADD or DEL at any of their steps, all
-// of the VF has to come back.
+// Injects faults into ADD and DEL of sriov-vfio at each of their changes, and checks that the VF is
+// fully restored.
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { execa } from "execa";
@@ -10,27 +10,27 @@ import type { Scope } from "../../harness/scope.ts";
 import { netdevOf, type Vf } from "../../harness/sriov.ts";
 import { asked, filesIn, podWith, stateOf, type VfPod, vfsOf } from "./pod.ts";
 
-/** What a killed call answers. */
+/** The answer of a killed call. */
 export const killed = { signal: "SIGKILL" };
 
 /**
- * A pod that asks for everything that there is, of a VF on its network driver whose link has a name
- * of its own.
+ * A pod with every setting that igb supports. Its VF is on its network driver, and the VF's link
+ * has been renamed.
  */
 export interface Ground {
   readonly vf: Vf;
   readonly pod: VfPod;
-  /** Calls the plugin for `pod`, which asks for a MAC address too. */
+  /** Calls the plugin for `pod`, with a MAC address in CNI_ARGS. */
   run(verb: string, under?: readonly string[]): Promise<Answer>;
-  /** What is there while no pod has the VF. */
+  /** The state before the first ADD. */
   readonly before: object;
-  /** The same now, for comparison. */
+  /** Returns the current state in the form of `before`. */
   now(): Promise<object>;
 }
 
 const args = "MAC=02:00:00:00:00:77";
 
-/** Prepares one for a whole test file. */
+/** Prepares the VF and the pod for a whole test file. */
 export async function ground(scope: Scope): Promise<Ground> {
   const [vf] = await vfsOf(scope, "eth0", 1);
   await execa("ip", ["link", "set", netdevOf(vf.address)!, "name", "chosen"]);
@@ -42,12 +42,12 @@ export async function ground(scope: Scope): Promise<Ground> {
     information: filesIn(dirname(pod.info)),
   });
   const before = await now();
-  // The directories are there from here on, so that every run makes the same calls.
+  // The first ADD creates the directories, so that every later run makes the same system calls.
   for (const verb of ["ADD", "DEL"]) await callSuccessfully("sriov-vfio", verb, { ...pod.call, args }, pod.netconf);
   return { vf, pod, run, now, before };
 }
 
-/** The calls by which ADD and DEL change something, in order. */
+/** Returns the system calls with which ADD and DEL change something, in order. */
 export async function mutationsOf(scope: Scope, { pod }: Ground): Promise<Record<"add" | "del", readonly Mutation[]>> {
   const watched = async (verb: string): Promise<Mutation[]> => {
     const { under, mutations } = await watch(scope);
@@ -58,8 +58,8 @@ export async function mutationsOf(scope: Scope, { pod }: Ground): Promise<Record
 }
 
 /**
- * What a call is about, in a word: `sendto`, or the end of the file's name that it makes, writes,
- * renames to or removes, such as `pending` or `unbind`.
+ * Returns a short word for the subject of a system call: `sendto`, or the end of the name of the
+ * file that it creates, writes, renames to or removes, such as `pending` or `unbind`.
  */
 export function subjectOf({ name, text }: Mutation): string {
   if (name === "sendto") return name;
@@ -69,8 +69,8 @@ export function subjectOf({ name, text }: Mutation): string {
 }
 
 /**
- * Goes through the points, each time with a VF that nobody has, and sees that it is again as it
- * was.
+ * Calls `fail` for each point, and checks after each that the VF is as before. `fail` must release
+ * the VF.
  */
 export async function atEach(
   t: Test,
@@ -85,9 +85,7 @@ export async function atEach(
   }
 }
 
-/**
- * Where the machine is emulated a part of the points has to do, unless FAULTS_EVERY says how many.
- */
+/** Sets FAULTS_EVERY to `every` on an emulated machine, unless the environment sets it. */
 export function sampleWhereEmulated(every: number): void {
   if (/^model name.*\bTCG\b/m.test(readFileSync("/proc/cpuinfo", "utf8"))) process.env["FAULTS_EVERY"] ??= `${every}`;
 }

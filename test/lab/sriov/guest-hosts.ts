@@ -1,16 +1,18 @@
-// Who is at the other end of the wire: hosts behind eth1, by VLAN, and who answers whom by ARP.
+// Creates hosts behind eth1, one per VLAN, and finds out which addresses answer ARP requests.
 import { execa } from "execa";
 import { ip } from "../../harness/ip.ts";
 import { createNamespace, type Namespace, within } from "../../harness/namespaces.ts";
 import type { Scope } from "../../harness/scope.ts";
 
-/** Their links, and the addresses that those have. */
+/** The links of the hosts, and the address of each. */
 export const hosts = { vlan100: "10.9.0.100", vlan200: "10.9.0.200", untagged: "10.9.0.1" } as const;
 
 /**
- * A namespace with a link of eth1's for each host: `untagged` sees eth1's frames without a tag, the
- * others those of a VLAN. Of VLAN 100 those alone get there that have priority 3.
- * Each link answers for its own address alone.
+ * Creates a namespace with a link on eth1 for each host.
+ *
+ * - `untagged` receives eth1's untagged frames, each other link those of its VLAN.
+ * - In VLAN 100, eth1 accepts only frames with priority 3.
+ * - Each link answers only for its own address.
  */
 export async function startHosts(scope: Scope): Promise<Namespace> {
   const outside = await createNamespace(scope);
@@ -34,13 +36,15 @@ export async function startHosts(scope: Scope): Promise<Namespace> {
   return outside;
 }
 
-/** From which link, for which address. */
+/** The link that asks, and the address that it asks for. */
 export type Question = readonly [link: string, address: string];
 
 /**
- * The shell command (busybox's) that asks all of it by ARP, side by side, once a second for up to
- * `seconds`: it has a line for each question that is answered, `vlan100 10.9.0.10`,
- * in their order.
+ * Returns a shell command (busybox) that sends all questions concurrently by ARP, once a second for
+ * up to `seconds`.
+ *
+ * Its output has one line for each answered question, such as `vlan100 10.9.0.10`, in the order of
+ * `questions`.
  */
 export function whoAnswers(questions: readonly Question[], seconds = 4): string {
   const asked = questions.map(
@@ -50,13 +54,13 @@ export function whoAnswers(questions: readonly Question[], seconds = 4): string 
   return `{ ${asked.join("\n")}\nwait; } | sort -n | cut -d " " -f 2-`;
 }
 
-/** The questions that are answered in a namespace, as {@link whoAnswers} has them. */
+/** Returns the questions that are answered in a namespace, in the form of {@link whoAnswers}. */
 export async function answeredIn(namespace: Namespace, questions: readonly Question[]): Promise<string[]> {
   const [file, ...args] = within(namespace, "sh", "-c", whoAnswers(questions));
   return lines((await execa(file, args)).stdout);
 }
 
-/** A command's output, line by line. */
+/** The lines of a command's output, without empty ones. */
 export function lines(output: string): string[] {
   return output.split("\n").filter((line) => line !== "");
 }

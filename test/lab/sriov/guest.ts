@@ -1,5 +1,4 @@
-// A VM whose NICs are VFs: a pod with an attachment for each, and the guest that virt-launcher
-// starts from what the plugin left for it.
+// Creates a pod with an attachment per VF, and starts a guest on the VFs as virt-launcher does.
 import { readFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { namespaceNamed } from "../../harness/namespaces.ts";
@@ -9,30 +8,29 @@ import type { Vf } from "../../harness/sriov.ts";
 import { startVirtualMachine, type VirtualMachine } from "../vm/guest.ts";
 import { podWith } from "./pod.ts";
 
-/** What one NIC is to be. */
+/** A NIC to attach. */
 export interface Wanted {
   readonly vf: Vf;
-  /** Fields of the netconf, beside those that all have. */
+  /** Further fields of the netconf. */
   readonly fields?: object;
-  /** CNI_ARGS. */
   readonly args?: string;
 }
 
-/** An attachment of the pod. */
 export interface Nic {
   readonly vf: Vf;
   run(verb: string, fields?: object): Promise<Answer>;
   check(): Promise<Answer>;
   /**
-   * The PCI address that the device information tells: of it alone KubeVirt knows the VF
+   * The PCI address in the device information. It is KubeVirt's only source for the VF
    * (network-status).
    */
   functionOf(): string;
 }
 
 /**
- * A pod that nothing is attached to as yet: a NIC, `net1`, `net2`, …, for each that is wanted,
- * every one with a network of its own.
+ * Creates a pod with a NIC (`net1`, `net2`, …) for each element of `wanted`. Calls no plugin.
+ *
+ * Each NIC has its own network.
  */
 export async function podOfNics(
   scope: Scope,
@@ -60,7 +58,7 @@ export async function podOfNics(
   return { path: pod.path, nics };
 }
 
-/** Starts the guest, whose eth0, eth1, … are the pod's NICs. */
+/** Starts the guest. Its eth0, eth1, … are the pod's NICs. */
 export async function launch(
   scope: Scope,
   { path, nics }: { readonly path: string; readonly nics: readonly Nic[] },

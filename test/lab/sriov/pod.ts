@@ -1,5 +1,4 @@
-// What the tests of sriov-vfio share: VFs that can be set up, pods that are to have one, and all
-// that a DEL has to give back.
+// Creates VFs and pods for the tests of sriov-vfio, and reads the state that DEL restores.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
@@ -8,36 +7,37 @@ import { type Answer, type Call, callPlugin } from "../../harness/plugin.ts";
 import type { Scope } from "../../harness/scope.ts";
 import { createVfs, driverOf, netdevOf, pciPath, type Vf } from "../../harness/sriov.ts";
 
-/** What a verb without a result answers. */
+/** The answer of a successful verb without a result. */
 export const done = { status: 0, stdout: "" };
 
-/** Everything that igb can set, but for the MAC address, which CNI_ARGS has. */
+/** All settings that igb supports, except the MAC address, which CNI_ARGS sets. */
 export const asked = { vlan: 100, vlanQoS: 3, max_tx_rate: 100, spoofchk: "off", trust: "on" };
 
 let containers = 0;
 
-/** A pod that is to have a VF. */
+/** A pod for which ADD can be called with a VF. */
 export interface VfPod {
   readonly call: Call;
   readonly netconf: Readonly<Record<string, unknown>>;
-  /** The device information's file, which neither Multus nor anybody else has written. */
+  /** The path for the file with the device information. The plugin creates it. */
   readonly info: string;
   /** The plugin's `dataDir`. */
   readonly journal: string;
-  /** The pod's namespace. */
+  /** The path of the pod's namespace. */
   readonly path: string;
-  /** Calls the plugin, `fields` on top of the configuration. */
+  /** Calls the plugin. `fields` are added to the netconf. */
   run(verb: string, fields?: object, call?: Call): Promise<Answer>;
   check(): Promise<Answer>;
-  /** The journal's files; none where its directory is missing. */
+  /** The names of the journal's files. Empty if its directory does not exist. */
   records(): string[];
 }
 
 /**
- * VFs of a PF that is up, on their own driver unless `probe` is false, once the PF has a carrier
- * again: igb loses it where it makes VFs, and takes no rate without. Their driver takes them
- * after that: of a VF that it takes while they are made, igb does not know the MAC address, and
- * lets nothing through to it.
+ * Creates VFs of a PF that is up. They are bound to their network driver unless `probe` is false.
+ *
+ * igb loses its carrier when it creates VFs, and rejects every rate without a carrier. Therefore
+ * this function waits for the carrier first and lets the driver bind afterwards. If the driver
+ * binds during creation, igb does not learn the VF's MAC address and forwards nothing to it.
  */
 export async function vfsOf(scope: Scope, pf: string, count: number, { probe = true } = {}): Promise<[Vf, ...Vf[]]> {
   await execa("ip", ["link", "set", pf, "up"]);
@@ -56,8 +56,8 @@ export async function carrierOf(link: string): Promise<void> {
 }
 
 /**
- * A pod that is to have the VF, with a namespace and a container ID of its own, and, unless
- * `fields` say otherwise, a journal.
+ * Creates a pod for the VF with its own namespace and container ID. It also has its own journal
+ * unless `fields` sets `dataDir`.
  */
 export async function podWith(scope: Scope, vf: Vf, fields: object = {}): Promise<VfPod> {
   const { path } = await createNamespace(scope);
@@ -84,19 +84,22 @@ export async function podWith(scope: Scope, vf: Vf, fields: object = {}): Promis
   };
 }
 
-/** How the VF is set up, as `ip` tells, without its MAC address. */
+/** Returns the VF's settings as `ip` reports them, without its MAC address. */
 export async function settingsOf(vf: Vf): Promise<Record<string, unknown>> {
   const { mac: _, address: __, ...settings } = await tellOf(vf);
   return settings;
 }
 
-/** All that a DEL has to give back. */
+/** All state that DEL restores. */
 export interface VfState {
   readonly driver: string | undefined;
   readonly override: string;
-  /** Its network link's name. */
+  /** The name of the VF's network link. */
   readonly link: string | undefined;
-  /** The PF's, or `picked`: its own driver's by chance, another one at each probe. */
+  /**
+   * The PF's MAC address for the VF. `picked` if it is a random one, which the VF's network driver
+   * chooses at each probe.
+   */
   readonly mac: string;
   readonly settings: Readonly<Record<string, unknown>>;
 }
@@ -108,13 +111,13 @@ export async function stateOf(vf: Vf): Promise<VfState> {
   return { driver: driverOf(vf.address), override, link, mac: macOf(link, address as string), settings };
 }
 
-/** What the PF and the VF's link say of the MAC address, in a word where they agree. */
+/** Returns the VF's MAC address according to the PF and the VF's link, or both if they differ. */
 function macOf(link: string | undefined, atPf: string): string {
   if (link === undefined) return atPf;
   const [own, kind] = ["address", "addr_assign_type"].map((name) =>
     readFileSync(`/sys/class/net/${link}/${name}`, "utf8").trim(),
   );
-  // NET_ADDR_RANDOM of <uapi/linux/netdevice.h>.
+  // NET_ADDR_RANDOM in <uapi/linux/netdevice.h>.
   const isPicked = kind === "1";
   if (own !== atPf) return `${atPf} at the PF, ${own} at the link${isPicked ? ", picked" : ""}`;
   return isPicked ? "picked" : atPf;
@@ -125,7 +128,7 @@ async function tellOf({ pf, index }: Vf): Promise<Record<string, unknown>> {
   return JSON.parse(stdout)[0].vfinfo_list[index];
 }
 
-/** The names in a directory, none where it is missing. */
+/** The names in a directory. Empty if it does not exist. */
 export function filesIn(directory: string): string[] {
   try {
     return readdirSync(directory);

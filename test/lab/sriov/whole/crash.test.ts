@@ -1,5 +1,5 @@
-// sriov-vfio killed before each of its changes: nothing of a VF is lost, and nothing of a pod stays
-// at it.
+// Kills sriov-vfio before each of its changes, and tests that DEL or another pod's ADD restores the
+// VF.
 import { execa } from "execa";
 import t, { type Test } from "tap";
 import { killedBefore, type Mutation, watch } from "../../../harness/faults.ts";
@@ -11,7 +11,7 @@ sampleWhereEmulated(4);
 const here = await ground(t);
 const { vf, pod, run } = here;
 const { add, del } = await mutationsOf(t, here);
-/** Of the ADD's result: all is made by then, and the runtime knows nothing of it. */
+/** The write of ADD's result: ADD has made all changes, but the runtime does not get the result. */
 const result: Mutation = {
   name: "write",
   nth: add.findLast(({ name }) => name === "write")!.nth + 1,
@@ -20,7 +20,7 @@ const result: Mutation = {
 const heir = await podWith(t, vf, { dataDir: pod.journal, vlan: 7 });
 
 t.test(
-  "the record is there from before the VF's first change until after its last, and settings come back before the driver",
+  "ADD writes the record before the first change, DEL removes it last and restores settings before the driver",
   async (t) => {
     const [adding, deleting] = [add, del].map((points) => points.map(subjectOf)) as [string[], string[]];
     const first = adding.findIndex((subject) => !["draft", "pending", "json"].includes(subject));
@@ -33,21 +33,21 @@ t.test(
   },
 );
 
-t.test("killed before any change of ADD: DEL gives the VF back", async (t) => {
+t.test("DEL restores the VF after ADD was killed at any change", async (t) => {
   await atEach(t, here, [...add, result], async (point) => {
     t.match(await run("ADD", killedBefore(point)), killed);
     t.match(await run("DEL"), done);
   });
 });
 
-t.test("killed before any change of ADD: another pod's ADD gets the VF as it was before", async (t) => {
+t.test("another pod's ADD gets the restored VF after ADD was killed at any change", async (t) => {
   await atEach(t, here, [...add, result], async (point) => {
     t.match(await run("ADD", killedBefore(point)), killed);
     await inherit(t);
   });
 });
 
-t.test("killed before any change of DEL: DEL again gives the VF back", async (t) => {
+t.test("a second DEL restores the VF after DEL was killed at any change", async (t) => {
   await atEach(t, here, del, async (point) => {
     t.match(await run("ADD"), { status: 0 });
     t.match(await run("DEL", killedBefore(point)), killed);
@@ -55,7 +55,7 @@ t.test("killed before any change of DEL: DEL again gives the VF back", async (t)
   });
 });
 
-t.test("killed before any change of DEL: another pod's ADD gets the VF as it was before", async (t) => {
+t.test("another pod's ADD gets the restored VF after DEL was killed at any change", async (t) => {
   await atEach(t, here, del, async (point) => {
     t.match(await run("ADD"), { status: 0 });
     t.match(await run("DEL", killedBefore(point)), killed);
@@ -64,7 +64,7 @@ t.test("killed before any change of DEL: another pod's ADD gets the VF as it was
 });
 
 t.test(
-  "killed where the VF has its settings and not its driver, and again in DEL: the next DEL gives it back",
+  "the next DEL restores a VF whose ADD was killed before it was bound and whose DEL was killed too",
   async (t) => {
     const half = killedBefore(add.find((point) => subjectOf(point) === "driver_override")!);
     t.match(await run("ADD", half), killed);
@@ -80,7 +80,7 @@ t.test(
   },
 );
 
-t.test("killed in ADD, DEL, ADD and DEL: the DEL that gets through gives the VF back", async (t) => {
+t.test("the first completed DEL restores the VF after ADD, DEL, ADD and DEL were killed", async (t) => {
   await atEach(t, here, add, async (point) => {
     const position = add.indexOf(point);
     await run("ADD", killedBefore(point));
@@ -92,12 +92,13 @@ t.test("killed in ADD, DEL, ADD and DEL: the DEL that gets through gives the VF 
 });
 
 /**
- * Where the pod is gone another one gets the VF, with what it asks for and nothing else, and the
- * dead one's late DEL does nothing to it.
+ * Deletes the pod, and checks that another pod gets the VF with its own settings only.
+ *
+ * The deleted pod's late DEL must not change the VF.
  */
 async function inherit(t: Test): Promise<void> {
   const name = pod.path.split("/").at(-1);
-  // Another namespace by the same path is another one.
+  // The new namespace at the same path is not the pod's namespace.
   await execa("ip", ["-batch", "-"], { input: `netns del ${name}\nnetns add ${name}\n` });
   t.match(await heir.run("ADD"), { status: 0 });
   t.match(await run("DEL"), done);

@@ -1,5 +1,5 @@
-// What diagnose sees of a VF in a pod, and finds where somebody meddles: by an executable that did
-// not give it.
+// Tests what diagnose reports of a VF in a pod, before and after changes by other programs. The
+// diagnose executable is not the one that attached the VF.
 import { closeSync, openSync } from "node:fs";
 import { execa } from "execa";
 import t from "tap";
@@ -9,7 +9,7 @@ import { asked, carrierOf, podWith, vfsOf } from "../pod.ts";
 
 const [vf, other] = (await vfsOf(t, "eth0", 2)) as [Vf, Vf];
 
-t.test("a VF that was given is drawn and healthy, and what is done to it at its PF is found", async (t) => {
+t.test("diagnose draws an attached VF, finds no problem, and then finds each change made through the PF", async (t) => {
   const { run, path, journal } = await podWith(t, vf, { ...asked, mac: "02:00:00:00:00:01" });
   t.match(await run("ADD"), { status: 0 });
   const group = groupOf(vf.address)!;
@@ -38,7 +38,7 @@ t.test("a VF that was given is drawn and healthy, and what is done to it at its 
   await execa("ip", ["link", "set", "eth0", "down"]);
   t.same(await findings(), ["pf-down eth0"]);
   await execa("ip", ["link", "set", "eth0", "up"]);
-  // Without it igb takes no rate back.
+  // igb rejects every rate without a carrier, so that DEL would fail.
   await carrierOf("eth0");
   t.match(await run("DEL"), { status: 0 });
 });

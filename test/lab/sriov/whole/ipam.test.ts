@@ -1,5 +1,5 @@
-// sriov-vfio with host-local: an address lasts as long as the attachment, whatever becomes of the
-// pod or the VF.
+// Tests sriov-vfio with host-local: an address is reserved exactly as long as the attachment
+// exists.
 import { rmSync, writeFileSync } from "node:fs";
 import { execa } from "execa";
 import t, { type Test } from "tap";
@@ -10,7 +10,10 @@ import { asked, done, filesIn, podWith, stateOf, type VfPod, vfsOf } from "../po
 const [vf] = await vfsOf(t, "eth0", 1);
 const before = await stateOf(vf);
 
-/** A pod whose network has that many addresses, and who has which. */
+/**
+ * Creates a pod with IPAM, and access to host-local's leases. `rangeEnd` limits the number of
+ * addresses.
+ */
 async function podWithAddress(
   t: Test,
   fields: object = {},
@@ -34,48 +37,45 @@ async function podWithAddress(
   };
 }
 
-/** The same VF as before anybody had it, and nobody has an address. */
+/** Checks that the VF is as before, and that no address and no record is left. */
 async function isAsBefore(t: Test, { leases, records }: Awaited<ReturnType<typeof podWithAddress>>): Promise<void> {
   t.same(leases(), []);
   t.same(records(), []);
   t.same(await stateOf(vf), before);
 }
 
-t.test(
-  "ADD reports the addresses as those of its own interface, CHECK asks for them too, DEL releases them",
-  async (t) => {
-    const pod = await podWithAddress(t);
-    const { run, check, path, leases, leaseFile } = pod;
-    const eth0 = { name: "eth0", mac: "02:00:00:00:00:01", sandbox: path };
-    const first = { address: "10.1.0.2/24", interface: 0 };
-    const prevResult = { cniVersion: "1.0.0", interfaces: [eth0], ips: [first], routes: [{ dst: "10.1.0.0/16" }] };
-    // As Kubernetes sends it: without the first word host-local refuses the second one.
-    const { result, error } = await run("ADD", { prevResult }, { args: "IgnoreUnknown=1;MAC=02:00:00:00:00:77" });
-    t.equal(error, undefined);
-    t.same(result, {
-      cniVersion: "1.0.0",
-      interfaces: [eth0, { name: "net1", mac: "02:00:00:00:00:77", sandbox: path }],
-      ips: [
-        first,
-        { address: "10.9.0.7/24", gateway: "10.9.0.1", interface: 1 },
-        { address: "fd00:9::2/64", gateway: "fd00:9::1", interface: 1 },
-      ],
-      routes: [{ dst: "10.1.0.0/16" }, { dst: "0.0.0.0/0" }],
-      dns: {},
-    });
-    t.same(leases(), ["10.9.0.7", "fd00:9::2"]);
-    t.match(await check(), done);
-    rmSync(leaseFile("10.9.0.7"));
-    rmSync(leaseFile("fd00:9::2"));
-    t.match(await check(), { status: 1, error: { msg: /host-local/ } });
-    writeFileSync(leaseFile("10.9.0.7"), `${pod.call.containerId}\r\nnet1`);
-    t.match(await run("DEL"), done);
-    await isAsBefore(t, pod);
-    t.match(await run("DEL"), done, "twice");
-  },
-);
+t.test("ADD returns the addresses for its own interface, CHECK checks them, and DEL releases them", async (t) => {
+  const pod = await podWithAddress(t);
+  const { run, check, path, leases, leaseFile } = pod;
+  const eth0 = { name: "eth0", mac: "02:00:00:00:00:01", sandbox: path };
+  const first = { address: "10.1.0.2/24", interface: 0 };
+  const prevResult = { cniVersion: "1.0.0", interfaces: [eth0], ips: [first], routes: [{ dst: "10.1.0.0/16" }] };
+  // As Kubernetes sends CNI_ARGS. Without IgnoreUnknown, host-local refuses MAC.
+  const { result, error } = await run("ADD", { prevResult }, { args: "IgnoreUnknown=1;MAC=02:00:00:00:00:77" });
+  t.equal(error, undefined);
+  t.same(result, {
+    cniVersion: "1.0.0",
+    interfaces: [eth0, { name: "net1", mac: "02:00:00:00:00:77", sandbox: path }],
+    ips: [
+      first,
+      { address: "10.9.0.7/24", gateway: "10.9.0.1", interface: 1 },
+      { address: "fd00:9::2/64", gateway: "fd00:9::1", interface: 1 },
+    ],
+    routes: [{ dst: "10.1.0.0/16" }, { dst: "0.0.0.0/0" }],
+    dns: {},
+  });
+  t.same(leases(), ["10.9.0.7", "fd00:9::2"]);
+  t.match(await check(), done);
+  rmSync(leaseFile("10.9.0.7"));
+  rmSync(leaseFile("fd00:9::2"));
+  t.match(await check(), { status: 1, error: { msg: /host-local/ } });
+  writeFileSync(leaseFile("10.9.0.7"), `${pod.call.containerId}\r\nnet1`);
+  t.match(await run("DEL"), done);
+  await isAsBefore(t, pod);
+  t.match(await run("DEL"), done, "twice");
+});
 
-t.test("where ADD fails the addresses are released", async (t) => {
+t.test("a failed ADD releases the addresses", async (t) => {
   for (const [fields, error] of [
     [{ link_state: "enable" }, { code: 100, msg: /EOPNOTSUPP/ }],
     [{ binding: "require-prebound" }, { code: 102, msg: /is on igbvf/ }],
@@ -88,7 +88,7 @@ t.test("where ADD fails the addresses are released", async (t) => {
   }
 });
 
-t.test("where there is no address to be had ADD says so, and the VF is not touched", async (t) => {
+t.test("ADD without a free address fails and does not change the VF", async (t) => {
   const full = await podWithAddress(t, {}, { rangeEnd: "10.9.0.7" });
   t.match(await full.run("ADD", {}, { containerId: "other" }), { status: 0 });
   t.match(await full.run("ADD", { binding: "auto" }), { status: 1, error: { msg: /no IP addresses available/ } });
@@ -113,7 +113,7 @@ t.test("DEL releases the addresses without the pod's namespace", async (t) => {
   await isAsBefore(t, nameless);
 });
 
-t.test("another pod's ADD, refused because the VF is taken, keeps no address", async (t) => {
+t.test("ADD that fails because another pod has the VF keeps no address", async (t) => {
   const pod = await podWithAddress(t);
   t.match(await pod.run("ADD"), { status: 0 });
   t.match(await pod.run("ADD", {}, { containerId: "other" }), {
@@ -125,7 +125,7 @@ t.test("another pod's ADD, refused because the VF is taken, keeps no address", a
   await isAsBefore(t, pod);
 });
 
-t.test("DEL releases the addresses where the VF's part of it fails, and after the VF is gone", async (t) => {
+t.test("DEL releases the addresses if it cannot restore the VF, or if the VF no longer exists", async (t) => {
   const { run, leases, records } = await podWithAddress(t);
   t.match(await run("ADD"), { status: 0 });
   await execa("ip", ["link", "set", "eth0", "down"]);

@@ -1,4 +1,4 @@
-// sriov-vfio where something of the node is missing, or goes away while a pod has a VF.
+// Tests sriov-vfio if a part of the node is missing, or disappears while a pod has a VF.
 import { readlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { execa } from "execa";
@@ -10,22 +10,20 @@ import { asked, carrierOf, done, filesIn, podWith, stateOf, vfsOf } from "../pod
 
 const netconf = { cniVersion: "1.1.0", name: "fast", type: "sriov-vfio" };
 
-/** A command line under which a directory, or a file, is in the place of another one. */
+/** Returns a prefix for a command line, under which the directory or file `from` replaces `to`. */
 function behind(from: string, to: string): { readonly under: readonly string[] } {
   return { under: ["unshare", "--mount", "sh", "-c", `mount --bind ${from} ${to} && exec "$@"`, "sh"] };
 }
 const withoutModules = behind("/mnt", "/usr/lib/modules");
 const withoutModprobe = behind("/dev/null", "/usr/bin/kmod");
 
-/** Unloads a module until the test ends. */
+/** Unloads a kernel module until the test ends. */
 async function unload(t: Test, module: string): Promise<void> {
   t.teardown(() => execa("modprobe", [module]));
   await execa("modprobe", ["--remove", module]);
 }
 
-/**
- * Does something to a PF's link that takes it down for a moment, and waits until it can be used.
- */
+/** Changes a PF's link while it is down, then sets it up and waits for the carrier. */
 async function whileDown(link: string, then: string, name = link): Promise<void> {
   await execa("ip", ["-batch", "-"], {
     input: `link set ${link} down\nlink set ${link} ${then}\nlink set ${name} up\n`,
@@ -33,7 +31,7 @@ async function whileDown(link: string, then: string, name = link): Promise<void>
   await carrierOf(name);
 }
 
-t.test("without a VF STATUS says so, and how to make some", async (t) => {
+t.test("STATUS without a VF fails and says how to create VFs", async (t) => {
   const { status, error } = await callPlugin("sriov-vfio", "STATUS", {}, netconf);
   t.match(
     { status, error },
@@ -41,13 +39,13 @@ t.test("without a VF STATUS says so, and how to make some", async (t) => {
   );
 });
 
-t.test("where VFIO's driver is not loaded", async (t) => {
+t.test("vfio-pci is loaded if that is possible", async (t) => {
   const [vf] = await vfsOf(t, "eth0", 1);
   const before = await stateOf(vf);
   const { run, records } = await podWith(t, vf, asked);
   await unload(t, "vfio-pci");
 
-  await t.test("and cannot be, ADD changes nothing, and STATUS says the same", async (t) => {
+  await t.test("ADD without a loadable vfio-pci changes nothing, and STATUS fails for the same reason", async (t) => {
     for (const [call, reason] of [
       [withoutModules, "modprobe could not load it (exit status 1)"],
       [withoutModprobe, "the node has no modprobe to load it"],
@@ -63,7 +61,7 @@ t.test("where VFIO's driver is not loaded", async (t) => {
     });
   });
 
-  await t.test("STATUS is content with a module, and ADD loads it", async (t) => {
+  await t.test("STATUS succeeds if the module exists, and ADD loads it", async (t) => {
     t.match(await callPlugin("sriov-vfio", "STATUS", {}, netconf), done);
     t.match(await run("ADD"), { status: 0 });
     t.equal(driverOf(vf.address), "vfio-pci");
@@ -72,12 +70,12 @@ t.test("where VFIO's driver is not loaded", async (t) => {
   });
 });
 
-t.test("with a VF at a pod", async (t) => {
+t.test("an attached VF survives changes of the node", async (t) => {
   const [vf] = await vfsOf(t, "eth0", 1);
   await execa("ip", ["link", "set", netdevOf(vf.address)!, "name", "chosen"]);
   const before = await stateOf(vf);
 
-  await t.test("the PF's link is renamed: CHECK and DEL know it", async (t) => {
+  await t.test("CHECK and DEL find the PF after its link was renamed", async (t) => {
     const { run, check } = await podWith(t, vf, asked);
     t.match(await run("ADD"), { status: 0 });
     await whileDown("eth0", "name uplink", "uplink");
@@ -90,7 +88,7 @@ t.test("with a VF at a pod", async (t) => {
   });
 
   await t.test(
-    "the PF is down: DEL gives back all but what igb refuses then, and the rest when it is up",
+    "DEL with the PF down restores all but the rate, and the next DEL with the PF up restores the rate",
     async (t) => {
       const { run, records } = await podWith(t, vf, asked);
       t.match(await run("ADD"), { status: 0 });
@@ -101,29 +99,32 @@ t.test("with a VF at a pod", async (t) => {
       await execa("ip", ["link", "set", "eth0", "up"]);
       await carrierOf("eth0");
       t.match(await run("DEL"), done);
-      // igb learns no MAC address from a VF whose driver takes it while the PF is down.
+      // If a VF's driver binds while the PF is down, igb does not learn the VF's MAC address.
       t.same({ ...(await stateOf(vf)), mac: "picked" }, before);
       t.same(records(), []);
     },
   );
 
-  await t.test("the PF's link is in another namespace: DEL says so, and succeeds when it is back", async (t) => {
-    const { run, check, records } = await podWith(t, vf, asked);
-    t.match(await run("ADD"), { status: 0 });
-    const { name } = await createNamespace(t);
-    await execa("ip", ["link", "set", "eth0", "netns", name]);
-    const msg = "0000:01:00.0: the VF's PF has no network link in the host's namespace";
-    t.match(await check(), { status: 1, error: { code: 102, msg } });
-    t.match(await run("DEL"), { status: 1, error: { code: 102, msg } });
-    t.not(records().length, 0);
-    await execa("ip", ["-netns", name, "link", "set", "eth0", "netns", "1"]);
-    await execa("ip", ["link", "set", "eth0", "up"]);
-    await carrierOf("eth0");
-    t.match(await run("DEL"), done);
-    t.same(await stateOf(vf), before);
-  });
+  await t.test(
+    "DEL fails while the PF's link is in another namespace, and succeeds after it has returned",
+    async (t) => {
+      const { run, check, records } = await podWith(t, vf, asked);
+      t.match(await run("ADD"), { status: 0 });
+      const { name } = await createNamespace(t);
+      await execa("ip", ["link", "set", "eth0", "netns", name]);
+      const msg = "0000:01:00.0: the VF's PF has no network link in the host's namespace";
+      t.match(await check(), { status: 1, error: { code: 102, msg } });
+      t.match(await run("DEL"), { status: 1, error: { code: 102, msg } });
+      t.not(records().length, 0);
+      await execa("ip", ["-netns", name, "link", "set", "eth0", "netns", "1"]);
+      await execa("ip", ["link", "set", "eth0", "up"]);
+      await carrierOf("eth0");
+      t.match(await run("DEL"), done);
+      t.same(await stateOf(vf), before);
+    },
+  );
 
-  await t.test("its own driver is gone: DEL loads its module", async (t) => {
+  await t.test("DEL loads the module of the VF's own driver", async (t) => {
     const { run, records } = await podWith(t, vf, asked);
     t.match(await run("ADD"), { status: 0 });
     await unload(t, "igbvf");
@@ -133,7 +134,7 @@ t.test("with a VF at a pod", async (t) => {
   });
 });
 
-t.test("where the PF is taken from its driver the VF is gone, and nobody's any more", async (t) => {
+t.test("DEL succeeds after the VF has disappeared because its PF was unbound, and another ADD fails", async (t) => {
   const [vf] = await vfsOf(t, "eth1", 1);
   const pf = basename(readlinkSync(`${pciPath(vf.address)}/physfn`));
   const { run, check, info, records } = await podWith(t, vf, asked);

@@ -1,5 +1,5 @@
-// sriov-vfio under Multus, for a VM's pod as KubeVirt makes it: which VF it is told of, and what
-// KubeVirt makes of what Multus then says.
+// Tests sriov-vfio with Multus in a VM's pod: which VF Multus passes to the plugin, and how
+// KubeVirt interprets what Multus reports.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { execa } from "execa";
 import t, { type Test } from "tap";
@@ -19,8 +19,8 @@ const mac = "02:00:00:00:00:10";
 const information = "/var/run/k8s.cni.cncf.io/devinfo";
 
 /**
- * The VM of netconf-examples, with a second VF of the same pool, whose NetworkAttachmentDefinition
- * speaks 1.1.0.
+ * The VM of netconf-examples, with a second VF of the same pool. The NetworkAttachmentDefinition of
+ * the second one has cniVersion 1.1.0.
  */
 const networks: readonly VmNetwork[] = [
   { name: "fast", nad, mac, sriov: true },
@@ -30,8 +30,9 @@ let containers = 0;
 const links = networks.map(({ name }) => hashedName(name));
 
 /**
- * A pod to which kubelet has given these VFs; of the first one the device plugin has left its
- * information. `asked` is what kubelet was asked.
+ * Prepares a pod to which kubelet has allocated these VFs. `asked` lists the requests to kubelet.
+ *
+ * The device plugin has written its device information for the first VF only.
  */
 async function launcherWith(t: Test, vfs: readonly Vf[], all: readonly VmNetwork[], more: readonly KubeObject[] = []) {
   const manifest = launcherPod(all);
@@ -60,80 +61,76 @@ async function launcherWith(t: Test, vfs: readonly Vf[], all: readonly VmNetwork
   };
 }
 
-t.test(
-  "a VM's VFs: Multus tells us which they are, and KubeVirt which of its interfaces has which",
-  { skip },
-  async (t) => {
-    const vfs = await vfsOf(t, "eth0", 2);
-    const before = await Promise.all(vfs.map(stateOf));
-    const launcher = await launcherWith(t, vfs, networks);
-    const { manifest, api, multus, asked, containerId } = launcher;
-    const added = await launcher.add();
-    t.match(added, { status: 0 }, "ADD", { added });
-    t.same(asked, ["/v1.PodResourcesLister/List"]);
+t.test("Multus passes each VF to the plugin, and KubeVirt assigns it to the right interface", { skip }, async (t) => {
+  const vfs = await vfsOf(t, "eth0", 2);
+  const before = await Promise.all(vfs.map(stateOf));
+  const launcher = await launcherWith(t, vfs, networks);
+  const { manifest, api, multus, asked, containerId } = launcher;
+  const added = await launcher.add();
+  t.match(added, { status: 0 }, "ADD", { added });
+  t.same(asked, ["/v1.PodResourcesLister/List"]);
 
-    const calls = multus.calls().filter(({ plugin }) => plugin === "sriov-vfio");
-    const infos = ["default-sriov-vlan-100", "default-sriov-newer"].map(
-      (name, index) => `${information}/cni/${name}-${containerId}_${links[index]}`,
-    );
-    t.match(
-      calls,
-      vfs.map(({ address }, index) => ({
-        verb: "ADD",
-        status: 0,
-        env: { CNI_IFNAME: links[index] },
-        netconf: {
-          deviceID: address,
-          pciBusID: address,
-          vlan: 100,
-          runtimeConfig: { CNIDeviceInfoFile: infos[index] },
-        },
-      })),
-    );
-    t.match(calls[0], { env: { CNI_ARGS: new RegExp(`;MAC=${mac}$`) }, netconf: { runtimeConfig: { mac } } });
+  const calls = multus.calls().filter(({ plugin }) => plugin === "sriov-vfio");
+  const infos = ["default-sriov-vlan-100", "default-sriov-newer"].map(
+    (name, index) => `${information}/cni/${name}-${containerId}_${links[index]}`,
+  );
+  t.match(
+    calls,
+    vfs.map(({ address }, index) => ({
+      verb: "ADD",
+      status: 0,
+      env: { CNI_IFNAME: links[index] },
+      netconf: {
+        deviceID: address,
+        pciBusID: address,
+        vlan: 100,
+        runtimeConfig: { CNIDeviceInfoFile: infos[index] },
+      },
+    })),
+  );
+  t.match(calls[0], { env: { CNI_ARGS: new RegExp(`;MAC=${mac}$`) }, netconf: { runtimeConfig: { mac } } });
 
-    const status = multus.networkStatus(manifest)!;
-    t.equal(status.length, 3);
-    t.match(
-      status.slice(1),
-      vfs.map(({ address }, index) => ({
-        name: networks[index]!.nad,
-        interface: links[index],
-        // The second one's is made of the pod, the network and the interface. Versions before 1.1.0
-        // have no MTU.
-        ...(index === 0 ? { mac } : { mac: /^02:/, mtu: 1500 }),
-        dns: {},
-        "device-info": {
-          type: "pci",
-          version: "1.1.0",
-          pci: { "pci-address": address, "pf-pci-address": "0000:01:00.0" },
-        },
-      })),
-    );
-    t.same(
-      viewsOf(networks, api.annotations(manifest)[networkStatusAnnotation]!),
-      new Map(
-        networks.map(({ name }, index) => [
-          name,
-          { podLink: links[index], known: true, migrates: false, pciAddress: vfs[index]!.address },
-        ]),
-      ),
-    );
-    t.same(
-      vfs.map(({ address }) => driverOf(address)),
-      ["vfio-pci", "vfio-pci"],
-    );
-    t.match(await settingsOf(vfs[0]), { vlan_list: [{ vlan: 100 }], spoofchk: true, trust: false });
+  const status = multus.networkStatus(manifest)!;
+  t.equal(status.length, 3);
+  t.match(
+    status.slice(1),
+    vfs.map(({ address }, index) => ({
+      name: networks[index]!.nad,
+      interface: links[index],
+      // The plugin derives the second VF's MAC address from the pod, the network and the
+      // interface. The MTU is part of results from 1.1.0 on.
+      ...(index === 0 ? { mac } : { mac: /^02:/, mtu: 1500 }),
+      dns: {},
+      "device-info": {
+        type: "pci",
+        version: "1.1.0",
+        pci: { "pci-address": address, "pf-pci-address": "0000:01:00.0" },
+      },
+    })),
+  );
+  t.same(
+    viewsOf(networks, api.annotations(manifest)[networkStatusAnnotation]!),
+    new Map(
+      networks.map(({ name }, index) => [
+        name,
+        { podLink: links[index], known: true, migrates: false, pciAddress: vfs[index]!.address },
+      ]),
+    ),
+  );
+  t.same(
+    vfs.map(({ address }) => driverOf(address)),
+    ["vfio-pci", "vfio-pci"],
+  );
+  t.match(await settingsOf(vfs[0]), { vlan_list: [{ vlan: 100 }], spoofchk: true, trust: false });
 
-    for (const time of ["once", "twice"]) {
-      t.match(await launcher.del(), done, time);
-      t.same(await Promise.all(vfs.map(stateOf)), before, time);
-    }
-    t.same([...filesIn(`${information}/cni`), ...filesIn("/run/sriov-vfio")], [], "and nothing is remembered");
-  },
-);
+  for (const time of ["once", "twice"]) {
+    t.match(await launcher.del(), done, time);
+    t.same(await Promise.all(vfs.map(stateOf)), before, time);
+  }
+  t.same([...filesIn(`${information}/cni`), ...filesIn("/run/sriov-vfio")], [], "and nothing is remembered");
+});
 
-t.test("a later network that fails gives the VF back, and KubeVirt is told nothing", { skip }, async (t) => {
+t.test("a failure of a later network reverts the VF, and Multus reports no network status", { skip }, async (t) => {
   const vfs = await vfsOf(t, "eth0", 1);
   const before = await stateOf(vfs[0]);
   const broken = definition("vms/broken", { cniVersion: "1.0.0", type: "macvlan", master: "nowhere" });

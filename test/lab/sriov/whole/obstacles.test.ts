@@ -1,5 +1,4 @@
-// What keeps sriov-vfio from handing a VF to a guest, or taking it from one: it is told what to do,
-// and nothing is changed.
+// Tests obstacles for ADD and DEL of sriov-vfio: the plugin says what to do and changes nothing.
 import { execa } from "execa";
 import t from "tap";
 import { driverOf, groupOf, openVfio } from "../../../harness/sriov.ts";
@@ -8,7 +7,7 @@ import { carrierOf, done, podWith, stateOf, vfsOf } from "../pod.ts";
 const [vf] = await vfsOf(t, "eth0", 1);
 const before = await stateOf(vf);
 
-t.test("what the PF's driver refuses is told, and nothing is left of the rest", async (t) => {
+t.test("ADD names the setting that the PF's driver rejects and reverts the other settings", async (t) => {
   const cases = [
     [{ link_state: "enable" }, /set eth0 VF 0: link state: .*EOPNOTSUPP.*; the PF's driver igb has no such setting/],
     [{ vlan: 5, vlanProto: "802.1ad" }, /VLAN: .*EPROTONOSUPPORT/],
@@ -23,7 +22,7 @@ t.test("what the PF's driver refuses is told, and nothing is left of the rest", 
   }
 });
 
-t.test("what cannot be had is refused with what to do, and nothing is changed", async (t) => {
+t.test("ADD refuses an impossible netconf, says what to do, and changes nothing", async (t) => {
   const refused = async (more: object, error: object): Promise<void> => {
     const { run, records } = await podWith(t, vf, more);
     t.match(await run("ADD"), { status: 1, error });
@@ -38,7 +37,7 @@ t.test("what cannot be had is refused with what to do, and nothing is changed", 
   await refused({ vlan: 0, vlanQoS: 1, spoofchk: "yes" }, { code: 7, msg: /spoofchk: must be "on" or "off"/ });
 });
 
-t.test("a VF whose PF is down is refused with the command that puts it up", async (t) => {
+t.test("ADD refuses a VF whose PF is down and names the command that sets it up", async (t) => {
   await execa("ip", ["link", "set", "eth0", "down"]);
   const { run, records } = await podWith(t, vf);
   const answer = await run("ADD");
@@ -52,7 +51,7 @@ t.test("a VF whose PF is down is refused with the command that puts it up", asyn
   await carrierOf("eth0");
 });
 
-t.test("a VF that a guest has open is waited for, and then named with the process", async (t) => {
+t.test("DEL waits for a process that has the VF open, then fails with the process's name", async (t) => {
   const { run } = await podWith(t, vf);
   t.match(await run("ADD"), { status: 0 });
   const { close } = await openVfio(t, groupOf(vf.address)!, vf.address);

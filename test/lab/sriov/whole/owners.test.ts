@@ -1,5 +1,5 @@
-// Whose a VF is: one attachment's, until its pod is gone, or GC, or until there is no such VF any
-// more.
+// Tests to which attachment a VF belongs: to one only, until DEL, GC, or the removal of the pod or
+// VF.
 import { writeFileSync } from "node:fs";
 import { execa } from "execa";
 import t from "tap";
@@ -9,7 +9,7 @@ import { asked, done, podWith, settingsOf, stateOf, vfsOf } from "../pod.ts";
 const [vf, other] = (await vfsOf(t, "eth0", 2)) as [Vf, Vf];
 const before = await stateOf(vf);
 
-t.test("a VF is one attachment's: another waits until its pod is gone, and gets it as it was", async (t) => {
+t.test("ADD refuses another attachment's VF until that pod is deleted, then gets the restored VF", async (t) => {
   const dead = await podWith(t, vf, asked);
   t.match(await dead.run("ADD"), { status: 0 });
   t.match(await dead.run("ADD"), { error: { code: 102, msg: /is attached already; call DEL first/ } });
@@ -30,7 +30,7 @@ t.test("a VF is one attachment's: another waits until its pod is gone, and gets 
   t.same(await stateOf(vf), before);
 });
 
-t.test("an attachment has one VF: another by the same name is refused, and by another name is its own", async (t) => {
+t.test("ADD refuses a second VF under the same ifname and accepts it under another ifname", async (t) => {
   const { run, records } = await podWith(t, vf);
   const second = { deviceID: other.address };
   const untouched = await stateOf(other);
@@ -45,7 +45,7 @@ t.test("an attachment has one VF: another by the same name is refused, and by an
   t.same([await stateOf(vf), await stateOf(other)], [before, untouched]);
 });
 
-t.test("GC gives back what leaked in its network, and no other's", async (t) => {
+t.test("GC restores leaked VFs of its own network only", async (t) => {
   const untouched = await stateOf(other);
   const leaked = await podWith(t, vf);
   const foreign = await podWith(t, other, { dataDir: leaked.journal, name: "slow" });
@@ -57,21 +57,18 @@ t.test("GC gives back what leaked in its network, and no other's", async (t) => 
   t.same(await stateOf(other), untouched);
 });
 
-t.test(
-  "a VF that somebody has bound otherwise since stays there, with the settings and the name that it had",
-  async (t) => {
-    await execa("ip", ["link", "set", netdevOf(vf.address)!, "name", "chosen"]);
-    const { run, check, records } = await podWith(t, vf, asked);
-    t.match(await run("ADD"), { status: 0 });
-    bindTo(vf.address, "igbvf");
-    t.match(await check(), { error: { code: 101, msg: `${vf.address}: driver is igbvf, not vfio-pci` } });
-    t.match(await run("DEL"), done);
-    t.same(await stateOf(vf), { ...before, link: "chosen" });
-    t.same(records(), []);
-  },
-);
+t.test("DEL restores settings and link name of a VF that was rebound after ADD, but not its driver", async (t) => {
+  await execa("ip", ["link", "set", netdevOf(vf.address)!, "name", "chosen"]);
+  const { run, check, records } = await podWith(t, vf, asked);
+  t.match(await run("ADD"), { status: 0 });
+  bindTo(vf.address, "igbvf");
+  t.match(await check(), { error: { code: 101, msg: `${vf.address}: driver is igbvf, not vfio-pci` } });
+  t.match(await run("DEL"), done);
+  t.same(await stateOf(vf), { ...before, link: "chosen" });
+  t.same(records(), []);
+});
 
-t.test("a VF that was removed, or made anew, is nobody's any more", async (t) => {
+t.test("DEL changes nothing on a VF that was recreated after ADD", async (t) => {
   const { run, records } = await podWith(t, vf, asked);
   t.match(await run("ADD"), { status: 0 });
   const numvfs = `/sys/class/net/${vf.pf}/device/sriov_numvfs`;

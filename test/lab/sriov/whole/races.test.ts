@@ -1,5 +1,5 @@
-// Calls of sriov-vfio at the same time: for one VF one after the other, whole, and for several side
-// by side.
+// Tests concurrent calls of sriov-vfio: calls for one VF run one after the other, calls for several
+// VFs concurrently.
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import t from "tap";
@@ -11,9 +11,7 @@ const vfs: readonly Vf[] = [...few, ...(await vfsOf(t, "eth1", 4))];
 const before = await statesOf(vfs);
 const [vf, other] = few as unknown as [Vf, Vf];
 
-/**
- * A call that takes its time at each change, so that another one comes in between wherever it can.
- */
+/** A call that is delayed at each change, so that concurrent calls run between its changes. */
 const slowly = {
   under: [
     ...["strace", "--quiet=all", "--output=/dev/null", "--trace=sendto,write,renameat,unlinkat"],
@@ -27,12 +25,12 @@ function statesOf(some: readonly Vf[]): Promise<object[]> {
   return Promise.all(some.map(stateOf));
 }
 
-/** When the VF has left the driver. */
+/** Waits until the VF is no longer bound to `driver`. */
 async function leaves({ address }: Vf, driver: string): Promise<void> {
   while (driverOf(address) === driver) await sleep(5);
 }
 
-t.test("of ADDs at the same time for one VF one gets it, and the others are told who uses it", async (t) => {
+t.test("one of several concurrent ADDs gets the VF, and the others fail with the name of its user", async (t) => {
   const first = await podWith(t, vf, { vlan: 101 });
   const more = [102, 103].map((vlan) => podWith(t, vf, { vlan, dataDir: first.journal }));
   const pods = [first, ...(await Promise.all(more))];
@@ -50,25 +48,22 @@ t.test("of ADDs at the same time for one VF one gets it, and the others are told
   t.same(await stateOf(vf), before[0]);
 });
 
-t.test(
-  "an ADD that comes in the middle of the last pod's DEL waits, and gets the VF as it was before that pod",
-  async (t) => {
-    const last = await podWith(t, vf, asked);
-    const next = await podWith(t, vf, { vlan: 7, dataDir: last.journal });
-    t.match(await last.run("ADD"), { status: 0 });
-    const deleting = last.run("DEL", {}, slowly);
-    await leaves(vf, "vfio-pci");
-    const added = await next.run("ADD", {}, patiently);
-    t.match(await deleting, done);
-    t.match(added, { status: 0 });
-    t.match(await next.check(), done);
-    t.match(await settingsOf(vf), { vlan_list: [{ vlan: 7 }], spoofchk: true, trust: false, rate: { max_tx: 0 } });
-    t.match(await next.run("DEL"), done);
-    t.same(await stateOf(vf), before[0]);
-  },
-);
+t.test("ADD during the last pod's DEL waits and gets the restored VF", async (t) => {
+  const last = await podWith(t, vf, asked);
+  const next = await podWith(t, vf, { vlan: 7, dataDir: last.journal });
+  t.match(await last.run("ADD"), { status: 0 });
+  const deleting = last.run("DEL", {}, slowly);
+  await leaves(vf, "vfio-pci");
+  const added = await next.run("ADD", {}, patiently);
+  t.match(await deleting, done);
+  t.match(added, { status: 0 });
+  t.match(await next.check(), done);
+  t.match(await settingsOf(vf), { vlan_list: [{ vlan: 7 }], spoofchk: true, trust: false, rate: { max_tx: 0 } });
+  t.match(await next.run("DEL"), done);
+  t.same(await stateOf(vf), before[0]);
+});
 
-t.test("a late DEL that comes in the middle of the next pod's ADD waits, and does nothing to it", async (t) => {
+t.test("a late DEL during the next pod's ADD waits and changes nothing", async (t) => {
   const last = await podWith(t, vf, asked);
   const next = await podWith(t, vf, { vlan: 7, dataDir: last.journal });
   t.match(await last.run("ADD"), { status: 0 });
@@ -82,7 +77,7 @@ t.test("a late DEL that comes in the middle of the next pod's ADD waits, and doe
   t.same(await stateOf(vf), before[0]);
 });
 
-t.test("an ADD and the last pod's DEL at the same time: refused, or all of it", async (t) => {
+t.test("ADD concurrent with the last pod's DEL either fails or succeeds completely", async (t) => {
   const last = await podWith(t, vf, asked);
   const next = await podWith(t, vf, { vlan: 7, dataDir: last.journal });
   for (const head of [0, 30, 60]) {
@@ -100,7 +95,7 @@ t.test("an ADD and the last pod's DEL at the same time: refused, or all of it", 
   }
 });
 
-t.test("DELs at the same time for one VF: all succeed, and it comes back once", async (t) => {
+t.test("all concurrent DELs for one VF succeed and restore it once", async (t) => {
   const { run, records } = await podWith(t, vf, asked);
   t.match(await run("ADD"), { status: 0 });
   const calls = [slowly, patiently, patiently].map((call) => run("DEL", {}, call));
@@ -109,25 +104,22 @@ t.test("DELs at the same time for one VF: all succeed, and it comes back once", 
   t.same(records(), []);
 });
 
-t.test(
-  "GC in the middle of an ADD of its network gives back what leaked, and waits for nobody else's VF",
-  async (t) => {
-    const leaked = await podWith(t, vf, asked);
-    const added = await podWith(t, other, { vlan: 7, dataDir: leaked.journal });
-    t.match(await leaked.run("ADD"), { status: 0 });
-    const adding = added.run("ADD", {}, slowly);
-    await leaves(other, "igbvf");
-    const { containerId: containerID, ifname } = added.call;
-    t.match(await leaked.run("GC", { "cni.dev/valid-attachments": [{ containerID, ifname }] }, patiently), done);
-    t.same(await stateOf(vf), before[0]);
-    t.match(await adding, { status: 0 });
-    t.match(await added.check(), done);
-    t.match(await added.run("DEL"), done);
-    t.same(await statesOf([vf, other]), before.slice(0, 2));
-  },
-);
+t.test("GC during an ADD of its network restores the leaked VF and leaves the VF of that ADD alone", async (t) => {
+  const leaked = await podWith(t, vf, asked);
+  const added = await podWith(t, other, { vlan: 7, dataDir: leaked.journal });
+  t.match(await leaked.run("ADD"), { status: 0 });
+  const adding = added.run("ADD", {}, slowly);
+  await leaves(other, "igbvf");
+  const { containerId: containerID, ifname } = added.call;
+  t.match(await leaked.run("GC", { "cni.dev/valid-attachments": [{ containerID, ifname }] }, patiently), done);
+  t.same(await stateOf(vf), before[0]);
+  t.match(await adding, { status: 0 });
+  t.match(await added.check(), done);
+  t.match(await added.run("DEL"), done);
+  t.same(await statesOf([vf, other]), before.slice(0, 2));
+});
 
-t.test("eight VFs of two PFs at once, each with settings of its own, and all of them back", async (t) => {
+t.test("concurrent ADDs attach eight VFs of two PFs with their own settings, and DELs restore all", async (t) => {
   const first = await podWith(t, vf, { vlan: 100 });
   const others = vfs.slice(1).map((vf, at) => podWith(t, vf, { ...asked, vlan: 101 + at, dataDir: first.journal }));
   const pods: readonly VfPod[] = [first, ...(await Promise.all(others))];

@@ -1,5 +1,5 @@
-// sriov-vfio refused any of its changes: ADD leaves the VF as it was, and DEL says what is left,
-// until it succeeds.
+// Tests sriov-vfio if the kernel rejects any of its changes: ADD reverts, and DEL reports what is
+// left until it succeeds.
 import t from "tap";
 import { failingAt, failingFrom, type Mutation } from "../../../harness/faults.ts";
 import { atEach, ground, mutationsOf, sampleWhereEmulated } from "../faulty.ts";
@@ -20,14 +20,14 @@ const refusals: readonly (readonly [string, (point: Mutation) => boolean])[] = [
 ];
 
 for (const [errno, isSubject] of refusals) {
-  t.test(`any change of ADD fails with ${errno}: ADD says so, and has undone what it did`, async (t) => {
+  t.test(`ADD reports ${errno} at any change and reverts the changes made before`, async (t) => {
     await atEach(t, here, add.filter(isSubject), async (point, what) => {
       const answer = await run("ADD", failingAt(point, errno));
       t.match(answer, { status: 1, error: { code: Number, msg: new RegExp(errno) } }, what);
     });
   });
 
-  t.test(`any change of DEL fails with ${errno}: DEL says so, and the next one gives the VF back`, async (t) => {
+  t.test(`DEL reports ${errno} at any change, and the next DEL restores the VF`, async (t) => {
     await atEach(t, here, del.filter(isSubject), async (point, what) => {
       t.match(await run("ADD"), { status: 0 });
       const answer = await run("DEL", failingAt(point, errno));
@@ -39,10 +39,10 @@ for (const [errno, isSubject] of refusals) {
   });
 }
 
-t.test("any change of ADD fails, and so does undoing it: ADD says both, and DEL gives the VF back", async (t) => {
+t.test("DEL restores the VF after a change of ADD and its revert have failed", async (t) => {
   await atEach(t, here, add, async (point, what) => {
     const answer = await run("ADD", failingFrom(point, "EPERM"));
-    // Where it is write(2) that fails, the answer cannot be written either.
+    // If write(2) fails, the plugin cannot write its answer either.
     t.match(answer, point.name === "write" ? { status: 1 } : { status: 1, stdout: /EPERM/ }, what);
     t.match(await run("DEL"), done);
   });

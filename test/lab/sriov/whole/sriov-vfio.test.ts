@@ -1,5 +1,5 @@
-// sriov-vfio from outside, on real VFs of an emulated igb NIC: what it makes of one, what VFIO says
-// of that, and what is there afterwards.
+// Tests sriov-vfio on VFs of an emulated igb NIC: the VF's state after ADD, what VFIO reports, and
+// the state after DEL.
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { execa } from "execa";
@@ -10,7 +10,7 @@ import { asked, done, podWith, settingsOf, stateOf, vfsOf } from "../pod.ts";
 
 const [idle, vf] = (await vfsOf(t, "eth0", 2)) as [Vf, Vf];
 
-t.test("a VF on its network driver is set up, bound, opens by VFIO, and comes back whole", async (t) => {
+t.test("ADD sets up and binds a VF from its network driver, VFIO opens it, and DEL restores it", async (t) => {
   const before = await stateOf(vf);
   const untouched = await stateOf(idle);
   await execa("ip", ["link", "set", netdevOf(vf.address)!, "name", "chosen"]);
@@ -46,37 +46,34 @@ t.test("a VF on its network driver is set up, bound, opens by VFIO, and comes ba
   t.match(await run("DEL"), done, "twice");
 });
 
-t.test(
-  "the guest's MAC address is the one asked for, else the administrator's, which comes back, else one of its own",
-  async (t) => {
-    const own = await podWith(t, idle);
-    const [first, again] = [await own.run("ADD"), await own.run("DEL").then(() => own.run("ADD"))];
-    const mac = first.result?.interfaces?.[0]?.mac;
-    t.match(mac, /^02:/);
-    t.same(again.result, first.result, "the same at every attempt");
-    t.match(await stateOf(idle), { mac });
-    t.match(await own.run("DEL"), done);
-    t.match(await stateOf(idle), { mac: "picked" });
+t.test("ADD uses the requested MAC address, else the administrator's, else a generated one", async (t) => {
+  const own = await podWith(t, idle);
+  const [first, again] = [await own.run("ADD"), await own.run("DEL").then(() => own.run("ADD"))];
+  const mac = first.result?.interfaces?.[0]?.mac;
+  t.match(mac, /^02:/);
+  t.same(again.result, first.result, "the same at every attempt");
+  t.match(await stateOf(idle), { mac });
+  t.match(await own.run("DEL"), done);
+  t.match(await stateOf(idle), { mac: "picked" });
 
-    await execa("ip", ["link", "set", "eth0", "vf", `${idle.index}`, "mac", "02:00:00:00:00:aa"]);
-    bindTo(idle.address, "igbvf");
-    const before = await stateOf(idle);
-    t.match(before, { mac: "02:00:00:00:00:aa" });
-    for (const [args, expected] of [
-      [undefined, "02:00:00:00:00:aa"],
-      ["MAC=02:00:00:00:00:77", "02:00:00:00:00:77"],
-    ] as const) {
-      const { run } = await podWith(t, idle);
-      const { result } = await run("ADD", {}, args === undefined ? {} : { args });
-      t.match(result, { interfaces: [{ mac: expected }] });
-      t.match(await stateOf(idle), { mac: expected });
-      t.match(await run("DEL"), done);
-      t.same(await stateOf(idle), before);
-    }
-  },
-);
+  await execa("ip", ["link", "set", "eth0", "vf", `${idle.index}`, "mac", "02:00:00:00:00:aa"]);
+  bindTo(idle.address, "igbvf");
+  const before = await stateOf(idle);
+  t.match(before, { mac: "02:00:00:00:00:aa" });
+  for (const [args, expected] of [
+    [undefined, "02:00:00:00:00:aa"],
+    ["MAC=02:00:00:00:00:77", "02:00:00:00:00:77"],
+  ] as const) {
+    const { run } = await podWith(t, idle);
+    const { result } = await run("ADD", {}, args === undefined ? {} : { args });
+    t.match(result, { interfaces: [{ mac: expected }] });
+    t.match(await stateOf(idle), { mac: expected });
+    t.match(await run("DEL"), done);
+    t.same(await stateOf(idle), before);
+  }
+});
 
-t.test("a VF that is on vfio-pci stays there, and gets its settings back", async (t) => {
+t.test("DEL restores the settings of a VF that was on vfio-pci before ADD and leaves it there", async (t) => {
   bindTo(vf.address, "vfio-pci");
   const before = await stateOf(vf);
   const { run } = await podWith(t, vf, { ...asked, binding: "require-prebound" });
@@ -87,7 +84,7 @@ t.test("a VF that is on vfio-pci stays there, and gets its settings back", async
   t.same(await stateOf(vf), before);
 });
 
-t.test("STATUS is content here", async (t) => {
+t.test("STATUS succeeds on a node with VFs and an IOMMU", async (t) => {
   t.match(
     await callPlugin("sriov-vfio", "STATUS", {}, { cniVersion: "1.1.0", name: "fast", type: "sriov-vfio" }),
     done,

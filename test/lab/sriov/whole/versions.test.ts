@@ -1,5 +1,6 @@
-// What sriov-vfio tells in each version of the specification, alone and in a chain, of a VF that is
-// on vfio-pci already.
+// Tests the results of sriov-vfio in each version of the CNI specification, alone and in a chain.
+//
+// The VF is on vfio-pci before ADD.
 import t from "tap";
 import { previousResult, versions } from "../../../harness/previous-result.ts";
 import { bindTo } from "../../../harness/sriov.ts";
@@ -11,7 +12,7 @@ const before = await stateOf(vf);
 const mac = "02:00:00:00:00:77";
 
 for (const cniVersion of versions)
-  t.test(`in version ${cniVersion} the VF is told of as far as the version can, and checked`, async (t) => {
+  t.test(`ADD returns the VF in the format of version ${cniVersion}, and CHECK accepts the result`, async (t) => {
     const { run, path } = await podWith(t, vf, { cniVersion, vlan: 7 });
     const own = { name: "net1", mac, sandbox: path, ...(cniVersion >= "1.1.0" && { mtu: 1500, pciID: vf.address }) };
     const previous = previousResult(cniVersion, { mac: "02:00:00:00:00:01" }, { namespace: { path } }) as {

@@ -1,4 +1,4 @@
-// What the machine's VFIO does where all is well: the ground that sriov-vfio stands on.
+// Tests VFIO itself in a machine with all features, because sriov-vfio depends on this behaviour.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -14,21 +14,21 @@ import {
   type Vf,
 } from "../../../harness/sriov.ts";
 
-/** A VF on vfio-pci. */
+/** Creates a VF that is bound to vfio-pci. */
 function boundVf(t: Parameters<typeof createVfs>[0]): { vf: Vf; group: string } {
   const [vf] = createVfs(t, "eth0", 1, { probe: false }) as [Vf];
   bindTo(vf.address, "vfio-pci");
   return { vf, group: groupOf(vf.address)! };
 }
 
-t.test("a VF on vfio-pci has a viable group of its own, through which it opens and shows its IDs", async (t) => {
+t.test("a VF on vfio-pci has its own viable group, which opens and shows the VF's IDs", async (t) => {
   const { vf, group } = boundVf(t);
   t.same(devicesIn(group), [vf.address]);
   const { answer } = await openVfio(t, group, vf.address);
   t.same(answer, { viable: true, ids: "8086:10ca" });
 });
 
-t.test("a group that is open does not open again until it is closed", async (t) => {
+t.test("an open group cannot be opened again until it is closed", async (t) => {
   const { vf, group } = boundVf(t);
   const first = await openVfio(t, group);
   t.same(first.answer, { viable: true });
@@ -37,7 +37,7 @@ t.test("a group that is open does not open again until it is closed", async (t) 
   t.match((await openVfio(t, group, vf.address)).answer, { viable: true, ids: String });
 });
 
-t.test("a VF's unbinding waits for who has its device open, and looks done before it is", async (t) => {
+t.test("unbinding a VF waits until its device is closed, but sysfs shows no driver at once", async (t) => {
   const { vf, group } = boundVf(t);
   const holder = await openVfio(t, group, vf.address);
   const unbinding = spawn("sh", ["-c", `echo ${vf.address} >/sys/bus/pci/drivers/vfio-pci/unbind`]);
@@ -49,7 +49,7 @@ t.test("a VF's unbinding waits for who has its device open, and looks done befor
   t.same(await exit, [0, null]);
 });
 
-t.test("VFs go from their own driver to vfio-pci, and come back with a network device", async (t) => {
+t.test("a VF moves from its own driver to vfio-pci and back, and gets a network device again", async (t) => {
   const vfs = createVfs(t, "eth1", 7);
   t.equal(new Set(vfs.map(({ address }) => groupOf(address))).size, 7, "each in a group of its own");
   const [first, ...others] = vfs as [Vf, ...Vf[]];

@@ -1,5 +1,5 @@
-// sriov-vfio where a VF shares its IOMMU group with devices that the node uses: it names them
-// before it changes anything.
+// Tests sriov-vfio if a VF shares its IOMMU group with devices of the node: it names them before it
+// changes anything.
 import { writeFileSync } from "node:fs";
 import t, { type Test } from "tap";
 import { bindTo, groupOf, pciPath, type Vf } from "../../../harness/sriov.ts";
@@ -8,7 +8,7 @@ import { asked, done, podWith, stateOf, vfsOf } from "../pod.ts";
 const [vf, other] = (await vfsOf(t, "eth0", 2)) as [Vf, Vf];
 const notViable = `${vf.address}: its IOMMU group ${groupOf(vf.address)} is not viable: 0000:01:00.0 is on igb`;
 
-/** ADD says just that, with what to do about it, and all is as before, also after DEL. */
+/** Checks that ADD fails with exactly `msg` and a remedy, and that ADD and DEL change nothing. */
 async function isRefused(t: Test, msg: string, fields: object = {}): Promise<void> {
   const before = await Promise.all([vf, other].map(stateOf));
   const { run, records } = await podWith(t, vf, { ...asked, ...fields });
@@ -20,18 +20,18 @@ async function isRefused(t: Test, msg: string, fields: object = {}): Promise<voi
   t.same(await Promise.all([vf, other].map(stateOf)), before);
 }
 
-t.test("a group that is not viable is refused, with every device in it that another driver has", (t) =>
+t.test("ADD refuses a group that is not viable and names each device that is bound to another driver", (t) =>
   isRefused(t, `${notViable}, ${other.address} is on igbvf`),
 );
 
-t.test("devices that are on no driver, or on VFIO's, are not to blame", async (t) => {
+t.test("ADD does not name devices without a driver or on vfio-pci as the cause", async (t) => {
   writeFileSync(`${pciPath(other.address)}/driver/unbind`, other.address);
   await isRefused(t, notViable);
   bindTo(other.address, "vfio-pci");
   await isRefused(t, notViable);
 });
 
-t.test("a VF that is on vfio-pci already is refused likewise", async (t) => {
+t.test("ADD refuses a group that is not viable also if the VF is on vfio-pci", async (t) => {
   bindTo(vf.address, "vfio-pci");
   bindTo(other.address, "vfio-pci");
   await isRefused(t, notViable, { binding: "require-prebound" });

@@ -1,11 +1,12 @@
-// sriov-vfio where VFIO demands allow_unsafe_interrupts: it hands a VF over all the same, since
-// only a hypervisor that opens it finds out.
+// Tests sriov-vfio on a machine on which VFIO requires allow_unsafe_interrupts.
+//
+// ADD succeeds all the same, because only a hypervisor that opens the VF finds this out.
 import t from "tap";
 import { callPlugin } from "../../../harness/plugin.ts";
 import { allowUnsafeInterrupts, groupOf, openVfio } from "../../../harness/sriov.ts";
 import { asked, done, podWith, stateOf, vfsOf } from "../pod.ts";
 
-t.test("a VF is set up and bound, opens as soon as that is allowed, and comes back whole", async (t) => {
+t.test("ADD binds a VF, VFIO opens it when unsafe interrupts are allowed, and DEL restores it", async (t) => {
   const [vf] = await vfsOf(t, "eth0", 1);
   const before = await stateOf(vf);
   const { run, check, records } = await podWith(t, vf, asked);

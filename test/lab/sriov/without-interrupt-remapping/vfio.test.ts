@@ -1,9 +1,9 @@
-// An IOMMU that does not remap interrupts: groups are viable, and VFIO gives them no container
-// unless its module is told to.
+// Tests VFIO with an IOMMU that does not remap interrupts: groups are viable, but VFIO refuses to
+// set up a container unless its module allows unsafe interrupts.
 import t from "tap";
 import { allowUnsafeInterrupts, bindTo, createVfs, groupOf, openVfio, type Vf } from "../../../harness/sriov.ts";
 
-t.test("a viable group gets no IOMMU until unsafe interrupts are allowed", async (t) => {
+t.test("VFIO refuses an IOMMU for a viable group until unsafe interrupts are allowed", async (t) => {
   const [vf] = createVfs(t, "eth0", 1, { probe: false }) as [Vf];
   bindTo(vf.address, "vfio-pci");
   const group = groupOf(vf.address)!;

@@ -1,9 +1,9 @@
-// No IOMMU: no groups, and nothing for vfio-pci to bind.
+// Tests VFIO without an IOMMU: no groups exist, and vfio-pci binds to no device.
 import { readdirSync, writeFileSync } from "node:fs";
 import t from "tap";
 import { bindTo, createVfs, driverOf, groupOf, netdevOf, pciPath, type Vf } from "../../../harness/sriov.ts";
 
-t.test("a VF has no group, and vfio-pci does not take it", async (t) => {
+t.test("a VF has no group, and vfio-pci does not bind to it", async (t) => {
   const [vf] = createVfs(t, "eth0", 1) as [Vf];
   t.equal(groupOf(vf.address), undefined);
   t.same(readdirSync("/sys/kernel/iommu_groups"), []);
@@ -13,7 +13,7 @@ t.test("a VF has no group, and vfio-pci does not take it", async (t) => {
   t.same(readdirSync("/dev/vfio"), ["vfio"]);
 });
 
-t.test("its own driver takes a VF back after that", async (t) => {
+t.test("a VF's own driver binds to it after vfio-pci has refused it", async (t) => {
   const [vf] = createVfs(t, "eth0", 1) as [Vf];
   t.throws(() => bindTo(vf.address, "vfio-pci"));
   writeFileSync(`${pciPath(vf.address)}/driver_override`, "\n");
