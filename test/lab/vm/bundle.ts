@@ -1,13 +1,14 @@
-// A TypeScript test as one JavaScript file: under emulation, reading and compiling tap's 1500 files
-// and tsx takes 10 s more than this.
+// Bundles a TypeScript test into one JavaScript file. Under emulation this saves 10 s, in which
+// Node.js would read and compile tap's 1500 files and tsx.
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build, type Plugin } from "esbuild";
 
 /**
- * Bundles modules, to be evaluated in that order, with all they import, into `outfile`, an ES
- * module. What they find next to their sources they still find there.
+ * Bundles modules with all their imports into `outfile`, an ES module that evaluates them in order.
+ *
+ * The modules still find files relative to their sources.
  */
 export async function bundle(files: readonly string[], outfile: string): Promise<void> {
   const contents = files.map((file) => `import ${JSON.stringify(resolve(file))};\n`).join("");
@@ -20,11 +21,11 @@ export async function bundle(files: readonly string[], outfile: string): Promise
     format: "esm",
     logLevel: "error",
     keepNames: true,
-    // What failed is shown by its place in its own file, wherever the bundle is run.
+    // tap reports failures by their position in the source file, wherever the bundle runs.
     sourcemap: "linked",
     sourceRoot: `${pathToFileURL(dirname(outfile))}/`,
     sourcesContent: false,
-    // For the CommonJS modules in it.
+    // The CommonJS modules in the bundle need `require`.
     banner: {
       js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
     },
@@ -32,7 +33,7 @@ export async function bundle(files: readonly string[], outfile: string): Promise
   });
 }
 
-/** import.meta.url stays each source file's own, and does not become the bundle's. */
+/** Keeps `import.meta.url` as the URL of each source file. esbuild would use the bundle's URL. */
 const ownUrls: Plugin = {
   name: "own URLs",
   setup({ onLoad }) {

@@ -1,20 +1,20 @@
-// A file that grows: what it has so far, and each new part handed on once.
+// Follows a growing file: collects its content and passes each new part on once.
 import { closeSync, openSync, readSync } from "node:fs";
 import type { Writable } from "node:stream";
 
-/** Reads on from where it was each time it is asked to. */
+/** Each {@link Follower.read} continues after the last byte that was read. */
 export class Follower {
   readonly #descriptor: number;
   readonly #sink: Writable | undefined;
   readonly #parts: Buffer[] = [];
 
-  /** The file has to be there; each new part goes to `sink`, too. */
+  /** The file must exist. Each new part is also written to `sink`. */
   constructor(path: string, sink?: Writable) {
     this.#descriptor = openSync(path, "r");
     this.#sink = sink;
   }
 
-  /** Takes what is new. */
+  /** Reads everything that was written since the last call. */
   read(): void {
     for (;;) {
       const buffer = Buffer.allocUnsafe(65_536);
@@ -25,7 +25,7 @@ export class Follower {
     }
   }
 
-  /** Everything so far. */
+  /** Everything read so far. */
   get text(): string {
     return Buffer.concat(this.#parts).toString();
   }

@@ -1,5 +1,5 @@
-// A guest's hardware, and the launcher's place in the pod that it is started from: user 107 without
-// capabilities, with the device files that the pod has.
+// Starts QEMU with a guest's hardware as virt-launcher does: in the pod's network namespace, as
+// user 107 without capabilities, with the pod's device files.
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { closeSync, openSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
@@ -8,29 +8,32 @@ import type { Namespace } from "../../harness/namespaces.ts";
 import { type Built, bareMachine, build, kernelCommandLine } from "./qemu.ts";
 
 /**
- * What a guest's NICs are, and where: eth0 is a virtio NIC, or there is one eth<n> for each virtual
- * function.
+ * The guest's NICs and their pod: either one virtio NIC, eth0, or one eth<n> per virtual function.
  */
 export type VirtualMachineOptions = { readonly namespace: Namespace } & (VirtioNic | VirtualFunctions);
 
 type VirtioNic = {
   readonly mac: string;
   /**
-   * 1 unless told. With more, which the tap must be made for (multi_queue), it has as many CPUs,
-   * and so uses all of them.
+   * The number of queues. Default: 1.
+   *
+   * The tap must have been created with multi_queue for more than one. The guest then has as many
+   * CPUs, so that it uses all queues.
    */
   readonly queues?: number;
-  /** What the hypervisor tells it that eth0's MTU is; not told unless given. */
+  /** The MTU of eth0 that the hypervisor passes to the guest. Default: it passes none. */
   readonly mtu?: number;
 } & (
   | {
-      /** A persistent tap that user 107 owns. QEMU opens it by TUNSETIFF, as libvirt does. */
+      /**
+       * A persistent tap that belongs to user 107. QEMU opens it with TUNSETIFF, as libvirt does.
+       */
       readonly tap: string;
     }
   | {
       /**
-       * One that waits for a guest: QEMU sends frames through its socket, or shares the guest's
-       * memory with it. One queue.
+       * A passt that waits for a guest. QEMU sends frames through its socket, or shares the guest's
+       * memory with it. Such a NIC has one queue.
        */
       readonly passt: { readonly socket: string };
       readonly vhostUser: boolean;
@@ -39,8 +42,8 @@ type VirtioNic = {
 
 interface VirtualFunctions {
   /**
-   * PCI addresses of functions on vfio-pci, each in an IOMMU group of its own: eth0, eth1, … by
-   * igbvf, in that order.
+   * PCI addresses of functions that are bound to vfio-pci, each in its own IOMMU group. The guest's
+   * igbvf names them eth0, eth1, … in this order.
    */
   readonly functions: readonly string[];
 }
@@ -49,18 +52,18 @@ interface VirtualFunctions {
 const memory = 256;
 
 /**
- * Starts QEMU, whose standard streams are the guest's serial line, with nothing in it yet that was
- * not asked for.
+ * Starts QEMU without any device that was not requested. Its standard streams are the guest's
+ * serial line.
  */
 export function spawnGuest(options: VirtualMachineOptions): ChildProcessByStdio<Writable, Readable, Readable> {
   const built = build();
   const { cpus, devices, place } = "functions" in options ? passedThrough(options) : paravirtual(options);
-  // Where user 107 has no way into the checkout's directory, it has the files open.
+  // User 107 may have no access to the checkout's directory, so QEMU inherits open files.
   const files = [built.kernel, built.guestInitrd].map((file) => openSync(file, "r"));
   const args = [...kernel(built, cpus), ...devices];
   const script = `set -e\n${place}
     exec setpriv --reuid 107 --regid 107 --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs --pdeathsig KILL qemu-system-x86_64 "$@"`;
-  // A mount namespace, which ends with it.
+  // The mount namespace ends with QEMU.
   const command = [`--net=${options.namespace.path}`, "unshare", "--mount", "sh", "-c", script, "sh", ...args];
   try {
     const child = spawn("nsenter", command, { stdio: ["pipe", "pipe", "pipe", ...files], cwd: "/" });
@@ -79,14 +82,11 @@ interface Hardware {
   readonly cpus: number;
   /** QEMU's arguments. */
   readonly devices: readonly string[];
-  /** What root does in the launcher's mount namespace before QEMU starts: shell commands. */
+  /** Shell commands that root runs in the mount namespace before QEMU starts. */
   readonly place: string;
 }
 
-/**
- * Its own /dev/net/tun (and /dev/kvm), which user 107 may open, as virt-handler makes them in a
- * pod.
- */
+/** Creates /dev/net/tun and /dev/kvm, which user 107 can open, as virt-handler does in a pod. */
 const ownDevices = `mount -t tmpfs tmpfs /dev/net
     mknod -m 666 /dev/net/tun c 10 200
     if [ -e /dev/kvm ]; then mknod -m 666 /dev/net/kvm c 10 232; mount --bind /dev/net/kvm /dev/kvm; fi`;
@@ -98,7 +98,10 @@ function paravirtual(options: VirtioNic): Hardware {
   return { cpus: queues, devices: [...netdev(options, queues), "-device", nic], place: ownDevices };
 }
 
-/** What the NIC is connected to: net0, as libvirt writes it (qemu_command.c, qemu_passt.c). */
+/**
+ * Returns QEMU's arguments for net0, to which the NIC is connected, as libvirt writes them
+ * (qemu_command.c, qemu_passt.c).
+ */
 function netdev(options: VirtioNic, queues: number): string[] {
   if ("tap" in options) {
     const multiple = queues > 1 ? `,queues=${queues}` : "";
@@ -113,10 +116,13 @@ function netdev(options: VirtioNic, queues: number): string[] {
 }
 
 /**
- * As a device plugin and virt-handler have it: of /dev/vfio the functions' groups alone, which user
- * 107 owns (prepareVFIO), and a limit of locked memory that
- * is the guest's and 1 GiB (GetMemoryOverhead, as libvirt's qemuDomainGetMemLockLimitBytes). DMA is
- * to reach all of the guest's memory, and so all of it is locked.
+ * Returns the hardware and the commands for virtual functions, as a device plugin and virt-handler
+ * prepare them.
+ *
+ * - /dev/vfio holds only the groups of the functions, and they belong to user 107 (prepareVFIO).
+ * - The limit of locked memory is the guest's memory plus 1 GiB (GetMemoryOverhead, as libvirt's
+ *   qemuDomainGetMemLockLimitBytes). DMA must reach all of the guest's memory, so all of it is
+ *   locked.
  */
 function passedThrough({ functions }: VirtualFunctions): Hardware {
   const groups = functions.map((address) => basename(readlinkSync(`/sys/bus/pci/devices/${address}/iommu_group`)));

@@ -1,5 +1,5 @@
-// The virtual machines themselves: on a tap and a bridge that `ip` made, with a DHCP server of
-// busybox's.
+// Tests the lab's virtual machines, without our plugins: on a tap and a bridge that `ip` creates,
+// with busybox's DHCP server.
 import { readFileSync } from "node:fs";
 import t, { type Test } from "tap";
 import { ip, links } from "../../harness/ip.ts";
@@ -11,8 +11,8 @@ import { fragmentsReceived } from "./guests/pings.ts";
 const mac = "02:00:00:00:00:07";
 
 /**
- * A namespace with a bridge, 10.5.0.1 and fd05::1, whose only port is tap0, which belongs to
- * `user`.
+ * Creates a namespace with a bridge that has the addresses 10.5.0.1 and fd05::1. Its only port is
+ * tap0, which belongs to `user`.
  */
 async function bridgeWithTap(
   t: Test,
@@ -32,7 +32,7 @@ async function bridgeWithTap(
   return namespace;
 }
 
-t.test("with one queue", async (t) => {
+t.test("a guest with one queue gets its settings and reaches the network", async (t) => {
   const namespace = await bridgeWithTap(t, { mtu: 1450 });
   const staticRoutes = "10.9.0.0/16 10.5.0.1, 0.0.0.0/0 10.5.0.1";
   const lease = { address: "10.5.0.20/24", gateway: "10.5.0.1", mtu: 1400, staticRoutes };
@@ -40,7 +40,7 @@ t.test("with one queue", async (t) => {
   const guest = await startVirtualMachine(t, { namespace, tap: "tap0", mac, mtu: 1450 });
   t.comment(`start to shell: ${guest.startTime} ms`);
 
-  t.test("it knows its MAC and its MTU from the hypervisor, and takes all that DHCP gives", async (t) => {
+  t.test("the guest gets MAC address and MTU from the hypervisor and applies all of its DHCP lease", async (t) => {
     const nic = "cat /sys/class/net/eth0/address /sys/class/net/eth0/mtu";
     t.equal(await guest.run(nic), `${mac}\n1450\n`);
     await guest.run(takeLease);
@@ -52,7 +52,7 @@ t.test("with one queue", async (t) => {
     t.match(await guest.run("cat /lease"), /^serverid=10\.5\.0\.1$/m);
   });
 
-  t.test("it pings over both families, frames of the MTU's size unfragmented", async (t) => {
+  t.test("the guest pings over IPv4 and IPv6, and frames of the MTU's size are not fragmented", async (t) => {
     t.match(await guest.run("ping -c 1 -W 5 -s 1372 10.5.0.1"), "1380 bytes from 10.5.0.1");
     t.equal(await fragmentsReceived(namespace), 0);
     await guest.run("ping -c 1 -W 5 -s 1373 10.5.0.1");
@@ -61,7 +61,7 @@ t.test("with one queue", async (t) => {
     t.match(await guest.run("until ping6 -c 1 -W 1 fd05::1; do sleep 0.2; done"), "64 bytes from fd05::1");
   });
 
-  t.test("it runs as user 107 without capabilities", async (t) => {
+  t.test("the guest's QEMU runs as user 107 without capabilities", async (t) => {
     const status = readFileSync(`/proc/${guest.pid}/status`, "utf8");
     t.match(status, /^Name:\tqemu-system/m);
     t.match(status, /^Uid:\t107\t107\t107\t107$/m);
@@ -71,7 +71,7 @@ t.test("with one queue", async (t) => {
     t.match(status, /^NoNewPrivs:\t1$/m);
   });
 
-  t.test("a command's exit status and output come back, whatever it writes", async (t) => {
+  t.test("attempt() returns a command's exit status and its exact output", async (t) => {
     t.same(await guest.attempt('cat; echo "it\'s"; echo two >&2; printf unfinished; exit 3'), {
       status: 3,
       output: "it's\ntwo\nunfinished",
@@ -84,7 +84,7 @@ t.test("with one queue", async (t) => {
   });
 });
 
-t.test("with four queues it has four, and its tap too", async (t) => {
+t.test("a guest with four queues has four, and so has its tap", async (t) => {
   const namespace = await bridgeWithTap(t, { multiQueue: true });
   const guest = await startVirtualMachine(t, { namespace, tap: "tap0", mac, queues: 4 });
   t.comment(`start to shell: ${guest.startTime} ms`);
@@ -99,7 +99,7 @@ t.test("with four queues it has four, and its tap too", async (t) => {
   t.notOk((await links(namespace)).get("tap0")?.flags.includes("LOWER_UP"), "no carrier without it");
 });
 
-t.test("it cannot open another user's tap", async (t) => {
+t.test("a guest's start fails on another user's tap", async (t) => {
   const namespace = await bridgeWithTap(t, { user: 108 });
   await t.rejects(startVirtualMachine(t, { namespace, tap: "tap0", mac }), {
     message: /tap0's guest: ended by itself; .*Operation not permitted/s,

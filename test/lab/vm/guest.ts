@@ -1,29 +1,33 @@
-// A virtual machine at the far end of a tap or of a passt, or with virtual functions, run as
-// KubeVirt's virt-launcher runs one: guest-hardware.ts.
+// Runs a virtual machine as KubeVirt's virt-launcher does, with a tap, a passt or virtual functions
+// (guest-hardware.ts).
 import type { ChildProcessByStdio } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import type { Scope } from "../../harness/scope.ts";
 import { spawnGuest, type VirtualMachineOptions } from "./guest-hardware.ts";
 
-/** What a command in a guest left; the output is standard output and error in their order. */
+/**
+ * The result of a command in a guest. `output` holds standard output and standard error in their
+ * order.
+ */
 export interface GuestOutcome {
   readonly status: number;
   readonly output: string;
 }
 
 /**
- * Brings eth0 up and takes a lease: the shell command for it. The lease's options are then in
- * /lease, as udhcpc names them.
+ * A shell command that sets eth0 up and requests a DHCP lease. It writes the lease's options to
+ * /lease, under the names that udhcpc uses.
  */
 export const takeLease =
   "ip link set eth0 up; udhcpc -f -q -n -i eth0 -t 20 -T 1 -O mtu -O staticroutes -O search -s /etc/udhcpc";
 
-/** Milliseconds: 3 s is usual, and 90 s where a machine that is itself emulated emulates it. */
+/** Milliseconds. A start usually takes 3 s, but 90 s on a machine that is itself emulated. */
 const startTimeout = 300_000;
 
 /**
- * Starts one, and resolves when its shell takes commands. Throws with the end of its console's log,
- * which has QEMU's complaints, otherwise.
+ * Starts a virtual machine. Resolves when its shell accepts commands.
+ *
+ * Rejects otherwise, with the end of its console's log, which holds QEMU's error messages.
  */
 export async function startVirtualMachine(scope: Scope, options: VirtualMachineOptions): Promise<VirtualMachine> {
   const machine = new VirtualMachine(nameOf(options), spawnGuest(options));
@@ -32,13 +36,12 @@ export async function startVirtualMachine(scope: Scope, options: VirtualMachineO
   return machine;
 }
 
-/** What an error calls it by. */
+/** The machine's name in error messages. */
 function nameOf(options: VirtualMachineOptions): string {
   if ("functions" in options) return options.functions.join(", ");
   return "tap" in options ? options.tap : "passt";
 }
 
-/** See {@link startVirtualMachine}. */
 export class VirtualMachine {
   readonly started: Promise<void>;
   readonly #name: string;
@@ -53,7 +56,7 @@ export class VirtualMachine {
   constructor(name: string, process: ChildProcessByStdio<Writable, Readable, Readable>) {
     this.#name = name;
     this.#qemu = process;
-    // After its death there is nothing to write to: what matters then is what it said.
+    // After QEMU's exit, writes fail with EPIPE. The console's log says why it exited.
     process.stdin.on("error", () => undefined);
     for (const stream of [process.stdout, process.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {
@@ -74,24 +77,26 @@ export class VirtualMachine {
     });
   }
 
-  /** Everything on its serial line so far. */
+  /** The whole output of the serial line so far. */
   get console(): string {
     return this.#console;
   }
 
-  /** QEMU's process. */
+  /** The PID of QEMU. */
   get pid(): number {
     return this.#qemu.pid!;
   }
 
-  /** Milliseconds from its start until it took commands. */
+  /** Milliseconds from QEMU's start until the guest accepted commands. */
   get startTime(): number {
     return this.#startTime;
   }
 
   /**
-   * Runs a shell script in it, whatever its exit status is, one at a time. Throws where it does not
-   * end within `timeout` milliseconds.
+   * Runs a shell script in the guest and returns its result, whatever its exit status is.
+   *
+   * Call it again only after the last script has finished. Rejects if the script does not finish
+   * within `timeout` milliseconds.
    */
   async attempt(script: string, timeout = 60_000): Promise<GuestOutcome> {
     this.#commands += 1;
@@ -104,20 +109,20 @@ export class VirtualMachine {
     return { status: Number(groups["status"]), output: groups["output"]! };
   }
 
-  /** The output of a shell script that succeeds; throws where its exit status is not 0. */
+  /** Runs a shell script and returns its output. Rejects if its exit status is not 0. */
   async run(script: string, timeout?: number): Promise<string> {
     const { status, output } = await this.attempt(script, timeout);
     if (status !== 0) throw new Error(`${this.#name}'s guest: ${script}: exit status is ${status}, not 0\n${output}`);
     return output;
   }
 
-  /** Pulls its plug: the tap loses its carrier. */
+  /** Kills QEMU. The tap then loses its carrier. */
   async stop(): Promise<void> {
     this.#qemu.kill("SIGKILL");
     await this.#closed;
   }
 
-  /** What its console says after its first `from` characters. */
+  /** Waits until the console's output after the first `from` characters matches `pattern`. */
   async #said(pattern: RegExp, from: number, timeout: number): Promise<RegExpExecArray> {
     return await new Promise((resolve, reject) => {
       const end = (settle: () => void): void => {

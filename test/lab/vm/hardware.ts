@@ -1,28 +1,28 @@
-// The machine's hardware: two igb NICs with SR-IOV behind root ports and an IOMMU, and the variants
-// in which something of it is missing.
+// Starts QEMU with the machine's hardware: two igb NICs with SR-IOV behind root ports, and an
+// IOMMU. In the variants one of these features is missing.
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { bareMachine, build, checkout, kernelCommandLine } from "./qemu.ts";
 
-/** What may be left out of it; all is there unless told. */
+/** The features that a machine can lack. Default: it has all of them. */
 export interface Hardware {
-  /** Whether there is an IOMMU. Without, no function has an IOMMU group. */
+  /** Whether the machine has an IOMMU. Without one, functions have no IOMMU group. */
   readonly iommu?: boolean;
   /**
-   * Whether the root ports isolate (ACS): each function has an IOMMU group of its own. Without, a
-   * NIC, its VFs and its root port share a non-viable one.
+   * Whether the root ports isolate their devices (ACS), so that each function has its own IOMMU
+   * group. Otherwise a NIC, its VFs and its root port share a group that is not viable.
    */
   readonly acs?: boolean;
   /**
-   * Whether the IOMMU remaps interrupts. Without, VFIO demands its module's parameter
+   * Whether the IOMMU remaps interrupts. Otherwise VFIO requires its module's parameter
    * allow_unsafe_interrupts.
    */
   readonly interruptRemapping?: boolean;
 }
 
 /**
- * The machines that differ, by what `test/lab/vm/run` calls them (`--without-acs`), and
- * test/lab/sriov the folder with the tests that need one.
+ * The variants by name. The names are options of `test/lab/vm/run` (`--without-acs`), and folders
+ * of test/lab/sriov with the tests for that variant.
  */
 export const variants = {
   "without-iommu": { iommu: false },
@@ -31,9 +31,10 @@ export const variants = {
 } as const satisfies Readonly<Record<string, Hardware>>;
 
 /**
- * Starts QEMU, which shares the host's tree, read-only, and `directory`, where the console's log
- * is. Both NICs (eth0, eth1) are on one hub, so that each is
- * the outside peer of the other's VFs.
+ * Starts QEMU. It shares the host's file system read-only, and `directory`, which also holds the
+ * console's log, writable.
+ *
+ * Both NICs (eth0, eth1) are on one hub, so that each is an outside peer for the other's VFs.
  */
 export function spawnMachine(
   { iommu = true, acs = true, interruptRemapping = true }: Hardware,
@@ -52,11 +53,13 @@ export function spawnMachine(
   const remapping = interruptRemapping ? "on" : "off";
   const kernel = [`lab=${checkout}`, `modules=${built.modules}`, ...(iommu ? ["intel_iommu=on"] : [])];
   const args = [
-    // One CPU: emulating two takes more time than it saves, since each waits for the other's TLB
-    // and RCU; and QEMU 10.0 dies once in a while where one makes
-    // VFs and the other is at a device's registers (iotlb_to_section: Assertion `section_index <
-    // d->map.sections_nb' failed).
-    // VF registers read 0 where memory reaches above 2816 MiB.
+    // One CPU: emulating two takes more time than it saves, because each waits for the other's TLB
+    // flushes and RCU.
+    //
+    // Also, QEMU 10.0 sometimes aborts if one CPU creates VFs while the other accesses a device's
+    // registers (iotlb_to_section: Assertion `section_index < d->map.sections_nb' failed).
+    //
+    // VF registers read as 0 if memory extends above 2816 MiB.
     ...bareMachine(built, 1, 2048),
     ...["-device", "virtio-rng-pci"],
     ...share("host", "hostroot", "/", ",readonly=on"),
@@ -68,7 +71,7 @@ export function spawnMachine(
   ];
   const console = openSync(`${directory}/console.log`, "a");
   try {
-    // However its parent ends, it is not left behind.
+    // QEMU is killed when its parent ends, however that ends.
     return spawn("setpriv", ["--pdeathsig", "KILL", "qemu-system-x86_64", ...args], {
       stdio: ["pipe", console, console],
     });

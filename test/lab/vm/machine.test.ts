@@ -1,9 +1,9 @@
-// The machine itself: what its kernel has, what its NICs do, and what becomes of what runs in it.
+// Tests the lab's machine: its kernel, its NICs, and how it runs commands and keeps evidence.
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import t from "tap";
 import { type MachineError, startMachine } from "./machine.ts";
 
-t.test("a machine", async (t) => {
+t.test("a machine runs commands with its own kernel and NICs", async (t) => {
   const said: string[] = [];
   const comment = (message: string): void => {
     said.push(message);
@@ -11,10 +11,8 @@ t.test("a machine", async (t) => {
   };
   const machine = await startMachine({ teardown: (end) => t.teardown(end), comment }, { name: "itself" });
 
-  t.test(
-    "its kernel makes what CI's own may lack: dummies, VLANs, bridges that filter them, taps, nftables",
-    async (t) => {
-      const { stdout } = await machine.run(`set -e
+  t.test("the kernel creates dummies, VLANs, bridges that filter VLANs, and taps, and loads nftables", async (t) => {
+    const { stdout } = await machine.run(`set -e
       ip link add dummy0 type dummy
       ip link add bridge0 type bridge vlan_filtering 1
       ip link set dummy0 master bridge0
@@ -24,24 +22,23 @@ t.test("a machine", async (t) => {
       modprobe -a nf_tables nft_chain_nat
       ip -j -d link show
       bridge -j vlan show dev dummy0`);
-      const [links, vlans] = stdout
-        .trim()
-        .split("\n")
-        .map((line) => JSON.parse(line));
-      const shown = Object.fromEntries(
-        links.map((link: { ifname: string; linkinfo?: object }) => [link.ifname, link.linkinfo]),
-      );
-      t.match(shown, {
-        dummy0: { info_kind: "dummy", info_slave_kind: "bridge" },
-        bridge0: { info_kind: "bridge", info_data: { vlan_filtering: 1 } },
-        "bridge0.7": { info_kind: "vlan", info_data: { id: 7 } },
-        tap0: { info_kind: "tun", info_data: { user: 107, multi_queue: true } },
-      });
-      t.match(vlans, [{ ifname: "dummy0", vlans: [{ vlan: 1 }, { vlan: 7 }] }]);
-    },
-  );
+    const [links, vlans] = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    const shown = Object.fromEntries(
+      links.map((link: { ifname: string; linkinfo?: object }) => [link.ifname, link.linkinfo]),
+    );
+    t.match(shown, {
+      dummy0: { info_kind: "dummy", info_slave_kind: "bridge" },
+      bridge0: { info_kind: "bridge", info_data: { vlan_filtering: 1 } },
+      "bridge0.7": { info_kind: "vlan", info_data: { id: 7 } },
+      tap0: { info_kind: "tun", info_data: { user: 107, multi_queue: true } },
+    });
+    t.match(vlans, [{ ifname: "dummy0", vlans: [{ vlan: 1 }, { vlan: 7 }] }]);
+  });
 
-  t.test("it has two physical functions, each of which makes VFs with IOMMU groups of their own", async (t) => {
+  t.test("both physical functions create VFs with their own IOMMU groups", async (t) => {
     const { stdout } = await machine.run(`
       for pf in eth0 eth1; do echo 2 >/sys/class/net/$pf/device/sriov_numvfs; done
       for vf in /sys/class/net/eth[01]/device/virtfn*; do
@@ -61,7 +58,7 @@ t.test("a machine", async (t) => {
     t.equal(new Set(vfs.map((vf) => vf[4])).size, 4, "four groups");
   });
 
-  t.test("a frame of a VF reaches the other physical function", async (t) => {
+  t.test("a VF's frame reaches the other physical function", async (t) => {
     const { stdout } = await machine.run(`set -e
       echo 1 >/sys/class/net/eth0/device/sriov_numvfs
       vf=$(ls /sys/class/net/eth0/device/virtfn0/net)
@@ -79,7 +76,7 @@ t.test("a machine", async (t) => {
     t.match(stdout, "64 bytes from 10.9.0.2");
   });
 
-  t.test("one start serves many commands, and tests, and says how long it took", async (t) => {
+  t.test("one start serves several commands and tests, and reports its duration", async (t) => {
     const boot = "cat /proc/sys/kernel/random/boot_id";
     t.equal((await machine.run(boot)).stdout, (await machine.run(boot)).stdout);
     const { status, stdout } = await machine.attemptTest("test/system/netns/harness/guest.test.ts");
@@ -88,14 +85,17 @@ t.test("a machine", async (t) => {
     t.same(said, [`machine itself: start to shell: ${machine.startTime} ms`]);
   });
 
-  t.test("what a command says and its exit status come back, and its files are outside at once", async (t) => {
-    const outcome = await machine.attempt("echo one; echo two >&2; echo three >$LAB_OUT/file; exit 3");
-    t.match(outcome, { status: 3, stdout: "one\n", stderr: "two\n" });
-    t.equal(readFileSync(`${machine.out}/file`, "utf8"), "three\n");
-    t.notOk(existsSync(`${machine.directory}/evidence`), "an attempt may fail, and leaves no evidence");
-  });
+  t.test(
+    "attempt() returns a command's output and exit status, and its files appear on the host at once",
+    async (t) => {
+      const outcome = await machine.attempt("echo one; echo two >&2; echo three >$LAB_OUT/file; exit 3");
+      t.match(outcome, { status: 3, stdout: "one\n", stderr: "two\n" });
+      t.equal(readFileSync(`${machine.out}/file`, "utf8"), "three\n");
+      t.notOk(existsSync(`${machine.directory}/evidence`), "an attempt may fail, and leaves no evidence");
+    },
+  );
 
-  t.test("what a command changes in the host's tree stays inside", async (t) => {
+  t.test("a command's changes to the host's files stay inside the machine", async (t) => {
     const { stdout } = await machine.run("echo x >>package.json && rm -r test && tail -n 1 package.json");
     t.equal(stdout, "x\n");
     t.match(JSON.parse(readFileSync("package.json", "utf8")), { private: true });
@@ -103,7 +103,7 @@ t.test("a machine", async (t) => {
   });
 });
 
-t.test("a command that fails or does not end leaves its evidence", async (t) => {
+t.test("a command that fails or does not end leaves evidence", async (t) => {
   const machine = await startMachine({ teardown: (end) => t.teardown(end) }, { name: "evidence" });
   t.teardown(() => rmSync(machine.directory, { recursive: true }));
   const failing = `mkdir -p /run/bridge-binding && echo journal >/run/bridge-binding/attachment
@@ -138,7 +138,7 @@ t.test("a command that fails or does not end leaves its evidence", async (t) => 
   t.ok(existsSync(machine.directory), "it is kept");
 });
 
-t.test("a test that fails inside leaves what the machine looked like at that moment, and says where", async (t) => {
+t.test("a test that fails inside records the machine's state at that moment and prints the directory", async (t) => {
   const machine = await startMachine({ teardown: (end) => t.teardown(end) }, { name: "failing-test" });
   t.teardown(() => rmSync(machine.directory, { recursive: true }));
   const { status, stdout } = await machine.attemptTest("test/lab/vm/inside/fails.ts");

@@ -1,5 +1,7 @@
-// A machine with two SR-IOV NICs, an IOMMU and a Debian kernel, in which the host's files are there
-// to be run: one start serves many commands.
+// Starts a QEMU machine with two SR-IOV NICs, an IOMMU and a Debian kernel, and runs commands in
+// it.
+//
+// The machine sees the host's files and can execute them. One start serves many commands.
 import type { ChildProcess } from "node:child_process";
 import {
   existsSync,
@@ -20,13 +22,13 @@ import { type Hardware, spawnMachine } from "./hardware.ts";
 import { cache, checkout } from "./qemu.ts";
 
 export interface MachineOptions extends Hardware {
-  /** Names the directory in which a failure leaves its evidence, such as a test file's name. */
+  /** Part of the name of the directory with the evidence, such as a test file's name. */
   readonly name: string;
 }
 
-/** What a command left. */
+/** The result of a command. */
 export interface Outcome {
-  /** The exit status, 128 + the signal's number where one ended it. */
+  /** The exit status, or 128 + the number of the signal that ended the command. */
   readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -34,27 +36,24 @@ export interface Outcome {
 }
 
 export interface RunOptions {
-  /** Milliseconds until it is killed; 120 s unless told. */
+  /** Milliseconds until the command is killed. Default: 120 s. */
   readonly timeout?: number;
-  /** The working directory; the checkout unless told. */
+  /** The working directory. Default: the checkout. */
   readonly cwd?: string;
   /**
-   * Further variables of its environment, which is otherwise a login's, with $LAB_OUT: the
-   * directory whose files come back, {@link Machine.out}.
+   * Further environment variables. The default environment is that of a login, plus $LAB_OUT, the
+   * directory for files that the host needs ({@link Machine.out}).
    */
   readonly env?: Readonly<Record<string, string>>;
-  /** Where its output goes while it runs, besides the outcome. */
+  /** Streams that receive the output while the command runs, in addition to the outcome. */
   readonly stdout?: Writable;
   readonly stderr?: Writable;
 }
 
-/**
- * A command or the machine did not do what was asked. The message names the directory with the
- * evidence.
- */
+/** A command or the machine failed. The message names the directory with the evidence. */
 export class MachineError extends Error {
   override readonly name = "MachineError";
-  /** What the command left, if it ended at all. */
+  /** The command's result. Undefined if it did not end. */
   readonly outcome: Outcome | undefined;
 
   constructor(message: string, outcome?: Outcome) {
@@ -63,22 +62,23 @@ export class MachineError extends Error {
   }
 }
 
-/** Ends the machine, and keeps its evidence if a test failed: a tap test (`t`) is one. */
+/** A scope that keeps the machine's evidence if a test failed. A tap test (`t`) is one. */
 export interface MachineScope extends Scope {
   passing?(): boolean;
   comment?(message: string): void;
 }
 
-/** Comes before a test that runs inside. */
+/** The module that is bundled in front of a test. */
 const witness = `${checkout}/test/lab/vm/inside/witness.ts`;
 
-/** Milliseconds that a start may take: 4 s is usual under emulation, 18 s beside other load. */
+/** Milliseconds. A start usually takes 4 s under emulation, and 18 s on a busy host. */
 const startTimeout = 60_000;
 
 /**
- * Starts one, and resolves when it takes commands. Throws a {@link MachineError} that names its
- * console's log otherwise: at the second attempt, because an emulated start hangs before its
- * kernel's first word once in some dozens.
+ * Starts a machine. Resolves when it accepts commands.
+ *
+ * Tries twice, because a few in a hundred emulated starts hang before the kernel's first message.
+ * @throws a {@link MachineError} that names the console's log if the second start fails too.
  */
 export async function startMachine(scope: MachineScope, options: MachineOptions): Promise<Machine> {
   try {
@@ -107,14 +107,13 @@ async function attemptStart(scope: MachineScope, options: MachineOptions): Promi
   return machine;
 }
 
-/** See {@link startMachine}. */
 export class Machine {
   /**
-   * Where its console's log, each command's script and output, and {@link Machine.keepEvidence}
-   * leave their files.
+   * The directory with the console's log, the commands' scripts and outputs, and the evidence from
+   * {@link Machine.keepEvidence}.
    */
   readonly directory: string;
-  /** What commands see as $LAB_OUT: files that they write there are here at once. */
+  /** The host's path of $LAB_OUT. Files that commands write there appear here at once. */
   readonly out: string;
   readonly started: Promise<void>;
   readonly #qemu: ChildProcess;
@@ -131,7 +130,7 @@ export class Machine {
     this.out = `${directory}/out`;
     this.#qemu = process;
     this.#watcher = watch(directory, () => this.#look());
-    // After its death there is nothing to write to: what matters then is what its console said.
+    // After QEMU's exit, writes fail with EPIPE. The console's log says why it exited.
     process.stdin?.on("error", () => undefined);
     this.#closed = new Promise((resolve) => {
       process.once("close", () => {
@@ -147,19 +146,20 @@ export class Machine {
     });
   }
 
-  /** Milliseconds from QEMU's start until it took commands. */
+  /** Milliseconds from QEMU's start until the machine accepted commands. */
   get startTime(): number {
     return this.#startTime;
   }
 
-  /** Whether it has ended, and takes no more commands. */
+  /** Whether the machine has ended. It then accepts no more commands. */
   get ended(): boolean {
     return this.#ended;
   }
 
   /**
-   * Runs a bash script, whatever its exit status is. Throws a {@link MachineError} where it does
-   * not end in time, or the machine ends first.
+   * Runs a bash script and returns its result, whatever its exit status is.
+   *
+   * @throws a {@link MachineError} if the script does not end in time, or the machine ends first.
    */
   async attempt(script: string, options: RunOptions = {}): Promise<Outcome> {
     const { timeout = 120_000 } = options;
@@ -175,7 +175,7 @@ export class Machine {
     try {
       this.#qemu.stdin?.write(`run ${id}\n`);
       const status = await this.#until(() => {
-        // The status first: whatever is written by then is read after it.
+        // The status must be checked before the output is read, so that no output is missed.
         const ended = existsSync(`${file}.status`);
         stdout.read();
         stderr.read();
@@ -193,8 +193,10 @@ export class Machine {
   }
 
   /**
-   * The same where only success makes sense: throws a {@link MachineError}, with its outcome and
-   * having kept the evidence, where the exit status is not 0.
+   * Runs a bash script as {@link Machine.attempt} does.
+   *
+   * @throws a {@link MachineError} with the outcome if the exit status is not 0. Keeps the evidence
+   * then.
    */
   async run(script: string, options: RunOptions = {}): Promise<Outcome> {
     const outcome = await this.attempt(script, options);
@@ -208,17 +210,17 @@ export class Machine {
   }
 
   /**
-   * Runs a test of the host's (a TypeScript file that uses tap), bundled, and not by tap's runner:
-   * its standard output is TAP. Its exit status is not 0
-   * where a test failed; each test's first failure has by then left in evidence/ what the machine
-   * looked like. `timeout` is for the whole file.
+   * Runs a test file of the host (TypeScript with tap) as a bundle, without tap's runner.
+   *
+   * Its standard output is TAP. If a test failed, its exit status is not 0, and evidence/ holds the
+   * machine's state at each test's first failure. `timeout` applies to the whole file.
    */
   async attemptTest(file: string, options: RunOptions = {}): Promise<Outcome> {
-    // Other folders have files of that name.
+    // The name includes the folders, because several folders have files of the same name.
     const name = relative(`${checkout}/test`, file).replace(/\.ts$/, "").replaceAll("/", "-");
     await bundle([witness, file], `${this.directory}/${name}.mjs`);
     const { timeout = 600_000 } = options;
-    // tap's own limit would be 30 s.
+    // tap's default timeout is 30 s.
     const env = { TAP_TIMEOUT: `${timeout / 1000}`, LAB_DIRECTORY: this.directory, ...options.env };
     const outcome = await this.attempt(`exec node --enable-source-maps /lab/${name}.mjs`, { ...options, timeout, env });
     if (outcome.status !== 0) await this.keepEvidence();
@@ -226,8 +228,8 @@ export class Machine {
   }
 
   /**
-   * Has the machine write down what it looks like (test/lab/vm/inside/evidence), and leaves all in
-   * {@link Machine.directory}, which it gives.
+   * Records the machine's state (test/lab/vm/inside/evidence) and keeps {@link Machine.directory}.
+   * Returns that directory.
    */
   async keepEvidence(): Promise<string> {
     const first = !this.#keep;
@@ -240,7 +242,7 @@ export class Machine {
     return this.directory;
   }
 
-  /** Ends it at once, and removes its directory unless evidence was kept in it. */
+  /** Kills the machine, and removes its directory unless evidence was kept. */
   async stop(): Promise<void> {
     this.#qemu.kill("SIGKILL");
     await this.#closed;
@@ -249,8 +251,9 @@ export class Machine {
   }
 
   /**
-   * What `look` finds, asked whenever a file changes in the machine's directory; undefined after
-   * `timeout` milliseconds. Throws where the machine ends first.
+   * Calls `look` whenever a file in the machine's directory changes, until it returns a value.
+   *
+   * Resolves to undefined after `timeout` milliseconds. Rejects if the machine ends first.
    */
   async #until<T>(look: () => T | undefined, timeout: number): Promise<T | undefined> {
     return await new Promise((resolve, reject) => {
@@ -282,8 +285,8 @@ export class Machine {
 }
 
 /**
- * A login's environment and the caller's own around a script, whose output goes to files next to
- * it.
+ * Returns `script` with a login's environment and the caller's variables. Its output goes to files
+ * next to the script.
  */
 function wrapped(id: string, script: string, { cwd = checkout, env = {} }: RunOptions): string {
   const variables = {
@@ -297,13 +300,13 @@ function wrapped(id: string, script: string, { cwd = checkout, env = {} }: RunOp
   return `echo $$ >${id}.pid; exec >>${id}.stdout 2>>${id}.stderr; cd ${quoted(cwd)} || exit\n${exports.join("")}${script}\n`;
 }
 
-/** A script as an error message quotes it. */
+/** Shortens a script for an error message. */
 function brief(script: string): string {
   const line = script.trim().replaceAll(/\s+/g, " ");
   return line.length > 100 ? `${line.slice(0, 100)}…` : line;
 }
 
-/** A word for a shell. */
+/** Quotes a word for a shell. */
 export function quoted(word: string): string {
   return /^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -1,29 +1,31 @@
-// What the machine and the guests have in common: what `test/lab/vm/build` made, and QEMU's
+// Provides what the machine and the guests share: the output of `test/lab/vm/build`, and QEMU's
 // arguments for a kernel that starts quickly.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-/** The checkout's directory. */
+/** The checkout's directory, without a trailing slash. */
 export const checkout = fileURLToPath(new URL("../../..", import.meta.url)).replace(/\/$/, "");
-/** Where downloads are kept, and what failing tests leave. */
+/** The directory for downloads and for evidence of failed tests. */
 export const cache = `${checkout}/.cache/vm`;
 
-/** What `test/lab/vm/build` made. */
+/** The output of `test/lab/vm/build`. */
 export interface Built {
-  /** A Linux kernel as an ELF file, which QEMU enters directly (PVH). */
+  /** A Linux kernel as an ELF file, which QEMU starts directly (PVH). */
   readonly kernel: string;
-  /** The directory with that kernel's modules, as /usr/lib/modules has them. */
+  /** The directory of that kernel's modules, with the layout of /usr/lib/modules. */
   readonly modules: string;
   readonly machineInitrd: string;
   readonly guestInitrd: string;
-  /** KVM where it works, else emulation. */
+  /** KVM if it works, otherwise emulation. */
   readonly accelerator: "kvm" | "tcg";
 }
 
 /**
- * Makes all that is missing: up to a minute and with network access at first, then in 0.1 s. Throws
- * where it cannot, having said why on standard error.
+ * Builds everything that is missing, with network access and in up to a minute. Takes 0.1 s if
+ * nothing is missing.
+ *
+ * @throws if that fails. The reason is on standard error.
  */
 export function build(): Built {
   execFileSync(`${checkout}/test/lab/vm/build`, { stdio: ["ignore", "inherit", "inherit"] });
@@ -36,10 +38,13 @@ export function build(): Built {
   };
 }
 
-/** QEMU's arguments for a machine without any device that is not asked for; memory in MiB. */
+/**
+ * Returns QEMU's arguments for a machine without any device that was not requested. `memory` is in
+ * MiB.
+ */
 export function bareMachine({ accelerator }: Built, cpus: number, memory: number): string[] {
-  // With KVM, interrupt remapping needs an interrupt controller of QEMU's own. la57 would make
-  // emulation walk a fifth level of page tables.
+  // With KVM, interrupt remapping needs QEMU's own interrupt controller. With la57, emulation would
+  // walk a fifth level of page tables.
   const cpu =
     accelerator === "kvm"
       ? ["-accel", "kvm,kernel-irqchip=split", "-cpu", "host"]
@@ -51,8 +56,8 @@ export function bareMachine({ accelerator }: Built, cpus: number, memory: number
 }
 
 /**
- * The kernel's command line: quiet, its end is the machine's end, and nothing is measured or tested
- * that is known (saves 1 s of emulation).
+ * Returns the kernel's command line. The kernel prints little, QEMU exits when it panics or
+ * reboots, and it skips measurements and self-tests (saves 1 s of emulation).
  */
 export function kernelCommandLine({ accelerator }: Built, ...more: readonly string[]): string {
   const emulated = accelerator === "tcg" ? ["tsc=reliable", "no_timer_check"] : [];

@@ -1,5 +1,5 @@
-// test/lab/vm/run: runs a command, or test files, in a machine of its own, and ends with the
-// command's exit status.
+// Runs a command or test files in a new machine, and exits with the command's exit status
+// (test/lab/vm/run).
 import { cpSync, existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { withScope } from "../../harness/scope.ts";
@@ -18,7 +18,7 @@ const usage = `usage: test/lab/vm/run [OPTION]... [--] COMMAND [ARGUMENT]...   o
                       a machine that lacks that
 `;
 
-/** How many of the words are ours, up to the command's first. */
+/** Returns how many words come before the command's first word. */
 function ownWords(words: readonly string[]): number {
   let at = 0;
   while (words[at]?.startsWith("--") && words[at] !== "--") at += ["--timeout", "--out"].includes(words[at]!) ? 2 : 1;
@@ -68,7 +68,8 @@ process.exitCode = await withScope(async (scope) => {
 });
 
 /**
- * What chooses the faults that tests go through (test/harness/faults.ts), from our own environment.
+ * Returns the variables of this process's environment that select the faults to test
+ * (test/harness/faults.ts).
  */
 function faults(): Record<string, string> {
   const chooses = (entry: [string, string | undefined]): entry is [string, string] =>

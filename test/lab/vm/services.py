@@ -1,7 +1,7 @@
-# What a guest reaches outside, at the addresses that are the arguments, until standard input ends:
-# TCP port 8080, which tells a client its
-# own address, and DNS, which answers with 192.0.2.7 whatever is asked. Says "ready" when all
-# listen.
+# Serves TCP and DNS for a guest at the addresses in the arguments, until the end of standard input.
+#
+# TCP port 8080 sends each client its own address. DNS answers every question with 192.0.2.7. Prints
+# "ready" when it listens on all addresses.
 import socket
 import struct
 import sys
@@ -18,7 +18,8 @@ def tell_addresses(listener):
 def answer_names(names):
     while True:
         query, client = names.recvfrom(512)
-        # The question is the name's labels, each with its length, a zero, type and class.
+        # The question consists of the name's labels, each with its length, a zero byte, type and
+        # class.
         end = query.index(0, 12) + 5
         is_ipv4 = query[end - 4 : end - 2] == b"\0\1"
         header = query[:2] + struct.pack("!5H", 0x8580, 1, int(is_ipv4), 0, 0)

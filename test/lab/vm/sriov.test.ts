@@ -1,5 +1,5 @@
-// The tests of test/lab/sriov: each folder in a machine of that kind, in which they find SR-IOV, an
-// IOMMU and VFIO, or lack one of them.
+// Runs the tests of test/lab/sriov, each folder in a machine of its variant: with SR-IOV, an IOMMU
+// and VFIO, or without one of these.
 import { existsSync, readdirSync } from "node:fs";
 import t from "tap";
 import { type Hardware, variants } from "./hardware.ts";
@@ -9,18 +9,18 @@ import { runInside } from "./suite.ts";
 const machines: Readonly<Record<string, Hardware>> = { whole: {}, ...variants };
 const directory = `${checkout}/test/lab/sriov`;
 
-t.test("there is a machine for each folder", async (t) => {
+t.test("each folder has a machine", async (t) => {
   const entries = readdirSync(directory, { withFileTypes: true });
   const folders = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
   t.same(folders.sort(), Object.keys(machines).sort());
 });
 
 for (const [name, hardware] of Object.entries(machines))
-  t.test(`a machine ${name}`, async (t) => {
+  t.test(`the tests in test/lab/sriov/${name} pass`, async (t) => {
     const folder = `${directory}/${name}`;
     const files = readdirSync(folder)
       .filter((file) => file.endsWith(".test.ts"))
-      // Multus is built where Go is installed.
+      // Multus is built only if Go is installed.
       .filter((file) => file !== "multus.test.ts" || existsSync(`${checkout}/.cache/peers/multus`));
     await runInside(
       t,

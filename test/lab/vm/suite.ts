@@ -1,5 +1,6 @@
-// Test files of the host's, run in machines: what each says is a subtest here, and there, where
-// nothing is missing, nothing may be skipped.
+// Runs test files of the host in machines, each as a subtest.
+//
+// Tests must not be skipped there, because the machines have every feature.
 import { relative } from "node:path";
 import { Readable } from "node:stream";
 import type { Test } from "tap";
@@ -8,15 +9,18 @@ import { tapTally } from "../../runner/tally.ts";
 import { type MachineOptions, type Outcome, type RunOptions, startMachine } from "./machine.ts";
 import { checkout } from "./qemu.ts";
 
-/** The machines, and what all files are run with. */
+/** The machines, and the options for all files. */
 export interface SuiteOptions extends MachineOptions, RunOptions {
-  /** How many machines share the work; one unless told. An emulated one fills a CPU. */
+  /**
+   * The number of machines that share the files. Default: 1. An emulated machine keeps one CPU
+   * busy.
+   */
   readonly machines?: number;
 }
 
 /**
- * Runs them all, one after another in each machine, whatever fails; a file that does not end in
- * time (10 minutes unless told) fails.
+ * Runs all files, one after another in each machine, even if some of them fail. A file that does
+ * not end in time (default: 10 minutes) fails.
  */
 export async function runInside(
   t: Test,
@@ -48,6 +52,6 @@ async function tell(t: Test, name: string, { status, stdout, stderr, millisecond
   t.comment(`${name}: ${(milliseconds / 1000).toFixed(0)} s`);
   await t.stdin(name, { tapStream: Readable.from([stdout]) });
   const skipped = tapTally(stdout).skipped.map((skip) => `${skip.name}: ${skip.reason}`);
-  // Not what it says as TAP alone: it may have died after that.
+  // Checks the exit status too, because the process may have crashed after its last TAP line.
   t.same({ status, skipped }, { status: 0, skipped: [] }, `${name} passes, and skips nothing`, { stderr });
 }

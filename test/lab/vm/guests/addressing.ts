@@ -1,8 +1,8 @@
-// Gives a guest addresses where nobody serves them: KubeVirt has no IPv6 service for its bridge
-// binding, and none at all for managedTap.
+// Configures addresses in a guest without a server for them: KubeVirt has no IPv6 server for its
+// bridge binding, and no server at all for managedTap.
 import type { VirtualMachine } from "../guest.ts";
 
-/** An address and the default route by a gateway. */
+/** Configures an address and the default route through a gateway. */
 export async function configure(guest: VirtualMachine, address: string, gateway: string): Promise<void> {
   await assign(guest, address);
   const family = gateway.includes(":") ? "-6" : "-4";
@@ -10,8 +10,9 @@ export async function configure(guest: VirtualMachine, address: string, gateway:
 }
 
 /**
- * `ip address add`. With IPv6, resolves when duplicate address detection is over, and throws where
- * it found somebody: `… duplicate address fd00::1 used by …`.
+ * Adds an address. For IPv6, resolves when duplicate address detection has finished.
+ *
+ * Rejects if another machine uses the address: `… duplicate address fd00::1 used by …`.
  */
 export async function assign(guest: VirtualMachine, address: string): Promise<void> {
   await guest.run(`ip link set eth0 up; ip address add ${address} dev eth0 || exit

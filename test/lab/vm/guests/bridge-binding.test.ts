@@ -1,5 +1,5 @@
-// Real guests behind bridge-binding: two VMs of one node, one with a single queue on its pod's
-// primary network, one with four on a secondary one.
+// Tests bridge-binding with two guests on one node: one with a single queue on its pod's primary
+// network, one with four queues on a secondary network.
 import t from "tap";
 import { type Attachment, newDataDir } from "../../../harness/attachment.ts";
 import { links, writeSysctls } from "../../../harness/ip.ts";
@@ -14,14 +14,17 @@ import { startOutsider } from "./outsider.ts";
 import { ping, pings, reaches } from "./pings.ts";
 
 const mtu = 1400;
-/** What bridge-binding makes of each pod link, and how many queues libvirt is going to ask for. */
+/**
+ * The links that bridge-binding creates for each pod link, and the number of queues that libvirt
+ * will request.
+ */
 const wirings = [
   { podLink: "eth0", bridge: "k6t-eth0", tap: "tap0", queues: 1, logicNetworkName: "default" },
   { podLink: blue, bridge: "k6t-16477688c0e", tap: "tap16477688c0e", queues: 4, logicNetworkName: "blue" },
 ] as const;
 const [primary, secondary] = wirings;
 
-t.test("two guests", async (t) => {
+t.test("bridge-binding connects two guests to their networks", async (t) => {
   const ifnames = [primary.podLink, secondary.podLink] as const;
   const { neighbors, node, gateways } = await createNeighbors(t, { ifnames, mtu });
   const ips = ["10.1.0.99", "fd00:1::99"] as const;
@@ -43,12 +46,12 @@ t.test("two guests", async (t) => {
   const owners = [one.mac, one.mac, four.mac, four.mac].map((mac) => [mac]);
   const nobody = everyone.map(() => []);
 
-  await t.test("before ADD each pod answers for its addresses itself", async (t) => {
+  await t.test("each pod answers for its own addresses before ADD", async (t) => {
     t.same(await outsider.answerers(everyone), owners);
     for (const target of everyone) t.ok(await pings(node, target), target);
   });
 
-  await t.test("after ADD nobody answers for them, as long as there is no guest", async (t) => {
+  await t.test("no machine answers for the addresses after ADD and before the guest starts", async (t) => {
     for (const binding of bindings) t.equal((await binding.add()).stdout, '{"cniVersion":"1.0.0"}\n');
     t.same(await outsider.answerers(everyone), nobody);
   });
@@ -59,7 +62,7 @@ t.test("two guests", async (t) => {
   const [guest, other] = guests;
   for (const { startTime } of guests) t.comment(`start to shell: ${startTime} ms`);
 
-  await t.test("a guest that probes for its pod's address finds nobody who has it", async (t) => {
+  await t.test("a guest's probe for its pod's address gets no answer", async (t) => {
     const probe = (address: string): string => `arping -D -c 2 -I eth0 ${address}`;
     await guest.run("ip link set eth0 up");
     t.match(await guest.attempt(probe(own[0]!)), { status: 0 });
@@ -79,7 +82,7 @@ t.test("two guests", async (t) => {
   };
 
   await t.test(
-    "each takes its own pod's address, gateway and MTU by DHCP, though the other pod's server hears it, too",
+    "each guest gets its own pod's address, gateway and MTU by DHCP, although both servers hear it",
     async (t) => {
       for (const [position, machine] of guests.entries()) {
         const neighbor = neighbors[position]!;
@@ -93,35 +96,28 @@ t.test("two guests", async (t) => {
     },
   );
 
-  await t.test("a guest finds out that its IPv6 address is another's", async (t) => {
+  await t.test("a guest detects a duplicate IPv6 address", async (t) => {
     const message = new RegExp(`duplicate address ${gateways[1]} used by`);
     await t.rejects(assign(guest, `${gateways[1]}/64`), { message });
     await guest.run(`ip address del ${gateways[1]}/64 dev eth0`);
   });
 
-  await t.test("a guest reaches its gateway and the other pod's guest, by frames of the whole MTU", async (t) => {
+  await t.test("a guest reaches its gateway and the other pod's guest with frames of the full MTU", async (t) => {
     for (const machine of guests) await reaches(t, machine, { targets: gateways, of: node, mtu });
     await reaches(t, guest, { targets: theirs, of: other, mtu });
     await reaches(t, other, { targets: own, of: guest, mtu });
   });
 
-  await t.test(
-    "with guests there, they alone answer for their addresses, by the pod links' MAC addresses",
-    async (t) => {
-      t.same(await outsider.answerers(everyone), owners);
-      for (const target of everyone) t.ok(await pings(node, target), target);
-      const bridge = (await links(one.pod.namespace)).get(primary.bridge)!.address;
-      await withoutArpIgnore(one, async () => {
-        t.same(
-          await outsider.answerers([own[0]!]),
-          [[bridge, one.mac].sort()],
-          "but for the sysctl the pod would, too",
-        );
-      });
-    },
-  );
+  await t.test("only the guests answer for their addresses, with the pod links' MAC addresses", async (t) => {
+    t.same(await outsider.answerers(everyone), owners);
+    for (const target of everyone) t.ok(await pings(node, target), target);
+    const bridge = (await links(one.pod.namespace)).get(primary.bridge)!.address;
+    await withoutArpIgnore(one, async () => {
+      t.same(await outsider.answerers([own[0]!]), [[bridge, one.mac].sort()], "but for the sysctl the pod would, too");
+    });
+  });
 
-  await t.test("the guest with four queues sends by each, and its tap has four", async (t) => {
+  await t.test("the guest with four queues sends through each of them, and its tap has four", async (t) => {
     for (const cpu of [0, 1, 2, 3]) {
       const used = await transmitted(other, `taskset ${(1 << cpu).toString(16)} ${ping(gateways[0])}`);
       t.ok(used[cpu]! > 0, `queue ${cpu}: ${used}`);
@@ -131,12 +127,12 @@ t.test("two guests", async (t) => {
     });
   });
 
-  await t.test("CHECK is content with running guests, and they go on", async (t) => {
+  await t.test("CHECK succeeds with running guests and does not interrupt them", async (t) => {
     for (const binding of bindings) t.match(await binding.check(), { status: 0, stdout: "" });
     await guest.run(ping(theirs[0]!));
   });
 
-  await t.test("a guest that is started again on the same tap is reached again", async (t) => {
+  await t.test("a guest that is restarted on the same tap is reachable again", async (t) => {
     await guest.stop();
     t.match(await bindingOfOne.check(), { status: 0, stdout: "" }, "CHECK is content without it");
     t.same(await outsider.answerers(own), [[], []]);
@@ -149,7 +145,7 @@ t.test("two guests", async (t) => {
     await again.stop();
   });
 
-  await t.test("DEL after the guest's end: the pod is as before, and answers itself again", async (t) => {
+  await t.test("DEL after the guest's stop restores the pod, which answers for its addresses again", async (t) => {
     await bindingOfOne.del();
     t.same(await settledDifferences(one.pod.namespace, before[0]!), []);
     t.same(await outsider.answerers(own), [[one.mac], [one.mac]]);
@@ -159,7 +155,7 @@ t.test("two guests", async (t) => {
     }
   });
 
-  await t.test("DEL while the guest runs: the pod is as before, and answers itself again", async (t) => {
+  await t.test("DEL while the guest runs restores the pod, which answers for its addresses again", async (t) => {
     await bindingOfFour.del();
     t.same(await settledDifferences(four.pod.namespace, before[1]!), []);
     t.match(await other.attempt(ping(gateways[0], { seconds: 1 })), { status: 1, output: "100% packet loss" });
@@ -169,7 +165,7 @@ t.test("two guests", async (t) => {
     t.same(await settledDifferences(four.pod.namespace, before[1]!), [], "the guest's end changes nothing");
   });
 
-  await t.test("nothing of ours is left, and the network's own DEL succeeds", async (t) => {
+  await t.test("DEL leaves no record, and the network's own DEL succeeds", async (t) => {
     for (const binding of bindings) t.same(await binding.journal(), []);
     for (const { pod, ifname, detach } of neighbors) {
       await detach();
@@ -179,8 +175,8 @@ t.test("two guests", async (t) => {
 });
 
 /**
- * How many interrupts each of a guest's four transmit queues has, one for what it sent, while a
- * command of its runs.
+ * Returns the number of interrupts of each of the guest's four transmit queues while `command` runs
+ * in the guest. Each sent frame causes one interrupt.
  */
 async function transmitted(machine: VirtualMachine, command: string): Promise<number[]> {
   const shown = await machine.run(`cat /proc/interrupts; ${command} >/dev/null; cat /proc/interrupts`);
@@ -193,7 +189,10 @@ async function transmitted(machine: VirtualMachine, command: string): Promise<nu
   });
 }
 
-/** Has a pod answer for addresses of all its links meanwhile, which bridge-binding stops. */
+/**
+ * Runs `work` while the pod answers ARP requests for addresses of all its links. bridge-binding
+ * turns this off (arp_ignore).
+ */
 async function withoutArpIgnore({ pod }: Neighbor, work: () => Promise<void>): Promise<void> {
   const sysctl = "net/ipv4/conf/all/arp_ignore";
   await writeSysctls(pod.namespace, { [sysctl]: "0" });

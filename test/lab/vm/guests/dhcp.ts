@@ -1,5 +1,4 @@
-// The DHCP server that KubeVirt has in a pod whose guest is to be given the pod's address:
-// busybox's in its place.
+// Runs busybox's DHCP server in place of KubeVirt's, which passes the pod's address to the guest.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -10,26 +9,28 @@ import type { Scope } from "../../../harness/scope.ts";
 
 export interface DhcpOptions {
   readonly namespace: Namespace;
-  /** The link that it serves, which must have an address. */
+  /** The link on which the server listens. It must have an address. */
   readonly link: string;
-  /** Whom it answers, and nobody else. */
+  /** The only client that gets a lease. */
   readonly mac: string;
-  /** What it gives: `10.1.0.2/24`. */
+  /** The address of the lease, such as `10.1.0.2/24`. */
   readonly address: string;
   readonly gateway: string;
   readonly mtu: number;
-  /** Option 121: destination and gateway in turn, `10.9.0.0/16 10.5.0.1, 0.0.0.0/0 10.5.0.1`. */
+  /**
+   * Option 121, destinations and gateways alternating: `10.9.0.0/16 10.5.0.1, 0.0.0.0/0 10.5.0.1`.
+   */
   readonly staticRoutes?: string;
 }
 
-/** Starts one; ended with `scope`. */
+/** Starts a server, which ends with `scope`. */
 export function serveDhcp(scope: Scope, options: DhcpOptions): void {
   const directory = mkdtempSync(join(tmpdir(), "dhcp-"));
   const { namespace, link, mac, gateway, mtu, staticRoutes } = options;
   const [address, prefix] = options.address.split("/") as [string, string];
   const lines = [
     `interface ${link}`,
-    // One address, which is another's: there is none for whoever else asks.
+    // The range holds only the reserved address, so no other client gets a lease.
     `start ${address}`,
     `end ${address}`,
     `static_lease ${mac} ${address}`,

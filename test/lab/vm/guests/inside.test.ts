@@ -1,9 +1,10 @@
-// Real guests where the kernel has what CI's own lacks: guests in the machine, emulated twice.
+// Runs tests with guests inside the machine, whose kernel has features that the kernel of CI lacks.
+// These guests are emulated by an emulated machine.
 import t from "tap";
 import { checkout } from "../qemu.ts";
 import { runInside } from "../suite.ts";
 
-t.test("guests behind a bridge that filters VLANs, and on a tap beside a dummy", async (t) => {
+t.test("the tests of guests with VLAN filtering and with a dummy placeholder pass", async (t) => {
   const files = ["vlans.ts", "managed-tap.test.ts"].map((name) => `${checkout}/test/lab/vm/guests/${name}`);
   await runInside(t, files, { name: "guests", machines: 2 });
 });

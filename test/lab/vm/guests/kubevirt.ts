@@ -1,5 +1,5 @@
-// What virt-handler makes of a pod for `domainAttachmentType: managedTap`, on top of a bridge that
-// is there, and its way back.
+// Does in a pod what virt-handler does for `domainAttachmentType: managedTap`, on an existing
+// bridge, and reverts it.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,29 +10,27 @@ import type { Scope } from "../../../harness/scope.ts";
 
 export interface ManagedTapOptions {
   readonly namespace: Namespace;
-  /** The pod link's name, and the names that KubeVirt derives from it. */
+  /** The pod link's name. The names below are those that KubeVirt derives from it. */
   readonly podLink: string;
   readonly bridge: string;
   readonly nic: string;
   readonly tap: string;
   /**
-   * What takes the pod link's place: KubeVirt's is a `dummy`, a `bridge` without ports does where
-   * the kernel has none.
+   * The kind of the placeholder. KubeVirt uses a `dummy`. A `bridge` without ports replaces it if
+   * the kernel has no dummy links.
    */
   readonly placeholder: "dummy" | "bridge";
 }
 
-/**
- * What to call to have all of it taken back: the pod link is then as it was, and the bridge has no
- * ports.
- */
+/** Reverts {@link manageTap}: the pod link is then as before, and the bridge has no ports. */
 export type TakeBack = () => Promise<void>;
 
 /**
- * Does what virt-handler does, link by link and in its order (managedTapSpec of
- * setup/netpod/netpod.go, setupInterface of driver/nmstate/spec.go). Left
- * out is that it has the bridge compute checksums itself, which matters to what the pod itself
- * sends. Throws where the bridge is missing.
+ * Changes the pod's links in the same order as virt-handler (managedTapSpec of
+ * setup/netpod/netpod.go, setupInterface of driver/nmstate/spec.go).
+ *
+ * Unlike virt-handler, it does not make the bridge compute checksums, which matters only for
+ * packets from the pod itself. Rejects if the bridge is missing.
  */
 export async function manageTap(scope: Scope, options: ManagedTapOptions): Promise<TakeBack> {
   const { namespace, podLink, bridge, nic, tap, placeholder } = options;
@@ -83,8 +81,8 @@ export async function manageTap(scope: Scope, options: ManagedTapOptions): Promi
 }
 
 /**
- * A link's addresses, and the routes of its namespace, as `ip` saves them: every attribute of
- * theirs.
+ * Saves a link's addresses and the namespace's routes with `ip … save`, which keeps all their
+ * attributes.
  */
 async function saved(scope: Scope, namespace: Namespace, link: string): Promise<{ restore: () => Promise<void> }> {
   const directory = await mkdtemp(join(tmpdir(), "saved-"));

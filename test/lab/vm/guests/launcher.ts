@@ -1,23 +1,19 @@
-// Starts a guest in a pod as virt-launcher does: all that it is told of the NIC, it reads off the
-// pod's links.
+// Starts a guest in a pod as virt-launcher does: it reads the NIC's settings from the pod's links.
 import { links } from "../../../harness/ip.ts";
 import type { Namespace } from "../../../harness/namespaces.ts";
 import type { Scope } from "../../../harness/scope.ts";
 import { startVirtualMachine, type VirtualMachine } from "../guest.ts";
 
 export interface LaunchOptions {
-  /** The pod's. */
+  /** The pod's network namespace. */
   readonly namespace: Namespace;
-  /**
-   * The link that has the MAC address and the MTU that the guest is to have (KubeVirt,
-   * domainspec/generators.go).
-   */
+  /** The link with the guest's MAC address and MTU (KubeVirt, domainspec/generators.go). */
   readonly podLink: string;
   readonly tap: string;
   readonly queues?: number;
 }
 
-/** Starts one on the tap that is there. */
+/** Starts a guest on an existing tap. */
 export async function launch(
   scope: Scope,
   { namespace, podLink, tap, queues = 1 }: LaunchOptions,

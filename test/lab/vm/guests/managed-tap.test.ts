@@ -1,5 +1,6 @@
-// A real guest on a tap that KubeVirt made, on a bridge that bridge-binding prepared for it. Runs
-// in the machine, too (inside.test.ts), whose kernel has dummies.
+// Tests a guest on a tap from KubeVirt and a bridge from bridge-binding (`managedTap`).
+//
+// It also runs in the machine (inside.test.ts), whose kernel has dummy links.
 import t from "tap";
 import { ipShow, links } from "../../../harness/ip.ts";
 import { removeNamespaces } from "../../../harness/namespaces.ts";
@@ -17,7 +18,7 @@ const mtu = 1400;
 const names = { podLink: "eth0", bridge: "k6t-eth0", nic: "eth0-nic", tap: "tap0" };
 const placeholder = missing("dummy") ? "bridge" : "dummy";
 
-t.test("a guest on KubeVirt's own tap", async (t) => {
+t.test("bridge-binding connects a guest on KubeVirt's own tap", async (t) => {
   const pod = await createPod(t);
   const { namespace, node } = pod;
   const network = await pod.attach({ kind: "bridge", families: "dual", mtu });
@@ -34,7 +35,7 @@ t.test("a guest on KubeVirt's own tap", async (t) => {
   };
   const takeBack = await prepare();
 
-  await t.test("nobody answers for the guest's addresses as long as it is not there", async (t) => {
+  await t.test("no machine answers for the guest's addresses before it starts", async (t) => {
     t.same([...(await links(namespace)).keys()].sort(), ["eth0", "eth0-nic", "k6t-eth0", "lo", "tap0"]);
     t.same(await outsider.answerers(ips), [[], []]);
   });
@@ -43,7 +44,7 @@ t.test("a guest on KubeVirt's own tap", async (t) => {
   t.comment(`start to shell: ${guest.startTime} ms`);
 
   await t.test(
-    "it reaches the network and is reached, by frames of the whole MTU and by the pod link's MAC address",
+    "the guest and the network reach each other with frames of the full MTU and the pod link's MAC address",
     async (t) => {
       for (const [position, address] of network.addresses.entries())
         await configure(guest, address, gateways[position]!);
@@ -55,7 +56,7 @@ t.test("a guest on KubeVirt's own tap", async (t) => {
   );
 
   await t.test(
-    "DEL while it runs removes just the bridge, and the pod is as before when KubeVirt's are gone, too",
+    "DEL while the guest runs removes only the bridge, and removing KubeVirt's links restores the pod",
     async (t) => {
       await binding.del();
       const left = await ipShow<{ ifname: string; group: string; master?: string }>(namespace, "link show");
@@ -71,14 +72,14 @@ t.test("a guest on KubeVirt's own tap", async (t) => {
     },
   );
 
-  await t.test("DEL after KubeVirt's are gone leaves the pod as before", async (t) => {
+  await t.test("DEL after the removal of KubeVirt's links restores the pod", async (t) => {
     await (await prepare())();
     await binding.del();
     t.same(await settledDifferences(namespace, before), []);
     t.same(await binding.journal(), []);
   });
 
-  await t.test("DEL after the pod itself is gone, with all in it, leaves nothing", async (t) => {
+  await t.test("DEL after the pod's removal leaves no record", async (t) => {
     await prepare();
     await removeNamespaces([namespace]);
     await binding.del();

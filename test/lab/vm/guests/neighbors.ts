@@ -1,31 +1,31 @@
-// Two pods of a node on one network, which Debian's bridge and host-local made.
+// Creates two pods on one node and one network, with Debian's bridge and host-local.
 import { addresses, links } from "../../../harness/ip.ts";
 import type { Namespace } from "../../../harness/namespaces.ts";
 import { callSuccessfully, debianPlugins } from "../../../harness/plugin.ts";
 import { createPods, type Pod } from "../../../harness/pod.ts";
 import type { Scope } from "../../../harness/scope.ts";
 
-/** What a pod has of the network before anything is bound to it. */
+/** A pod and its network before a binding is attached. */
 export interface Neighbor {
   readonly pod: Pod;
-  /** The pod link: its name, and what the network gave it. */
+  /** The pod link. `mac`, `ipv4` and `ipv6` are its addresses. */
   readonly ifname: string;
   readonly mac: string;
   /** With prefix length: `10.1.0.2/24`, `fd00:1::2/64`. */
   readonly ipv4: string;
   readonly ipv6: string;
-  /** The network's own DEL, which comes after ours. */
+  /** Calls the network's own DEL. Call it after our DEL. */
   detach(): Promise<void>;
 }
 
 export interface Neighborhood {
   readonly neighbors: readonly [Neighbor, Neighbor];
-  /** Where the network's bridge is, cni1, which has the gateway's addresses. */
+  /** The namespace of the network's bridge, cni1, which holds the gateway's addresses. */
   readonly node: Namespace;
   readonly gateways: readonly [ipv4: string, ipv6: string];
 }
 
-/** Makes both, with the pod links of these names: dual stack, and each pod has default routes. */
+/** Creates both pods with pod links of these names, dual stack, and with default routes. */
 export async function createNeighbors(
   scope: Scope,
   { ifnames, mtu }: { ifnames: readonly [string, string]; mtu: number },

@@ -1,4 +1,4 @@
-// Somebody else on the network's bridge, who asks whose an address is and hears all that answer.
+// A third machine on the network's bridge, which finds out who answers for an address.
 import { setTimeout as sleep } from "node:timers/promises";
 import { broadcast, type Frame, type Ip, type Mac, sameIp, solicitedNode } from "../../../harness/frames.ts";
 import { type Guest, startGuest } from "../../../harness/guest.ts";
@@ -8,7 +8,7 @@ import type { Scope } from "../../../harness/scope.ts";
 
 const mac = "02:00:00:00:00:99";
 
-/** Plugs one into a bridge; it has these addresses, one of each family. */
+/** Attaches the machine to a bridge. `ips` are its addresses, one of each family. */
 export async function startOutsider(
   scope: Scope,
   { node, bridge, ips }: { node: Namespace; bridge: string; ips: readonly [Ip, Ip] },
@@ -21,7 +21,6 @@ export async function startOutsider(
   return new Outsider(await startGuest(scope, { namespace: node, tap: "outsider", mac, ips }), ips);
 }
 
-/** See {@link startOutsider}. */
 export class Outsider {
   readonly #guest: Guest;
   readonly #ips: readonly [Ip, Ip];
@@ -32,10 +31,11 @@ export class Outsider {
   }
 
   /**
-   * For each address the MAC addresses, sorted, by which it is answered for within 1.2 s: asked
-   * three times as duplicate address detection asks,
-   * which has no address yet (RFC 5227, 2.1.1; RFC 4862, 5.4), and as a neighbour does. Those that
-   * frames come from count, and those that they tell.
+   * Returns for each address the sorted MAC addresses that answer for it within 1.2 s.
+   *
+   * It asks three times, in two ways: like duplicate address detection, without an own address (RFC
+   * 5227, 2.1.1; RFC 4862, 5.4), and like a neighbour. The result holds the source addresses of the
+   * answering frames and the addresses in their messages.
    */
   async answerers(targets: readonly Ip[]): Promise<Mac[][]> {
     const first = this.#guest.heard.length;
@@ -59,7 +59,7 @@ export class Outsider {
   }
 }
 
-/** Those whom a frame tells to have an address. */
+/** Returns the MAC addresses that a frame announces for an address. */
 function owners({ source, message }: Frame, target: Ip): Mac[] {
   if (message?.is === "arpReply" && sameIp(message.sender, target)) return [source, message.senderMac];
   if (message?.is !== "advertisement" || !sameIp(message.target, target)) return [];

@@ -1,26 +1,26 @@
-// Pings from and to guests, and whether they came whole.
+// Pings from and to guests, and counts fragments.
 import { execa } from "execa";
 import type { Test } from "tap";
 import { type Namespace, within } from "../../../harness/namespaces.ts";
 import type { VirtualMachine } from "../guest.ts";
 
-/** Whether a ping from a namespace comes back, within 5 s. */
+/** Returns whether a ping from a namespace gets a reply within 5 s. */
 export async function pings(from: Namespace, target: string): Promise<boolean> {
   const [file, ...args] = within(from, "ping", "-c1", "-W5", target);
   return (await execa(file, args, { reject: false })).exitCode === 0;
 }
 
 /**
- * A guest's command that succeeds if a ping comes back within 10 s, or as many as told; `size` is
- * the data's length.
+ * Returns a guest's command that succeeds if a ping gets a reply within `seconds`. `size` is the
+ * length of the data.
  */
 export function ping(target: string, { seconds = 10, size = 56 } = {}): string {
   return `ping -c 1 -W ${seconds} -s ${size} ${target}`;
 }
 
 /**
- * Sees to it that a guest's pings come back: whole as long as they fit into the MTU, in two
- * fragments where they have one byte more.
+ * Checks that the guest's pings get replies. Those that fit into the MTU must not be fragmented,
+ * and one byte more must take two fragments.
  */
 export async function reaches(
   t: Test,
@@ -28,7 +28,7 @@ export async function reaches(
   { targets, of, mtu }: { targets: readonly string[]; of: Namespace | VirtualMachine; mtu: number },
 ): Promise<void> {
   for (const target of targets) {
-    // Headers of IP and ICMP.
+    // The headers of IP and ICMP have 28 bytes with IPv4, 48 with IPv6.
     const largest = mtu - (target.includes(":") ? 48 : 28);
     for (const [size, fragments] of [
       [largest, 0],
@@ -45,7 +45,10 @@ export async function reaches(
   }
 }
 
-/** How many fragments of IPv4 and IPv6 packets a namespace, or a guest, has received for itself. */
+/**
+ * Returns how many fragments of IPv4 and IPv6 packets a namespace or a guest has received for
+ * itself.
+ */
 export async function fragmentsReceived(by: Namespace | VirtualMachine): Promise<number> {
   const counters = "cat /proc/net/snmp /proc/net/snmp6";
   if ("run" in by) return count(await by.run(counters));
@@ -53,7 +56,10 @@ export async function fragmentsReceived(by: Namespace | VirtualMachine): Promise
   return count((await execa(file, args)).stdout);
 }
 
-/** IPv4 has a line of names and one of values, IPv6 a name and a value on each line. */
+/**
+ * IPv4's counters have a line of names and a line of values. IPv6's have a name and a value per
+ * line.
+ */
 function count(shown: string): number {
   const [names, values] = shown.split("\n").filter((line) => line.startsWith("Ip: "));
   const ipv4 = values?.split(" ")[names!.split(" ").indexOf("ReasmReqds")];

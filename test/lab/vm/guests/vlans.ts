@@ -1,5 +1,6 @@
-// A real guest behind a bridge that filters VLANs. Runs in the machine alone (inside.test.ts),
-// because not every kernel has such bridges.
+// Tests a guest behind a bridge that filters VLANs.
+//
+// It runs only in the machine (inside.test.ts), because not every kernel has such bridges.
 import { execa } from "execa";
 import t from "tap";
 import { ip } from "../../../harness/ip.ts";
@@ -11,8 +12,8 @@ import { launch } from "./launcher.ts";
 import { ping, pings } from "./pings.ts";
 
 /**
- * The guest's without a tag, with one, and one that it is not to see. The network's own untagged
- * frames are "VLAN 0".
+ * The guest's untagged VLAN, its tagged ones, and one that it must not reach. "VLAN 0" stands for
+ * the network's own untagged frames.
  */
 const untagged = 100;
 const tagged = [7, 250];
@@ -23,7 +24,7 @@ const vlans = [untagged, ...tagged, foreign];
 const outside = (vlan: number): string => `10.${vlan}.0.1`;
 const inside = (vlan: number): string => `10.${vlan}.0.2`;
 
-t.test("a guest with a VLAN of its own and a trunk", async (t) => {
+t.test("a guest with vlan and vlanTrunk reaches only these VLANs", async (t) => {
   const pod = await createPod(t);
   const { namespace, node } = pod;
   await pod.attach({ kind: "veth" });
@@ -51,7 +52,8 @@ t.test("a guest with a VLAN of its own and a trunk", async (t) => {
     done`);
 
   /**
-   * Those of all VLANs in which a guest's ping comes back, and those in which the network's does.
+   * Returns the VLANs in which the guest's ping gets a reply, and those in which the network's
+   * does.
    */
   const reached = async (): Promise<{ outwards: number[]; inwards: number[] }> => {
     const found: { outwards: number[]; inwards: number[] } = { outwards: [], inwards: [] };
@@ -63,17 +65,14 @@ t.test("a guest with a VLAN of its own and a trunk", async (t) => {
   };
   const allowed = [untagged, ...tagged];
 
-  await t.test(
-    "it reaches the network in them, one without a tag and the others with theirs, and in no other",
-    async (t) => {
-      t.same(await reached(), { outwards: allowed, inwards: allowed });
-      t.equal(await framesIn(node, `v${foreign}`), 0, "no frame of the foreign one came out");
-      t.equal(await guest.run(`cat /sys/class/net/eth0.${foreign}/statistics/rx_packets`), "0\n", "nor in");
-      t.match(await binding.check(), { status: 0, stdout: "" });
-    },
-  );
+  await t.test("the guest reaches the network in its VLANs, untagged and tagged, and in no other VLAN", async (t) => {
+    t.same(await reached(), { outwards: allowed, inwards: allowed });
+    t.equal(await framesIn(node, `v${foreign}`), 0, "no frame of the foreign one came out");
+    t.equal(await guest.run(`cat /sys/class/net/eth0.${foreign}/statistics/rx_packets`), "0\n", "nor in");
+    t.match(await binding.check(), { status: 0, stdout: "" });
+  });
 
-  await t.test("but for the bridge's filter it would reach the foreign one, too", async (t) => {
+  await t.test("the guest reaches the foreign VLAN without the bridge's filter, and CHECK reports it", async (t) => {
     const bridge = (verb: string): Promise<unknown> =>
       execa("bridge", ["-n", namespace.name, "-batch", "-"], {
         input: ["tap0", "eth0-nic"].map((port) => `vlan ${verb} vid ${foreign} dev ${port}\n`).join(""),
@@ -85,14 +84,14 @@ t.test("a guest with a VLAN of its own and a trunk", async (t) => {
     t.match(await binding.check(), { status: 0, stdout: "" });
   });
 
-  await t.test("DEL while it runs leaves the pod as before", async (t) => {
+  await t.test("DEL while the guest runs restores the pod", async (t) => {
     await binding.del();
     t.same(await settledDifferences(namespace, before), []);
     t.same(await binding.journal(), []);
   });
 });
 
-/** How many frames a link has received. */
+/** Returns how many frames a link has received. */
 async function framesIn(namespace: Namespace, link: string): Promise<number> {
   const { stdout } = await execa("ip", ["-n", namespace.name, "-json", "-statistics", "link", "show", "dev", link]);
   return JSON.parse(stdout)[0].stats64.rx.packets;

@@ -1,5 +1,5 @@
-// A test that fails inside the machine, and whose teardown leaves nothing of what it made:
-// machine.test.ts looks for what is known of it all the same.
+// Fails inside the machine and removes everything in its teardown. machine.test.ts checks that the
+// evidence is kept all the same, and that it names the failing line of this file.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import t from "tap";

@@ -1,5 +1,6 @@
-// Comes before a test that runs in the machine: at a test's first failed assertion, before its
-// teardown takes all away, the machine writes down what it looks like.
+// Records the machine's state at a test's first failed assertion, before the test's teardown.
+//
+// It is bundled in front of every test that runs in the machine.
 import { spawnSync } from "node:child_process";
 import type { EventEmitter } from "node:events";
 import { basename } from "node:path";
@@ -9,13 +10,16 @@ import t, { type Base, TestBase } from "tap";
 const script = fileURLToPath(new URL("evidence", import.meta.url));
 const file = basename(process.argv[1]!, ".mjs");
 
-/** What tap's "res" events tell, which it does not declare. */
+/** The argument of tap's "res" events, which tap's types do not declare. */
 interface Result {
   readonly ok: boolean;
   readonly extra: { readonly skip?: unknown; readonly todo?: unknown };
 }
 
-/** Where many tests fail it is for one reason, and each takes the machine seconds. */
+/**
+ * The maximum number of records per file. If many tests fail, they usually fail for the same
+ * reason, and each record takes seconds.
+ */
 const most = 5;
 let count = 0;
 
@@ -26,18 +30,18 @@ watch(t);
 function watch(test: Base): void {
   if (!(test instanceof TestBase)) return;
   test.on("subtestAdd", watch);
-  // At once, before the result is written; "assert" comes when the parser has seen the line that
-  // follows.
+  // "res" is emitted before the result is written. "assert" would come later, when the parser has
+  // read the next line.
   const emitter: EventEmitter = test;
   emitter.on("res", ({ ok, extra }: Result) => {
     if (!ok && !extra.skip && !extra.todo) testify(test);
   });
 }
 
-/** Synchronously, so that this test does nothing meanwhile. */
+/** Runs synchronously, so that the test does not continue during the record. */
 function testify(test: TestBase): void {
   if (witnessed.has(test) || count === most) return;
-  // Its failure is a failure of all around it.
+  // A failure of a test also makes all its parents fail.
   for (let around: TestBase | undefined = test; around; around = around.parent) witnessed.add(around);
   count += 1;
   const directory = `evidence/${file}-${count}`;
