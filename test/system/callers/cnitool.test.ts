@@ -1,5 +1,4 @@
-// Our plugins in lists that cnitool drives: behind `bridge`, which makes the pod's network, by
-// every verb that libcni has.
+// Tests our plugins in lists that cnitool calls, behind `bridge`, with every verb of libcni.
 import { readdir } from "node:fs/promises";
 import t, { type Test } from "tap";
 import { blockedDataDir, type Netconf, newDataDir } from "../../harness/attachment.ts";
@@ -15,7 +14,7 @@ const done = { status: 0, stderr: "" };
 const portStart = "net/ipv4/ip_unprivileged_port_start";
 const mac = "02:00:00:00:77:01";
 
-/** Whose `bridge` can be in a list of which version. */
+/** The versions of lists, and the `bridge` that supports each. */
 const kinds = [
   { cniVersion: "1.0.0", of: "Debian's", directory: debianPlugins },
   { cniVersion: "1.1.0", of: "upstream's", directory: peers },
@@ -37,20 +36,20 @@ interface Chain {
   readonly pod: Pod;
   readonly cnitool: Cnitool;
   readonly dataDir: string;
-  /** The addresses that host-local has given away. */
+  /** The addresses that host-local has assigned. */
   leases(): Promise<string[]>;
 }
 
 interface ChainOptions {
   readonly kind?: Kind;
   readonly first?: Netconf;
-  /** Our plugin's, beside its type. */
+  /** Fields of our plugin's netconf, in addition to its type. */
   readonly ours?: Netconf;
   readonly after?: readonly Netconf[];
   readonly list?: Partial<NetworkList>;
 }
 
-/** A pod, and a list of `bridge` and a plugin of ours for it. */
+/** Creates a pod, and a list of `bridge` and one of our plugins for it. */
 async function chainOf(t: Test, type: string, options: ChainOptions = {}): Promise<Chain> {
   const { kind = kinds[1], first = bridge, ours = {}, after = [], list } = options;
   const pod = await createPod(t);
@@ -65,7 +64,7 @@ async function chainOf(t: Test, type: string, options: ChainOptions = {}): Promi
 }
 
 /**
- * CHECK comes to ours only where the first plugin's own is content: `bridge` is not with
+ * libcni calls our CHECK only if the first plugin's CHECK succeeds. `bridge` fails because of
  * bridge-binding's placeholder.
  */
 const lists: readonly { type: string; disableCheck: boolean; links: readonly string[] }[] = [
@@ -75,44 +74,47 @@ const lists: readonly { type: string; disableCheck: boolean; links: readonly str
 
 for (const kind of kinds)
   for (const { type, disableCheck, links: expected } of lists)
-    t.test(`${kind.cniVersion}: ${type} behind ${kind.of} bridge: every verb, and DEL twice`, { skip }, async (t) => {
-      const { pod, cnitool, dataDir, leases } = await chainOf(t, type, { kind, list: { disableCheck } });
-      const before = await snapshot(pod.namespace);
-      const newer = kind.cniVersion === "1.1.0";
-      t.match(await cnitool.run("status"), done);
-      const { status, result } = await cnitool.run("add");
-      t.equal(status, 0);
-      t.match(result, { cniVersion: kind.cniVersion, ips: [{ address: "10.1.0.2/24" }, { address: "fd00:1::2/64" }] });
-      t.match(result!.interfaces![2], { name: "eth0", sandbox: pod.namespace.path });
-      t.same([...(await links(pod.namespace)).keys()].sort(), expected);
-      t.match(await cnitool.run("check"), done);
-      for (const time of ["once", "twice"]) {
-        t.match(await cnitool.run("del"), done, time);
-        t.same(await settledDifferences(pod.namespace, before), [], time);
-      }
-      t.same([await leases(), await readdir(dataDir)], [[], []], "host-local and ours forget");
-      t.match(await cnitool.run("gc"), done);
-      t.same(cnitool.order("host-local"), [
-        ...(newer ? ["STATUS bridge", `STATUS ${type}`] : []),
-        ...["ADD bridge eth0", `ADD ${type} eth0`],
-        ...(disableCheck ? [] : ["CHECK bridge eth0", `CHECK ${type} eth0`]),
-        ...[`DEL ${type} eth0`, "DEL bridge eth0", `DEL ${type} eth0`, "DEL bridge eth0"],
-        ...(newer ? ["GC bridge", `GC ${type}`] : []),
-      ]);
-    });
+    t.test(
+      `${type} behind ${kind.of} bridge ${kind.cniVersion} succeeds with every verb, and DEL twice restores the pod`,
+      { skip },
+      async (t) => {
+        const { pod, cnitool, dataDir, leases } = await chainOf(t, type, { kind, list: { disableCheck } });
+        const before = await snapshot(pod.namespace);
+        const newer = kind.cniVersion === "1.1.0";
+        t.match(await cnitool.run("status"), done);
+        const { status, result } = await cnitool.run("add");
+        t.equal(status, 0);
+        t.match(result, {
+          cniVersion: kind.cniVersion,
+          ips: [{ address: "10.1.0.2/24" }, { address: "fd00:1::2/64" }],
+        });
+        t.match(result!.interfaces![2], { name: "eth0", sandbox: pod.namespace.path });
+        t.same([...(await links(pod.namespace)).keys()].sort(), expected);
+        t.match(await cnitool.run("check"), done);
+        for (const time of ["once", "twice"]) {
+          t.match(await cnitool.run("del"), done, time);
+          t.same(await settledDifferences(pod.namespace, before), [], time);
+        }
+        t.same([await leases(), await readdir(dataDir)], [[], []], "host-local and ours forget");
+        t.match(await cnitool.run("gc"), done);
+        t.same(cnitool.order("host-local"), [
+          ...(newer ? ["STATUS bridge", `STATUS ${type}`] : []),
+          ...["ADD bridge eth0", `ADD ${type} eth0`],
+          ...(disableCheck ? [] : ["CHECK bridge eth0", `CHECK ${type} eth0`]),
+          ...[`DEL ${type} eth0`, "DEL bridge eth0", `DEL ${type} eth0`, "DEL bridge eth0"],
+          ...(newer ? ["GC bridge", `GC ${type}`] : []),
+        ]);
+      },
+    );
 
-t.test(
-  "bridge's own CHECK is not content with the placeholder, and ours is not asked any more",
-  { skip },
-  async (t) => {
-    const { cnitool } = await chainOf(t, "bridge-binding");
-    await cnitool.run("add");
-    t.match(await cnitool.run("check"), { status: 1, stderr: /Container interface eth0 not of type veth/ });
-    t.same(cnitool.order("host-local").slice(2), ["CHECK bridge eth0"]);
-  },
-);
+t.test("bridge's CHECK fails because of the placeholder, and libcni does not call ours", { skip }, async (t) => {
+  const { cnitool } = await chainOf(t, "bridge-binding");
+  await cnitool.run("add");
+  t.match(await cnitool.run("check"), { status: 1, stderr: /Container interface eth0 not of type veth/ });
+  t.same(cnitool.order("host-local").slice(2), ["CHECK bridge eth0"]);
+});
 
-t.test("CHECK tells what is not as ADD made it", { skip }, async (t) => {
+t.test("CHECK reports what was changed after ADD", { skip }, async (t) => {
   const passt = await chainOf(t, "passt-binding");
   await passt.cnitool.run("add");
   await writeSysctls(passt.pod.namespace, { [portStart]: "1024" });
@@ -131,7 +133,7 @@ t.test("CHECK tells what is not as ADD made it", { skip }, async (t) => {
   t.ok((await links(pod.node)).has("nic7"));
 });
 
-t.test("GC gives back what libcni remembers, and nothing that it does not list", { skip }, async (t) => {
+t.test("GC reverts the attachments in libcni's cache only", { skip }, async (t) => {
   const leaked = await chainOf(t, "bridge-binding");
   const other = await chainOf(t, "bridge-binding", { ours: { dataDir: leaked.dataDir } });
   const before = await snapshot(leaked.pod.namespace);
@@ -151,7 +153,7 @@ t.test("GC gives back what libcni remembers, and nothing that it does not list",
   t.same(await readdir(leaked.dataDir), []);
 });
 
-t.test("a MAC address by capability is the guest's, and DEL gives the link its own back", { skip }, async (t) => {
+t.test("ADD uses the MAC address from the capability, and DEL restores the link's own", { skip }, async (t) => {
   const { pod, cnitool } = await chainOf(t, "bridge-binding", { ours: { capabilities: { mac: true } } });
   const before = await snapshot(pod.namespace);
   const { result } = await cnitool.run("add", { CAP_ARGS: JSON.stringify({ mac }) });
@@ -163,7 +165,7 @@ t.test("a MAC address by capability is the guest's, and DEL gives the link its o
   t.same(await settledDifferences(pod.namespace, before), []);
 });
 
-t.test("a later plugin of the list that fails leaves all to DEL, which restores the pod", { skip }, async (t) => {
+t.test("a failure of a later plugin reverts nothing, and DEL restores the pod", { skip }, async (t) => {
   for (const { type } of lists) {
     const after = [{ type: "tuning", sysctl: { "net.ipv4.no_such_thing": "1" } }];
     const { pod, cnitool, dataDir, leases } = await chainOf(t, type, { after });
@@ -176,7 +178,7 @@ t.test("a later plugin of the list that fails leaves all to DEL, which restores 
   }
 });
 
-t.test("what STATUS finds wanting is what cnitool says", { skip }, async (t) => {
+t.test("cnitool reports the requirement that STATUS finds missing", { skip }, async (t) => {
   const dataDir = await blockedDataDir(t, "passt-binding");
   const { cnitool } = await chainOf(t, "passt-binding", { ours: { dataDir } });
   t.match(await cnitool.run("status"), { status: 1, stderr: new RegExp(dataDir) });

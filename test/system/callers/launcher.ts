@@ -1,5 +1,5 @@
-// A virt-launcher pod on a node with Multus: the cluster's API has the pod, with the annotation
-// that KubeVirt writes, and all NetworkAttachmentDefinitions.
+// Creates a virt-launcher pod on a node with Multus. The API serves the pod with KubeVirt's
+// annotation, and all NetworkAttachmentDefinitions.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,35 +14,35 @@ import type { Answer } from "../../harness/plugin.ts";
 import { createPod, type Pod } from "../../harness/pod.ts";
 import type { Scope } from "../../harness/scope.ts";
 
-/** See {@link createLauncher}. */
 export interface Launcher {
   readonly pod: Pod;
-  /** The pod as the API has it. */
+  /** The pod's object in the API. */
   readonly manifest: KubeObject;
   readonly api: KubeApi;
   readonly multus: Multus;
-  /** Where each of our plugins records attachments. */
+  /** The journal's directory of each of our plugins. */
   readonly dataDirs: Readonly<Record<"bridge-binding" | "passt-binding", string>>;
-  /** The names of all their records. */
+  /** The names of all records in these directories. */
   records(): Promise<string[]>;
-  /** What a container runtime has Multus do for the pod. */
+  /** Calls Multus for the pod as a container runtime does. */
   add(): Promise<Answer>;
   del(): Promise<Answer>;
 }
 
 export interface LauncherOptions {
-  /** The VM's. */
+  /** The VM's networks. */
   readonly networks: readonly VmNetwork[];
   /**
-   * NetworkAttachmentDefinitions' configurations by their names, such as `vms/blue-net`, beside
-   * those of our bindings.
+   * Netconfs of NetworkAttachmentDefinitions by name, such as `vms/blue-net`, in addition to those
+   * of our bindings.
    */
   readonly nads?: Readonly<Record<string, Netconf>>;
 }
 
 /**
- * Makes one, and attaches nothing yet; gone when `t` ends. The bindings'
- * NetworkAttachmentDefinitions are those of netconf-examples, `dataDir` apart.
+ * Creates the pod, the API and Multus, until `t` ends. Calls no plugin.
+ *
+ * The bindings' NetworkAttachmentDefinitions are those of netconf-examples, with another `dataDir`.
  */
 export async function createLauncher(t: Test, { networks, nads = {} }: LauncherOptions): Promise<Launcher> {
   const pod = await createPod(t);
@@ -67,7 +67,7 @@ export async function createLauncher(t: Test, { networks, nads = {} }: LauncherO
   };
 }
 
-/** The cluster's own network: eth0 on a bridge, with both families and the default routes. */
+/** Returns the cluster's default network: eth0 on a bridge, with IPv4, IPv6 and default routes. */
 function clusterNetwork(dataDir: string): Netconf {
   return {
     cniVersion: "1.0.0",
@@ -89,7 +89,9 @@ function clusterNetwork(dataDir: string): Netconf {
   };
 }
 
-/** A macvlan on the node's `uplink`, which {@link makeUplink} makes, with an address. */
+/**
+ * Returns the netconf of a macvlan with an address, on the link `uplink` from {@link makeUplink}.
+ */
 export async function macvlanNetwork(scope: Scope): Promise<Netconf> {
   return {
     cniVersion: "1.0.0",
@@ -100,7 +102,7 @@ export async function macvlanNetwork(scope: Scope): Promise<Netconf> {
   };
 }
 
-/** The NIC that a node's macvlans stand on. */
+/** Creates the parent link of the node's macvlans. */
 export async function makeUplink({ node }: Pod): Promise<void> {
   await ip(node, "link add uplink type veth peer name outside", "link set uplink up", "link set outside up");
 }

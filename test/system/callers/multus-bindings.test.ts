@@ -1,5 +1,5 @@
-// Our bindings under Multus, for a VM's pod as KubeVirt makes it: what reaches them, what Multus
-// tells KubeVirt then, and what is left afterwards.
+// Tests our bindings with Multus in a VM's pod: the calls that reach them, what Multus reports to
+// KubeVirt, and the state after DEL.
 import t, { type Test } from "tap";
 import { links, readSysctl } from "../../harness/ip.ts";
 import { missingPeers } from "../../harness/multus.ts";
@@ -13,7 +13,7 @@ const done = { status: 0, stdout: "" };
 const mac = "02:00:00:00:00:07";
 const blue = "pod16477688c0e";
 
-/** The pod's own network by passt, and a second one by a bridge. */
+/** The pod's default network through passt, and a second network through a bridge. */
 const networks: readonly VmNetwork[] = [
   { name: "default", binding: "default/passt-binding" },
   { name: "blue", nad: "vms/net-a", mac, binding: "default/bridge-binding" },
@@ -27,13 +27,13 @@ async function launcherOf(t: Test): Promise<Launcher> {
 
 const ours = ({ plugin }: RecordedCall): boolean => plugin.endsWith("-binding");
 
-/** The names of a pod's links. */
+/** Returns the sorted names of a pod's links. */
 async function namesOf({ pod }: Launcher): Promise<string[]> {
   return [...(await links(pod.namespace)).keys()].sort();
 }
 
 t.test(
-  "a binding is called right behind its network, with that network's name, and with nothing of it",
+  "Multus calls a binding right after its network, with the network's name but not its result",
   { skip },
   async (t) => {
     const launcher = await launcherOf(t);
@@ -61,7 +61,7 @@ t.test(
         CNI_CONTAINERID: pod.containerId,
         CNI_NETNS: pod.namespace.path,
         CNI_IFNAME: ifname,
-        // Twice: its own, and its caller's behind them.
+        // Multus passes its own values first, and then those of its caller.
         CNI_ARGS: `IgnoreUnknown=true;${words};IgnoreUnknown=1;${words}`,
         CNI_PATH: `${multus.directory}:${multus.directory}`,
       },
@@ -81,7 +81,7 @@ t.test(
   },
 );
 
-t.test("KubeVirt finds its networks in network-status, and none of a binding's", { skip }, async (t) => {
+t.test("network-status lists the VM's networks and no binding", { skip }, async (t) => {
   const launcher = await launcherOf(t);
   const { pod, api, manifest, multus } = launcher;
   const { result } = await launcher.add();
@@ -105,7 +105,7 @@ t.test("KubeVirt finds its networks in network-status, and none of a binding's",
 });
 
 t.test(
-  "what the bindings are for is there, under KubeVirt's names, and no link has Multus' own",
+  "the bindings create links with KubeVirt's names, and no link gets Multus' interface name",
   { skip },
   async (t) => {
     const launcher = await launcherOf(t);
@@ -129,71 +129,63 @@ t.test(
   },
 );
 
-t.test(
-  "DEL comes in reverse: each network's plugin finds its own link, and the pod is as it was",
-  { skip },
-  async (t) => {
-    const launcher = await launcherOf(t);
-    const { pod, multus, records } = launcher;
-    const before = await snapshot(pod.namespace);
-    await launcher.add();
-    const added = multus.calls().length;
-    t.match(await launcher.del(), done);
-    t.same(multus.order("host-local", "tuning").slice(4), [
-      "DEL bridge-binding net3",
-      `DEL macvlan ${blue}`,
-      "DEL passt-binding net1",
-      "DEL bridge eth0",
-    ]);
-    const deleted = multus.calls().slice(added);
-    t.ok(
-      deleted.every(({ status }) => status === 0),
-      "all succeed",
-      { deleted },
-    );
-    t.same(deleted.find(({ plugin }) => plugin === "macvlan")!.links, ["eth0", "lo", blue]);
-    t.match(deleted.find(({ plugin }) => plugin === "bridge-binding")!.netconf, {
-      prevResult: { cniVersion: "1.0.0" },
-    });
-    t.same(await settledDifferences(pod.namespace, before), []);
-    t.same(await records(), []);
-  },
-);
+t.test("DEL in reverse order leaves each network's plugin its own link and restores the pod", { skip }, async (t) => {
+  const launcher = await launcherOf(t);
+  const { pod, multus, records } = launcher;
+  const before = await snapshot(pod.namespace);
+  await launcher.add();
+  const added = multus.calls().length;
+  t.match(await launcher.del(), done);
+  t.same(multus.order("host-local", "tuning").slice(4), [
+    "DEL bridge-binding net3",
+    `DEL macvlan ${blue}`,
+    "DEL passt-binding net1",
+    "DEL bridge eth0",
+  ]);
+  const deleted = multus.calls().slice(added);
+  t.ok(
+    deleted.every(({ status }) => status === 0),
+    "all succeed",
+    { deleted },
+  );
+  t.same(deleted.find(({ plugin }) => plugin === "macvlan")!.links, ["eth0", "lo", blue]);
+  t.match(deleted.find(({ plugin }) => plugin === "bridge-binding")!.netconf, {
+    prevResult: { cniVersion: "1.0.0" },
+  });
+  t.same(await settledDifferences(pod.namespace, before), []);
+  t.same(await records(), []);
+});
 
-t.test(
-  "a VM with all of its NICs on bridges: each has its own links, whatever the order of its networks",
-  { skip },
-  async (t) => {
-    const binding = "default/bridge-binding";
-    const all = [
-      { name: "red", nad: "vms/net-b", binding },
-      { name: "default", binding },
-      { name: "blue", nad: "vms/net-a", binding },
-    ];
-    const [netA, netB] = [await macvlanNetwork(t), await macvlanNetwork(t)];
-    const launcher = await createLauncher(t, { networks: all, nads: { "vms/net-a": netA, "vms/net-b": netB } });
-    const { pod, manifest, api, multus } = launcher;
-    await makeUplink(pod);
-    const before = await snapshot(pod.namespace);
-    t.match(await launcher.add(), { status: 0 });
-    t.same(multus.order("host-local", "tuning", "macvlan", "bridge"), [
-      "ADD bridge-binding net2",
-      "ADD bridge-binding net3",
-      "ADD bridge-binding net5",
-    ]);
-    const bridges = ["k6t-eth0", "k6t-16477688c0e", "k6t-b1f51a511f1"];
-    t.same(
-      (await namesOf(launcher)).filter((name) => name.startsWith("k6t-")),
-      bridges.sort(),
-    );
-    const views = viewsOf(all, api.annotations(manifest)[networkStatusAnnotation]!);
-    t.ok(
-      [...views.values()].every(({ known, migrates }) => known && !migrates),
-      "KubeVirt knows each",
-      { views },
-    );
-    t.equal(multus.networkStatus(manifest)!.length, 3);
-    t.match(await launcher.del(), done);
-    t.same(await settledDifferences(pod.namespace, before), []);
-  },
-);
+t.test("bridge-binding creates links for each NIC of a VM, whatever the order of its networks", { skip }, async (t) => {
+  const binding = "default/bridge-binding";
+  const all = [
+    { name: "red", nad: "vms/net-b", binding },
+    { name: "default", binding },
+    { name: "blue", nad: "vms/net-a", binding },
+  ];
+  const [netA, netB] = [await macvlanNetwork(t), await macvlanNetwork(t)];
+  const launcher = await createLauncher(t, { networks: all, nads: { "vms/net-a": netA, "vms/net-b": netB } });
+  const { pod, manifest, api, multus } = launcher;
+  await makeUplink(pod);
+  const before = await snapshot(pod.namespace);
+  t.match(await launcher.add(), { status: 0 });
+  t.same(multus.order("host-local", "tuning", "macvlan", "bridge"), [
+    "ADD bridge-binding net2",
+    "ADD bridge-binding net3",
+    "ADD bridge-binding net5",
+  ]);
+  const bridges = ["k6t-eth0", "k6t-16477688c0e", "k6t-b1f51a511f1"];
+  t.same(
+    (await namesOf(launcher)).filter((name) => name.startsWith("k6t-")),
+    bridges.sort(),
+  );
+  const views = viewsOf(all, api.annotations(manifest)[networkStatusAnnotation]!);
+  t.ok(
+    [...views.values()].every(({ known, migrates }) => known && !migrates),
+    "KubeVirt knows each",
+    { views },
+  );
+  t.equal(multus.networkStatus(manifest)!.length, 3);
+  t.match(await launcher.del(), done);
+  t.same(await settledDifferences(pod.namespace, before), []);
+});

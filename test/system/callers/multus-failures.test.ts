@@ -1,5 +1,5 @@
-// What goes wrong around our bindings under Multus: a network that cannot be made, a binding that
-// refuses, a cache or a pod that is gone.
+// Tests failures around our bindings with Multus: a network that fails, a binding that refuses, a
+// lost cache, a deleted pod.
 import { rm } from "node:fs/promises";
 import t, { type Test } from "tap";
 import { attachmentOf, collect, validAttachments } from "../../harness/attachment.ts";
@@ -30,7 +30,7 @@ async function launcherOf(t: Test, more: readonly VmNetwork[] = [], nads = {}): 
   return launcher;
 }
 
-t.test("a later network that fails undoes ours, and the next attempt succeeds", { skip }, async (t) => {
+t.test("a failure of a later network reverts our bindings, and the next ADD succeeds", { skip }, async (t) => {
   const broken = { ...(await macvlanNetwork(t)), master: "nowhere" };
   const launcher = await launcherOf(t, [{ name: "red", nad: "vms/net-b" }], { "vms/net-b": broken });
   const { pod, api, multus, manifest, records } = launcher;
@@ -60,49 +60,41 @@ t.test("a later network that fails undoes ours, and the next attempt succeeds", 
   t.same(await settledDifferences(pod.namespace, before), []);
 });
 
-t.test(
-  "a binding that refuses is heard by the runtime in its own words, and is asked to DEL what it never did",
-  { skip },
-  async (t) => {
-    const netconf = { cniVersion: "1.0.0", type: "bridge-binding", mtu: 9000 };
-    const refused = { name: "red", nad: "vms/net-b", binding: "vms/jumbo" };
-    const launcher = await launcherOf(t, [refused], { "vms/net-b": await macvlanNetwork(t), "vms/jumbo": netconf });
-    const { pod, multus, records } = launcher;
-    const before = await snapshot(pod.namespace);
-    const { error } = await launcher.add();
-    t.match(error!.msg, `error adding container to network "jumbo": mtu: 9000 is more than the 1500 of ${red}`);
-    const calls = multus.calls().filter(({ plugin }) => plugin === "bridge-binding");
-    t.match(calls, [
-      { verb: "ADD", status: 0 },
-      { verb: "ADD", status: 1, netconf: { name: "jumbo" }, answer: { code: 102 } },
-      { verb: "DEL", status: 0, netconf: { name: "jumbo" } },
-      { verb: "DEL", status: 0, netconf: { name: "bridge-binding" } },
-    ]);
-    t.ok(calls[2]!.links!.includes(red), "its network's link is untouched by then");
-    t.same(await settledDifferences(pod.namespace, before), []);
-    t.same(await records(), []);
-  },
-);
+t.test("the runtime gets the message of a binding whose ADD fails, and Multus calls its DEL", { skip }, async (t) => {
+  const netconf = { cniVersion: "1.0.0", type: "bridge-binding", mtu: 9000 };
+  const refused = { name: "red", nad: "vms/net-b", binding: "vms/jumbo" };
+  const launcher = await launcherOf(t, [refused], { "vms/net-b": await macvlanNetwork(t), "vms/jumbo": netconf });
+  const { pod, multus, records } = launcher;
+  const before = await snapshot(pod.namespace);
+  const { error } = await launcher.add();
+  t.match(error!.msg, `error adding container to network "jumbo": mtu: 9000 is more than the 1500 of ${red}`);
+  const calls = multus.calls().filter(({ plugin }) => plugin === "bridge-binding");
+  t.match(calls, [
+    { verb: "ADD", status: 0 },
+    { verb: "ADD", status: 1, netconf: { name: "jumbo" }, answer: { code: 102 } },
+    { verb: "DEL", status: 0, netconf: { name: "jumbo" } },
+    { verb: "DEL", status: 0, netconf: { name: "bridge-binding" } },
+  ]);
+  t.ok(calls[2]!.links!.includes(red), "its network's link is untouched by then");
+  t.same(await settledDifferences(pod.namespace, before), []);
+  t.same(await records(), []);
+});
 
-t.test(
-  "Multus without its cache asks the cluster anew, and our DEL does without a previous result",
-  { skip },
-  async (t) => {
-    const launcher = await launcherOf(t);
-    const { pod, multus } = launcher;
-    const before = await snapshot(pod.namespace);
-    await launcher.add();
-    const added = multus.calls().length;
-    await rm(multus.state, { recursive: true });
-    t.match(await launcher.del(), done);
-    const [first] = multus.calls().slice(added);
-    t.match(first, { plugin: "bridge-binding", verb: "DEL", status: 0 });
-    t.notOk(first!.netconf && "prevResult" in first!.netconf);
-    t.same(await settledDifferences(pod.namespace, before), []);
-  },
-);
+t.test("DEL succeeds without a previous result after Multus has lost its cache", { skip }, async (t) => {
+  const launcher = await launcherOf(t);
+  const { pod, multus } = launcher;
+  const before = await snapshot(pod.namespace);
+  await launcher.add();
+  const added = multus.calls().length;
+  await rm(multus.state, { recursive: true });
+  t.match(await launcher.del(), done);
+  const [first] = multus.calls().slice(added);
+  t.match(first, { plugin: "bridge-binding", verb: "DEL", status: 0 });
+  t.notOk(first!.netconf && "prevResult" in first!.netconf);
+  t.same(await settledDifferences(pod.namespace, before), []);
+});
 
-t.test("where cache and pod are both gone Multus calls nobody: our GC forgets what is left", { skip }, async (t) => {
+t.test("GC removes the records that are left after Multus has lost both cache and pod", { skip }, async (t) => {
   const launcher = await launcherOf(t);
   const { pod, api, manifest, multus, records, dataDirs } = launcher;
   await launcher.add();

@@ -1,5 +1,5 @@
-// A container runtime's whole way: podman makes a namespace, Debian's `bridge` and our plugin wire
-// it, a container starts there, and all of it is given back.
+// Tests a real container runtime: podman creates a namespace, Debian's `bridge` and our plugin
+// attach it, a container runs in it, and podman removes everything.
 import { execa } from "execa";
 import t, { type Test } from "tap";
 import type { Netconf } from "../../harness/attachment.ts";
@@ -11,7 +11,7 @@ import type { RecordedCall } from "../../harness/recorded-calls.ts";
 
 const skip = await podmanObstacle(t);
 
-/** A list of `bridge` and ours. */
+/** Returns a list of `bridge`, our plugin, and the plugins of `after`. */
 function listOf(name: string, ours: Netconf, ...after: readonly Netconf[]): NetworkList {
   const ipam = { type: "host-local", ranges: [[{ subnet: "10.1.0.0/24" }]], routes: [{ dst: "0.0.0.0/0" }] };
   const bridge = { type: "bridge", bridge: "cni0", isGateway: true, ipam };
@@ -30,7 +30,10 @@ const started = (network: string, ...options: readonly string[]): string[] => [
 
 const removal = ["rm", "--force", "--time=0", "guest"] as const;
 
-/** The names of a namespace's links, wherever its path leads. */
+/**
+ * Returns the sorted names of a namespace's links. Unlike `links`, works with any path of a
+ * namespace.
+ */
 async function linksOf(namespace: Namespace): Promise<string[]> {
   const [file, ...args] = within(namespace, "ip", "-json", "link", "show");
   const { stdout } = await execa(file, args);
@@ -38,8 +41,8 @@ async function linksOf(namespace: Namespace): Promise<string[]> {
 }
 
 /**
- * What is left of containers: records of ours, namespaces, leases, and links on the node but for
- * its own bridge.
+ * Returns what is left of containers: our records, namespaces, leases, and links on the node other
+ * than its bridge.
  */
 async function leftOf({ list }: Podman, node: Namespace, network: string): Promise<string[]> {
   const leases = list(`/var/lib/cni/networks/${network}`).filter((name) => name.startsWith("10."));
@@ -47,14 +50,14 @@ async function leftOf({ list }: Podman, node: Namespace, network: string): Promi
   return [...list("/run/bridge-binding"), ...list("/run/passt-binding"), ...list("/run/netns"), ...leases, ...links];
 }
 
-/** The calls for a container, without those that libcni makes to learn a plugin's versions. */
+/** Returns the calls for a container. libcni's VERSION calls are not among them. */
 function callsFor({ calls }: Podman, ...except: readonly string[]): RecordedCall[] {
   return calls().filter(({ plugin, verb }) => verb !== "VERSION" && !except.includes(plugin));
 }
 
 const bound = ["eth0", "eth0-nic", "k6t-eth0", "lo", "tap0"];
 
-t.test("a container starts behind bridge-binding, and podman rm gives all back", { skip }, async (t) => {
+t.test("a container starts behind bridge-binding, and podman rm removes everything", { skip }, async (t) => {
   const { podman, node } = await podmanWith(t, listOf("blue", { type: "bridge-binding" }));
   await podman.podman(...started("blue"));
   const id = await podman.podman("inspect", "--format={{.Id}}", "guest");
@@ -83,7 +86,7 @@ t.test("a container starts behind bridge-binding, and podman rm gives all back",
   for (const { env } of calls) t.match(env, { CNI_CONTAINERID: id, CNI_IFNAME: "eth0" });
 });
 
-t.test("a container behind passt-binding may ping and listen on low ports", { skip }, async (t) => {
+t.test("a container behind passt-binding can ping and listen on low ports", { skip }, async (t) => {
   const { podman, node } = await podmanWith(t, listOf("red", { type: "passt-binding" }));
   await podman.podman(...started("red"));
   const sysctls = ["ip_unprivileged_port_start", "ping_group_range"].map((name) => `/proc/sys/net/ipv4/${name}`);
@@ -94,14 +97,14 @@ t.test("a container behind passt-binding may ping and listen on low ports", { sk
   t.same(await leftOf(podman, node, "red"), []);
 });
 
-t.test("a container that is stopped gives all back, and is wired again when it is started", { skip }, async (t) => {
+t.test("podman stop removes the attachment, and podman start creates it again", { skip }, async (t) => {
   const { podman, node } = await podmanWith(t, listOf("blue", { type: "bridge-binding" }));
   await podman.podman(...started("blue"));
   const first = podman.list("/run/bridge-binding");
   for (const _ of ["once", "twice"]) {
     await podman.podman("stop", "--time=0", "guest");
-    // What follows the end of a container is done by a process of its own, unless this one is
-    // first.
+    // A background process cleans up after a container's end. This command waits for it, or does
+    // its work.
     await podman.podman("container", "cleanup", "guest");
     t.same(await leftOf(podman, node, "blue"), []);
     await podman.podman("start", "guest");
@@ -112,7 +115,7 @@ t.test("a container that is stopped gives all back, and is wired again when it i
   t.same(await leftOf(podman, node, "blue"), []);
 });
 
-t.test("a MAC address that podman is asked for is the guest's", { skip }, async (t) => {
+t.test("the container gets the MAC address from podman's --mac-address", { skip }, async (t) => {
   const mac = "02:00:00:00:77:02";
   const { podman } = await podmanWith(t, listOf("blue", { type: "bridge-binding" }));
   await podman.podman(...started("blue", `--mac-address=${mac}`));
@@ -121,7 +124,7 @@ t.test("a MAC address that podman is asked for is the guest's", { skip }, async 
   await podman.podman(...removal);
 });
 
-t.test("a container whose network fails does not start: podman says why, and gives all back", { skip }, async (t) => {
+t.test("podman reports the reason and removes everything if a container's network fails", { skip }, async (t) => {
   const misspelt = listOf("misspelt", { type: "bridge-binding", vln: 7 });
   const later = listOf("later", { type: "bridge-binding" }, { type: "tuning", sysctl: { "net.ipv4.no_such": "1" } });
   const { podman, node } = await podmanWith(t, misspelt, later);

@@ -1,4 +1,4 @@
-// scripts/build and scripts/trace from outside: what they make of folders of TypeScript.
+// Tests scripts/build and scripts/trace with folders of TypeScript.
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import t, { type Test } from "tap";
 import { isStatic } from "../../../scripts/building/elf.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
-// The first one compiles the host, where nothing did before.
+// The first build compiles the Rust host if it has not been compiled before.
 t.setTimeout(600_000);
 
 const digest = `import { main, readStdin, sha256, writeStdout } from "host";
@@ -36,7 +36,7 @@ main(() => {
 });
 `;
 
-/** A directory with these plugins, each a main.ts, in its folder `samples`. */
+/** Creates a directory with these plugins, each as a main.ts, in its folder `samples`. */
 async function samples(t: Test, plugins: Readonly<Record<string, string>>): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "build-"));
   t.teardown(() => rm(directory, { recursive: true }));
@@ -48,12 +48,12 @@ async function samples(t: Test, plugins: Readonly<Record<string, string>>): Prom
   return directory;
 }
 
-/** Runs scripts/build in a directory, from its samples to its bin. */
+/** Runs scripts/build in a directory. It reads `samples` and writes `bin`. */
 function build(cwd: string) {
   return execa(join(root, "scripts/build"), ["--plugins", "samples", "--out", "bin"], { cwd, reject: false });
 }
 
-t.test("every folder with a main.ts becomes an executable that needs nothing else", async (t) => {
+t.test("scripts/build makes a standalone executable of every folder with a main.ts", async (t) => {
   const directory = await samples(t, { digest, thrower });
   await mkdir(join(directory, "samples/not-a-plugin"));
   const { exitCode, stdout } = await build(directory);
@@ -72,7 +72,7 @@ t.test("every folder with a main.ts becomes an executable that needs nothing els
   t.equal(printed, `ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad ${version}`);
 });
 
-t.test("a thrown error leads back to its lines of TypeScript", async (t) => {
+t.test("scripts/trace maps a thrown error to its lines of TypeScript", async (t) => {
   const directory = await samples(t, { thrower });
   await build(directory);
   const { exitCode, stderr } = await execa(join(directory, "bin/thrower"), { reject: false });
@@ -83,8 +83,8 @@ t.test("a thrown error leads back to its lines of TypeScript", async (t) => {
     stdout.replaceAll(/at \S+ \(/g, "at ("),
     [
       "thrower: TypeError: cannot load",
-      // Of a call, the engine knows the place of the last name among its arguments; of one without
-      // names, its own.
+      // For a call, the engine records the position of the last name in its arguments. For a call
+      // without names there, it records the call's own position.
       "    at (samples/thrower/main.ts:11:42)",
       "    at (samples/thrower/main.ts:16:3)",
       "caused by Error: open /nonexistent: No such file or directory (ENOENT)",
@@ -94,7 +94,7 @@ t.test("a thrown error leads back to its lines of TypeScript", async (t) => {
   );
 });
 
-t.test("the same sources elsewhere make the same bytes", async (t) => {
+t.test("the same sources in another directory build to the same bytes", async (t) => {
   const [first, second] = [await samples(t, { digest }), await samples(t, { digest })];
   await build(first);
   await build(second);
@@ -103,7 +103,7 @@ t.test("the same sources elsewhere make the same bytes", async (t) => {
   }
 });
 
-t.test("an executable is replaced while it runs", async (t) => {
+t.test("scripts/build replaces an executable while it runs", async (t) => {
   const directory = await samples(t, { sleeper: 'import { main, sleep } from "host";\nmain(() => sleep(60_000));\n' });
   await build(directory);
   const sleeper = execa(join(directory, "bin/sleeper"), { reject: false });
@@ -112,7 +112,7 @@ t.test("an executable is replaced while it runs", async (t) => {
   t.equal((await sleeper).signal, "SIGKILL");
 });
 
-t.test("what a module makes is made once, and every process starts from it", async (t) => {
+t.test("a module is evaluated at build time, and every process starts from that state", async (t) => {
   const counter = `import { args, main, writeStdout } from "host";
 const squares = Array.from({ length: 1000 }, (_, index) => index ** 2);
 const names = new Map([["a", { count: 0 }]]);
@@ -131,7 +131,7 @@ main(() => {
   }
 });
 
-t.test("a process has all of its memory and stack, however small its executable's were", async (t) => {
+t.test("a process can use its full memory and stack, whatever the build used", async (t) => {
   const greedy = `import { main, writeStdout } from "host";
 function attempt(act: () => void): string {
   try {
@@ -158,7 +158,7 @@ main(() => {
   t.equal(stdout, '["RangeError: Maximum call stack size exceeded","InternalError: out of memory",true]');
 });
 
-t.test("what cannot be built is said plainly, and nothing is left in its place", async (t) => {
+t.test("scripts/build reports each fault plainly and leaves no executable", async (t) => {
   const faults: Record<string, [main: string, words: RegExp]> = {
     syntax: ["const a = ;\n", /samples\/faulty\/main\.ts:1:10/],
     missing: ['import { a } from "./missing.ts";\na();\n', /Could not resolve "\.\/missing\.ts"/],
@@ -187,7 +187,7 @@ t.test("what cannot be built is said plainly, and nothing is left in its place",
   }
 });
 
-t.test("a directory without plugins, an unknown option and a directory that is closed are errors", async (t) => {
+t.test("scripts/build fails without plugins, with an unknown option, and if it cannot write its output", async (t) => {
   const directory = await samples(t, {});
   const none = await build(directory);
   t.equal(none.exitCode, 1);

@@ -1,5 +1,5 @@
-// What is in the files that are released, byte for byte: no way in for tests, nothing of the
-// machine that built them, nothing but the plugin.
+// Tests the bytes of the released files: no switches for tests, no traces of the build machine,
+// nothing but the plugin.
 import { readdirSync, readFileSync } from "node:fs";
 import { homedir, hostname } from "node:os";
 import { fileURLToPath } from "node:url";
@@ -9,10 +9,10 @@ import { dist } from "../../harness/plugin.ts";
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 const files = readdirSync(dist).filter((name) => name !== "maps");
 
-/** What a variable of the environment, or a constant, is called. */
+/** Matches names of environment variables and constants. */
 const variable = /\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b/g;
 
-/** What the specification and its Go library know, and no more. */
+/** The variables of the CNI specification and of its Go library. */
 const ours = [
   "CNI_ARGS",
   "CNI_COMMAND",
@@ -24,12 +24,12 @@ const ours = [
 ];
 /** Keys of CNI_ARGS. */
 const args = ["K8S_POD_NAME", "K8S_POD_NAMESPACE", "K8S_POD_UID"];
-/** Words that a switch for tests would have. */
+/** Words that the name of a switch for tests would contain. */
 const suspicious = /FAULT|INJECT|FAIL_|_FAIL|MOCK|HOOK|FUZZ|TEST|DEBUG|SIMULAT|FAKE|STRACE/;
 
 /**
- * The host, and the plugin behind it: its length is in the last 32 bytes, a label of 64 before them
- * (payload.rs).
+ * Splits an executable into the host and the plugin. The plugin's length is in the last 32 bytes,
+ * after a label of 64 bytes (payload.rs).
  */
 function partsOf(name: string): { readonly host: string; readonly plugin: string; readonly bytes: Buffer } {
   const bytes = readFileSync(`${dist}/${name}`);
@@ -42,7 +42,7 @@ for (const name of files) {
   const { host, plugin, bytes } = partsOf(name);
   const words = (text: string): string[] => [...new Set(text.match(variable) ?? [])].sort();
 
-  t.test(`${name} knows no variables but the specification's`, async (t) => {
+  t.test(`${name} contains no environment variables except those of the CNI specification`, async (t) => {
     const known = words(plugin).filter((word) => /^(CNI|K8S)_/.test(word) && !args.includes(word));
     t.same(known, ours);
     t.same(
@@ -51,12 +51,12 @@ for (const name of files) {
     );
   });
 
-  t.test(`${name} has no switch for tests`, async (t) => {
+  t.test(`${name} contains no switch for tests`, async (t) => {
     const found = [...words(host), ...words(plugin)].filter((word) => suspicious.test(word));
     t.same(found, []);
   });
 
-  t.test(`${name} says nothing of where it was built`, async (t) => {
+  t.test(`${name} contains no path or name of the build machine`, async (t) => {
     for (const place of [
       root.replace(/\/$/, ""),
       `${homedir()}/`,
@@ -67,7 +67,7 @@ for (const name of files) {
       if (place.length > 4) t.notOk(bytes.includes(place), place);
   });
 
-  t.test(`${name} has neither symbols nor what a debugger needs`, async (t) => {
+  t.test(`${name} contains neither symbols nor debug sections`, async (t) => {
     t.same(
       sectionNames(bytes).filter((section) => /^\.(z?debug|symtab|strtab|gdb)/.test(section)),
       [],
@@ -75,7 +75,7 @@ for (const name of files) {
   });
 }
 
-/** The names of an ELF file's sections (elf(5)). */
+/** Returns the names of an ELF file's sections (elf(5)). */
 function sectionNames(file: Buffer): string[] {
   const offset = Number(file.readBigUInt64LE(40));
   const [size, count, names] = [file.readUInt16LE(58), file.readUInt16LE(60), file.readUInt16LE(62)];

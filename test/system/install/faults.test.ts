@@ -1,5 +1,5 @@
-// `install` where the directory is not as it should be, where a system call fails, and where it is
-// killed: whatever was there stays whole.
+// Tests `install` with a bad directory, with failing system calls, and when it is killed: the files
+// in the directory stay intact.
 import { chmod, chown, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
@@ -11,7 +11,10 @@ const ours = await release();
 const theirs = await otherRelease(t, "0.0.9");
 const before = await release(theirs);
 
-/** A command line's beginning that changes the mounts for what follows alone. */
+/**
+ * Returns a prefix for a command line, which runs `script` and the command in a new mount
+ * namespace.
+ */
 const mounted = (script: string): string[] => [
   ...["unshare", "--mount", "--propagation=private", "--"],
   ...["sh", "-euc", `${script}\nexec "$@"`, "sh"],
@@ -22,7 +25,7 @@ for (const [what, to, words] of [
   ["is a file", "/etc/passwd", "is a file, expected a directory"],
   ["is below a file", "/etc/passwd/bin", "is below something that is no directory; give the node's CNI directory"],
 ] as const)
-  t.test(`a directory that ${what} is an error that says so`, async (t) => {
+  t.test(`install fails if the directory ${what}`, async (t) => {
     for (const more of [[], ["--uninstall"]]) {
       const { status, lines, stderr } = await install([to, ...more]);
       t.same({ status, lines }, { status: 3, lines: [] });
@@ -30,7 +33,7 @@ for (const [what, to, words] of [
     }
   });
 
-t.test("a read-only directory is an error, but for one that has all already", async (t) => {
+t.test("install fails on a read-only directory unless it holds this release already", async (t) => {
   const to = await emptyDirectory(t);
   const under = mounted(`mount -n --bind ${to} ${to} && mount -n -o remount,bind,ro ${to}`);
   t.match(await install([to], { under }), { status: 3, stderr: `${to}: is read-only; mount it writable` });
@@ -41,9 +44,9 @@ t.test("a read-only directory is an error, but for one that has all already", as
   t.same(await contents(to), ours);
 });
 
-t.test("a directory that has no room for all of them is as it was", async (t) => {
+t.test("install changes nothing in a directory without room for all plugins", async (t) => {
   const to = await emptyDirectory(t);
-  // Room for what is there, and for one more.
+  // There is room for the existing files and for one more.
   const script = `mount -n -t tmpfs -o size=9m,mode=755 none ${to}; cp ${theirs}/* ${to}`;
   const shown = `"$@" || echo "status $?"; cd ${to}; ls -A; sha256sum * | cut -c 1-64; exit 0; true`;
   const { lines, stderr } = await install([to], { under: mounted(`${script}; ${shown}`) });
@@ -51,7 +54,7 @@ t.test("a directory that has no room for all of them is as it was", async (t) =>
   t.same(lines, ["status 3", ...executables, ...Object.values(before).map((entry) => entry.slice(4))]);
 });
 
-t.test("a user who may not write there is told", async (t) => {
+t.test("install tells a user without write permission what to do", async (t) => {
   const to = await emptyDirectory(t);
   const under = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
   const from = await otherRelease(t, version);
@@ -59,7 +62,7 @@ t.test("a user who may not write there is told", async (t) => {
   t.same(await contents(to), {});
 });
 
-t.test("root needs no capability for a directory that is root's", async (t) => {
+t.test("install succeeds as root without capabilities if root owns the directory", async (t) => {
   const to = await emptyDirectory(t);
   const under = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--"];
   t.match(await install([to], { under }), { status: 0, stderr: "" });
@@ -69,7 +72,7 @@ t.test("root needs no capability for a directory that is root's", async (t) => {
   t.match(await install([to, "--uninstall"], { under }), { status: 3, stderr: "may not be written" }, "it has none");
 });
 
-t.test("the node's own machine counts, not an emulated one's", async (t) => {
+t.test("install refuses executables for another architecture than the node's kernel reports", async (t) => {
   const [to, fake] = [await emptyDirectory(t), join(await emptyDirectory(t), "arch")];
   await writeFile(fake, "riscv64\n");
   const { status, stderr } = await install([to], { under: mounted(`mount -n --bind ${fake} /proc/sys/kernel/arch`) });
@@ -77,7 +80,10 @@ t.test("the node's own machine counts, not an emulated one's", async (t) => {
   t.match(stderr, /^bridge-binding: bridge-binding: is for \w+, and this node is riscv64; use the image for riscv64$/);
 });
 
-/** The calls that change the directory: of the many writes that make a copy, one in the middle. */
+/**
+ * Returns the system calls that change the directory. Of the many writes for the copies, returns
+ * only one in the middle.
+ */
 async function points(t: Parameters<typeof watch>[0]): Promise<SystemCall[]> {
   const to = await emptyDirectory(t);
   await install([to], { from: theirs });
@@ -91,9 +97,10 @@ async function points(t: Parameters<typeof watch>[0]): Promise<SystemCall[]> {
   return calls.filter((call) => call.name !== "write" || call === writes[40]);
 }
 
-t.test("killed before any call it leaves each plugin whole, and the next one clears up after it", async (t) => {
+t.test("install that is killed at any call leaves each plugin intact, and the next install cleans up", async (t) => {
   const all = await points(t);
-  // A copy each: made, given its mode, on the disk, renamed; a write, and the directory.
+  // Each copy takes four calls: create, set the mode, fsync, rename. The other two are the write
+  // and the fsync of the directory.
   t.equal(all.length, executables.length * 4 + 2, all.map(({ text }) => text).join("\n"));
   for (const call of all) {
     const to = await emptyDirectory(t);
@@ -107,7 +114,7 @@ t.test("killed before any call it leaves each plugin whole, and the next one cle
   }
 });
 
-t.test("a call that fails leaves no copy behind, and what was there before", async (t) => {
+t.test("install that fails at any call leaves no partial copy and each plugin intact", async (t) => {
   for (const call of await points(t))
     for (const errno of ["EIO", "EDQUOT"]) {
       const to = await emptyDirectory(t);
@@ -121,7 +128,7 @@ t.test("a call that fails leaves no copy behind, and what was there before", asy
     }
 });
 
-t.test("the copies are on the disk before the first of them is seen, and the directory is afterwards", async (t) => {
+t.test("install syncs all copies before the first rename, and the directory after the last", async (t) => {
   const to = await emptyDirectory(t);
   const watched = await watch(t, ["fsync", "rename", "renameat", "renameat2"]);
   await install([to], { under: watched.under });
@@ -129,7 +136,7 @@ t.test("the copies are on the disk before the first of them is seen, and the dir
   t.same(order, [...executables.map(() => "fsync"), ...executables.map(() => "rename"), "fsync"]);
 });
 
-t.test("another install is waited for", async (t) => {
+t.test("install waits for another install", async (t) => {
   const to = await emptyDirectory(t);
   const slow = install([to], { under: meddled("rename,renameat,renameat2:delay_enter=300000") });
   const [first, second] = [await slow, await install([to])];

@@ -1,4 +1,4 @@
-// `install` from outside: what it puts, leaves and takes away, and what it says.
+// Tests `install`: the files that it installs, keeps and removes, and its output.
 import { chmod, mkdir, readFile, rename, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
@@ -18,7 +18,7 @@ import {
 
 const ours = await release();
 
-t.test("puts every plugin beside it there, to be run at once, and says which release", async (t) => {
+t.test("install copies every executable next to it, ready to run, and prints the release", async (t) => {
   const to = await emptyDirectory(t);
   t.same(await install([to]), {
     status: 0,
@@ -38,7 +38,7 @@ t.test("puts every plugin beside it there, to be run at once, and says which rel
   t.match(await execa(join(to, "vmnet"), ["version"]), { stdout: `vmnet ${version}` });
 });
 
-t.test("any of the executables installs all of them", async (t) => {
+t.test("each executable installs all of them", async (t) => {
   for (const name of executables) {
     const to = await emptyDirectory(t);
     await execa(join(dist, name), ["install", `--to=${to}/`]);
@@ -46,7 +46,7 @@ t.test("any of the executables installs all of them", async (t) => {
   }
 });
 
-t.test("what is the same already is left alone", async (t) => {
+t.test("install does not touch executables that are already the same", async (t) => {
   const to = await emptyDirectory(t);
   await install([to]);
   const before = await stat(join(to, "bridge-binding"));
@@ -56,7 +56,7 @@ t.test("what is the same already is left alone", async (t) => {
   t.same({ ino, ctimeMs }, { ino: before.ino, ctimeMs: before.ctimeMs });
 });
 
-t.test("another release is replaced, an older one or a newer one, and named", async (t) => {
+t.test("install replaces an older or a newer release and names it", async (t) => {
   const to = await emptyDirectory(t);
   for (const other of ["0.0.9", "7.0.0"]) {
     const from = await otherRelease(t, other);
@@ -71,7 +71,7 @@ t.test("another release is replaced, an older one or a newer one, and named", as
   }
 });
 
-t.test("what has the same version and another content or mode is replaced", async (t) => {
+t.test("install replaces an executable with the same version but another content or mode", async (t) => {
   const to = await emptyDirectory(t);
   await install([to]);
   await chmod(join(to, "passt-binding"), 0o700);
@@ -87,12 +87,12 @@ t.test("what has the same version and another content or mode is replaced", asyn
   t.same(await contents(to), ours);
 });
 
-t.test("a plugin is replaced while it runs, and goes on running", async (t) => {
+t.test("install replaces a running plugin, which continues to run", async (t) => {
   const [to, elsewhere] = [await emptyDirectory(t), await emptyDirectory(t)];
   await install([to], { from: await otherRelease(t, "0.0.9") });
   const running = execa(join(to, "bridge-binding"), ["install", "--to", elsewhere, "--stay"], { reject: false });
   await new Promise((resolve) => running.stdout.once("data", resolve));
-  // What `cp` would meet.
+  // `cp` would fail like this.
   await t.rejects(writeFile(join(to, "bridge-binding"), ""), { code: "ETXTBSY" });
   t.equal((await install([to])).status, 0);
   t.same(await contents(to), ours);
@@ -100,7 +100,7 @@ t.test("a plugin is replaced while it runs, and goes on running", async (t) => {
   t.equal((await running).exitCode, 0);
 });
 
-t.test("others' files, and what else there is, are not touched", async (t) => {
+t.test("install and --uninstall do not touch other files", async (t) => {
   const to = await emptyDirectory(t);
   await writeFile(join(to, "bridge"), "another's");
   await writeFile(join(to, "bridge-binding.bak"), await readFile(join(dist, "bridge-binding")));
@@ -113,45 +113,42 @@ t.test("others' files, and what else there is, are not touched", async (t) => {
   t.same(await contents(to, others), before);
 });
 
-t.test(
-  "another's file of a plugin's name stops it before anything is changed, and outlives uninstalling",
-  async (t) => {
-    const to = await emptyDirectory(t);
-    await install([to], { from: await otherRelease(t, "0.0.9") });
-    const aside = await emptyDirectory(t);
-    const inTheWay: Record<string, [make: (path: string) => Promise<unknown>, words: string]> = {
-      script: [(path) => writeFile(path, "#!/bin/sh\n"), "is none of these plugins"],
-      link: [(path) => symlink(join(dist, "passt-binding"), path), "is a symbolic link"],
-      directory: [(path) => mkdir(path), "is none of these plugins"],
-      renamed: [
-        async (path) => writeExecutable(path, await readFile(join(dist, "sriov-vfio"))),
-        `is sriov-vfio ${version}`,
-      ],
-    };
-    const path = join(to, "passt-binding");
-    await rename(path, join(aside, "before"));
-    for (const [kind, [make, words]] of Object.entries(inTheWay)) {
-      await make(path);
-      const before = await contents(to, ["bridge-binding", "sriov-vfio", "vmnet"]);
-      const { status, lines, stderr } = await install([to]);
-      t.same({ status, lines }, { status: 3, lines: [] }, kind);
-      t.equal(stderr, `bridge-binding: ${path}: ${words}, and is not replaced; move it away; nothing was installed`);
-      t.same(await contents(to, ["bridge-binding", "sriov-vfio", "vmnet"]), before, kind);
-      if (kind === "renamed") {
-        t.same((await install([to, "--uninstall"])).lines, [
-          "bridge-binding: 0.0.9 removed",
-          `passt-binding: is sriov-vfio ${version}, and is left as it is`,
-          "sriov-vfio: 0.0.9 removed",
-          "vmnet: 0.0.9 removed",
-        ]);
-        t.same(Object.keys(await contents(to)), ["passt-binding"]);
-      }
-      await rename(path, join(aside, kind));
+t.test("install changes nothing if another file has a plugin's name, and --uninstall keeps that file", async (t) => {
+  const to = await emptyDirectory(t);
+  await install([to], { from: await otherRelease(t, "0.0.9") });
+  const aside = await emptyDirectory(t);
+  const inTheWay: Record<string, [make: (path: string) => Promise<unknown>, words: string]> = {
+    script: [(path) => writeFile(path, "#!/bin/sh\n"), "is none of these plugins"],
+    link: [(path) => symlink(join(dist, "passt-binding"), path), "is a symbolic link"],
+    directory: [(path) => mkdir(path), "is none of these plugins"],
+    renamed: [
+      async (path) => writeExecutable(path, await readFile(join(dist, "sriov-vfio"))),
+      `is sriov-vfio ${version}`,
+    ],
+  };
+  const path = join(to, "passt-binding");
+  await rename(path, join(aside, "before"));
+  for (const [kind, [make, words]] of Object.entries(inTheWay)) {
+    await make(path);
+    const before = await contents(to, ["bridge-binding", "sriov-vfio", "vmnet"]);
+    const { status, lines, stderr } = await install([to]);
+    t.same({ status, lines }, { status: 3, lines: [] }, kind);
+    t.equal(stderr, `bridge-binding: ${path}: ${words}, and is not replaced; move it away; nothing was installed`);
+    t.same(await contents(to, ["bridge-binding", "sriov-vfio", "vmnet"]), before, kind);
+    if (kind === "renamed") {
+      t.same((await install([to, "--uninstall"])).lines, [
+        "bridge-binding: 0.0.9 removed",
+        `passt-binding: is sriov-vfio ${version}, and is left as it is`,
+        "sriov-vfio: 0.0.9 removed",
+        "vmnet: 0.0.9 removed",
+      ]);
+      t.same(Object.keys(await contents(to)), ["passt-binding"]);
     }
-  },
-);
+    await rename(path, join(aside, kind));
+  }
+});
 
-t.test("--uninstall removes every plugin, of whichever release, and does so twice", async (t) => {
+t.test("--uninstall removes every plugin, and a second --uninstall succeeds", async (t) => {
   const to = await emptyDirectory(t);
   await install([to]);
   t.same(
@@ -163,7 +160,7 @@ t.test("--uninstall removes every plugin, of whichever release, and does so twic
   t.same([again.status, again.lines], [0, executables.map((name) => `${name}: not there`)]);
 });
 
-t.test("a plugin uninstalls what it is itself among", async (t) => {
+t.test("an installed plugin can uninstall itself and the others", async (t) => {
   const to = await emptyDirectory(t);
   await install([to]);
   t.same(
@@ -174,7 +171,7 @@ t.test("a plugin uninstalls what it is itself among", async (t) => {
   t.same(await contents(to), {});
 });
 
-t.test("an executable for another machine is refused, and nothing installed", async (t) => {
+t.test("install refuses an executable for another architecture and installs nothing", async (t) => {
   const [from, to] = [await emptyDirectory(t), await emptyDirectory(t)];
   await install([from]);
   const foreign = await readFile(join(from, "sriov-vfio"));
@@ -187,7 +184,7 @@ t.test("an executable for another machine is refused, and nothing installed", as
   t.same(await contents(to), {});
 });
 
-t.test("two at once do not get in each other's way", async (t) => {
+t.test("concurrent installs succeed and leave one whole release", async (t) => {
   const to = await emptyDirectory(t);
   const from = await otherRelease(t, "0.0.9");
   const all = await Promise.all([install([to]), install([to], { from }), install([to]), install([to], { from })]);
@@ -199,7 +196,7 @@ t.test("two at once do not get in each other's way", async (t) => {
   t.ok([JSON.stringify(ours), JSON.stringify(await release(from))].includes(JSON.stringify(now)), "one release, whole");
 });
 
-t.test("a renamed executable is not what it was built as, and installs nothing of that name", async (t) => {
+t.test("install from a renamed executable fails and installs nothing", async (t) => {
   const [from, to] = [await emptyDirectory(t), await emptyDirectory(t)];
   await writeExecutable(join(from, "bridge-binding"), await readFile(join(dist, "sriov-vfio")));
   const { status, stderr } = await install([to], { from });

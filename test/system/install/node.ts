@@ -1,4 +1,4 @@
-// A node's CNI directory for tests, and what is called in it.
+// Creates CNI directories of a node for tests, and runs `install` on them.
 import { createHash } from "node:crypto";
 import { chmod, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,12 +12,12 @@ export const plugins = ["bridge-binding", "passt-binding", "sriov-vfio"] as cons
 /** The executables that the build makes. */
 export const executables = [...plugins, "vmnet"] as const;
 
-/** The release that dist/ has. */
+/** The version of the executables in dist/. */
 export const { version }: { readonly version: string } = JSON.parse(
   await readFile(new URL("../../../package.json", import.meta.url), "utf8"),
 );
 
-/** An empty directory, which everybody may look into, gone when `scope` ends. */
+/** Creates an empty directory with mode 755. It is removed when `scope` ends. */
 export async function emptyDirectory(scope: Scope): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "install-"));
   scope.teardown(() => rm(directory, { recursive: true, force: true }));
@@ -26,14 +26,14 @@ export async function emptyDirectory(scope: Scope): Promise<string> {
 }
 
 /**
- * A directory with this release's executables, as another one: its version is what they say, and
- * their content differs.
+ * Creates a directory with this release's executables, disguised as release `other`. Their labels
+ * name that version, so that their content differs.
  */
 export async function otherRelease(scope: Scope, other: string): Promise<string> {
   const directory = await emptyDirectory(scope);
   for (const name of executables) {
     const content = await readFile(`${dist}/${name}`);
-    // The label is filled up with NUL bytes.
+    // The label is padded with NUL bytes.
     content.fill(0, content.length - 96, content.length - 32).write(`${name} ${other}`, content.length - 96);
     await writeExecutable(join(directory, name), content);
   }
@@ -41,14 +41,16 @@ export async function otherRelease(scope: Scope, other: string): Promise<string>
 }
 
 /**
- * By another process: were the file open for writing in this one, a child of another test's might
- * have it open still, and it could not be run.
+ * Writes an executable file through another process.
+ *
+ * If this process opened it for writing, a child of another test could inherit the descriptor, and
+ * the file could not be executed (ETXTBSY).
  */
 export async function writeExecutable(path: string, content: Uint8Array): Promise<void> {
   await execa("sh", ["-c", 'cat >"$1" && chmod 755 "$1"', "sh", path], { input: content });
 }
 
-/** What `install` said, and how it ended. */
+/** The output and the exit of `install`. */
 export interface Installed {
   readonly status: number | undefined;
   readonly signal: string | undefined;
@@ -57,8 +59,8 @@ export interface Installed {
 }
 
 /**
- * Runs `bridge-binding install --to` with what follows, from `from` or dist/, `under` another
- * command line.
+ * Runs `bridge-binding install --to` with `args`. `from` is the directory of the executable,
+ * `under` a prefix for the command line.
  */
 export async function install(
   args: readonly string[],
@@ -73,7 +75,10 @@ export async function install(
   return { status: exitCode, signal, lines: stdout === "" ? [] : stdout.split("\n"), stderr };
 }
 
-/** Every name in the directory (or these) with its mode and a digest of its content. */
+/**
+ * Returns the mode and a digest of the content of every file in the directory, or of the files in
+ * `names`.
+ */
 export async function contents(directory: string, names?: readonly string[]): Promise<Record<string, string>> {
   const wanted = names ?? (await readdir(directory)).sort();
   const entries = wanted.map(async (name) => {
@@ -83,7 +88,7 @@ export async function contents(directory: string, names?: readonly string[]): Pr
   return Object.fromEntries(await Promise.all(entries));
 }
 
-/** What a directory has into which the release in `from` was installed, and nothing else. */
+/** Returns the {@link contents} of a directory that holds only the release in `from`. */
 export function release(from: string = dist): Promise<Record<string, string>> {
   return contents(from, executables);
 }

@@ -1,4 +1,4 @@
-// scripts/release and the image: what is published, and that it works from nothing but itself.
+// Tests scripts/release and the image: the published files, and that they work without any others.
 import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -16,7 +16,7 @@ await execa(join(root, "scripts/release"), ["--out", published]);
 const folder = `linux-${nativeArchitecture}`;
 const native = join(published, folder);
 
-t.test("a release has what dist/ has, its source maps, checksums, and what it is made of", async (t) => {
+t.test("a release contains the executables of dist/, source maps, checksums and an SBOM", async (t) => {
   t.same(
     (await readdir(published)).sort(),
     [folder, "LICENSE", "maps", "SHA256SUMS", "sbom.cdx.json", "THIRD-PARTY-NOTICES"].sort(),
@@ -28,7 +28,7 @@ t.test("a release has what dist/ has, its source maps, checksums, and what it is
   await t.rejects(execa("sha256sum", ["--check", "SHA256SUMS"], { cwd: published }));
 });
 
-t.test("a release made again is the same, byte for byte, and replaces the one before", async (t) => {
+t.test("scripts/release twice produces the same bytes and replaces the earlier release", async (t) => {
   const again = join(await emptyDirectory(t), "again");
   await mkdir(again);
   await execa(join(root, "scripts/release"), ["--out", "again"], { cwd: join(again, "..") });
@@ -39,7 +39,7 @@ t.test("a release made again is the same, byte for byte, and replaces the one be
   t.equal(before["sbom.cdx.json"], (await files(published))["sbom.cdx.json"]);
 });
 
-t.test("a directory with anything else in it is not replaced", async (t) => {
+t.test("scripts/release refuses a directory with other files and an unknown architecture", async (t) => {
   const other = await emptyDirectory(t);
   await writeFile(join(other, "thesis"), "");
   const { exitCode, stderr } = await execa(join(root, "scripts/release"), ["--out", other], { reject: false });
@@ -49,7 +49,7 @@ t.test("a directory with anything else in it is not replaced", async (t) => {
   t.equal(words, "release: sparc: is not amd64 or arm64");
 });
 
-t.test("what it is made of has npm's, cargo's, and what comes with the compiler", async (t) => {
+t.test("the SBOM lists packages of npm and cargo and those that the compiler adds", async (t) => {
   const { components } = JSON.parse(await readFile(join(published, "sbom.cdx.json"), "utf8"));
   const names = (components as { purl: string }[]).map(({ purl }) => purl.replace(/@[^@]+$/, ""));
   for (const name of ["npm/zod", "cargo/rquickjs-sys", "cargo/libc", "cargo/rustix", "generic/musl"])
@@ -59,7 +59,7 @@ t.test("what it is made of has npm's, cargo's, and what comes with the compiler"
   for (const { name, version, licenses } of components) t.ok(name && version && licenses.length === 1, name);
 });
 
-t.test("the licence of everything that is linked in goes with a release, and is in the repository", async (t) => {
+t.test("the release and the repository contain the licence of everything that is linked in", async (t) => {
   const { components } = JSON.parse(await readFile(join(published, "sbom.cdx.json"), "utf8"));
   const released = await readFile(join(published, "THIRD-PARTY-NOTICES"), "utf8");
   const committed = await readFile(join(root, "THIRD-PARTY-NOTICES"), "utf8");
@@ -67,7 +67,7 @@ t.test("the licence of everything that is linked in goes with a release, and is 
   for (const { name, version, licenses } of components) {
     const line = heading({ name, version, license: licenses[0].expression ?? licenses[0].license.id });
     t.ok(released.includes(`${line}\n\n`), line);
-    // Which compiler's library is linked is the machine's choice.
+    // The machine's compiler determines which of these libraries is linked.
     if (name !== "rust-std" && name !== "musl") t.ok(committed.includes(`${line}\n\n`), `in the repository: ${line}`);
   }
   for (const holder of ["Fabrice Bellard", "Rich Felker", "Colin McDonnell"]) t.match(released, holder);
@@ -78,7 +78,7 @@ const other = nativeArchitecture === "amd64" ? "arm64" : "amd64";
 const cross = await crossTo(other).catch((error: Error) => error.message);
 const lacking = typeof cross === "string" ? { skip: cross } : {};
 
-t.test("another architecture's executables run there, whatever its pages' size is", lacking, async (t) => {
+t.test("the executables for another architecture run there with every page size", lacking, async (t) => {
   const out = await emptyDirectory(t);
   if (typeof cross === "string") return;
   await execa(join(root, "scripts/build"), ["--architecture", other, "--out", out]);
@@ -96,7 +96,7 @@ t.test("another architecture's executables run there, whatever its pages' size i
   t.match(stderr, /^bridge-binding: bridge-binding: is for (\w+), and this node is (?!\1)\w+; use the image for/);
 });
 
-t.test("the image has nothing but the executables, and installs and uninstalls without a privilege", async (t) => {
+t.test("the image contains only the executables and licences and installs without privileges", async (t) => {
   const buildah = await storage(t);
   const file = join(root, "deploy/Dockerfile");
   await buildah(
@@ -162,12 +162,12 @@ t.test("the image has nothing but the executables, and installs and uninstalls w
   t.same(await contents(to), {});
 });
 
-t.test("as a container's first process it stays until SIGTERM, and ends at once then", async (t) => {
+t.test("install --stay as a container's first process runs until SIGTERM and then exits at once", async (t) => {
   const [jail, to] = [await emptyDirectory(t), await emptyDirectory(t)];
   await execa("cp", ["-r", native, join(jail, "bin")]);
   await mkdir(join(jail, "proc"));
   await mkdir(join(jail, "cni"));
-  // The node's own /proc would show other processes' numbers.
+  // The node's /proc would show PIDs of another namespace.
   const script = `mount -n -t proc none ${jail}/proc; mount -n --bind ${to} ${jail}/cni; exec chroot ${jail} "$@"`;
   const stay = ["/bin/bridge-binding", "install", "--to", "/cni", "--stay"];
   const unshared = ["--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--"];
@@ -182,15 +182,15 @@ t.test("as a container's first process it stays until SIGTERM, and ends at once 
   t.ok(performance.now() - sent < 10_000, "not only when its next round is due");
 });
 
-/** Every file below the directory, as text that tells it from any other. */
+/** Returns a digest of every file below the directory. */
 async function files(directory: string): Promise<Record<string, string>> {
   const { stdout } = await execa("sh", ["-c", "find . -type f | sort | xargs sha256sum"], { cwd: directory });
   return Object.fromEntries(stdout.split("\n").map((line) => [line.slice(68), line.slice(0, 64)]));
 }
 
 /**
- * buildah with images and containers of its own, gone when the test ends. Its own isolation is
- * chroot: no runtime, and no rights, are needed.
+ * Returns a function that runs buildah with its own images and containers, until the test ends.
+ * With the isolation chroot, buildah needs neither a container runtime nor privileges.
  */
 async function storage(t: Test): Promise<(...args: string[]) => Promise<string>> {
   const directory = await emptyDirectory(t);
