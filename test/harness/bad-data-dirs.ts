@@ -42,7 +42,7 @@ export const badDataDirs: Readonly<Record<string, BadDataDir>> = {
     code: 5,
     msg: /run\/journal: .*ENOTDIR/,
   },
-  "ADD refuses a dataDir whose record is a symbolic link": {
+  "ADD refuses a record that is a symbolic link": {
     prepare: async (dataDir, containerId) => {
       await mkdir(dataDir, { recursive: true, mode: 0o700 });
       await symlink("/etc/passwd", `${dataDir}/${containerId}:net1.json`);
@@ -50,7 +50,7 @@ export const badDataDirs: Readonly<Record<string, BadDataDir>> = {
     code: 5,
     msg: /net1\.json: .*ELOOP/,
   },
-  "ADD refuses a dataDir whose record has an unknown format": {
+  "ADD refuses a record with an unknown format": {
     prepare: async (dataDir, containerId) => {
       await mkdir(dataDir, { recursive: true, mode: 0o700 });
       await writeFile(`${dataDir}/${containerId}:net1.json`, '{"format":99}');

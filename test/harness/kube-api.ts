@@ -49,7 +49,7 @@ const plurals = { Pod: "pods", NetworkAttachmentDefinition: "network-attachment-
 /**
  * Starts an API with these objects.
  *
- * It is reachable from `namespace`, whose loopback must be up. Default: this process's network
+ * It is reachable from `namespace`, where loopback must be up. Default: this process's network
  * namespace. The API ends with `scope`.
  */
 export async function startKubeApi(

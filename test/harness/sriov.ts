@@ -76,7 +76,7 @@ export function bindTo(address: string, driver: string): void {
   if (found !== driver) throw new Error(`${address}: driver is ${found ?? "none"}, not ${driver}`);
 }
 
-/** Allows VFIO devices whose interrupts the IOMMU does not remap, until `scope` ends. */
+/** Allows devices in VFIO without interrupt remapping by the IOMMU, until `scope` ends. */
 export function allowUnsafeInterrupts(scope: Scope): void {
   const parameter = "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts";
   writeFileSync(parameter, "Y");

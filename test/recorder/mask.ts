@@ -1,7 +1,7 @@
 // Replaces values that differ from run to run by the kind of the value, such as names of
 // namespaces, link indexes and MAC addresses.
 
-/** Keys whose values are text for operators, which may change from release to release. */
+/** Keys of texts for operators. These texts may change from release to release. */
 const words = new Set(["msg", "details", "fact", "hint", "remedy", "why", "words", "notes", "faults", "what"]);
 
 /**
@@ -81,7 +81,7 @@ function bytesOf(literal: string): Uint8Array {
 
 /**
  * For links, addresses, routes and neighbours: the length of the header, the offset of the link
- * index, and the attributes whose values vary.
+ * index, and the attributes with values that vary.
  */
 const layouts: Readonly<
   Record<number, readonly [header: number, index: number | undefined, attributes: readonly number[]]>

@@ -1,4 +1,4 @@
-// Runs the namespace tests whose results depend on features of the machine's kernel.
+// Runs the namespace tests that depend on features of the machine's kernel.
 import { namespaceTests, runsEveryTime } from "./namespace-tests.ts";
 
 namespaceTests("the plugins' namespace tests that depend on the kernel pass", runsEveryTime);

@@ -1,4 +1,4 @@
-// Runs tests with guests inside the machine, whose kernel has features that the kernel of CI lacks.
+// Runs tests with guests inside the machine. Its kernel has features that the kernel of CI lacks.
 // These guests are emulated by an emulated machine.
 import t from "tap";
 import { checkout } from "../qemu.ts";

@@ -1,6 +1,6 @@
 // Tests a guest on a tap from KubeVirt and a bridge from bridge-binding (`managedTap`).
 //
-// It also runs in the machine (inside.test.ts), whose kernel has dummy links.
+// It also runs in the machine (inside.test.ts), because the machine's kernel has dummy links.
 import t from "tap";
 import { ipShow, links } from "../../../harness/ip.ts";
 import { removeNamespaces } from "../../../harness/namespaces.ts";
