@@ -34,7 +34,7 @@ t.test("VERSION prints the versions and neither reads standard input nor the res
   t.same(verbs, []);
 });
 
-t.test("a command that there is not, also one in lower case, is refused by name", async (t) => {
+t.test("an unknown CNI_COMMAND, such as one in lower case, is refused by name", async (t) => {
   for (const command of ["FOO", "add", "constructor", "__proto__", "Version"]) {
     const { machine, status } = call(environment(command), netconf);
     t.equal(status, 1);
@@ -42,7 +42,7 @@ t.test("a command that there is not, also one in lower case, is refused by name"
   }
 });
 
-t.test("all variables that are missing are named at once", async (t) => {
+t.test("a call without required variables is refused with a list of them all", async (t) => {
   const cases = {
     ADD: "CNI_CONTAINERID,CNI_NETNS,CNI_IFNAME",
     CHECK: "CNI_CONTAINERID,CNI_NETNS,CNI_IFNAME",
@@ -56,7 +56,7 @@ t.test("all variables that are missing are named at once", async (t) => {
   }
 });
 
-t.test("a variable is looked at only for the verbs that need it", async (t) => {
+t.test("a verb ignores invalid variables that it does not need", async (t) => {
   const bad = { CNI_CONTAINERID: "../x", CNI_IFNAME: "a/b", CNI_NETNS: "/nowhere" };
   t.equal(call({ ...bad, CNI_COMMAND: "STATUS" }, netconf).status, 0);
   t.equal(call({ ...bad, CNI_COMMAND: "GC", CNI_PATH: "/opt/cni/bin" }, netconf).status, 0);
@@ -85,7 +85,7 @@ t.test("a malformed container ID or interface name is refused before anything is
   }
 });
 
-t.test("what is on standard input and is no configuration is a decoding error that says where", async (t) => {
+t.test("standard input that is not a JSON object is a decoding error with its position", async (t) => {
   for (const [stdin, msg] of [
     ["", /^netconf: standard input is empty$/],
     [" \n", /^netconf: standard input is empty$/],
@@ -108,7 +108,7 @@ t.test("standard input that cannot be read is an I/O error", async (t) => {
   t.match(machine.document, { code: 5, msg: "netconf: standard input cannot be read", details: "read: failed (EIO)" });
 });
 
-t.test("a configuration without a network name, or with one that cannot be one, is refused", async (t) => {
+t.test("every verb refuses a missing or invalid network name", async (t) => {
   for (const verb of ["ADD", "DEL", "CHECK", "GC", "STATUS"]) {
     for (const name of [undefined, null, ""])
       t.match(call(environment(verb), { ...netconf, name }).machine.document, { code: 7, msg: "missing network name" });
@@ -121,7 +121,7 @@ t.test("a configuration without a network name, or with one that cannot be one, 
   t.match(call(environment("ADD"), {}).machine.document, { cniVersion: "0.1.0", code: 7, msg: "missing network name" });
 });
 
-t.test("a version that is not on the list is refused with the list", async (t) => {
+t.test("ADD refuses an unsupported cniVersion and lists the supported ones", async (t) => {
   for (const cniVersion of ["9.9.9", "1.0", "1.0.1", "v1.0.0", " 1.0.0", 1, ["1.0.0"]]) {
     const { machine } = call(environment("ADD"), { ...netconf, cniVersion });
     t.same(machine.document, {
@@ -133,17 +133,17 @@ t.test("a version that is not on the list is refused with the list", async (t) =
   }
 });
 
-t.test("a configuration without a version is one of 0.1.0, and is answered in it", async (t) => {
+t.test("ADD without a cniVersion prints a result of version 0.1.0", async (t) => {
   for (const cniVersion of [undefined, null, ""])
     t.same(call(environment("ADD"), { name: "blue", cniVersion }).machine.document, { cniVersion: "0.1.0" });
 });
 
-t.test("a result has the version of its configuration", async (t) => {
+t.test("ADD prints a result of its configuration's version", async (t) => {
   for (const cniVersion of ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"])
     t.same(call(environment("ADD"), { ...netconf, cniVersion }).machine.document, { cniVersion });
 });
 
-t.test("a verb that the configuration's version does not have is refused", async (t) => {
+t.test("a verb that the configuration's version does not define is refused", async (t) => {
   for (const [verb, cniVersion, allowed] of [
     ["CHECK", "0.3.1", false],
     ["CHECK", "0.4.0", true],
@@ -172,7 +172,7 @@ t.test("DEL, CHECK, GC and STATUS print nothing on success", async (t) => {
   }
 });
 
-t.test("all faults of a configuration are told at once, before the namespace is opened", async (t) => {
+t.test("ADD, CHECK and STATUS report all faults of a configuration before they open the namespace", async (t) => {
   for (const verb of ["ADD", "CHECK", "STATUS"]) {
     const { machine, verbs } = call(environment(verb), { ...chained, mtu: 42, vln: 5 });
     t.match(machine.document, {
@@ -184,7 +184,7 @@ t.test("all faults of a configuration are told at once, before the namespace is 
   }
 });
 
-t.test("what runtimes and Multus put into a configuration is tolerated", async (t) => {
+t.test("every verb accepts the fields that runtimes and Multus add to a configuration", async (t) => {
   const more = {
     capabilities: { mac: true },
     runtimeConfig: { mac: "02:00:00:00:00:01", bandwidth: {} },
@@ -203,7 +203,7 @@ t.test("what runtimes and Multus put into a configuration is tolerated", async (
 
 // ---- the namespace
 
-t.test("ADD and CHECK refuse a namespace that is none, and say what is there", async (t) => {
+t.test("ADD and CHECK refuse a path that is not a network namespace and name the file's kind", async (t) => {
   for (const [path, msg] of [
     ["/run/netns/gone", "CNI_NETNS: /run/netns/gone is missing, expected a network namespace"],
     [
@@ -220,7 +220,7 @@ t.test("ADD and CHECK refuse a namespace that is none, and say what is there", a
   }
 });
 
-t.test("ADD and CHECK refuse the plugin's own namespace, unless told to let it pass", async (t) => {
+t.test("ADD and CHECK refuse the plugin's own namespace unless CNI_NETNS_OVERRIDE is true", async (t) => {
   for (const verb of ["ADD", "CHECK"]) {
     const own = environment(verb, { CNI_NETNS: "/proc/7/ns/net" });
     const { machine, verbs } = call(own, chained);
@@ -235,21 +235,21 @@ t.test("ADD and CHECK refuse the plugin's own namespace, unless told to let it p
   }
 });
 
-t.test("a namespace is told from the plugin's own by device and inode, both of them", async (t) => {
+t.test("ADD accepts a namespace that shares only the inode number with the plugin's own", async (t) => {
   const prepare = (machine: Machine): void => {
     machine.files.set("/run/netns/blue", { ...machine.files.get("/proc/7/ns/net")!, device: 5 });
   };
   t.equal(call(environment("ADD"), netconf, { prepare }).status, 0);
 });
 
-t.test("a plugin is given the namespace open, and what tells it from others", async (t) => {
+t.test("ADD passes the plugin the open namespace with its device and inode", async (t) => {
   t.match(call(environment("ADD"), netconf).plugin.calls[0], [
     "add",
     { containerId: "c0ffee", ifname: "eth0", netns: { path: "/run/netns/blue", fd: 10, device: 4, inode: 4026532001 } },
   ]);
 });
 
-t.test("DEL succeeds without a namespace, whatever has become of it", async (t) => {
+t.test("DEL succeeds without a namespace when its path is empty, missing or another file", async (t) => {
   for (const path of ["", "/run/netns/gone", "/etc/hostname", "/run", "/proc/7/ns/net"]) {
     const { machine, status, plugin } = call(environment("DEL", { CNI_NETNS: path }), netconf);
     t.equal(status, 0, path);
@@ -260,7 +260,7 @@ t.test("DEL succeeds without a namespace, whatever has become of it", async (t) 
   t.match(call(environment("DEL"), netconf).plugin.calls[0]![1], { netns: { path: "/run/netns/blue" } });
 });
 
-t.test("DEL fails where the system refuses to say whether the namespace is there", async (t) => {
+t.test("DEL fails if the namespace cannot be opened for lack of descriptors", async (t) => {
   const prepare = (machine: Machine): void => {
     machine.refused.set("/run/netns/blue", hostError("EMFILE", "open", "/run/netns/blue"));
   };
@@ -272,7 +272,7 @@ t.test("DEL fails where the system refuses to say whether the namespace is there
   t.same(verbs, []);
 });
 
-t.test("DEL fails rather than take a namespace for gone because /proc is not there", async (t) => {
+t.test("DEL fails if /proc is missing: the namespace may still exist", async (t) => {
   const prepare = (machine: Machine): void => {
     machine.files.delete("/proc/thread-self/ns/net");
   };
@@ -284,7 +284,7 @@ t.test("DEL fails rather than take a namespace for gone because /proc is not the
 
 // ---- ADD
 
-t.test("CNI_ARGS reach the plugin, unknown keys and all", async (t) => {
+t.test("ADD passes all CNI_ARGS to the plugin, including unknown keys", async (t) => {
   const { plugin } = call(
     environment("ADD", { CNI_ARGS: "IgnoreUnknown=1;K8S_POD_NAME=p;MAC=02:00:00:00:00:01" }),
     netconf,
@@ -292,7 +292,7 @@ t.test("CNI_ARGS reach the plugin, unknown keys and all", async (t) => {
   t.match(plugin.calls[0]![1], { args: { IgnoreUnknown: "1", K8S_POD_NAME: "p", MAC: "02:00:00:00:00:01" } });
 });
 
-t.test("CNI_ARGS that are no pairs fail ADD and CHECK, and are passed over by DEL", async (t) => {
+t.test("ADD and CHECK refuse malformed CNI_ARGS, and DEL ignores them", async (t) => {
   const bad = { CNI_ARGS: "K8S_POD_NAME" };
   for (const verb of ["ADD", "CHECK"])
     t.match(call(environment(verb, bad), chained).machine.document, {
@@ -302,7 +302,7 @@ t.test("CNI_ARGS that are no pairs fail ADD and CHECK, and are passed over by DE
   t.equal(call(environment("DEL", bad), chained).status, 0);
 });
 
-t.test("prevResult is given out as it came, whatever is in it and in every version", async (t) => {
+t.test("ADD prints an unchanged prevResult exactly as it was, in every version", async (t) => {
   const json = fc.jsonValue({ maxDepth: 2 });
   const extras = (known: readonly string[]) =>
     fc.dictionary(
@@ -329,7 +329,7 @@ t.test("prevResult is given out as it came, whatever is in it and in every versi
   );
   fc.assert(
     fc.property(cases, ([cniVersion, prevResult]) => {
-      // What a configuration's text can hold at all: -0 becomes 0, for one.
+      // JSON text cannot hold every value: -0, for example, becomes 0.
       const came = JSON.parse(JSON.stringify({ cniVersion, ...prevResult }));
       const plugin = note({ add: ({ prevResult }) => prevResult! });
       const { machine } = call(environment("ADD"), { ...netconf, cniVersion, prevResult: came }, { plugin });
@@ -338,7 +338,7 @@ t.test("prevResult is given out as it came, whatever is in it and in every versi
   );
 });
 
-t.test("entries of prevResult are kept whole beside new ones, which get their version's shape", async (t) => {
+t.test("ADD keeps prevResult's entries whole and converts only new entries to the version", async (t) => {
   const prevResult = {
     cniVersion: "1.0.0",
     interfaces: [{ name: "eth0", sandbox: "/run/netns/blue", mtu: 1400, vendor: { a: 1 } }],
@@ -355,14 +355,14 @@ t.test("entries of prevResult are kept whole beside new ones, which get their ve
   t.same(machine.document, { ...prevResult, interfaces: [...prevResult.interfaces, { name: "tap0" }] });
 });
 
-t.test("a prevResult of another version than the configuration's is converted", async (t) => {
+t.test("ADD converts a prevResult of another version to the configuration's version", async (t) => {
   const prevResult = { cniVersion: "0.4.0", ips: [{ version: "4", address: "10.0.0.7/24" }] };
   const plugin = note({ add: ({ prevResult }) => prevResult! });
   const { machine } = call(environment("ADD"), { ...netconf, prevResult }, { plugin });
   t.same(machine.document, { cniVersion: "1.1.0", ips: [{ address: "10.0.0.7/24" }] });
 });
 
-t.test("a prevResult that is no result fails ADD and CHECK with all its faults", async (t) => {
+t.test("ADD and CHECK refuse an invalid prevResult with all its faults", async (t) => {
   const prevResult = { interfaces: {}, ips: [{ address: 5 }, 7], routes: "x", dns: [] };
   for (const verb of ["ADD", "CHECK"]) {
     t.match(call(environment(verb), { ...netconf, prevResult }).machine.document, {
@@ -373,7 +373,7 @@ t.test("a prevResult that is no result fails ADD and CHECK with all its faults",
   }
 });
 
-t.test("an ADD that fails prints the error alone, and its DEL is not run", async (t) => {
+t.test("an ADD that fails prints only the error and does not call the plugin's DEL", async (t) => {
   const plugin = note({
     add: () => {
       throw Object.assign(new Error("create k6t-eth0: Name already taken (EEXIST)"), { code: "EEXIST" });
@@ -385,7 +385,7 @@ t.test("an ADD that fails prints the error alone, and its DEL is not run", async
   t.same(verbs, ["add"]);
 });
 
-t.test("an ADD whose result cannot be handed over is undone, and prints nothing more", async (t) => {
+t.test("an ADD that cannot print its result calls DEL and exits 1", async (t) => {
   const prepare = (machine: Machine): void => {
     machine.stdoutFails = hostError("EPIPE", "write");
   };
@@ -397,7 +397,7 @@ t.test("an ADD whose result cannot be handed over is undone, and prints nothing 
   t.ok(machine.signalsIgnored);
 });
 
-t.test("an ADD with a result that makes no sense is undone", async (t) => {
+t.test("an ADD that returns an invalid result calls DEL and reports the fault", async (t) => {
   const plugin = note({
     add: () => ({ interfaces: [{ name: "eth0" }], ips: [{ address: "10.0.0.7/24", interface: 1 }] }),
   });
@@ -407,18 +407,15 @@ t.test("an ADD with a result that makes no sense is undone", async (t) => {
   t.same(verbs, ["add", "del"]);
 });
 
-t.test(
-  "a prevResult of another version with an address on no interface is refused before anything is changed",
-  async (t) => {
-    const prevResult = { cniVersion: "1.0.0", ips: [{ address: "10.0.0.7/24", interface: 0 }] };
-    const { machine, status, verbs } = call(environment("ADD"), { ...netconf, prevResult });
-    t.equal(status, 1);
-    t.match(machine.document, { code: 7, msg: "prevResult.ips: 10.0.0.7/24 is on interface 0 of 0" });
-    t.same(verbs, []);
-  },
-);
+t.test("ADD refuses a prevResult that puts an address on a missing interface, and changes nothing", async (t) => {
+  const prevResult = { cniVersion: "1.0.0", ips: [{ address: "10.0.0.7/24", interface: 0 }] };
+  const { machine, status, verbs } = call(environment("ADD"), { ...netconf, prevResult });
+  t.equal(status, 1);
+  t.match(machine.document, { code: 7, msg: "prevResult.ips: 10.0.0.7/24 is on interface 0 of 0" });
+  t.same(verbs, []);
+});
 
-t.test("where undoing an ADD fails too, both failures are told", async (t) => {
+t.test("an ADD that cannot be undone reports both failures", async (t) => {
   const plugin = note({
     add: () => ({ ips: [{ address: "10.0.0.7/24", interface: 0 }] }),
     del: () => {
@@ -429,7 +426,7 @@ t.test("where undoing an ADD fails too, both failures are told", async (t) => {
   t.match(machine.document, { code: 199, details: /also: tap0: is busy/ });
 });
 
-t.test("an ADD whose result is too deep to be printed is undone", async (t) => {
+t.test("an ADD that returns a result too deep to print calls DEL", async (t) => {
   const deep = `{"cniVersion":"1.1.0","x":${"[".repeat(200_000)}${"]".repeat(200_000)}}`;
   const plugin = note({ add: ({ prevResult }) => prevResult! });
   const { machine, status, verbs } = call(
@@ -444,22 +441,20 @@ t.test("an ADD whose result is too deep to be printed is undone", async (t) => {
 
 // ---- DEL
 
-t.test(
-  "DEL works with a configuration that has become faulty or has been stripped, with what of it is valid",
-  async (t) => {
-    const { plugin, status } = call(environment("DEL"), {
-      ...netconf,
-      mtu: 1,
-      vln: 5,
-      loud: true,
-      dataDir: "/run/note/other",
-      dns: [],
-      prevResult: [],
-    });
-    t.equal(status, 0);
-    const { conf, prevResult } = plugin.calls[0]![1] as { conf: object; prevResult?: object };
-    t.same(conf, { loud: true, dataDir: "/run/note/other" });
-    t.equal(prevResult, undefined);
+t.test("DEL succeeds with an invalid or incomplete configuration and passes on its valid fields", async (t) => {
+  const { plugin, status } = call(environment("DEL"), {
+    ...netconf,
+    mtu: 1,
+    vln: 5,
+    loud: true,
+    dataDir: "/run/note/other",
+    dns: [],
+    prevResult: [],
+  });
+  t.equal(status, 0);
+  const { conf, prevResult } = plugin.calls[0]![1] as { conf: object; prevResult?: object };
+  t.same(conf, { loud: true, dataDir: "/run/note/other" });
+  t.equal(prevResult, undefined);
 
     const stripped = note({ schema: demanding as never });
     t.equal(call(environment("DEL"), netconf, { plugin: stripped }).status, 0);
@@ -485,7 +480,7 @@ t.test("DEL ignores signals before it begins", async (t) => {
 });
 let current: Machine | undefined;
 
-t.test("a DEL that is worth a retry never says what containerd takes for done", async (t) => {
+t.test("DEL reports a failure without the phrases that containerd treats as success", async (t) => {
   const plugin = note({
     del: () => {
       throw new AggregateError(
@@ -506,7 +501,7 @@ t.test("a DEL that is worth a retry never says what containerd takes for done", 
 
 // ---- CHECK, GC, STATUS
 
-t.test("CHECK needs prevResult", async (t) => {
+t.test("CHECK refuses a configuration without prevResult", async (t) => {
   for (const prevResult of [undefined, null])
     t.match(call(environment("CHECK"), { ...netconf, prevResult }).machine.document, {
       code: 7,
@@ -514,7 +509,7 @@ t.test("CHECK needs prevResult", async (t) => {
     });
 });
 
-t.test("GC is given the valid attachments, also by their older name", async (t) => {
+t.test("GC passes on the valid attachments under either of the two field names", async (t) => {
   const list = [{ containerID: "a", ifname: "eth0", more: 1 }];
   for (const key of ["cni.dev/valid-attachments", "cni.dev/attachments"]) {
     const { plugin, status } = call(environment("GC"), { ...netconf, [key]: list });
@@ -525,7 +520,7 @@ t.test("GC is given the valid attachments, also by their older name", async (t) 
   t.same((both.plugin.calls[0]![1] as { valid: object }).valid, []);
 });
 
-t.test("GC reaps nothing where the runtime gives no list", async (t) => {
+t.test("GC without a list of valid attachments removes nothing", async (t) => {
   for (const more of [
     {},
     { "cni.dev/valid-attachments": null },
@@ -537,7 +532,7 @@ t.test("GC reaps nothing where the runtime gives no list", async (t) => {
   }
 });
 
-t.test("GC refuses a list that is none, and reaps nothing", async (t) => {
+t.test("GC refuses a malformed list of valid attachments and removes nothing", async (t) => {
   for (const list of [{}, "a", [5], [{ containerID: "a" }], [null]]) {
     const { machine, verbs } = call(environment("GC"), { ...netconf, "cni.dev/valid-attachments": list });
     t.match(machine.document, { code: 7, msg: /^cni\.dev\/valid-attachments/ });
@@ -545,7 +540,7 @@ t.test("GC refuses a list that is none, and reaps nothing", async (t) => {
   }
 });
 
-t.test("GC works with a configuration that has become faulty", async (t) => {
+t.test("GC succeeds with an invalid configuration and uses its valid fields", async (t) => {
   const { plugin, status } = call(environment("GC"), { ...netconf, mtu: 1, "cni.dev/valid-attachments": [] });
   t.equal(status, 0);
   t.same((plugin.calls[0]![1] as { conf: object }).conf, { loud: false, dataDir: "/run/note" });
@@ -553,7 +548,7 @@ t.test("GC works with a configuration that has become faulty", async (t) => {
 
 // ---- hostile input
 
-t.test("no configuration whatever crashes a verb: one document or none comes out", async (t) => {
+t.test("a hostile configuration makes no verb crash or print more than one document", async (t) => {
   const nested = (open: string, close: string): string =>
     `{"name":"a","x":${open.repeat(100_000)}1${close.repeat(100_000)}}`;
   const texts = [

@@ -54,7 +54,7 @@ const withFamily = {
   dns: full.dns,
 };
 
-/** What the same result looks like in each version. */
+/** {@link full} in each version. */
 const golden: Record<Version, object> = {
   "0.1.0": families,
   "0.2.0": families,
@@ -65,7 +65,7 @@ const golden: Record<Version, object> = {
   "1.1.0": full,
 };
 
-t.test("a result looks in each version as that version has it", async (t) => {
+t.test("writeResult writes a result in the form of each version", async (t) => {
   for (const version of versions)
     t.strictSame(
       JSON.parse(JSON.stringify(writeResult(full, version, undefined))),
@@ -74,7 +74,7 @@ t.test("a result looks in each version as that version has it", async (t) => {
     );
 });
 
-t.test("a result of each version is read as one of the newest", async (t) => {
+t.test("readResult converts a result of each version to the newest version", async (t) => {
   const withoutNew = { ...full, interfaces: plainInterfaces, routes: plainRoutes };
   const fromFamilies = {
     ips: [
@@ -92,7 +92,7 @@ t.test("a result of each version is read as one of the newest", async (t) => {
   }
 });
 
-t.test("a result goes from every version to every version as the narrower of the two has it", async (t) => {
+t.test("a result converted between two versions keeps what both versions can hold", async (t) => {
   for (const from of versions) {
     for (const to of versions) {
       const narrower = isAtLeast(from, to) ? to : from;
@@ -104,21 +104,21 @@ t.test("a result goes from every version to every version as the narrower of the
   }
 });
 
-t.test("a document that does not say its version is in the one that is given", async (t) => {
+t.test("readResult reads a document without cniVersion in the version that it was passed", async (t) => {
   for (const cniVersion of [undefined, null, ""])
     t.same(readResult({ cniVersion, ip4: { ip: "10.0.0.7/24" } }, "0.2.0", "prevResult"), {
       ips: [{ address: "10.0.0.7/24" }],
     });
 });
 
-t.test("an empty result stays empty: no list appears that was not there", async (t) => {
+t.test("an empty result stays empty in every version", async (t) => {
   for (const version of versions) {
     t.same(writeResult({}, version, undefined), { cniVersion: version });
     t.same(readResult({ cniVersion: version }, version, "prevResult"), {});
   }
 });
 
-t.test("null, which Go writes for an empty list, is nothing", async (t) => {
+t.test("readResult treats null, which Go writes for an empty list, as absent", async (t) => {
   t.same(
     readResult(
       { cniVersion: "1.0.0", interfaces: null, ips: null, routes: null, dns: null, x: 1 },
@@ -135,18 +135,21 @@ t.test("null, which Go writes for an empty list, is nothing", async (t) => {
   );
 });
 
-t.test("an address on an interface that there is not is a fault of the plugin, except where it came so", async (t) => {
-  for (const position of [1, -1]) {
-    const result: Result = { interfaces: [{ name: "eth0" }], ips: [{ address: "10.0.0.7/24", interface: position }] };
-    for (const version of versions) t.throws(() => writeResult(result, version, undefined), { name: "RangeError" });
-    t.same(writeResult(result, "1.1.0", result), { cniVersion: "1.1.0", ...result });
-  }
-  t.throws(() => writeResult({ ips: [{ address: "10.0.0.7/24", interface: 0 }] }, "1.1.0", undefined), {
-    name: "RangeError",
-  });
-});
+t.test(
+  "writeResult throws for an address on a missing interface unless prevResult holds the same address",
+  async (t) => {
+    for (const position of [1, -1]) {
+      const result: Result = { interfaces: [{ name: "eth0" }], ips: [{ address: "10.0.0.7/24", interface: position }] };
+      for (const version of versions) t.throws(() => writeResult(result, version, undefined), { name: "RangeError" });
+      t.same(writeResult(result, "1.1.0", result), { cniVersion: "1.1.0", ...result });
+    }
+    t.throws(() => writeResult({ ips: [{ address: "10.0.0.7/24", interface: 0 }] }, "1.1.0", undefined), {
+      name: "RangeError",
+    });
+  },
+);
 
-t.test("faults of shape are told, all of them, with their place", async (t) => {
+t.test("readResult reports every malformed value with its path", async (t) => {
   t.throws(() => readResult({ interfaces: [{}, 5], ips: {}, routes: [null, { dst: 1 }], dns: 5 }, "1.1.0", "output"), {
     code: 7,
     message:
@@ -196,7 +199,7 @@ const arbitraryResult: fc.Arbitrary<Result> = fc
     ),
   })) as never;
 
-t.test("what a version can say survives being read and written again", async (t) => {
+t.test("a written result is unchanged after it is read and written again", async (t) => {
   fc.assert(
     fc.property(arbitraryResult, fc.constantFrom(...versions), (result, version) => {
       const once = writeResult(result, version, undefined);
@@ -205,7 +208,7 @@ t.test("what a version can say survives being read and written again", async (t)
   );
 });
 
-t.test("in every version the place of each address is one that there is", async (t) => {
+t.test("writeResult writes no address on a missing interface, in any version", async (t) => {
   fc.assert(
     fc.property(arbitraryResult, fc.constantFrom(...versions), (result, version) => {
       const { interfaces = [], ips = [] } = writeResult(result, version, undefined) as Result;
@@ -214,7 +217,7 @@ t.test("in every version the place of each address is one that there is", async 
   );
 });
 
-t.test("converting changes no result that is held elsewhere", async (t) => {
+t.test("writeResult does not modify its argument", async (t) => {
   const frozen = Object.freeze({ ...full, ips: Object.freeze(full.ips!.map((ip) => Object.freeze({ ...ip }))) });
   for (const version of versions) t.doesNotThrow(() => writeResult(frozen, version, undefined));
 });

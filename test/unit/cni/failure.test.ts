@@ -8,20 +8,20 @@ import { hostError } from "./machine.ts";
 const netlinkError = (errno: string, message: string) =>
   Object.assign(new Error(message), { name: "NetlinkError", code: errno });
 
-/** What a runtime reads: the faults are its message's parts. */
+/** Returns what a runtime reads, and checks that the faults are the message's parts. */
 function told(failure: unknown): Omit<Explanation, "faults"> {
   const { faults, ...rest } = explainFailure(failure);
   t.equal(faults.join("; "), rest.msg);
   return rest;
 }
 
-t.test("a CniError keeps its faults apart", async (t) => {
+t.test("a CniError keeps its faults as a list", async (t) => {
   const failure = new CniError(code.badConfiguration, ["mtu: is 5; too small", "vlan: is 0"], "a hint");
   t.same(explainFailure(failure).faults, ["mtu: is 5; too small", "vlan: is 0"]);
   t.same(told(failure), { code: 7, msg: "mtu: is 5; too small; vlan: is 0", details: "a hint" });
 });
 
-t.test("an error of ours is told as it is", async (t) => {
+t.test("a CniError is reported unchanged", async (t) => {
   t.same(told(new CniError(code.differs, "tap0: owner is 0, not 107", "a hint")), {
     code: 101,
     msg: "tap0: owner is 0, not 107",
@@ -29,7 +29,7 @@ t.test("an error of ours is told as it is", async (t) => {
   });
 });
 
-t.test("a failed system call is an I/O error, the kernel's refusal of a change one of ours", async (t) => {
+t.test("a failed system call gets code 5, and a change that the kernel refuses gets code 100", async (t) => {
   t.same(told(hostError("ENOSPC", "write", "/run/x")), {
     code: 5,
     msg: "write /run/x: failed (ENOSPC)",
@@ -49,7 +49,7 @@ t.test("what passes by itself asks the runtime to try again", async (t) => {
   t.equal(explainFailure(netlinkError("EINTR", "list links: interrupted")).code, 11);
 });
 
-t.test("a plain error says what is in the way", async (t) => {
+t.test("a plain Error gets code 102 and keeps its message", async (t) => {
   t.same(told(new Error("eth0: is already a port of br0")), {
     code: 102,
     msg: "eth0: is already a port of br0",
@@ -72,7 +72,7 @@ t.test("a fault of the program is told with its kind and its place", async (t) =
   t.match(details, /^at .*failure\.test/);
 });
 
-t.test("causes are told once each, and give their code", async (t) => {
+t.test("a failure reports each of its causes once and takes its code from them", async (t) => {
   const cause = hostError("ENOSPC", "write", "/run/x");
   t.same(told(new Error("the journal cannot be written", { cause })), {
     code: 5,
@@ -87,7 +87,7 @@ t.test("causes are told once each, and give their code", async (t) => {
   });
 });
 
-t.test("an AggregateError tells all that it holds, and has the first one's code", async (t) => {
+t.test("an AggregateError reports all its errors and has the code of the first one", async (t) => {
   const failures = [hostError("EBUSY", "ioctl", "tap0"), new Error("eth0: is gone", { cause: new Error("why") })];
   t.same(told(new AggregateError(failures, "the plan failed, and so did undoing it")), {
     code: 100,
@@ -109,13 +109,13 @@ t.test("an AggregateError tells all that it holds, and has the first one's code"
   t.equal(typeof explainFailure(new AggregateError([], "none")).code, "number");
 });
 
-t.test("what is thrown and is no error is told all the same", async (t) => {
+t.test("a thrown value that is not an Error gets code 199", async (t) => {
   t.same(told(null), { code: 199, msg: "out of memory", details: "" });
   for (const thrown of ["text", 5, undefined, {}, Symbol("s")])
     t.match(explainFailure(thrown), { code: 199, msg: /was thrown$/ });
 });
 
-t.test("an error document has the keys of the specification, details only where there are any", async (t) => {
+t.test("an error document has the specification's keys and omits empty details", async (t) => {
   t.same(JSON.parse(errorDocument(new CniError(7, "a", "b"), "0.4.0", "ADD")), {
     cniVersion: "0.4.0",
     code: 7,
@@ -135,7 +135,7 @@ t.test("an error document has the keys of the specification, details only where 
   });
 });
 
-t.test("only a DEL avoids the words that containerd takes for success", async (t) => {
+t.test("only DEL rewords the phrases that containerd treats as success", async (t) => {
   const failure = new CniError(5, "link not found", "open /run/x: no such file or directory; not found, not found");
   t.match(errorDocument(failure, "1.1.0", "ADD"), /link not found/);
   t.notMatch(errorDocument(failure, "1.1.0", "DEL"), /not found|no such file or directory/);
@@ -147,7 +147,7 @@ t.test("only a DEL avoids the words that containerd takes for success", async (t
   });
 });
 
-t.test("every task is run, whatever becomes of the others", async (t) => {
+t.test("failuresOf runs every task and returns all failures", async (t) => {
   const done: number[] = [];
   const failures = failuresOf([
     () => done.push(1),

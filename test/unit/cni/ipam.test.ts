@@ -10,10 +10,10 @@ const lease = {
 };
 const path = "/opt/cni/bin/host-local";
 
-/** A plugin with IPAM, whose ADD gives what the IPAM plugin gave. */
+/** Creates a plugin with IPAM that returns the IPAM plugin's result from ADD. */
 const leasing = () => note({ ipam: true, add: ({ ipam }) => ipam!.add() });
 
-/** An IPAM plugin that does as it is told for each verb, and else succeeds. */
+/** Creates an IPAM plugin with an answer for each verb. Default: it succeeds. */
 function ipam(answers: Partial<Record<string, Partial<ReturnType<Program>>>> = {}): Program {
   return (verb) => answers[verb] ?? (verb === "ADD" ? { stdout: JSON.stringify(lease) } : {});
 }
@@ -33,14 +33,14 @@ function run(
   });
 }
 
-t.test("ADD gives what the IPAM plugin on CNI_PATH gave", async (t) => {
+t.test("ADD runs the IPAM plugin on CNI_PATH and prints its result", async (t) => {
   const { machine, status } = run("ADD", ipam());
   t.equal(status, 0);
   t.same(machine.document, lease);
   t.same(machine.runs, ["host-local ADD"]);
 });
 
-t.test("a delegate is given the whole environment and the configuration's very text", async (t) => {
+t.test("a delegate gets the whole environment and the configuration's exact text", async (t) => {
   const text = `  {"name":"blue", "cniVersion" : "1.1.0",\\n"ipam":{"type":"host-local","x":1e0}}\\n`.replaceAll(
     "\\n",
     "\n",
@@ -62,7 +62,7 @@ t.test("a delegate is given the whole environment and the configuration's very t
   }
 });
 
-t.test("a delegate is looked for in each directory of CNI_PATH in turn, regular files only", async (t) => {
+t.test("ADD runs the first regular file of the delegate's name on CNI_PATH", async (t) => {
   const machines = call(environment("ADD"), withIpam, {
     plugin: leasing(),
     prepare: (machine) => {
@@ -79,7 +79,7 @@ t.test("a delegate is looked for in each directory of CNI_PATH in turn, regular 
   t.equal(first.status, 0);
 });
 
-t.test("a delegate's result is read in its own version and given in the configuration's", async (t) => {
+t.test("ADD converts a delegate's result to the configuration's version", async (t) => {
   const old = { cniVersion: "0.2.0", ip4: { ip: "10.0.0.7/24", gateway: "10.0.0.1", routes: [{ dst: "0.0.0.0/0" }] } };
   const { machine } = run("ADD", ipam({ ADD: { stdout: JSON.stringify(old) } }), {
     stdin: { ...withIpam, cniVersion: "0.4.0" },
@@ -91,7 +91,7 @@ t.test("a delegate's result is read in its own version and given in the configur
   });
 });
 
-t.test("DEL, CHECK, GC and STATUS reach the IPAM plugin after the plugin's own", async (t) => {
+t.test("DEL, CHECK, GC and STATUS call the IPAM plugin after the plugin's own verb", async (t) => {
   for (const verb of ["DEL", "CHECK", "GC", "STATUS"]) {
     const { machine, status, verbs } = run(verb, ipam(), {
       stdin: { ...withIpam, prevResult: lease, "cni.dev/valid-attachments": [] },
@@ -103,13 +103,13 @@ t.test("DEL, CHECK, GC and STATUS reach the IPAM plugin after the plugin's own",
   }
 });
 
-t.test("GC without a list reaps nothing itself, and is passed on", async (t) => {
+t.test("GC without a list of valid attachments removes nothing and calls the IPAM plugin", async (t) => {
   const { machine, verbs } = run("GC", ipam());
   t.same(verbs, []);
   t.same(machine.runs, ["host-local GC"]);
 });
 
-t.test("the IPAM plugin is reached also where the plugin's own verb failed, and both failures are told", async (t) => {
+t.test("a verb that fails still calls the IPAM plugin and reports both failures", async (t) => {
   for (const verb of ["del", "check", "gc", "status"] as const) {
     const plugin = note({
       ipam: true,
@@ -130,14 +130,14 @@ t.test("the IPAM plugin is reached also where the plugin's own verb failed, and 
   }
 });
 
-t.test("a delegate's error is passed on with its code, message and details", async (t) => {
+t.test("every verb reports a delegate's error with its code, message and details", async (t) => {
   for (const verb of ["ADD", "DEL", "CHECK", "GC", "STATUS"]) {
     const { machine } = run(verb, ipam({ [verb]: failing(11, "try later", "pool is full") }));
     t.same(machine.document, { cniVersion: "1.1.0", code: 11, msg: "try later", details: "pool is full" });
   }
 });
 
-t.test("a delegate's ADD that failed is followed by its DEL", async (t) => {
+t.test("ADD calls the delegate's DEL after the delegate's ADD failed", async (t) => {
   const { machine, status, verbs } = run("ADD", ipam({ ADD: failing(7, "bad range") }));
   t.equal(status, 1);
   t.match(machine.document, { code: 7, msg: "bad range" });
@@ -145,12 +145,12 @@ t.test("a delegate's ADD that failed is followed by its DEL", async (t) => {
   t.same(verbs, ["add"]);
 });
 
-t.test("a delegate whose DEL after a failed ADD fails too is told of with both", async (t) => {
+t.test("ADD reports both failures if the delegate's ADD and DEL fail", async (t) => {
   const { machine } = run("ADD", ipam({ ADD: failing(7, "bad range"), DEL: failing(5, "disk is full") }));
   t.match(machine.document, { code: 7, msg: "bad range", details: "also: disk is full" });
 });
 
-t.test("an address is released where ADD fails after it was assigned", async (t) => {
+t.test("ADD releases the assigned address when it fails afterwards", async (t) => {
   const plugin = note({
     ipam: true,
     add: ({ ipam }) => {
@@ -163,7 +163,7 @@ t.test("an address is released where ADD fails after it was assigned", async (t)
   t.match(machine.document, { msg: "eth0: cannot be created" });
 });
 
-t.test("an address is not released where ADD fails before it was assigned", async (t) => {
+t.test("ADD releases no address when it fails before one was assigned", async (t) => {
   const plugin = note({
     ipam: true,
     add: () => {
@@ -173,7 +173,7 @@ t.test("an address is not released where ADD fails before it was assigned", asyn
   t.same(run("ADD", ipam(), { plugin }).machine.runs, []);
 });
 
-t.test("an address is released where the result cannot be handed over", async (t) => {
+t.test("ADD releases the address when it cannot print its result", async (t) => {
   const { machine, verbs } = call(environment("ADD"), withIpam, {
     plugin: leasing(),
     prepare: (machine) => {
@@ -185,7 +185,7 @@ t.test("an address is released where the result cannot be handed over", async (t
   t.same(machine.runs, ["host-local ADD", "host-local DEL"]);
 });
 
-t.test("a delegate that prints no result on success fails ADD, and is undone", async (t) => {
+t.test("ADD fails and calls the delegate's DEL if the delegate prints no valid result", async (t) => {
   for (const [stdout, details] of [
     ["", /it printed nothing/],
     ["hello", /it printed "hello"/],
@@ -204,7 +204,7 @@ t.test("a delegate that prints no result on success fails ADD, and is undone", a
   }
 });
 
-t.test("a delegate that fails without a CNI error is told of with what it printed", async (t) => {
+t.test("STATUS reports the output of a delegate that fails without a CNI error", async (t) => {
   for (const stdout of ["", "panic: nil map", '{"code":-1,"msg":"x"}', '{"code":"7","msg":"x"}', '{"code":7}'])
     t.match(run("STATUS", ipam({ STATUS: { status: 2, stdout } })).machine.document, {
       code: 103,
@@ -217,7 +217,7 @@ t.test("a delegate that fails without a CNI error is told of with what it printe
   });
 });
 
-t.test("a delegate that is on none of the directories is told of with all of them", async (t) => {
+t.test("ADD lists the directories of CNI_PATH if the delegate is in none of them", async (t) => {
   const { machine } = run("ADD", undefined);
   t.same(machine.document, {
     cniVersion: "1.1.0",
@@ -227,12 +227,12 @@ t.test("a delegate that is on none of the directories is told of with all of the
   });
 });
 
-t.test("a delegate without CNI_PATH is a fault of the environment", async (t) => {
+t.test("ADD with an IPAM plugin refuses an empty CNI_PATH", async (t) => {
   const { machine } = call(environment("ADD", { CNI_PATH: "" }), withIpam, { plugin: leasing() });
   t.match(machine.document, { code: 4, msg: "required env variables [CNI_PATH] missing" });
 });
 
-t.test("a delegate that cannot be run says why", async (t) => {
+t.test("a delegate that cannot be run fails the call with the reason", async (t) => {
   t.match(run("ADD", ipam(), { mode: 0o644 }).machine.document, {
     code: 103,
     msg: `${path}: is not executable (mode 644)`,
@@ -255,7 +255,7 @@ t.test("a delegate that cannot be run says why", async (t) => {
   }
 });
 
-t.test("a delegate that took too long is undone", async (t) => {
+t.test("ADD calls the delegate's DEL after the delegate's ADD timed out", async (t) => {
   const program: Program = (verb) => {
     if (verb === "ADD") throw hostError("ETIMEDOUT", "execve", path);
     return {};
@@ -265,7 +265,7 @@ t.test("a delegate that took too long is undone", async (t) => {
   t.same(machine.runs, ["host-local ADD", "host-local DEL"]);
 });
 
-t.test("a delegate that is just being replaced is tried again", async (t) => {
+t.test("a call retries a delegate that is being replaced (ETXTBSY), up to five times", async (t) => {
   let busy = 3;
   const program: Program = (verb, options) => {
     if (busy-- > 0) throw hostError("ETXTBSY", "execve", path);
@@ -282,26 +282,29 @@ t.test("a delegate that is just being replaced is tried again", async (t) => {
   t.equal(given.machine.runs.length, 6);
 });
 
-t.test("an IPAM plugin's name must not lead out of CNI_PATH; DEL and GC go on without it", async (t) => {
-  for (const type of ["../host-local", "/bin/sh", "a/b", "..", ".", "a\0b", 5, {}]) {
-    const stdin = { ...netconf, ipam: { type }, prevResult: lease, "cni.dev/valid-attachments": [] };
-    for (const verb of ["ADD", "CHECK", "STATUS"]) {
-      const { machine, verbs } = run(verb, ipam(), { stdin });
-      t.match(machine.document, { code: 7, msg: /^ipam\.type: must be the name of a plugin in CNI_PATH/ });
-      t.same(verbs, []);
-      t.same(machine.runs, []);
+t.test(
+  "ADD, CHECK and STATUS refuse an IPAM plugin's name that leaves CNI_PATH, and DEL and GC ignore it",
+  async (t) => {
+    for (const type of ["../host-local", "/bin/sh", "a/b", "..", ".", "a\0b", 5, {}]) {
+      const stdin = { ...netconf, ipam: { type }, prevResult: lease, "cni.dev/valid-attachments": [] };
+      for (const verb of ["ADD", "CHECK", "STATUS"]) {
+        const { machine, verbs } = run(verb, ipam(), { stdin });
+        t.match(machine.document, { code: 7, msg: /^ipam\.type: must be the name of a plugin in CNI_PATH/ });
+        t.same(verbs, []);
+        t.same(machine.runs, []);
+      }
+      for (const verb of ["DEL", "GC"]) {
+        const { machine, status, verbs } = run(verb, ipam(), { stdin });
+        t.equal(status, 0);
+        t.same(verbs, [verb.toLowerCase()]);
+        t.same(machine.runs, []);
+        t.match(machine.stderr, /level=warn .* warning="ipam\.type/);
+      }
     }
-    for (const verb of ["DEL", "GC"]) {
-      const { machine, status, verbs } = run(verb, ipam(), { stdin });
-      t.equal(status, 0);
-      t.same(verbs, [verb.toLowerCase()]);
-      t.same(machine.runs, []);
-      t.match(machine.stderr, /level=warn .* warning="ipam\.type/);
-    }
-  }
-});
+  },
+);
 
-t.test("an empty ipam is none", async (t) => {
+t.test("ADD treats an empty ipam as absent", async (t) => {
   for (const ipam of [{}, { type: "" }, null]) {
     const { plugin, status } = run("ADD", undefined, { stdin: { ...netconf, ipam }, plugin: note({ ipam: true }) });
     t.equal(status, 0);
@@ -309,19 +312,16 @@ t.test("an empty ipam is none", async (t) => {
   }
 });
 
-t.test(
-  "a plugin that assigns no addresses refuses a configuration that names an IPAM plugin, and cleans up all the same",
-  async (t) => {
-    const { machine, verbs } = run("ADD", ipam(), { plugin: note() });
-    t.match(machine.document, {
-      code: 2,
-      msg: "ipam.type: host-local is not used: note assigns no addresses",
-    });
-    t.same(verbs, []);
-    t.equal(run("DEL", ipam(), { plugin: note() }).status, 0);
-  },
-);
+t.test("ADD of a plugin without IPAM refuses ipam.type, and DEL accepts it", async (t) => {
+  const { machine, verbs } = run("ADD", ipam(), { plugin: note() });
+  t.match(machine.document, {
+    code: 2,
+    msg: "ipam.type: host-local is not used: note assigns no addresses",
+  });
+  t.same(verbs, []);
+  t.equal(run("DEL", ipam(), { plugin: note() }).status, 0);
+});
 
-t.test("the machine of these tests is as strict as the host: a program that is not there cannot be run", async (t) => {
+t.test("the fake machine refuses to run a missing program, as the host does", async (t) => {
   t.throws(() => new Machine({}, "").run("/nowhere", { env: { CNI_COMMAND: "ADD" }, stdin: "", timeout: 1 }));
 });

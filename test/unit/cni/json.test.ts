@@ -2,7 +2,7 @@ import t from "tap";
 import { decodeObject, syntaxFault } from "../../../lib/cni/json.ts";
 import { fc } from "../../harness/fast-check.ts";
 
-t.test("the place and the reason of a fault are told", async (t) => {
+t.test("syntaxFault returns the position and the reason of a syntax error", async (t) => {
   for (const [text, fault] of [
     ["", "line 1, column 1: ends too early, expected a value"],
     ["{", 'line 1, column 2: ends too early, expected a key or "}"'],
@@ -32,7 +32,7 @@ t.test("the place and the reason of a fault are told", async (t) => {
     t.equal(syntaxFault(text), fault, JSON.stringify(text));
 });
 
-t.test("what JSON.parse takes has no fault, and what it refuses has one", async (t) => {
+t.test("syntaxFault finds a fault exactly in the texts that JSON.parse refuses", async (t) => {
   const isJson = (text: string): boolean => {
     try {
       JSON.parse(text);
@@ -55,7 +55,7 @@ t.test("what JSON.parse takes has no fault, and what it refuses has one", async 
   );
 });
 
-t.test("a fault in a large and deep text is found without using up the stack", async (t) => {
+t.test("syntaxFault finds a fault in a large and deep text without a stack overflow", async (t) => {
   const deep = "[".repeat(500_000);
   t.equal(syntaxFault(`${deep}`), 'line 1, column 500001: ends too early, expected a value or "]"');
   t.equal(
@@ -64,13 +64,13 @@ t.test("a fault in a large and deep text is found without using up the stack", a
   );
 });
 
-t.test("an object is decoded, of keys that are there twice the last one", async (t) => {
+t.test("decodeObject returns the object, and the last value of a repeated key wins", async (t) => {
   t.same(decodeObject(' {"a": [1, {"b": null}], "a": 2}\n', "netconf"), { a: 2 });
   const own = decodeObject('{"__proto__": {"mtu": 1}}', "netconf");
   t.equal(own.mtu, undefined);
 });
 
-t.test("what is no object is refused by name", async (t) => {
+t.test("decodeObject refuses a text that is not an object, and names its type", async (t) => {
   for (const [text, message] of [
     ["[]", "netconf: is a list, not an object"],
     ["null", "netconf: is null, not an object"],

@@ -1,4 +1,4 @@
-// The line that tells of a call: when there is one, what is in it, and where it goes.
+// Tests the log line of a call: when it is written, its fields and its destinations.
 
 import t from "tap";
 import { timestamp } from "../../../lib/cni/log.ts";
@@ -21,7 +21,7 @@ const warning = () =>
     },
   });
 
-t.test("a success without a word is told of where every call is to be", async (t) => {
+t.test("a success without a warning is logged only at level info", async (t) => {
   for (const logLevel of [undefined, "error", "warn"])
     t.equal(call(environment("ADD"), { ...netconf, logLevel }).machine.stderr, "");
   const args = "IgnoreUnknown=1;K8S_POD_NAMESPACE=vms;K8S_POD_NAME=blue;PASSWORD=secret";
@@ -32,7 +32,7 @@ t.test("a success without a word is told of where every call is to be", async (t
   );
 });
 
-t.test("a success with something to say is told of unless only failures are to be", async (t) => {
+t.test("a success with a warning is logged at levels warn and info", async (t) => {
   t.equal(call(environment("ADD"), { ...netconf, logLevel: "error" }, { plugin: warning() }).machine.stderr, "");
   for (const logLevel of [undefined, "warn", "info"]) {
     const { machine } = call(environment("ADD"), { ...netconf, logLevel }, { plugin: warning() });
@@ -41,7 +41,7 @@ t.test("a success with something to say is told of unless only failures are to b
   }
 });
 
-t.test("a failure is told of at every level, in one line, in the words that the runtime is given", async (t) => {
+t.test("a failure is logged at every level, as one line with the runtime's message", async (t) => {
   for (const logLevel of [undefined, "error", "warn", "info"]) {
     const { machine } = call(environment("ADD"), { ...netconf, logLevel }, { plugin: failing() });
     t.match(machine.stderr, / code=102 msg="eth0: is \\"odd\\"\\nand more"\n$/);
@@ -50,7 +50,7 @@ t.test("a failure is told of at every level, in one line, in the words that the 
   }
 });
 
-t.test("a failure before the configuration is read is told of too", async (t) => {
+t.test("a failure before the configuration is read is logged with its cut values", async (t) => {
   const decoded = call(environment("ADD"), "{").machine;
   t.match(decoded.stderr, /level=error plugin=note verb=ADD containerID=c0ffee .* code=6 msg="netconf: /);
   const unknown = call({ CNI_COMMAND: "a b\u0000".repeat(2000) }, netconf).machine;
@@ -58,7 +58,7 @@ t.test("a failure before the configuration is read is told of too", async (t) =>
   t.ok(unknown.stderr.length < 10_000, "values are cut");
 });
 
-t.test("the same line goes to the file that is named, beside standard error", async (t) => {
+t.test("a log line is written to logFile and to standard error", async (t) => {
   for (const plugin of [failing(), warning()]) {
     const { machine } = call(
       environment("ADD"),
@@ -74,7 +74,7 @@ t.test("the same line goes to the file that is named, beside standard error", as
   );
 });
 
-t.test("a file that cannot be written makes no call fail, and that is said", async (t) => {
+t.test("a call succeeds and prints a notice if its logFile cannot be written", async (t) => {
   const file = "/var/log/kubevirt-cni-bindings/note.log";
   const prepare = (machine: Machine): void => {
     machine.refused.set(file, hostError("EROFS", "open", file));
@@ -88,7 +88,7 @@ t.test("a file that cannot be written makes no call fail, and that is said", asy
   t.match(machine.stderr, /level=info .*\nnote: logFile: open \S+note\.log: failed \(EROFS\)\n$/);
 });
 
-t.test("what is no level, or no path, is refused, and passed over where something has to be cleaned up", async (t) => {
+t.test("ADD refuses an invalid logLevel or logFile, and DEL ignores them", async (t) => {
   const faulty = { ...netconf, logLevel: "debug", logFile: "log" };
   t.match(call(environment("ADD"), faulty).machine.document, {
     code: 7,
@@ -105,7 +105,7 @@ t.test("what is no level, or no path, is refused, and passed over where somethin
   );
 });
 
-t.test("a moment is written as RFC 3339 has it", async (t) => {
+t.test("timestamp returns the time in the format of RFC 3339", async (t) => {
   fc.assert(
     fc.property(fc.integer({ min: -62_000_000_000_000, max: 253_402_300_799_999 }), (milliseconds) => {
       t.equal(timestamp(milliseconds), new Date(milliseconds).toISOString());
@@ -115,7 +115,7 @@ t.test("a moment is written as RFC 3339 has it", async (t) => {
   t.equal(timestamp(Date.UTC(2028, 1, 29, 23, 59, 59, 999)), "2028-02-29T23:59:59.999Z");
 });
 
-t.test("no log file is written where others could put something in its place", async (t) => {
+t.test("a call writes no log file in a directory that other users can replace or write", async (t) => {
   const logFile = "/var/log/kubevirt-cni-bindings/note.log";
   for (const [directory, fault] of [
     [{ kind: "directory", mode: 0o755, uid: 7 }, /belongs to user 7, not to root/],
@@ -131,7 +131,7 @@ t.test("no log file is written where others could put something in its place", a
   }
 });
 
-t.test("ADD refuses a log file anywhere else", async (t) => {
+t.test("ADD refuses a logFile that is not directly in the log directory", async (t) => {
   const root = "/var/log/kubevirt-cni-bindings";
   for (const logFile of [
     "/etc/ld.so.preload",

@@ -6,7 +6,7 @@ const extra = { args: { cni: { mac: "02:00:00:00:00:02" } } };
 const args = { MAC: "02:00:00:00:00:03" };
 const configured = "02:00:00:00:00:04";
 
-t.test("the MAC address is the runtime's, else that of args, of CNI_ARGS, of the configuration", async (t) => {
+t.test("requestedMac prefers runtimeConfig over args, CNI_ARGS and the configuration", async (t) => {
   t.equal(requestedMac({ object: { ...runtime, ...extra }, args }, configured), "02:00:00:00:00:01");
   t.equal(requestedMac({ object: extra, args }, configured), "02:00:00:00:00:02");
   t.equal(requestedMac({ object: {}, args }, configured), "02:00:00:00:00:03");
@@ -14,7 +14,7 @@ t.test("the MAC address is the runtime's, else that of args, of CNI_ARGS, of the
   t.equal(requestedMac({ object: {}, args: {} }), undefined);
 });
 
-t.test("a place that is empty, or has no such key, asks for nothing", async (t) => {
+t.test("requestedMac skips a source that is empty or has no MAC address", async (t) => {
   for (const object of [
     { runtimeConfig: null, args: null },
     { runtimeConfig: { mac: "" }, args: { cni: { mac: null } } },
@@ -24,11 +24,11 @@ t.test("a place that is empty, or has no such key, asks for nothing", async (t) 
     t.equal(requestedMac({ object, args: { MAC: "" } }, configured), configured);
 });
 
-t.test("an address in capitals or with dashes is given in the kernel's spelling", async (t) => {
+t.test("requestedMac returns an address with capitals or dashes in the kernel's spelling", async (t) => {
   t.equal(requestedMac({ object: {}, args: { MAC: "02-AB-00-00-00-03" } }), "02:ab:00:00:00:03");
 });
 
-t.test("the place that wins is named where it has no address that a link can have", async (t) => {
+t.test("requestedMac refuses an invalid address and names its source", async (t) => {
   const words = "must be a unicast MAC address such as 02:00:00:00:00:01, not";
   for (const [call, code, message] of [
     [{ object: { runtimeConfig: { mac: 5 } }, args }, 7, `runtimeConfig.mac: ${words} 5`],

@@ -1,4 +1,4 @@
-// A process on a node, in memory: what the edge of a plugin asks of the system, and what it did.
+// A fake System in memory that records what a plugin call does to it.
 
 import type { RunOptions, RunResult } from "host";
 import { answer } from "../../../lib/cni/answer.ts";
@@ -7,7 +7,7 @@ import type { Plugin } from "../../../lib/cni/plugin.ts";
 import { flag, integer } from "../../../lib/cni/schemas.ts";
 import type { System } from "../../../lib/cni/system.ts";
 
-/** A HostError, as the host throws it. */
+/** Creates an error like the HostError that the host throws. */
 export function hostError(code: string, syscall: string, path?: string): Error {
   return Object.assign(new Error(`${syscall}${path === undefined ? "" : ` ${path}`}: failed (${code})`), {
     code,
@@ -18,14 +18,14 @@ export function hostError(code: string, syscall: string, path?: string): Error {
 
 type Stat = ReturnType<System["stat"]>;
 type File = Partial<Stat> & { readonly kind: string };
-/** A program that was put on CNI_PATH: it is given its environment and standard input. */
+/** A program on CNI_PATH: a function of its verb, environment and standard input. */
 export type Program = (verb: string, options: RunOptions) => Partial<RunResult>;
 
 const ownNamespace = { device: 4, inode: 4026531840 };
 
 export class Machine implements System {
   environment: Record<string, string>;
-  /** Text, or the error that reading it ends in. */
+  /** The text of standard input, or the error that reading it throws. */
   stdin: string | Error;
   readonly files = new Map<string, File>([
     ["/run/netns/blue", { kind: "file", device: 4, inode: 4026532001 }],
@@ -34,10 +34,10 @@ export class Machine implements System {
     ["/etc/hostname", { kind: "file", device: 1, inode: 12 }],
     ["/run", { kind: "directory", device: 1, inode: 13 }],
   ]);
-  /** What was appended to files. */
+  /** The text that was appended, by path. */
   readonly written = new Map<string, string>();
   readonly programs = new Map<string, Program>();
-  /** Errors of paths, by the path. */
+  /** The error that each access to a path throws, by path. */
   readonly refused = new Map<string, Error>();
   stdout = "";
   stderr = "";
@@ -45,7 +45,7 @@ export class Machine implements System {
   signalsIgnored = false;
   stdinRead = false;
   slept = 0;
-  /** What was run: `host-local ADD`. */
+  /** The programs that were run, each as `host-local ADD`. */
   readonly runs: string[] = [];
   readonly #open = new Map<number, string>();
 
@@ -118,21 +118,21 @@ export class Machine implements System {
     return this;
   }
 
-  /** How many descriptors are open. */
+  /** The number of open descriptors. */
   get open(): number {
     return this.#open.size;
   }
 
-  /** The document on standard output; undefined where there is none. */
+  /** The document on standard output, or undefined if standard output is empty. */
   get document(): Record<string, unknown> | undefined {
     return this.stdout === "" ? undefined : JSON.parse(this.stdout);
   }
 }
 
-/** A network's configuration with nothing of its own, in the newest version. */
+/** A netconf without plugin fields, in the newest version. */
 export const netconf = { cniVersion: "1.1.0", name: "blue", type: "note" } as const;
 
-/** The environment of a verb that attaches. */
+/** Returns the environment of a call for an attachment. */
 export function environment(verb: string, more: Record<string, string> = {}): Record<string, string> {
   return {
     CNI_COMMAND: verb,
@@ -153,7 +153,7 @@ const noteNetconf = defineSchema(() => ({
 type Note = ReturnType<typeof noteNetconf.parse>;
 type Salvaged = ReturnType<typeof noteNetconf.salvage>;
 
-/** A plugin that takes note of its calls; what a verb does beyond that is given. */
+/** Creates a plugin that records its calls and runs `verbs`. Default: a verb returns `{}`. */
 export function note(
   verbs: Partial<Plugin<Note, Salvaged>> = {},
 ): Plugin<Note, Salvaged> & { calls: [verb: string, call: never][] } {
@@ -183,7 +183,7 @@ export const demanding = defineSchema(() => ({
   dataDir: journalDirectory("note"),
 }));
 
-/** Calls the plugin on a new machine, and gives both. */
+/** Calls the plugin on a new machine that `prepare` may change. */
 export function call(
   env: Record<string, string>,
   stdin: unknown,

@@ -37,7 +37,7 @@ const descriptions = {
   mac: "f",
 };
 
-t.test("a netconf's fields make a table for the documentation", async (t) => {
+t.test("fieldTable returns a Markdown table of a schema's fields", async (t) => {
   t.equal(
     fieldTable(netconf, descriptions),
     [
@@ -58,7 +58,7 @@ t.test("a netconf's fields make a table for the documentation", async (t) => {
   );
 });
 
-t.test("a netconf makes a JSON Schema that has its fields, the standard ones, and no others", async (t) => {
+t.test("jsonSchema allows the fields of a schema, the standard fields and no others", async (t) => {
   t.match(jsonSchema("note", netconf, descriptions), {
     title: "note",
     properties: {

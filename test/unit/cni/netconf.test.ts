@@ -58,7 +58,7 @@ const defaults = {
   dataDir: "/run/x",
 } as const;
 
-/** The message of what parsing `more` beside a valid configuration throws. */
+/** Returns the message that parsing a valid netconf plus `more` throws. */
 function fault(more: object): string | undefined {
   try {
     netconf.parse({ ...least, ...more });
@@ -69,33 +69,30 @@ function fault(more: object): string | undefined {
   }
 }
 
-t.test(
-  "a configuration that is valid gives its fields, and those that it leaves out have their defaults",
-  async (t) => {
-    const conf: Conf = netconf.parse({ ...least, name: "blue", mtu: 1500, portIsolation: true });
-    t.same(conf, { ...defaults, ...least, mtu: 1500, portIsolation: true });
-    // The types say the same.
-    const owner: number = conf.owner;
-    const mtu: number | undefined = conf.mtu;
-    const attachment: "tap" | "managedTap" = conf.attachment;
-    const salvaged: SalvagedOf<typeof netconf> = defaults;
-    t.same([owner, mtu, attachment, salvaged.owner], [107, 1500, "tap", 107]);
-  },
-);
+t.test("parse returns the fields of a valid netconf and the defaults of absent fields", async (t) => {
+  const conf: Conf = netconf.parse({ ...least, name: "blue", mtu: 1500, portIsolation: true });
+  t.same(conf, { ...defaults, ...least, mtu: 1500, portIsolation: true });
+  // tsc checks that the types agree.
+  const owner: number = conf.owner;
+  const mtu: number | undefined = conf.mtu;
+  const attachment: "tap" | "managedTap" = conf.attachment;
+  const salvaged: SalvagedOf<typeof netconf> = defaults;
+  t.same([owner, mtu, attachment, salvaged.owner], [107, 1500, "tap", 107]);
+});
 
-t.test("null is the same as absent", async (t) => {
+t.test("parse treats null as absent", async (t) => {
   t.same(netconf.parse({ ...least, mtu: null, attachment: null, args: null, vln: null }), { ...defaults, ...least });
   t.throws(() => netconf.parse({ deviceID: null }), { message: "deviceID: is missing" });
 });
 
-t.test("every fault is told at once, fields first", async (t) => {
+t.test("parse reports every fault at once, those of fields first", async (t) => {
   t.equal(
     fault({ vln: 5, mtu: 42, owner: -1, deviceID: undefined, ipam: [] }),
     'owner: must be at least 0, not -1; mtu: must be at least 68 bytes, not 42; deviceID: is missing; netconf: unknown field "vln", did you mean "vlan"?; ipam: must be an object, not a list',
   );
 });
 
-t.test("a value is refused in plain words", async (t) => {
+t.test("parse refuses an invalid value with the expected and the actual value", async (t) => {
   const macWords = "mac: must be a unicast MAC address such as 02:00:00:00:00:01, not";
   for (const [more, words] of [
     [{ mtu: 42 }, "mtu: must be at least 68 bytes, not 42"],
@@ -138,7 +135,7 @@ t.test("a value is refused in plain words", async (t) => {
     t.equal(fault(more), words);
 });
 
-t.test("a value inside another is told of by its path", async (t) => {
+t.test("parse names a nested value by its path", async (t) => {
   for (const [more, words] of [
     [{ vlanTrunk: {} }, "vlanTrunk: must be a list, not an object"],
     [
@@ -159,7 +156,7 @@ t.test("a value inside another is told of by its path", async (t) => {
     t.equal(fault(more), words);
 });
 
-t.test("an unknown field is refused with what was probably meant", async (t) => {
+t.test("parse refuses an unknown field and suggests a similar one", async (t) => {
   for (const [field, words] of [
     ["MTU", 'netconf: unknown field "MTU", it is spelled "mtu"'],
     ["vlantrunk", 'netconf: unknown field "vlantrunk", it is spelled "vlanTrunk"'],
@@ -177,7 +174,7 @@ t.test("an unknown field is refused with what was probably meant", async (t) => 
   t.equal(fault(JSON.parse('{"__proto__": {"mtu": 1}}')), 'netconf: unknown field "__proto__"');
 });
 
-t.test("a standard field of the wrong kind is refused", async (t) => {
+t.test("parse refuses a standard field of the wrong type", async (t) => {
   for (const [more, words] of [
     [{ args: "a" }, "args: must be an object, not text"],
     [{ runtimeConfig: [] }, "runtimeConfig: must be an object, not a list"],
@@ -188,16 +185,16 @@ t.test("a standard field of the wrong kind is refused", async (t) => {
     t.equal(fault(more), words);
 });
 
-t.test("rules that take several fields are applied where each field is valid", async (t) => {
+t.test("parse applies rules about several fields only if each field is valid", async (t) => {
   t.equal(fault({ mtu: 100, vlan: 200 }), "mtu: is below vlan; vlan: is above mtu");
   t.equal(fault({ mtu: 1, vlan: 200 }), "mtu: must be at least 68 bytes, not 1");
 });
 
-t.test("an address is given in the kernel's spelling", async (t) => {
+t.test("parse returns a MAC address in the kernel's spelling", async (t) => {
   t.equal(netconf.parse({ ...least, mac: "02-00-00-AB-cd-EF" }).mac, "02:00:00:ab:cd:ef");
 });
 
-t.test("salvaging gives what is valid, and never throws", async (t) => {
+t.test("salvage returns the valid fields and never throws", async (t) => {
   t.same(netconf.salvage({ mtu: 1, owner: 5, attachment: "X", vlan: 7, vln: 1, dns: [] }), {
     ...defaults,
     owner: 5,
@@ -206,7 +203,7 @@ t.test("salvaging gives what is valid, and never throws", async (t) => {
   t.same(netconf.salvage({}), defaults);
 });
 
-t.test("the schema of a field is built only where the configuration has the field", async (t) => {
+t.test("parse builds the schema of a field only if the netconf has the field", async (t) => {
   const built: string[] = [];
   const counted = (name: string) => () => {
     built.push(name);

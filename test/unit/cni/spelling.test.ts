@@ -3,7 +3,7 @@ import { nearest } from "../../../lib/cni/spelling.ts";
 
 const known = ["mtu", "vlan", "vlanTrunk", "portIsolation", "mac", "queues"];
 
-t.test("the nearest word is the one that was meant", async (t) => {
+t.test("nearest returns the known word for a misspelled one", async (t) => {
   for (const [written, meant] of [
     ["MTU", "mtu"],
     ["vln", "vlan"],
@@ -16,12 +16,12 @@ t.test("the nearest word is the one that was meant", async (t) => {
     t.equal(nearest(written, known), meant, written);
 });
 
-t.test("a word that differs in case alone goes before any other", async (t) => {
+t.test("nearest prefers a word that differs only in case", async (t) => {
   t.equal(nearest("MAC", ["mbc", "mac"]), "mac");
   t.equal(nearest("vLan", ["vlan1", "vlan"]), "vlan");
 });
 
-t.test("no word is near to one that is something else", async (t) => {
+t.test("nearest returns undefined for a word that is like no known one", async (t) => {
   for (const written of ["", "isGateway", "x", "bridge", "macspoofchk", "x".repeat(100_000)])
     t.equal(nearest(written, known), undefined, written.slice(0, 20));
 });
