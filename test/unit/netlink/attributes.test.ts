@@ -27,7 +27,7 @@ const table = attrs({
   inner: [18, attrs({ on: [2, u8] })],
 });
 
-t.test("attributes are named by their table, and padded to 4 bytes", (t) => {
+t.test("attributes are named by their table and padded to 4 bytes", (t) => {
   const bytes = "07000300653000000800040078050000";
   t.strictSame(decoded(table, bytes), { name: "e0", mtu: 1400 });
   t.equal(encoded(table, { name: "e0", mtu: 1400 }), bytes);
@@ -39,13 +39,13 @@ t.test("the padding of the last attribute may be missing", (t) => {
   t.end();
 });
 
-t.test("nested attributes say that they are, and may come without saying so", (t) => {
+t.test("a nested attribute is written with NLA_F_NESTED and read with or without it", (t) => {
   t.equal(encoded(table, { inner: { on: 1 } }), "0c0012800500020001000000");
   t.strictSame(decoded(table, "0c0012000500020001000000"), { inner: { on: 1 } });
   t.end();
 });
 
-t.test("attributes that the table does not name are kept with their flags, in order, and written again", (t) => {
+t.test("attributes that the table does not name keep their order and flags in a round trip", (t) => {
   const bytes = "080063000102030408000480e00500000400648006006340ffff0000";
   const value = decoded(table, bytes);
   t.strictSame(value, {
@@ -60,25 +60,25 @@ t.test("attributes that the table does not name are kept with their flags, in or
   t.end();
 });
 
-t.test("an excerpt leaves out what it does not name", (t) => {
+t.test("excerpt omits the attributes that its table does not name", (t) => {
   const codec = excerpt({ mtu: [4, u32] });
   t.strictSame(decoded(codec, "080063000102030408000400e0050000"), { mtu: 1504 });
   t.end();
 });
 
-t.test("dropped attributes are not kept", (t) => {
+t.test("a dropped attribute is omitted", (t) => {
   t.strictSame(decoded(table, "0800070001020304"), {});
   t.end();
 });
 
-t.test("what the kernel tells by another attribute goes by the name of the one that it is told", (t) => {
+t.test("an attribute that the kernel only reports is read under the name of the one it accepts", (t) => {
   const codec = attrs({ expires: [23, u32] }, { expires: [12, u32] });
   t.strictSame(decoded(codec, "08000c0007000000"), { expires: 7 });
   t.equal(encoded(codec, { expires: 7 }), "0800170007000000");
   t.end();
 });
 
-t.test("a repeated attribute is a list", (t) => {
+t.test("a repeated attribute is read and written as a list", (t) => {
   const bytes = "06000900610000000600090062000000";
   t.strictSame(decoded(table, bytes), { names: ["a", "b"] });
   t.equal(encoded(table, { names: ["a", "b"] }), bytes);
@@ -86,17 +86,17 @@ t.test("a repeated attribute is a list", (t) => {
   t.end();
 });
 
-t.test("of an attribute that is given more than once the last one counts, as for the kernel", (t) => {
+t.test("the last of several equal attributes wins, as in the kernel", (t) => {
   t.strictSame(decoded(table, "08000400010000000800040002000000"), { mtu: 2 });
   t.end();
 });
 
-t.test("an attribute that is undefined is not written", (t) => {
+t.test("an undefined attribute is not written", (t) => {
   t.equal(encoded(table as Codec<{ mtu?: number | undefined }>, { mtu: undefined }), "");
   t.end();
 });
 
-t.test("attributes that do not fit are malformed", (t) => {
+t.test("an attribute with a wrong length is refused as EBADMSG with its name", (t) => {
   for (const [bytes, fact] of [
     ["0300040000000000", "attribute 4 is 3 bytes long, expected 4 to 8"],
     ["0000040000000000", "attribute 4 is 0 bytes long, expected 4 to 8"],
@@ -112,7 +112,7 @@ t.test("attributes that do not fit are malformed", (t) => {
   t.end();
 });
 
-t.test("a value that cannot be written is named", (t) => {
+t.test("a value that cannot be written is refused with its attribute's name", (t) => {
   const unwritable = (fact: string): NetlinkError => new NetlinkError("EINVAL", 22, fact);
   t.throws(() => encoded(table, { mtu: -1 }), unwritable("mtu: -1 is not an integer from 0 to 4294967295"));
   t.throws(() => encoded(table, { inner: { on: 256 } }), unwritable("inner: on: 256 is not an integer from 0 to 255"));
@@ -121,7 +121,7 @@ t.test("a value that cannot be written is named", (t) => {
   t.end();
 });
 
-t.test("what is at a byte is named", (t) => {
+t.test("locate returns the name of the attribute at a byte", (t) => {
   const bytes = Uint8Array.from(Buffer.from("07000300653000000c00128005000200010000000400ff00", "hex"));
   const at = (byte: number): string | undefined => table.locate?.(reader(bytes), 0, bytes.length, byte);
   t.equal(at(0), "name");
@@ -134,7 +134,7 @@ t.test("what is at a byte is named", (t) => {
   t.end();
 });
 
-t.test("values are the same after being written and read", (t) => {
+t.test("a value is unchanged after it is written and read", (t) => {
   const codec = attrs({
     byte: [1, u8],
     half: [2, u16],

@@ -12,7 +12,7 @@ function entries(payload: Uint8Array): [flags: number, vid: number][] {
   });
 }
 
-t.test("a range of VLANs is two entries, a single one is one", (t) => {
+t.test("a range of VLANs is written as two entries and a single VLAN as one", (t) => {
   const vlans = [
     { first: 1, last: 1, pvid: true, untagged: true },
     { first: 10, last: 20, pvid: false, untagged: false },
@@ -30,7 +30,7 @@ t.test("a range of VLANs is two entries, a single one is one", (t) => {
   t.end();
 });
 
-t.test("ranges of VLANs are the same after being written and read", (t) => {
+t.test("ranges of VLANs are unchanged after they are written and read", (t) => {
   const vlan = fc.integer({ min: 1, max: 4094 });
   const range = fc
     .record({ first: vlan, last: vlan, pvid: fc.boolean(), untagged: fc.boolean() }, { noNullPrototype: true })
@@ -43,7 +43,7 @@ t.test("ranges of VLANs are the same after being written and read", (t) => {
   t.end();
 });
 
-t.test("the family is AF_BRIDGE", (t) => {
+t.test("a bridge port's message has the family AF_BRIDGE", (t) => {
   t.equal(decode(bridgePort, encode(bridgePort, { index: 7 })).family, 7);
   t.end();
 });

@@ -1,11 +1,11 @@
-// What real kernels said, as captures/capture.py recorded it, and the few lines that it takes to
-// look into it without the codec under test.
+// Loads the netlink messages that captures/capture.py recorded from real kernels.
+// Also splits messages into attributes without the codec under test.
 import { readFileSync } from "node:fs";
 import type { Body, Message } from "../../../lib/netlink/message.ts";
 import { reader, writer } from "../../../lib/netlink/wire.ts";
 
 export interface Capture {
-  /** Such as `6.18`. */
+  /** The kernel's version, such as `6.18`. */
   readonly kernel: string;
   readonly dumps: Readonly<Record<string, { readonly datagrams: readonly string[]; readonly shown: readonly Shown[] }>>;
   /** The request that each command sent, in hex. */
@@ -26,7 +26,7 @@ export const captures: readonly Capture[] = ["6.1", "6.18"].map((kernel) =>
   JSON.parse(readFileSync(new URL(`captures/linux-${kernel}.json`, import.meta.url), "utf8")),
 );
 
-/** The payloads of the messages in a dump: header and attributes. */
+/** Returns the payload (header and attributes) of each message in a dump. */
 export function payloads(datagrams: readonly string[]): Uint8Array[] {
   return datagrams.flatMap((datagram) => {
     const bytes = Buffer.from(datagram, "hex");
@@ -37,7 +37,7 @@ export function payloads(datagrams: readonly string[]): Uint8Array[] {
   });
 }
 
-/** All that a kernel told of something, decoded. */
+/** Returns the messages of a recorded dump, decoded. */
 export function decodedDump<T>(capture: Capture, name: string, message: Message<T>): T[] {
   return payloads(capture.dumps[name]!.datagrams).map((payload) => decode(message, payload));
 }
@@ -56,7 +56,11 @@ export function hexOf(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("hex");
 }
 
-/** The attributes behind a header, sorted: type without flags, and payload. */
+/**
+ * Returns the attributes after a header, sorted by type.
+ *
+ * The type has no flags. The payload is hex.
+ */
 export function attributesOf(payload: Uint8Array, headerSize: number): [type: number, payload: string][] {
   const bytes = Buffer.from(payload);
   const found: [number, string][] = [];

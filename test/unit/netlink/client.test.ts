@@ -9,7 +9,7 @@ import { captures, decode, encode, payloads } from "./captures.ts";
 
 const port = 4242;
 
-/** NLMSG_* and NLM_F_*. */
+/** The values of NLMSG_* and NLM_F_*. */
 const types = { noop: 1, error: 2, done: 3, overrun: 4 };
 const flags = { multi: 0x2, interrupted: 0x10, capped: 0x100, extended: 0x200 };
 
@@ -17,14 +17,15 @@ interface Answer {
   readonly type: number;
   readonly flags?: number;
   readonly payload?: Uint8Array;
-  /** That of the request, unless told. */
+  /** Default: the request's sequence number. */
   readonly sequence?: number;
   readonly port?: number;
 }
 
 /**
- * A kernel that answers each request with the next of these lists of datagrams; at the end of the
- * last one it is silent.
+ * A fake kernel that answers each request with the next list of datagrams of its script.
+ *
+ * After the last datagram, receiving throws EAGAIN.
  */
 class ScriptedKernel implements Transport {
   readonly requests: Buffer[] = [];
@@ -67,7 +68,7 @@ function bytesOf({ type, flags = 0, payload = new Uint8Array(), ...rest }: Answe
 
 const word = (value: number): Uint8Array => new Uint8Array(Int32Array.of(value).buffer);
 
-/** An ACK with the header of the request that it is about. */
+/** Returns an ACK with the header of the request that the ACK answers. */
 const ack = (errno = 0): Answer => ({
   type: types.error,
   flags: flags.capped,
@@ -85,7 +86,7 @@ const names = (links: readonly { readonly name?: string }[]): (string | undefine
 const error = (code: string, errno: number, detail: string, kernel?: string): NetlinkError =>
   new NetlinkError(code, errno, detail, kernel);
 
-t.test("a change is one request, which asks for an ACK", (t) => {
+t.test("a change is sent as one request with NLM_F_ACK", (t) => {
   const kernel = new ScriptedKernel([[ack()]], [[ack()]], [[ack()]], [[ack()]]);
   const rtnl = new Netlink(kernel);
   rtnl.create(link, { name: "e0" }, "e0");
@@ -94,7 +95,8 @@ t.test("a change is one request, which asks for an ACK", (t) => {
   rtnl.delete(link, { name: "e0" }, "e0");
   t.strictSame(
     kernel.requests.map((request) => [request.readUInt16LE(4), request.readUInt16LE(6), request.readUInt32LE(8)]),
-    // NLM_F_CREATE | NLM_F_EXCL; NLM_F_CREATE | NLM_F_REPLACE; with NLM_F_ACK and NLM_F_REQUEST.
+    // create: NLM_F_CREATE | NLM_F_EXCL. replace: NLM_F_CREATE | NLM_F_REPLACE.
+    // All have NLM_F_ACK | NLM_F_REQUEST.
     [
       [16, 0x605, 1],
       [16, 0x505, 2],
@@ -109,7 +111,7 @@ t.test("a change is one request, which asks for an ACK", (t) => {
   t.end();
 });
 
-t.test("a batch is one datagram, whose changes are answered one by one and in any datagrams", (t) => {
+t.test("a batch is sent as one datagram and returns one outcome per change", (t) => {
   const kernel = new ScriptedKernel([
     [
       { ...ack(), sequence: 1 },
@@ -137,7 +139,7 @@ t.test("a batch is one datagram, whose changes are answered one by one and in an
   t.end();
 });
 
-t.test("a batch of nothing sends nothing, and one that cannot be written neither", (t) => {
+t.test("an empty batch and a change that cannot be written send nothing", (t) => {
   const kernel = new ScriptedKernel();
   t.strictSame(new Netlink(kernel).batch([]), []);
   t.throws(() => request("create", link, { info: { kind: "vlan", data: { id: 70000 } } }, "e0"), {
@@ -158,7 +160,7 @@ t.test("after a batch that nobody answered, its late answers are passed over", (
   t.end();
 });
 
-t.test("a refusal says what was being done, in plain words where the kernel has none, and keeps the code", (t) => {
+t.test("a refusal names the change, keeps the code and describes it if the kernel does not", (t) => {
   const rtnl = new Netlink(new ScriptedKernel([[ack(17)]], [[ack(22)]], [[ack(3)]], [[ack(4095)]]));
   t.throws(() => rtnl.create(link, {}, "k6t-eth0"), error("EEXIST", 17, "create k6t-eth0: Already there"));
   t.throws(() => rtnl.set(link, {}, "e0"), error("EINVAL", 22, "set e0: Invalid argument"));
@@ -168,7 +170,7 @@ t.test("a refusal says what was being done, in plain words where the kernel has 
   t.end();
 });
 
-/** What kernels answer to iproute2's requests, and the newer one where it says it better. */
+/** The errors that kernels return to iproute2's requests; second: Linux 6.18, if different. */
 const refusals: Record<string, readonly [told: string, toldBySix18?: string]> = {
   "ip link add e0 type veth peer name e9": ["Already there (EEXIST)"],
   "ip link add a-name-that-is-too-long type veth": ["name: Attribute failed policy validation (ERANGE)"],
@@ -188,7 +190,7 @@ const refusals: Record<string, readonly [told: string, toldBySix18?: string]> = 
 };
 
 for (const capture of captures) {
-  t.test(`refusals of Linux ${capture.kernel} are told in its own words`, (t) => {
+  t.test(`refusals of Linux ${capture.kernel} are reported in the kernel's words`, (t) => {
     for (const [command, [told, toldBySix18 = told]] of Object.entries(refusals)) {
       const { request, capped, whole, plain } = capture.refusals[command]!;
       const message = verbatim(Buffer.from(request, "hex"));
@@ -211,7 +213,11 @@ for (const capture of captures) {
   });
 }
 
-/** A message that is sent just so: the kernel names attributes by their place in the request. */
+/**
+ * Returns a message that is sent byte for byte.
+ *
+ * The kernel names an attribute by its offset in the request.
+ */
 function verbatim(request: Buffer): Message<object> {
   return {
     ...link,
@@ -221,8 +227,8 @@ function verbatim(request: Buffer): Message<object> {
   };
 }
 
-t.test("the kernel's own words are kept as they came", (t) => {
-  // struct nlattr with 15 bytes of type NLMSGERR_ATTR_MSG.
+t.test("an error keeps the kernel's extended ACK text unchanged", (t) => {
+  // struct nlattr of type NLMSGERR_ATTR_MSG, 15 bytes long.
   const words = Buffer.concat([word(-22), Buffer.alloc(16), Buffer.from("\x0f\0\x01\0Bad idea.\n\0", "latin1")]);
   const part = { type: types.error, flags: flags.capped | flags.extended, payload: words };
   t.throws(() => new Netlink(new ScriptedKernel([[part]])).set(link, {}, "e0"), {
@@ -235,7 +241,7 @@ t.test("the kernel's own words are kept as they came", (t) => {
   t.end();
 });
 
-t.test("words that make no sense do not hide the error", (t) => {
+t.test("a malformed extended ACK does not hide the error code", (t) => {
   const part = {
     type: types.error,
     flags: flags.capped | flags.extended,
@@ -248,7 +254,7 @@ t.test("words that make no sense do not hide the error", (t) => {
   t.end();
 });
 
-t.test("what follows an error without saying that it is attributes is not read as words", (t) => {
+t.test("bytes after an error without NLM_F_ACK_TLVS are not read as text", (t) => {
   const words = Buffer.concat([word(-1), Buffer.alloc(16), Buffer.from("\x08\0\x01\0Bad\0", "latin1")]);
   const part = { type: types.error, flags: flags.capped, payload: words };
   t.throws(
@@ -258,7 +264,7 @@ t.test("what follows an error without saying that it is attributes is not read a
   t.end();
 });
 
-t.test("a body that cannot be written is refused, and nothing is sent", (t) => {
+t.test("a body that cannot be written is refused before anything is sent", (t) => {
   const kernel = new ScriptedKernel();
   t.throws(
     () => new Netlink(kernel).create(link, { name: "e0", info: { kind: "vlan", data: { id: 70000 } } }, "e0"),
@@ -268,7 +274,7 @@ t.test("a body that cannot be written is refused, and nothing is sent", (t) => {
   t.end();
 });
 
-t.test("a dump is read to its end, over as many datagrams as it takes", (t) => {
+t.test("dump reads all datagrams up to NLMSG_DONE", (t) => {
   const kernel = new ScriptedKernel([[linkNamed("lo"), linkNamed("e0")], [linkNamed("e1")], [done]]);
   t.strictSame(names(new Netlink(kernel).dump(link)), ["lo", "e0", "e1"]);
   // NLM_F_DUMP | NLM_F_REQUEST.
@@ -276,7 +282,7 @@ t.test("a dump is read to its end, over as many datagrams as it takes", (t) => {
   t.end();
 });
 
-t.test("the dumps that kernels sent are read whole", (t) => {
+t.test("dump returns every message of the captured dumps", (t) => {
   for (const { dumps } of captures) {
     const { datagrams } = dumps.addresses!;
     const received = datagrams.map((datagram) => Uint8Array.from(Buffer.from(datagram, "hex")));
@@ -293,14 +299,14 @@ t.test("the dumps that kernels sent are read whole", (t) => {
   t.end();
 });
 
-t.test("what the body of a dump says is sent", (t) => {
+t.test("dump sends the body of its request", (t) => {
   const kernel = new ScriptedKernel([[done]]);
   new Netlink(kernel).dump(link, { extMask: 8 });
   t.strictSame(decode(link, kernel.requests[0]!.subarray(16)).extMask, 8);
   t.end();
 });
 
-t.test("an interrupted dump is repeated, and what it told not used", (t) => {
+t.test("dump repeats an interrupted dump and discards its messages", (t) => {
   for (const script of [
     [[linkNamed("gone", { flags: flags.multi | flags.interrupted }), linkNamed("lo")], [done]],
     [[linkNamed("gone")], [{ ...done, flags: flags.multi | flags.interrupted }]],
@@ -315,7 +321,7 @@ t.test("an interrupted dump is repeated, and what it told not used", (t) => {
   t.end();
 });
 
-t.test("a dump that is always interrupted fails", (t) => {
+t.test("dump fails after ten interrupted attempts", (t) => {
   const script = [[linkNamed("lo", { flags: flags.multi | flags.interrupted }), done]];
   const kernel = new ScriptedKernel(...Array.from({ length: 20 }, () => script));
   t.throws(
@@ -326,7 +332,7 @@ t.test("a dump that is always interrupted fails", (t) => {
   t.end();
 });
 
-t.test("a dump that is refused fails, at its beginning and at its end", (t) => {
+t.test("dump fails if the kernel refuses at the beginning or at the end", (t) => {
   t.throws(
     () => new Netlink(new ScriptedKernel([[ack(95)]])).dump(link),
     error("EOPNOTSUPP", 95, "list links: Not supported"),
@@ -338,12 +344,12 @@ t.test("a dump that is refused fails, at its beginning and at its end", (t) => {
   t.end();
 });
 
-t.test("a dump that ends without a word is complete", (t) => {
+t.test("dump accepts an NLMSG_DONE without a status", (t) => {
   t.strictSame(new Netlink(new ScriptedKernel([[{ type: types.done }]])).dump(link), []);
   t.end();
 });
 
-t.test("other families are left out of a dump that asks for one", (t) => {
+t.test("dump of one family omits the messages of other families", (t) => {
   const told = [families.ipv4, families.ipv6].map((family) => ({
     type: address.types.new,
     payload: encode(address, { family, prefixLength: 8 }),
@@ -355,7 +361,7 @@ t.test("other families are left out of a dump that asks for one", (t) => {
   t.end();
 });
 
-t.test("answers to earlier requests, and to other sockets, are passed over", (t) => {
+t.test("a request ignores answers to earlier requests and to other sockets", (t) => {
   const late = { sequence: 77 };
   const script: Answer[][] = [
     [{ ...ack(17), ...late }, linkNamed("stale", late)],
@@ -368,13 +374,13 @@ t.test("answers to earlier requests, and to other sockets, are passed over", (t)
   t.end();
 });
 
-t.test("a message that says nothing is passed over", (t) => {
+t.test("dump ignores NLMSG_NOOP", (t) => {
   const noop = { type: types.noop, sequence: 0 };
   t.strictSame(names(new Netlink(new ScriptedKernel([[noop, linkNamed("lo"), noop], [done]])).dump(link)), ["lo"]);
   t.end();
 });
 
-t.test("a notice that messages were lost is ENOBUFS", (t) => {
+t.test("NLMSG_OVERRUN is reported as ENOBUFS", (t) => {
   t.throws(
     () => new Netlink(new ScriptedKernel([[linkNamed("lo"), { type: types.overrun, sequence: 0 }]])).dump(link),
     error("ENOBUFS", 105, "list links: messages were lost"),
@@ -382,14 +388,14 @@ t.test("a notice that messages were lost is ENOBUFS", (t) => {
   t.end();
 });
 
-t.test("what the transport throws passes through", (t) => {
+t.test("an error that the transport throws is rethrown unchanged", (t) => {
   const rtnl = new Netlink(new ScriptedKernel([], [[linkNamed("lo")]]));
   t.throws(() => rtnl.set(link, {}, "e0"), { message: "recv: no answer (EAGAIN)", code: "EAGAIN" });
   t.throws(() => rtnl.dump(link), { message: "recv: no answer (EAGAIN)", code: "EAGAIN" });
   t.end();
 });
 
-t.test("one thing is asked for without an ACK", (t) => {
+t.test("get sends no NLM_F_ACK and returns the answer", (t) => {
   const kernel = new ScriptedKernel([[linkNamed("e0", { flags: 0 })]], [[ack(19)]], [[ack()]]);
   const rtnl = new Netlink(kernel);
   t.equal(rtnl.get(link, { name: "e0" }, "e0").name, "e0");
@@ -399,7 +405,7 @@ t.test("one thing is asked for without an ACK", (t) => {
   t.end();
 });
 
-t.test("what cannot be read does not spoil the next answer", (t) => {
+t.test("a malformed answer fails its own request and not the next one", (t) => {
   const odd = linkNamed("", {
     payload: Buffer.concat([encode(link, { name: "e0" }), Buffer.from("0600040000000000", "hex")]),
   });
@@ -409,7 +415,7 @@ t.test("what cannot be read does not spoil the next answer", (t) => {
   t.end();
 });
 
-t.test("a message of another type is no answer", (t) => {
+t.test("dump refuses a message of an unexpected type", (t) => {
   t.throws(
     () => new Netlink(new ScriptedKernel([[linkNamed("lo", { type: 24 }), done]])).dump(link),
     error("EBADMSG", 74, "list links: a message of type 24, expected 16"),
@@ -417,7 +423,7 @@ t.test("a message of another type is no answer", (t) => {
   t.end();
 });
 
-t.test("a message without its header is malformed", (t) => {
+t.test("a message shorter than its header is refused as EBADMSG", (t) => {
   t.throws(
     () => new Netlink(new ScriptedKernel([[{ type: link.types.new, payload: word(0) }, done]])).dump(link),
     error("EBADMSG", 74, "list links: a message of 4 bytes, expected 16 or more"),
@@ -429,7 +435,7 @@ t.test("a message without its header is malformed", (t) => {
   t.end();
 });
 
-t.test("datagrams that hold no messages are malformed", (t) => {
+t.test("a datagram without a whole message is refused as EBADMSG", (t) => {
   for (const [hex, fact] of [
     ["", "an empty datagram"],
     ["1000000003000000", "a message of 8 bytes, expected 16 to 8"],
@@ -437,7 +443,7 @@ t.test("datagrams that hold no messages are malformed", (t) => {
     ["11000000030000000100000000000000", "a message of 17 bytes, expected 16 to 16"],
     ["ffffffff030000000100000000000000", "a message of 4294967295 bytes, expected 16 to 16"],
     ["00000000030000000100000000000000", "a message of 0 bytes, expected 16 to 16"],
-    // A message of type NLMSG_NOOP, and what is no message.
+    // A message of type NLMSG_NOOP and one stray byte.
     ["1000000001000000010000000000000000", "a message of 1 bytes, expected 16 to 1"],
   ] as const) {
     const rtnl = new Netlink({
@@ -450,7 +456,7 @@ t.test("datagrams that hold no messages are malformed", (t) => {
   t.end();
 });
 
-t.test("closing closes the transport", (t) => {
+t.test("close closes the transport", (t) => {
   const kernel = new ScriptedKernel();
   new Netlink(kernel).close();
   t.ok(kernel.closed);

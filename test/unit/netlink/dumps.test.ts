@@ -1,4 +1,4 @@
-// What two kernels told, decoded by us and by iproute2: `ip -j` and `bridge -j` are the judges.
+// Compares our decoding of two kernels' dumps with the output of `ip -j` and `bridge -j`.
 import t from "tap";
 import { type AddressMessage, address, addressFlags } from "../../../lib/netlink/route/address.ts";
 import { bridgePort } from "../../../lib/netlink/route/bridge.ts";
@@ -8,12 +8,12 @@ import { forwarding, neighbor, neighborFlags, neighborStates } from "../../../li
 import { type Hop, type RouteMessage, route, routeFlags } from "../../../lib/netlink/route/route.ts";
 import { type Capture, captures, decodedDump, type Shown } from "./captures.ts";
 
-/** The object without what is undefined. */
+/** Returns the object without its undefined fields. */
 function present(object: Shown): Shown {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
 }
 
-/** Those of the row's fields that we speak of. */
+/** Returns the row's fields with these names. */
 function picked(row: Shown, ...names: readonly string[]): Shown {
   return Object.fromEntries(names.filter((name) => name in row).map((name) => [name, row[name]]));
 }
@@ -93,7 +93,7 @@ const portFields = [
 ];
 
 for (const capture of captures) {
-  t.test(`links of Linux ${capture.kernel} are what ip -d link says`, (t) => {
+  t.test(`links of Linux ${capture.kernel} are decoded as ip -d link prints them`, (t) => {
     const links = decodedDump(capture, "links", link);
     const names = namesByIndex(capture);
     const { shown } = capture.dumps.links!;
@@ -142,7 +142,7 @@ for (const capture of captures) {
     t.end();
   });
 
-  t.test(`bridge ports of Linux ${capture.kernel} are what bridge -d link says`, (t) => {
+  t.test(`bridge ports of Linux ${capture.kernel} are decoded as bridge -d link prints them`, (t) => {
     const ports = decodedDump(capture, "bridge ports", bridgePort).filter(({ settings }) => settings !== undefined);
     const names = namesByIndex(capture);
     t.strictSame(
@@ -161,7 +161,7 @@ for (const capture of captures) {
     t.end();
   });
 
-  t.test(`VLANs of Linux ${capture.kernel} are what bridge vlan says`, (t) => {
+  t.test(`VLANs of Linux ${capture.kernel} are decoded as bridge vlan prints them`, (t) => {
     const ports = decodedDump(capture, "vlans", bridgePort).filter(({ afSpec }) => afSpec?.vlans !== undefined);
     t.strictSame(
       ports.map(({ name, afSpec }) => ({
@@ -178,7 +178,7 @@ for (const capture of captures) {
     t.end();
   });
 
-  t.test(`addresses of Linux ${capture.kernel} are what ip address says`, (t) => {
+  t.test(`addresses of Linux ${capture.kernel} are decoded as ip address prints them`, (t) => {
     const asShown = (message: AddressMessage): Shown => {
       const flag = (bit: number): true | undefined => ((message.flags & bit) === 0 ? undefined : true);
       const ipv4 = families[message.family] === "inet";
@@ -204,7 +204,8 @@ for (const capture of captures) {
     const addresses = decodedDump(capture, "addresses", address);
     for (const row of capture.dumps.addresses!.shown) {
       const mine = addresses.filter(({ index }) => index === row.ifindex).map(asShown);
-      // IPv4 and IPv6 are separate parts of the dump; a kernel with IFA_PROTO says who made it.
+      // IPv4 and IPv6 are separate parts of the dump.
+      // A kernel with IFA_PROTO also reports an address's origin, which we do not decode.
       t.strictSame(
         mine,
         row.addr_info.map(({ protocol: _, ...shown }: Shown) => shown),
@@ -215,7 +216,7 @@ for (const capture of captures) {
   });
 
   for (const family of ["IPv4", "IPv6"]) {
-    t.test(`routes of ${family} of Linux ${capture.kernel} are what ip route says`, (t) => {
+    t.test(`routes of ${family} of Linux ${capture.kernel} are decoded as ip route prints them`, (t) => {
       const types = [
         "",
         "unicast",
@@ -263,16 +264,16 @@ for (const capture of captures) {
           nexthops: message.hops?.map(hopAsShown),
         });
       const mine = decodedDump(capture, `routes of ${family}`, route).map(asShown);
-      // It counts down, and iproute2 asked a little later.
+      // The lifetime counts down, and iproute2 sent its request a little later.
       const still = ({ expires, ...row }: Shown): Shown => ({ ...row, ...(expires && { expires: expires > 590 }) });
-      // The state of a link without a carrier is not the route's own.
+      // iproute2 also prints the state of a link without a carrier, which is not the route's.
       const own = (row: Shown): Shown => ({ ...row, flags: row.flags.filter((name: string) => name === "onlink") });
       t.strictSame(mine.map(still), capture.dumps[`routes of ${family}`]!.shown.map(still).map(own));
       t.end();
     });
   }
 
-  t.test(`neighbours of Linux ${capture.kernel} are what ip neighbor says`, (t) => {
+  t.test(`neighbours of Linux ${capture.kernel} are decoded as ip neighbor prints them`, (t) => {
     const names = namesByIndex(capture);
     const states = Object.entries(neighborStates);
     const mine = decodedDump(capture, "neighbors", neighbor).map((message) =>
@@ -288,7 +289,7 @@ for (const capture of captures) {
     t.end();
   });
 
-  t.test(`forwarding entries of Linux ${capture.kernel} are what bridge fdb says`, (t) => {
+  t.test(`forwarding entries of Linux ${capture.kernel} are decoded as bridge fdb prints them`, (t) => {
     const names = namesByIndex(capture);
     const mine = decodedDump(capture, "forwarding", forwarding).map((message) =>
       present({

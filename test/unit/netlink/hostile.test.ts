@@ -1,5 +1,5 @@
-// Bytes that no kernel sends: they make a value or a NetlinkError, and nothing outside of the
-// datagram is read.
+// Decodes bytes that no kernel sends.
+// The result is a value or a NetlinkError, and no byte outside the datagram is read.
 
 import t from "tap";
 import { Netlink } from "../../../lib/netlink/client.ts";
@@ -24,12 +24,12 @@ const dumps: Record<string, Message<object>> = {
   forwarding,
 };
 
-/** A change to bytes: some overwritten, the end cut off or something put in its place. */
+/** Damage to bytes: some are overwritten, the end is cut off or replaced. */
 const damage = fc.record({
   writes: fc.array(fc.tuple(fc.nat(), fc.oneof(fc.nat(0xff), fc.constantFrom(0, 1, 3, 4, 0x80, 0xff))), {
     maxLength: 4,
   }),
-  // Lengths are what hurts most; attributes begin at multiples of 4.
+  // Wrong lengths do the most harm. Attributes begin at multiples of 4.
   lengths: fc.array(fc.tuple(fc.nat(), fc.nat(40)), { maxLength: 2 }),
   cut: fc.option(fc.nat()),
   tail: fc.uint8Array({ maxLength: 8 }),
@@ -46,8 +46,9 @@ function damaged(
 }
 
 /**
- * What comes of it: a value, or an error's code. Anything but a NetlinkError is a failure, and so
- * is a number that is none.
+ * Runs `run` and returns its value as JSON, or the message of the NetlinkError that it throws.
+ *
+ * @throws Any other error, and an error if the value contains NaN.
  */
 function outcome(run: () => unknown): string {
   try {
@@ -61,7 +62,7 @@ function outcome(run: () => unknown): string {
   }
 }
 
-/** Whether decoding the bytes does not depend on what is around them. */
+/** Returns whether decoding the bytes depends only on these bytes, not on those around them. */
 function standsAlone<T>(message: Message<T>, bytes: Uint8Array): boolean {
   const [one, other] = [0x00, 0xff].map((filling) => {
     const room = new Uint8Array(bytes.length + 128).fill(filling);
@@ -76,21 +77,21 @@ for (const [name, message] of Object.entries(dumps)) {
     .flatMap((capture) => payloads(capture.dumps[name]!.datagrams))
     .map((bytes) => Uint8Array.from(bytes));
 
-  t.test(`damaged ${name} are a value or a NetlinkError`, async () => {
+  t.test(`decoding damaged ${name} returns a value or throws a NetlinkError`, async () => {
     fc.assert(
       fc.property(fc.constantFrom(...told), damage, (bytes, how) => standsAlone(message, damaged(bytes, how))),
       { numRuns: 3000 },
     );
   });
 
-  t.test(`${name} that end anywhere are a value or a NetlinkError`, (t) => {
+  t.test(`decoding truncated ${name} returns a value or throws a NetlinkError`, (t) => {
     for (const bytes of told.slice(0, 3))
       for (let length = 0; length < bytes.length; length++)
         if (!standsAlone(message, bytes.slice(0, length))) t.fail(`${length} bytes`);
     t.end();
   });
 
-  t.test(`any bytes read as ${name} are a value or a NetlinkError`, async () => {
+  t.test(`decoding random bytes as ${name} returns a value or throws a NetlinkError`, async () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 120 }), (bytes) => standsAlone(message, bytes)),
       { numRuns: 2000 },
@@ -100,7 +101,7 @@ for (const [name, message] of Object.entries(dumps)) {
 
 class NoMore extends Error {}
 
-/** A client whose kernel says just this. */
+/** Creates a client that receives these datagrams and then gets NoMore. */
 function clientOf(datagrams: readonly Uint8Array[]): Netlink {
   const left = [...datagrams];
   return new Netlink({
@@ -114,7 +115,7 @@ function clientOf(datagrams: readonly Uint8Array[]): Netlink {
   });
 }
 
-/** What comes of a call, which may also wait for what never comes. */
+/** Returns like {@link outcome}, or `waits` if the call wants more datagrams than there are. */
 function outcomeOfCall(run: () => unknown): string {
   try {
     return outcome(run);
@@ -124,7 +125,7 @@ function outcomeOfCall(run: () => unknown): string {
   }
 }
 
-t.test("damaged datagrams end a dump in a value, in a NetlinkError, or in waiting for more", async () => {
+t.test("dump of damaged datagrams returns, throws a NetlinkError or waits for more", async () => {
   const datagrams = captures.flatMap(({ dumps }) =>
     ["addresses", "neighbors"].flatMap((name) =>
       dumps[name]!.datagrams.map((hex) => Uint8Array.from(Buffer.from(hex, "hex"))),
@@ -140,14 +141,14 @@ t.test("damaged datagrams end a dump in a value, in a NetlinkError, or in waitin
   );
 });
 
-t.test("a damaged ACK is success, a NetlinkError, or not an ACK", async () => {
+t.test("a change with a damaged ACK succeeds, throws a NetlinkError or waits for more", async () => {
   const acks = captures.flatMap(({ refusals }) =>
     Object.values(refusals).flatMap(({ capped, whole, plain }) => [capped, whole, plain]),
   );
   fc.assert(
     fc.property(fc.constantFrom(...acks), damage, (hex, how) => {
       const bytes = Uint8Array.from(Buffer.from(hex, "hex"));
-      // The answer is to the client's first request.
+      // Sequence number 1: the answer belongs to the client's first request.
       new Uint32Array(bytes.buffer)[2] = 1;
       outcomeOfCall(() => clientOf([damaged(bytes, how)]).delete(link, { index: 1 }, "it"));
     }),

@@ -27,19 +27,19 @@ const vlanData = "0c0002800600010007000000";
 const bridgeKind = "0b0004006272696467650000";
 const bridgeData = "0c0005800800030064000000";
 
-t.test("the kind says what the data is, of a link and of a port", (t) => {
+t.test("the data of a link and of a port is decoded by its kind", (t) => {
   const value: Info = { kind: "vlan", slaveKind: "bridge", data: { id: 7 }, slaveData: { cost: 100 } };
   t.equal(encoded(value), vlanKind + vlanData + bridgeKind + bridgeData);
   t.strictSame(decoded(vlanKind + vlanData + bridgeKind + bridgeData), value);
   t.end();
 });
 
-t.test("data may come before its kind", (t) => {
+t.test("data that precedes its kind is decoded", (t) => {
   t.strictSame(decoded(vlanData + vlanKind), { kind: "vlan", data: { id: 7 } });
   t.end();
 });
 
-t.test("a kind may have no data, and a port no kind of its own", (t) => {
+t.test("a kind without data and a port without a kind are decoded", (t) => {
   t.strictSame(decoded(vlanKind), { kind: "vlan" });
   t.strictSame(decoded(bridgeKind + bridgeData), { slaveKind: "bridge", slaveData: { cost: 100 } });
   t.strictSame(decoded(""), {});
@@ -47,7 +47,7 @@ t.test("a kind may have no data, and a port no kind of its own", (t) => {
   t.end();
 });
 
-t.test("data of a kind that no table names is hex, and is written again", (t) => {
+t.test("data of an unknown kind is kept as hex and written back unchanged", (t) => {
   for (const kind of ["vxlan", "constructor", "__proto__"]) {
     const kindBytes = Buffer.from(`${kind}\0`);
     const padded = Buffer.concat([kindBytes, Buffer.alloc(-kindBytes.length & 3)]).toString("hex");
@@ -58,7 +58,7 @@ t.test("data of a kind that no table names is hex, and is written again", (t) =>
   t.end();
 });
 
-t.test("what does not fit is malformed", (t) => {
+t.test("link information with a wrong length is refused as EBADMSG", (t) => {
   t.throws(() => decoded("0d000100766c616e00000000"), malformed("attribute 1 is 13 bytes long, expected 4 to 12"));
   t.throws(() => decoded("03000100"), malformed("attribute 1 is 3 bytes long, expected 4 to 4"));
   t.throws(() => decoded(`${vlanKind}0000`), malformed("2 bytes after the last attribute"));
@@ -67,7 +67,7 @@ t.test("what does not fit is malformed", (t) => {
   t.end();
 });
 
-t.test("what is at a byte is named by the kind that is there", (t) => {
+t.test("locate names the attribute at a byte by the link's kind", (t) => {
   const bytes = Uint8Array.from(Buffer.from(vlanKind + vlanData + bridgeKind + bridgeData, "hex"));
   const at = (byte: number): string | undefined => info.locate?.(reader(bytes), 0, bytes.length, byte);
   t.equal(at(0), undefined);

@@ -1,4 +1,4 @@
-// For each command what iproute2 sent, and what we send for the same.
+// Compares the requests that iproute2 sends for its commands with ours for the same change.
 import t from "tap";
 import { Netlink } from "../../../lib/netlink/client.ts";
 import { type Body, families, type Message } from "../../../lib/netlink/message.ts";
@@ -12,15 +12,16 @@ import { captures, decode, hexOf } from "./captures.ts";
 
 const { ipv4, ipv6 } = families;
 const { requests } = captures[0]!;
-/** The links' indices when the commands ran. */
+/** The links' indices when capture.py ran the commands. */
 const [lo, e1, e0, br1, v1, v0] = [1, 5, 6, 8, 9, 10] as const;
 const up = { flags: linkFlags.up, change: linkFlags.up };
 /**
- * RT_SCOPE_LINK, RT_SCOPE_HOST, RT_SCOPE_NOWHERE: iproute2 says the last one where any scope will
- * do.
+ * RT_SCOPE_LINK, RT_SCOPE_HOST, RT_SCOPE_NOWHERE.
+ *
+ * iproute2 sends RT_SCOPE_NOWHERE if any scope matches.
  */
 const scopes = { link: 253, host: 254, nowhere: 255 };
-/** RTN_UNICAST, RT_TABLE_MAIN, RTPROT_BOOT. */
+/** Type RTN_UNICAST, table RT_TABLE_MAIN, protocol RTPROT_BOOT. */
 const inet = { family: ipv4, table: 254, protocol: 3, scope: 0, type: 1 };
 const inet6 = { ...inet, family: ipv6 };
 
@@ -34,16 +35,20 @@ interface Case {
 }
 
 /**
- * Down to the last bit, but for NLA_F_NESTED, which iproute2 leaves out where the kernel does not
- * insist. Attributes are in its order.
+ * A case in which our request equals iproute2's byte for byte, except for NLA_F_NESTED.
+ *
+ * iproute2 omits NLA_F_NESTED if the kernel does not require it.
+ * The body lists the attributes in iproute2's order.
  */
 function exactly<T>(verb: Verb, message: Message<T>, body: Body<T>): Case {
   return { verb, message: message as Message<unknown>, body, exact: true };
 }
 
 /**
- * In other bytes: iproute2 ends kinds without a NUL, and names tables and flags in one place if
- * there is room for them.
+ * A case in which our request has other bytes than iproute2's but the same meaning.
+ *
+ * iproute2 writes kinds without a NUL.
+ * It writes a table or flags only in the header if they fit there.
  */
 function alike<T>(verb: Verb, message: Message<T>, body: Body<T>): Case {
   return { ...exactly(verb, message, body), exact: false };
@@ -307,7 +312,7 @@ const cases: Record<string, Case> = {
   }),
 };
 
-/** What the client sends, which is not answered. */
+/** Returns the datagram that the client sends for a case. The client gets no answer. */
 function sent({ verb, message, body }: Case): Buffer {
   let datagram: Uint8Array | undefined;
   const rtnl = new Netlink({
@@ -324,7 +329,7 @@ function sent({ verb, message, body }: Case): Buffer {
 }
 
 for (const [command, one] of Object.entries(cases)) {
-  t.test(`${command} is ${one.exact ? "the same bytes" : "the same"} for iproute2 and us`, (t) => {
+  t.test(`${command} sends ${one.exact ? "the same bytes" : "the same request"} as iproute2`, (t) => {
     const ours = sent(one);
     const theirs = Buffer.from(requests[command]!, "hex");
     t.equal(ours.readUInt32LE(0), ours.length);
@@ -342,7 +347,9 @@ for (const [command, one] of Object.entries(cases)) {
 }
 
 /**
- * What a request says. Where its header names no table an attribute does, and then it is the same.
+ * Returns a request's meaning.
+ *
+ * A table in the header and a table in an attribute decode to the same value.
  */
 function meant(message: Message<unknown>, request: Buffer): unknown {
   return decode(message, request.subarray(16));

@@ -1,4 +1,4 @@
-// What kernels told, read and written back: as it was, but for what only the kernel decides.
+// Decodes and encodes captured messages: all attributes that a client may set stay the same.
 import t from "tap";
 import type { Message } from "../../../lib/netlink/message.ts";
 import { address } from "../../../lib/netlink/route/address.ts";
@@ -8,10 +8,10 @@ import { forwarding, neighbor } from "../../../lib/netlink/route/neighbor.ts";
 import { route } from "../../../lib/netlink/route/route.ts";
 import { attributesOf, captures, decode, encode, hexOf, payloads } from "./captures.ts";
 
-/** What is not written back: NDA_CACHEINFO and NDA_PROBES, RTA_CACHEINFO. */
+/** Read-only attributes: NDA_CACHEINFO and NDA_PROBES, RTA_CACHEINFO. */
 const notKept: Record<string, readonly number[]> = { neighbors: [3, 4], forwarding: [3, 4], routes: [12] };
 
-/** RTA_EXPIRES, as which the time left in RTA_CACHEINFO is written. */
+/** RTA_EXPIRES: the encoder writes the remaining time of RTA_CACHEINFO as this attribute. */
 const rtaExpires = 23;
 
 const lossless: [name: string, message: Message<object>, headerSize: number][] = [
@@ -24,7 +24,7 @@ const lossless: [name: string, message: Message<object>, headerSize: number][] =
 
 for (const capture of captures) {
   for (const [name, message, headerSize] of lossless) {
-    t.test(`${name} of Linux ${capture.kernel} lose nothing`, (t) => {
+    t.test(`${name} of Linux ${capture.kernel} are unchanged after a round trip`, (t) => {
       const told = payloads(capture.dumps[name]!.datagrams);
       t.not(told.length, 0);
       for (const payload of told) {
@@ -40,7 +40,8 @@ for (const capture of captures) {
             .filter(([type]) => !dropped.includes(type))
             .map(withoutStamps),
         );
-        // An expiry is told by one attribute and written by another, which kernels do not tell.
+        // The kernel reports an expiry in RTA_CACHEINFO and accepts it in RTA_EXPIRES, which it
+        // never reports.
         const { expires, ...rest } = value as { expires?: number };
         t.strictSame(message === route ? decode(message, encode(message, rest)) : decode(message, written), rest);
       }
@@ -52,7 +53,7 @@ for (const capture of captures) {
     ["links", link],
     ["bridge ports", bridgePort],
   ] as [string, Message<object>][]) {
-    t.test(`what we speak of in ${name} of Linux ${capture.kernel} is not lost`, (t) => {
+    t.test(`decoded ${name} of Linux ${capture.kernel} are unchanged after a round trip`, (t) => {
       for (const payload of payloads(capture.dumps[name]!.datagrams)) {
         const value = writable(decode(message, payload));
         t.strictSame(decode(message, encode(message, value)), value);
@@ -61,7 +62,7 @@ for (const capture of captures) {
     });
   }
 
-  t.test(`what expires on Linux ${capture.kernel} is told when`, (t) => {
+  t.test(`a route of Linux ${capture.kernel} keeps its expiry in a round trip`, (t) => {
     const expiring = payloads(capture.dumps["routes of IPv6"]!.datagrams)
       .map((payload) => decode(route, payload))
       .filter(({ expires }) => expires !== undefined);
@@ -74,12 +75,12 @@ for (const capture of captures) {
   });
 }
 
-/** IFA_CACHEINFO ends with two time stamps, which are the kernel's. */
+/** Zeroes the two time stamps at the end of IFA_CACHEINFO: only the kernel sets them. */
 function withoutStamps([type, payload]: [number, string]): [number, string] {
   return type === 6 && payload.length === 32 ? [type, `${payload.slice(0, 16)}${"0".repeat(16)}`] : [type, payload];
 }
 
-/** A link without what can only be read. */
+/** Returns a link without its read-only parts. */
 function writable(value: object): object {
   return JSON.parse(JSON.stringify(value), (key, part) => (key === "conf" ? undefined : part));
 }

@@ -11,8 +11,8 @@ const decoded = (hex: string): RouteMessage => decode(route, Buffer.from(hex, "h
 
 const malformed = (fact: string): NetlinkError => new NetlinkError("EBADMSG", 74, fact);
 
-t.test("flags that tell the state of a route, or of a hop, are not kept", (t) => {
-  // RTNH_F_DEAD | RTNH_F_ONLINK | RTNH_F_LINKDOWN, with RTM_F_OFFLOAD.
+t.test("flags that report the state of a route or a hop are dropped", (t) => {
+  // RTNH_F_DEAD | RTNH_F_ONLINK | RTNH_F_LINKDOWN; the second route also has RTM_F_OFFLOAD.
   t.equal(decoded("02000000fe03000115400000").flags, 0x4);
   t.equal(decoded("02000000fe03000115400020").flags, 0x4);
   t.strictSame(decoded(`${header}0c000900080015020600000`.concat("0")).hops, [
@@ -21,7 +21,7 @@ t.test("flags that tell the state of a route, or of a hop, are not kept", (t) =>
   t.end();
 });
 
-t.test("a table that the header has no room for is in an attribute", (t) => {
+t.test("a table above 255 is written to RTA_TABLE and read back", (t) => {
   for (const [table, inHeader] of [
     [254, "fe"],
     [255, "ff"],
@@ -32,12 +32,12 @@ t.test("a table that the header has no room for is in an attribute", (t) => {
     t.equal(hexOf(payload.subarray(4, 5)), inHeader);
     t.equal(decode(route, payload).table, table);
   }
-  // What a kernel tells without RTA_TABLE.
+  // A message without RTA_TABLE.
   t.equal(decoded(header).table, 254);
   t.end();
 });
 
-t.test("the time that is left is told in 1/100 s and asked for in seconds", (t) => {
+t.test("the remaining time is read in 1/100 s and written in seconds", (t) => {
   // struct rta_cacheinfo: rta_clntref, rta_lastuse, rta_expires, ...
   const cacheinfo = (ticks: string): string => `${header}24000c000000000000000000${ticks}${"00".repeat(20)}`;
   t.equal(decoded(cacheinfo("60ea0000")).expires, 600);
@@ -50,7 +50,7 @@ t.test("the time that is left is told in 1/100 s and asked for in seconds", (t) 
   t.end();
 });
 
-t.test("hops that do not fit are malformed", (t) => {
+t.test("a hop with a wrong length is refused as EBADMSG", (t) => {
   for (const [hops, fact] of [
     ["0a0009000800000006000", "hops: 6 bytes after the last hop"],
     ["0c0009000700000006000000", "hops: a hop is 7 bytes long, expected 8 to 8"],
@@ -62,7 +62,7 @@ t.test("hops that do not fit are malformed", (t) => {
   t.end();
 });
 
-t.test("a gateway of another family is an address behind its family", (t) => {
+t.test("a gateway of another family is decoded with its family", (t) => {
   t.strictSame(decoded(`${header}0a00120002000a0000010000`).via, { family: families.ipv4, address: "10.0.0.1" });
   for (const [via, fact] of [
     ["04001200", "via: 0 bytes, expected 6 or 18"],
@@ -73,7 +73,7 @@ t.test("a gateway of another family is an address behind its family", (t) => {
   t.end();
 });
 
-t.test("routes are the same after being written and read", (t) => {
+t.test("a route is unchanged after it is written and read", (t) => {
   const word = fc.nat(0xffffffff);
   const byte = fc.nat(0xff);
   const ip = fc.constantFrom("10.0.0.1", "0.0.0.0", "fd00::1", "::");

@@ -32,7 +32,7 @@ function decoded<T>(codec: Codec<T>, payload: string): T {
 const malformed = (fact: string): NetlinkError => new NetlinkError("EBADMSG", 74, fact);
 const unwritable = (fact: string): NetlinkError => new NetlinkError("EINVAL", 22, fact);
 
-t.test("a value is written as the kernel has it, and read back", (t) => {
+t.test("a value is written in the kernel's format and read back", (t) => {
   const cases: [Codec<unknown>, unknown, string][] = [
     [u8, 0xff, "ff"],
     [u16, 0x1234, "3412"],
@@ -66,12 +66,12 @@ t.test("upper case is read and not written", (t) => {
   t.end();
 });
 
-t.test("text without its NUL is read all the same, as some tools send it", (t) => {
+t.test("text without a final NUL, as some tools send it, is read whole", (t) => {
   t.equal(decoded(string, "6530"), "e0");
   t.end();
 });
 
-t.test("a payload of another size is malformed", (t) => {
+t.test("a payload of a wrong size is refused as EBADMSG", (t) => {
   const sized: [Codec<unknown>, number][] = [
     [u8, 1],
     [u16, 2],
@@ -89,7 +89,7 @@ t.test("a payload of another size is malformed", (t) => {
   t.end();
 });
 
-t.test("a number that does not fit is refused, never cut", (t) => {
+t.test("a number out of range is refused and not truncated", (t) => {
   const ranges: [Codec<number>, number, number][] = [
     [u8, 0, 0xff],
     [u16, 0, 0xffff],
@@ -106,7 +106,7 @@ t.test("a number that does not fit is refused, never cut", (t) => {
   t.end();
 });
 
-t.test("text that is no address is refused", (t) => {
+t.test("text that is not an address or hex is refused", (t) => {
   for (const text of ["", "10.0.0", "10.0.0.256", "fd00::1%eth0", "fd00::/64", "e0"])
     t.throws(() => encoded(ipAddress, text), unwritable(`"${text}" is not an IP address`));
   for (const text of ["0", "02-00-00-00-00-01", "02:00:00:00:00:0", "02:00:00:00:00:01:", "0200.0000.0001", "gg:00"])
@@ -115,7 +115,7 @@ t.test("text that is no address is refused", (t) => {
   t.end();
 });
 
-t.test("bytes survive as hex and as a hardware address", (t) => {
+t.test("any bytes are unchanged after a round trip as hex and as a hardware address", (t) => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
       const payload = hexOf(bytes);
@@ -127,7 +127,7 @@ t.test("bytes survive as hex and as a hardware address", (t) => {
   t.end();
 });
 
-t.test("a structure is laid out as C does", (t) => {
+t.test("a structure has the layout of the same C structure", (t) => {
   // struct { u8 a; u16 b; u8 c; s32 d; }
   const layout = struct({ a: u8, b: u16, c: u8, d: s32 });
   t.equal(encoded(layout, { a: 1, b: 2, c: 3, d: -1 }), "0100020003000000ffffffff");
@@ -136,7 +136,7 @@ t.test("a structure is laid out as C does", (t) => {
   t.end();
 });
 
-t.test("of a structure that goes on, the rest is written as zeros", (t) => {
+t.test("a structure writes zeros for its unknown rest and ignores the rest on reading", (t) => {
   const layout = struct({ a: u32 }, 12);
   t.equal(encoded(layout, { a: 1 }), "010000000000000000000000");
   t.strictSame(decoded(layout, "01000000ffffffffffffffff"), { a: 1 });
@@ -144,10 +144,10 @@ t.test("of a structure that goes on, the rest is written as zeros", (t) => {
   t.end();
 });
 
-t.test("numbers are read where they are, whatever is around them", (t) => {
+t.test("a number is read the same at every alignment of the buffer", (t) => {
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 16, maxLength: 16 }), fc.nat(3), (bytes, word) => {
-      // A datagram that does not begin where the buffer does.
+      // A datagram that does not begin at the start of its buffer.
       const shifted = new Uint8Array(17);
       shifted.set(bytes, 1);
       const at = word * 4;

@@ -1,5 +1,4 @@
-// The npm package "netlink" as a second implementation: it reads what we write, and we read what it
-// writes.
+// Compares our codecs with a second implementation, the npm package "netlink".
 
 import netlink from "netlink";
 import t from "tap";
@@ -14,7 +13,7 @@ import { captures, decode, encode, payloads, type Shown } from "./captures.ts";
 
 const { AttrStream, rt } = netlink;
 
-/** A message as the package has it, but for names of numbers: `data` is the header. */
+/** A message as the package represents it. `data` is the header. */
 interface Theirs {
   readonly data: Shown;
   readonly attrs: Shown;
@@ -29,7 +28,7 @@ const macBytes = (text: string | undefined): Buffer | undefined =>
 const wordBytes = (word: number | undefined): Buffer | undefined =>
   word === undefined ? undefined : Buffer.from(Uint32Array.of(word).buffer);
 
-/** The object without what is undefined, and its buffers comparable. */
+/** Returns the value without undefined fields and with its buffers as hex. */
 function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value).toString("hex");
   if (typeof value !== "object" || value === null) return value;
@@ -43,7 +42,7 @@ function addressAsTheirs(message: AddressMessage): Theirs {
     data: {
       family: message.family,
       prefixlen: message.prefixLength,
-      // The header has room for eight of them.
+      // The header holds only eight flags.
       flags: rt.parseAddressFlags(message.flags & 0xff),
       scope: message.scope,
       index: message.index,
@@ -158,7 +157,7 @@ const mac = fc.constantFrom("02:00:00:00:00:01", "ff:ff:ff:ff:ff:ff", "0a:00:00:
 const name = fc.constantFrom("e0", "k6t-eth0", "café", "a-rather-long-alternative-name");
 const family = fc.constantFrom(families.ipv4, families.ipv6);
 
-/** The header's fields, and any of the attributes. */
+/** Draws messages with all fields of the header and any of the attributes. */
 function messageOf<T>(
   header: { [K in keyof T]?: fc.Arbitrary<T[K]> },
   attributes: { [K in keyof T]?: fc.Arbitrary<T[K]> },
@@ -274,7 +273,7 @@ const both: Record<string, Implementation<object>> = {
 };
 
 for (const [name, { message, asTheirs, parse, format, arbitrary }] of Object.entries(both)) {
-  t.test(`${name} that we write are what the package reads`, (t) => {
+  t.test(`${name} that we write are read by the package`, (t) => {
     fc.assert(
       fc.property(arbitrary, (ours) => {
         const { data, attrs } = parse(Buffer.from(encode(message, ours)));
@@ -284,7 +283,7 @@ for (const [name, { message, asTheirs, parse, format, arbitrary }] of Object.ent
     t.end();
   });
 
-  t.test(`${name} that the package writes are what we read`, (t) => {
+  t.test(`${name} that the package writes are read by us`, (t) => {
     fc.assert(
       fc.property(arbitrary, (ours) => {
         const to = new AttrStream();
@@ -296,17 +295,17 @@ for (const [name, { message, asTheirs, parse, format, arbitrary }] of Object.ent
   });
 }
 
-/** Without the time stamps, which we do not keep. */
+/** Zeroes the time stamps, which our codec does not keep. */
 function unstamped(attrs: Shown): Shown {
   return attrs.cacheInfo === undefined ? attrs : { ...attrs, cacheInfo: { ...attrs.cacheInfo, cstamp: 0, tstamp: 0 } };
 }
 
-/** Without what the kernel tells in another attribute. */
+/** Drops the expiry, which the kernel reports in another attribute. */
 function toldBy({ expires: _, ...attrs }: Shown): Shown {
   return attrs;
 }
 
-/** Where the dumps have what the package does not read: it wants every RTA_VIA to be IPv4. */
+/** Returns whether the package can read the message: it expects IPv4 in every RTA_VIA. */
 const readable = (name: string, value: object): boolean =>
   name !== "routes" || (value as Partial<RouteMessage>).via === undefined;
 
@@ -318,7 +317,7 @@ for (const capture of captures) {
     ["routes of IPv6", "routes"],
     ["neighbors", "neighbors"],
   ] as const) {
-    t.test(`${dump} of Linux ${capture.kernel} are the same to the package and to us`, (t) => {
+    t.test(`${dump} of Linux ${capture.kernel} are decoded alike by the package and by us`, (t) => {
       const { message, asTheirs, parse } = both[name]!;
       for (const payload of payloads(capture.dumps[dump]!.datagrams)) {
         const ours = decode(message, payload);

@@ -1,5 +1,4 @@
-// Virtual functions, as a real kernel tells of igb's, and as `ip` asks for their settings
-// (captures/capture-vfs.py).
+// Compares our codec for VFs with `ip` and igb, as captures/capture-vfs.py recorded them.
 import { readFileSync } from "node:fs";
 import t from "tap";
 import { Netlink } from "../../../lib/netlink/client.ts";
@@ -24,7 +23,7 @@ function payloadOf(state: string): Uint8Array {
 const full = "seven VFs, all kinds of settings";
 
 for (const [name, { datagram, shown }] of Object.entries(capture.states)) {
-  t.test(`a link with ${name} is read as ip reads it`, async (t) => {
+  t.test(`a link with ${name} is decoded as ip prints it`, async (t) => {
     const message = decode(vfLink, payloads([datagram])[0]!);
     const rows: Shown[] = shown.vfinfo_list;
     t.match(message, { name: shown.ifname, mtu: shown.mtu, index: shown.ifindex, vfs: shown.num_vf ?? rows.length });
@@ -38,7 +37,11 @@ for (const [name, { datagram, shown }] of Object.entries(capture.states)) {
   });
 }
 
-/** Every attribute names the VF, and all of one VF's the same. */
+/**
+ * Returns a VF as `ip` prints it.
+ *
+ * @throws If the VF's attributes do not all have the same VF number.
+ */
 function shownAs({ mac, vlans, rate, spoofCheck, trust, linkState }: VfInfo): Shown {
   const vlan = vlans!.vlan!;
   const numbers = new Set([mac, vlan, rate, spoofCheck, trust, linkState].map((one) => one!.vf));
@@ -56,7 +59,7 @@ function shownAs({ mac, vlans, rate, spoofCheck, trust, linkState }: VfInfo): Sh
   };
 }
 
-/** What each command asks for. */
+/** The setting that each command requests. */
 const asked: Readonly<Record<string, VfInfo>> = {
   "ip link set eth0 vf 0 mac 02:00:00:00:00:10": { mac: { vf: 0, mac: "02:00:00:00:00:10" } },
   "ip link set eth0 vf 0 mac 00:00:00:00:00:00": { mac: { vf: 0, mac: "00:00:00:00:00:00" } },
@@ -75,7 +78,7 @@ const asked: Readonly<Record<string, VfInfo>> = {
   "ip link set eth0 vf 0 min_tx_rate 10 max_tx_rate 100": { rate: { vf: 0, least: 10, most: 100 } },
 };
 
-t.test("a setting is sent byte for byte as ip sends it", async (t) => {
+t.test("a VF's setting is encoded to the same bytes as ip's", async (t) => {
   for (const [command, setting] of Object.entries(asked)) {
     const request = Buffer.from(capture.requests[command] ?? capture.refusals[command]!.request, "hex");
     const sent = encode(vfLink, { index: request.readInt32LE(20), vfList: { list: [setting] } });
@@ -83,7 +86,7 @@ t.test("a setting is sent byte for byte as ip sends it", async (t) => {
   }
 });
 
-/** iproute2 leaves out NLA_F_NESTED, which the kernel does not ask for here. */
+/** Clears NLA_F_NESTED: iproute2 omits it, because the kernel does not require it here. */
 function unflagged(message: Uint8Array): string {
   const bytes = Buffer.from(message);
   for (let at = 16; at + 4 <= bytes.length && at < 32; at += 4)
@@ -91,7 +94,7 @@ function unflagged(message: Uint8Array): string {
   return hexOf(bytes);
 }
 
-t.test("a VLAN is sent with its protocol, whichever it is, in network byte order", async (t) => {
+t.test("a VLAN is encoded with its protocol in network byte order", async (t) => {
   const vlan = { vf: 1, vlan: 100, qos: 3, protocol: 0x8100 };
   t.equal(
     unflagged(encode(vfLink, { index: 2, vfList: { list: [{ vlans: { vlan } }] } })).slice(32),
@@ -99,12 +102,12 @@ t.test("a VLAN is sent with its protocol, whichever it is, in network byte order
   );
 });
 
-t.test("what is no Ethernet address is not sent", async (t) => {
+t.test("text that is not an Ethernet address is refused", async (t) => {
   for (const mac of ["", "02:00:00:00:00", "02:00:00:00:00:00:01", "nonsense"])
     t.throws(() => encode(vfLink, { index: 2, vfList: { list: [{ mac: { vf: 0, mac } }] } }), { code: "EINVAL" }, mac);
 });
 
-t.test("igb's refusals keep their codes", async (t) => {
+t.test("a refusal by igb is thrown with its code", async (t) => {
   const codes: Record<string, string> = {
     "ip link set eth0 vf 0 vlan 100 proto 802.1ad": "EPROTONOSUPPORT",
     "ip link set eth0 vf 0 state enable": "EOPNOTSUPP",
@@ -119,9 +122,9 @@ t.test("igb's refusals keep their codes", async (t) => {
   }
 });
 
-// ---- lists that are long, and lists that are none
+// ---- long lists and malformed lists
 
-/** A PF as the captured one is, with so many VFs. */
+/** Returns a PF like the captured one, with `count` VFs. */
 function pfWith(count: number): VfLinkMessage {
   const { vfList, ...link } = decode(vfLink, payloadOf(full));
   const [one] = vfList!.list!;
@@ -148,7 +151,7 @@ function renumbered({ mac, vlans, rate, spoofCheck, trust, linkState }: VfInfo, 
 }
 
 for (const count of [64, 128, 256]) {
-  t.test(`a list of ${count} VFs is read whole`, async (t) => {
+  t.test(`a list of ${count} VFs is decoded whole`, async (t) => {
     const link = pfWith(count);
     const read = decode(vfLink, encode(vfLink, link));
     t.strictSame(read.vfList, link.vfList);
@@ -156,28 +159,25 @@ for (const count of [64, 128, 256]) {
   });
 }
 
-t.test(
-  "a list that is too long for its attribute's length is refused, or ends early: no VF gets another's settings",
-  async (t) => {
-    // 16 bits: the kernel's own length wraps round where there are more VFs than fit.
-    const link = pfWith(200);
-    const bytes = encode(vfLink, link);
-    const at = Buffer.from(bytes).indexOf(Buffer.from([0x16, 0x80])) - 2;
-    const length = Buffer.from(bytes).readUInt16LE(at);
-    let refused = 0;
-    for (let wrapped = 4; wrapped < length; wrapped += 4) {
-      const damaged = Buffer.from(bytes);
-      damaged.writeUInt16LE(wrapped, at);
-      const found = outcome(() => decode(vfLink, damaged));
-      if (found instanceof NetlinkError) refused += Number(found.code === "EBADMSG");
-      else
-        for (const { mac, vlans, trust } of found.vfList?.list ?? [])
-          if (mac !== undefined && vlans?.vlan !== undefined && trust !== undefined && vlans.vlan.vf !== mac.vf)
-            t.fail(`length ${wrapped}`);
-    }
-    t.ok(refused > (length / 4) * 0.9, `${refused} of ${length / 4}`);
-  },
-);
+t.test("a list of VFs with a wrapped length is refused or cut, and mixes up no VFs", async (t) => {
+  // The length has 16 bits and wraps round in the kernel if there are more VFs than fit.
+  const link = pfWith(200);
+  const bytes = encode(vfLink, link);
+  const at = Buffer.from(bytes).indexOf(Buffer.from([0x16, 0x80])) - 2;
+  const length = Buffer.from(bytes).readUInt16LE(at);
+  let refused = 0;
+  for (let wrapped = 4; wrapped < length; wrapped += 4) {
+    const damaged = Buffer.from(bytes);
+    damaged.writeUInt16LE(wrapped, at);
+    const found = outcome(() => decode(vfLink, damaged));
+    if (found instanceof NetlinkError) refused += Number(found.code === "EBADMSG");
+    else
+      for (const { mac, vlans, trust } of found.vfList?.list ?? [])
+        if (mac !== undefined && vlans?.vlan !== undefined && trust !== undefined && vlans.vlan.vf !== mac.vf)
+          t.fail(`length ${wrapped}`);
+  }
+  t.ok(refused > (length / 4) * 0.9, `${refused} of ${length / 4}`);
+});
 
 function outcome<T>(call: () => T): T | NetlinkError {
   try {
@@ -188,7 +188,7 @@ function outcome<T>(call: () => T): T | NetlinkError {
   }
 }
 
-/** What comes of bytes, whatever is around them. */
+/** Decodes bytes between two fillings and returns the outcome, or a report if it differs. */
 function read(bytes: Uint8Array): string {
   const [one, other] = [0x00, 0xff].map((filling) => {
     const room = new Uint8Array(bytes.length + 128).fill(filling);
@@ -199,7 +199,7 @@ function read(bytes: Uint8Array): string {
   return one === other ? one! : `depends on what follows: ${one} or ${other}`;
 }
 
-t.test("a list that ends anywhere is EBADMSG, or the whole attributes before", async (t) => {
+t.test("a truncated list is refused as EBADMSG or decoded up to its last whole attribute", async (t) => {
   const bytes = payloadOf(full);
   const found = new Set<string>();
   for (let length = 0; length < bytes.length; length++) {
@@ -209,10 +209,10 @@ t.test("a list that ends anywhere is EBADMSG, or the whole attributes before", a
   t.strictSame([...found].sort(), ["EBADMSG", "a value"]);
 });
 
-t.test("a VF's attribute of a wrong length is EBADMSG", async (t) => {
+t.test("a VF's attribute of a wrong length is refused as EBADMSG", async (t) => {
   const bytes = Buffer.from(payloadOf(full));
-  // IFLA_VF_SPOOFCHK, _RATE and _TRUST of VF 0, and IFLA_VF_VLAN_INFO: their headers, and a length
-  // one word less.
+  // The headers of IFLA_VF_SPOOFCHK, _RATE and _TRUST of VF 0 and of IFLA_VF_VLAN_INFO.
+  // Second: the same header with a length of one word less.
   for (const [header, shorter] of [
     ["0c000400", "08000400"],
     ["10000600", "0c000600"],
@@ -226,13 +226,13 @@ t.test("a VF's attribute of a wrong length is EBADMSG", async (t) => {
   }
 });
 
-t.test("a MAC address that is cut off is EBADMSG, whatever follows", async (t) => {
-  // IFLA_VFINFO_LIST, IFLA_VF_INFO and IFLA_VF_MAC with nothing but the VF's index.
+t.test("a truncated MAC address is refused as EBADMSG", async (t) => {
+  // IFLA_VFINFO_LIST > IFLA_VF_INFO > IFLA_VF_MAC with only the VF's index.
   const cutOff = Buffer.from("100016800c0001800800010000000000", "hex");
   t.equal(read(Uint8Array.from([...new Uint8Array(16), ...cutOff])), "EBADMSG");
 });
 
-t.test("damaged lists are a value or EBADMSG, and read nothing outside of them", async () => {
+t.test("decoding a damaged list returns a value or throws EBADMSG and reads only the list", async () => {
   const bytes = payloadOf(full);
   const writes = fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.constantFrom(0, 1, 3, 4, 5, 8, 12, 40, 0x80, 0xff)), {
     minLength: 1,
@@ -249,7 +249,7 @@ t.test("damaged lists are a value or EBADMSG, and read nothing outside of them",
   );
 });
 
-/** A client that gets this answer, and no other. */
+/** Creates a client that receives only this answer. */
 function clientOf(answer: Uint8Array): Netlink {
   const left = [Uint8Array.from(answer)];
   return new Netlink({

@@ -1,13 +1,15 @@
 #!/usr/bin/python3
-"""Records what a real kernel says over rtnetlink of a physical function's VFs, and what `ip` (iproute2) says to it to set them.
+"""Records rtnetlink messages about VFs: a kernel's reports and the requests of `ip` (iproute2).
 
     test/lab/vm/run --out DIRECTORY -- sh -c 'modprobe igb; modprobe igbvf; exec test/unit/netlink/captures/capture-vfs.py $LAB_OUT/vfs-<version>.json'
 
-In a machine with two SR-IOV NICs of the kind igb, eth0 and eth1 (test/lab/vm), with iproute2 and strace. The output holds
+Requires a machine with two igb NICs with SR-IOV, eth0 and eth1 (test/lab/vm), iproute2 and strace.
+The output holds:
 
-  states     by name: the datagram that answers RTM_GETLINK with RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS, in hex, and the same as iproute2's JSON
-  requests   by command: the datagram by which ip asked for the change, in hex
-  refusals   by command: such a request, and the kernel's answer to it
+  states     by name: the answer to RTM_GETLINK with RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS
+             in hex, and the same as iproute2's JSON
+  requests   by command: the datagram with which ip requested the change, in hex
+  refusals   by command: the refused request, and the kernel's answer to it
 """
 import json, platform, re, shlex, socket, struct, subprocess, sys, tempfile
 
@@ -68,7 +70,10 @@ def state(link):
 
 
 def request_of(command):
-    """Runs a command; returns its exit status and the last RTM_NEW... or RTM_SET... datagram that it sent."""
+    """Runs a command.
+
+    Returns its exit status and the last RTM_NEW... or RTM_SET... datagram that it sent.
+    """
     with tempfile.NamedTemporaryFile("r") as log:
         trace = ["strace", "-o", log.name, "-e", "trace=sendmsg,sendto", "-e", "write=all", "-e", "signal=none"]
         status = subprocess.run(trace + shlex.split(command), stderr=subprocess.DEVNULL).returncode

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Records what a real kernel says over rtnetlink, what `ip` and `bridge` (iproute2) say to it, and how they print it.
+"""Records rtnetlink messages: a kernel's dumps, and the requests and the JSON output of iproute2.
 
     unshare --net ./capture.py > linux-<version>.json       (root, python3, iproute2, strace, /dev/net/tun)
 
-A new namespace is filled by the commands below; those that the kernel lacks something for are skipped and listed. The output holds
+The commands below fill a new namespace.
+Commands that the kernel does not support are skipped and listed. The output holds:
 
-  dumps      by name: the datagrams that answer a dump, in hex, and the same as iproute2's JSON
-  requests   by command: the datagram by which the tool asked for the change, in hex
-  refusals   by command: such a request, and the kernel's answer with the request capped and whole, with and without extended ACK
+  dumps      by name: the datagrams of the kernel's answer in hex, and the same as iproute2's JSON
+  requests   by command: the datagram with which the tool requested the change, in hex
+  refusals   by command: the refused request, and the kernel's answers to it:
+             with the request capped, with the whole request, and without extended ACK
 """
 import json, os, platform, re, shlex, socket, struct, subprocess, sys, tempfile
 
@@ -95,7 +97,7 @@ ip neighbor del 10.0.0.78 dev e0
 """
 
 DUMPS = {
-    # name: (message type, the request's header and attributes, how iproute2 shows it)
+    # name: (message type, header and attributes of the request, iproute2's command)
     "links": (18, struct.pack("=BxHiII", 0, 0, 0, 0, 0) + struct.pack("=HHI", 8, 29, 8), "ip -d -j link"),
     "bridge ports": (18, struct.pack("=BxHiII", 7, 0, 0, 0, 0) + struct.pack("=HHI", 8, 29, 4), "bridge -d -j link"),
     "vlans": (18, struct.pack("=BxHiII", 7, 0, 0, 0, 0) + struct.pack("=HHI", 8, 29, 4), "bridge -j vlan"),
@@ -119,7 +121,7 @@ def open_socket(extended=True, capped=True):
 
 
 def dump(kind, body):
-    """The datagrams that answer a dump."""
+    """Returns the datagrams of the kernel's answer to a dump."""
     with open_socket() as s:
         s.send(struct.pack("=IHHII", 16 + len(body), kind, 0x301, 1, 0) + body)
         datagrams = []
@@ -135,7 +137,10 @@ def dump(kind, body):
 
 
 def requests_of(command):
-    """Runs a command; returns its exit status and the datagrams of any RTM_NEW..., RTM_DEL... or RTM_SET... that it sent."""
+    """Runs a command.
+
+    Returns its exit status and the RTM_NEW..., RTM_DEL... and RTM_SET... datagrams that it sent.
+    """
     with tempfile.NamedTemporaryFile("r") as log:
         trace = ["strace", "-o", log.name, "-e", "trace=sendmsg,sendto", "-e", "write=all", "-e", "signal=none"]
         status = subprocess.run(trace + shlex.split(command), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL).returncode
@@ -163,8 +168,8 @@ def main():
         status, sent = requests_of(command)
         if status != 0:
             skipped.append(command)
-        # Taps are made by ioctl. Before any change iproute2 sends an empty one, to see what the
-        # kernel can.
+        # iproute2 creates taps by ioctl, so it sends no datagram.
+        # Before a change it sends an empty request to probe the kernel's features.
         if sent and bytes.fromhex(sent[-1])[16:] != bytes(16):
             requests[command] = sent[-1]
     dumps = {}
