@@ -456,11 +456,10 @@ t.test("DEL succeeds with an invalid or incomplete configuration and passes on i
   t.same(conf, { loud: true, dataDir: "/run/note/other" });
   t.equal(prevResult, undefined);
 
-    const stripped = note({ schema: demanding as never });
-    t.equal(call(environment("DEL"), netconf, { plugin: stripped }).status, 0);
-    t.same((stripped.calls[0]![1] as { conf: object }).conf, { dataDir: "/run/note" });
-  },
-);
+  const stripped = note({ schema: demanding as never });
+  t.equal(call(environment("DEL"), netconf, { plugin: stripped }).status, 0);
+  t.same((stripped.calls[0]![1] as { conf: object }).conf, { dataDir: "/run/note" });
+});
 
 t.test("DEL ignores signals before it begins", async (t) => {
   let ignored: boolean | undefined;
