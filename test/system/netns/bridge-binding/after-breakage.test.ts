@@ -9,7 +9,7 @@ import { bindingOf } from "./binding.ts";
 
 const arpIgnore = "net/ipv4/conf/all/arp_ignore";
 
-/** A pod on one network, bound; `before` is what it was. */
+/** Creates a pod on one network and adds its attachment. `before` is the pod's state before ADD. */
 async function bound(t: Scope, attach: NetworkOptions = { kind: "bridge", families: "dual" }) {
   const pod = await createPod(t);
   const network = await pod.attach(attach);
@@ -20,22 +20,28 @@ async function bound(t: Scope, attach: NetworkOptions = { kind: "bridge", famili
 }
 
 const breakages: Record<string, string[]> = {
-  "the tap is gone": ["link del tap0"],
-  "the bridge is gone": ["link del k6t-eth0"],
-  "the placeholder is gone": ["link del eth0"],
-  "all that was made is gone": ["link del tap0", "link del k6t-eth0", "link del eth0"],
-  "the NIC is no port any more": ["link set eth0-nic nomaster"],
-  "the NIC is down, with another MAC": ["link set eth0-nic down address 02:00:00:00:00:99"],
-  "the NIC has its old name again": ["link del eth0", "link set eth0-nic down", "link set eth0-nic name eth0"],
-  "somebody gave the NIC its address back": ["address add 10.1.0.2/24 broadcast + dev eth0-nic"],
-  "the bridge has an address and a port more": [
+  "DEL restores the pod after the tap is deleted": ["link del tap0"],
+  "DEL restores the pod after the bridge is deleted": ["link del k6t-eth0"],
+  "DEL restores the pod after the placeholder is deleted": ["link del eth0"],
+  "DEL restores the pod after all created links are deleted": ["link del tap0", "link del k6t-eth0", "link del eth0"],
+  "DEL restores the pod after the NIC leaves the bridge": ["link set eth0-nic nomaster"],
+  "DEL restores the pod after the NIC goes down and changes its MAC": [
+    "link set eth0-nic down address 02:00:00:00:00:99",
+  ],
+  "DEL restores the pod after the NIC takes its old name back": [
+    "link del eth0",
+    "link set eth0-nic down",
+    "link set eth0-nic name eth0",
+  ],
+  "DEL restores the pod after the NIC gets its address back": ["address add 10.1.0.2/24 broadcast + dev eth0-nic"],
+  "DEL restores the pod after the bridge gains an address and a port": [
     "address add 10.9.9.9/24 dev k6t-eth0",
     "link add extra type veth peer name extra2",
     "link set extra master k6t-eth0",
     "link del extra",
   ],
 };
-t.test("DEL restores a pod in which somebody else has been:", async (t) => {
+t.test("DEL restores a pod that another process changed", async (t) => {
   for (const [what, commands] of Object.entries(breakages))
     await t.test(what, async (t) => {
       const { pod, before, binding } = await bound(t);
@@ -46,7 +52,7 @@ t.test("DEL restores a pod in which somebody else has been:", async (t) => {
     });
 });
 
-t.test("DEL succeeds, and removes what was made, after the pod's own link has gone", async (t) => {
+t.test("DEL removes all that ADD created after the pod link is deleted", async (t) => {
   const { pod, before, binding, network } = await bound(t, {
     kind: "veth",
     addresses: ["10.0.0.2/24", "fd00:9::2/64"],
@@ -59,21 +65,21 @@ t.test("DEL succeeds, and removes what was made, after the pod's own link has go
   t.ok(before.length > 0);
 });
 
-t.test("DEL does not wait for a guest that has the tap open", async (t) => {
+t.test("DEL restores the pod while a guest has the tap open", async (t) => {
   const { pod, before, binding } = await bound(t);
   await startGuest(t, { namespace: pod.namespace, tap: "tap0", mac: "02:00:00:00:00:07", ips: [] });
   await binding.del();
   t.same(await settledDifferences(pod.namespace, before), []);
 });
 
-t.test("DEL leaves a sysctl alone that somebody else has set since", async (t) => {
+t.test("DEL keeps a sysctl that another process set after ADD", async (t) => {
   const { pod, binding } = await bound(t);
   await writeSysctls(pod.namespace, { [arpIgnore]: "2" });
   await binding.del();
   t.equal(await readSysctl(pod.namespace, arpIgnore), "2");
 });
 
-t.test("DEL fails, and says why, while a foreign link has the pod link's name, and succeeds after", async (t) => {
+t.test("DEL fails while a foreign link has the pod link's name, and restores the pod afterwards", async (t) => {
   const { pod, before, binding } = await bound(t);
   await ip(pod.namespace, "link del eth0", "link add eth0 type veth peer name foreign");
   const answer = await binding.run("DEL");
@@ -90,7 +96,7 @@ t.test("DEL fails, and says why, while a foreign link has the pod link's name, a
   t.same(await binding.journal(), []);
 });
 
-t.test("DEL never removes a link that has one of our names and not our mark", async (t) => {
+t.test("DEL keeps a link that has one of our names without our mark", async (t) => {
   const { pod, binding } = await bound(t);
   await ip(pod.namespace, "link del tap0", "link add tap0 type veth peer name far");
   await binding.del();
@@ -98,7 +104,7 @@ t.test("DEL never removes a link that has one of our names and not our mark", as
   await ip(pod.namespace, "link del tap0");
 });
 
-t.test("lifetimes run on while the pod link is bound", async (t) => {
+t.test("lifetimes of addresses and routes keep running while the pod link is attached", async (t) => {
   const pod = await createPod(t);
   const assigned = ["10.0.0.2/24 valid_lft 500 preferred_lft 400", "fd00:9::2/64 valid_lft 500 preferred_lft 400"];
   await pod.attach({ kind: "veth" });

@@ -8,22 +8,19 @@ import { settledDifferences, snapshot } from "../../../harness/snapshot.ts";
 import { bindingOf } from "./binding.ts";
 import { missing } from "./features.ts";
 
-/** A pod, and what ADD of it has to answer. */
+/** A pod, a configuration, and the error that ADD must report for them. */
 interface Refusal {
   readonly network?: NetworkOptions;
-  /** What is done in the pod before. */
+  /** `ip` commands to run in the pod before ADD. */
   readonly commands?: readonly string[];
   readonly netconf?: Netconf;
-  /** What is done to the place of the journal before. */
+  /** Prepares the journal's directory before ADD. */
   readonly prepare?: (dataDir: string, containerId: string) => Promise<void>;
   readonly code: number;
   readonly msg: RegExp;
 }
 
-/**
- * Adds, and sees that the answer is right, the pod as it was, and nothing recorded but what was
- * there before.
- */
+/** Checks that ADD reports the error, changes nothing in the pod, and writes no record. */
 async function refuses(
   t: Test,
   { network, commands = [], netconf = {}, prepare, code, msg }: Refusal,
@@ -104,7 +101,7 @@ const fields: Record<string, { netconf: Netconf; code?: number; msg: RegExp }> =
     msg: /^ipam\.type: host-local is not used/,
   },
 };
-t.test("a configuration is refused, and the field named:", async (t) => {
+t.test("ADD refuses an invalid configuration and names the field", async (t) => {
   const pod = await createPod(t);
   await pod.attach({ kind: "bridge", families: "dual" });
   const before = await snapshot(pod.namespace);
@@ -115,7 +112,7 @@ t.test("a configuration is refused, and the field named:", async (t) => {
   }
 });
 
-t.test("all that is wrong with a configuration is said at once", async (t) => {
+t.test("ADD reports all faults of a configuration at once", async (t) => {
   const netconf = { queues: 300, vln: 1, mac: "x", vlanTrunk: [{ id: 0 }, {}], dataDir: "x", portIsolation: "yes" };
   const { error } = await refuses(t, { netconf, code: 7, msg: /queues: must be at most 256/ });
   for (const words of [
@@ -131,80 +128,96 @@ t.test("all that is wrong with a configuration is said at once", async (t) => {
 
 const link = (name: string) => [`link add ${name} type veth peer name far`];
 const pods: Record<string, Refusal> = {
-  "no link of that name, but others": {
+  "ADD refuses a name that no link has, and lists the links": {
     commands: link("other"),
     netconf: { interface: "nolink" },
     code: 102,
     msg: /^nolink: is not in the namespace, which has lo, eth0, far, other$/,
   },
-  "a link that is not Ethernet": { netconf: { interface: "lo" }, code: 102, msg: /^lo: is not an Ethernet link/ },
-  "a link that is a port already": {
+  "ADD refuses a link that is not Ethernet": {
+    netconf: { interface: "lo" },
+    code: 102,
+    msg: /^lo: is not an Ethernet link/,
+  },
+  "ADD refuses a link that is a port already": {
     commands: ["link add br0 type bridge", "link set eth0 master br0"],
     code: 102,
     msg: /^eth0: is already a port of br0/,
   },
-  "a link that stands under another": {
+  "ADD refuses a link that has another link on top": {
     commands: ["link add link eth0 name above type macvlan"],
     code: 102,
     msg: /^eth0: .*above/,
   },
-  "a tap of that name": {
+  "ADD refuses a pod where a foreign tap has the tap's name": {
     commands: ["tuntap add tap0 mode tap"],
     code: 102,
     msg: /^tap0: .*name in use by a tap that is not/,
   },
-  "a veth in the tap's place": {
+  "ADD refuses a pod where a veth has the tap's name": {
     commands: link("tap0"),
     code: 102,
     msg: /^tap0: .*name in use by a veth that is not ours/,
   },
-  "a bridge of that name": {
+  "ADD refuses a pod where a foreign bridge has the bridge's name": {
     commands: ["link add k6t-eth0 type bridge"],
     code: 102,
     msg: /^k6t-eth0: .*name in use by a bridge that is not ours/,
   },
-  "a link in the NIC's place": { commands: link("eth0-nic"), code: 102, msg: /^eth0-nic: .*name in use by a veth/ },
-  "all names taken": {
+  "ADD refuses a pod where another link has the NIC's name": {
+    commands: link("eth0-nic"),
+    code: 102,
+    msg: /^eth0-nic: .*name in use by a veth/,
+  },
+  "ADD refuses a pod where all names are in use, and reports each name": {
     commands: ["link add k6t-eth0 type bridge", "link add tap0 type veth peer name eth0-nic"],
     code: 102,
     msg: /(?=.*k6t-eth0: )(?=.*tap0: )(?=.*eth0-nic: )/,
   },
-  "a name of ours that is another's alternative one": {
+  "ADD refuses a pod where the tap's name is another link's altname": {
     commands: ["link property add dev lo altname tap0"],
     code: 100,
     msg: /tap0: /,
   },
-  "an MTU above the pod link's": { netconf: { mtu: 1501 }, code: 102, msg: /^mtu: 1501 is more than the 1500 of eth0/ },
-  "an MTU below IPv6's least": {
+  "ADD refuses an MTU above the pod link's": {
+    netconf: { mtu: 1501 },
+    code: 102,
+    msg: /^mtu: 1501 is more than the 1500 of eth0/,
+  },
+  "ADD refuses an MTU below the minimum of IPv6": {
     netconf: { mtu: 1279 },
     code: 102,
     msg: /^mtu: 1279 is less than 1280.*fd00:1::2\/64/,
   },
-  "an MTU that no tap has": {
+  "ADD refuses a pod link with an MTU that no tap supports": {
     network: { kind: "veth", mtu: 65535, addresses: ["10.0.0.2/24"] },
     code: 102,
     msg: /(?=.*eth0)(?=.*65535)(?=.*65521)/,
   },
-  "a route by a nexthop that is an object of its own, which cannot be given back": {
+  "ADD refuses a route that uses a nexthop object": {
     commands: ["nexthop add id 7 via 10.1.0.1 dev eth0", "route add 10.7.0.0/16 nhid 7"],
     code: 102,
     msg: /eth0: .*nexthop/,
   },
 };
-t.test("a pod is refused, and what was found there named:", async (t) => {
+t.test("ADD refuses a pod that it cannot attach, and names the cause", async (t) => {
   for (const [what, refusal] of Object.entries(pods)) await t.test(what, (t) => refuses(t, refusal));
 });
 
-t.test("an ipvlan is refused: a guest behind it could not be reached", { skip: missing("ipvlan") }, async (t) => {
-  const commands = ["link set eth0 name parent", "link add link parent name eth0 type ipvlan", "link set eth0 up"];
-  await refuses(t, {
-    network: { kind: "veth" },
-    commands: ["link set eth0 down", ...commands],
-    code: 102,
-    msg: /ipvlan/,
-  });
-});
+t.test(
+  "ADD refuses an ipvlan, because no network could reach a guest behind it",
+  { skip: missing("ipvlan") },
+  async (t) => {
+    const commands = ["link set eth0 name parent", "link add link parent name eth0 type ipvlan", "link set eth0 up"];
+    await refuses(t, {
+      network: { kind: "veth" },
+      commands: ["link set eth0 down", ...commands],
+      code: 102,
+      msg: /ipvlan/,
+    });
+  },
+);
 
-t.test("a dataDir is refused:", async (t) => {
+t.test("ADD refuses a dataDir", async (t) => {
   for (const [what, refusal] of Object.entries(badDataDirs)) await t.test(what, (t) => refuses(t, refusal));
 });

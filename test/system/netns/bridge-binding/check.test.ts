@@ -11,7 +11,7 @@ import { steady } from "./steady.ts";
 
 const content = { status: 0, stdout: "", stderr: "" };
 
-/** A pod on one network, bound. */
+/** Creates a pod on one network and adds its attachment. */
 async function bound(t: Scope, attach: NetworkOptions = { kind: "bridge", families: "dual" }, netconf: Netconf = {}) {
   const pod = await createPod(t);
   const network = await pod.attach(attach);
@@ -24,7 +24,7 @@ const port = (pod: Pod, ...words: string[]) => execa("bridge", ["-n", pod.namesp
 const link = (command: string) => (pod: Pod) => ip(pod.namespace, command);
 const sysctl = (path: string, value: string) => (pod: Pod) => writeSysctls(pod.namespace, { [path]: value });
 
-/** What breaks, by whom, and what CHECK says of it. */
+/** The name of a breakage, the function that causes it, and the message that CHECK reports. */
 const breakages: [what: string, (pod: Pod) => Promise<unknown>, words: RegExp][] = [
   ["the tap is deleted", link("link del tap0"), /tap0: is missing/],
   ["the bridge is deleted", link("link del k6t-eth0"), /k6t-eth0: is missing/],
@@ -91,12 +91,12 @@ const breakages: [what: string, (pod: Pod) => Promise<unknown>, words: RegExp][]
   ],
   [
     "the NIC is renamed",
-    // One after the other: before Linux 6.2 a link that is up keeps its name.
+    // Set the link down first: before Linux 6.2 the kernel refuses to rename a link that is up.
     link("link set eth0-nic down\nlink set eth0-nic name other\nlink set other up"),
     /eth0-nic: name is other, not eth0-nic/,
   ],
 ];
-t.test("CHECK names what is wrong, and changes nothing, when", async (t) => {
+t.test("CHECK names a difference and changes nothing", async (t) => {
   for (const [what, breakIt, words] of sampled(t, breakages)) {
     const { pod, binding } = await bound(t);
     await breakIt(pod);
@@ -106,27 +106,27 @@ t.test("CHECK names what is wrong, and changes nothing, when", async (t) => {
   }
 });
 
-t.test("CHECK names a tap that is to be isolated and is not", async (t) => {
+t.test("CHECK names a tap that should be isolated but is not", async (t) => {
   const { pod, binding } = await bound(t, { kind: "bridge" }, { portIsolation: true });
   await port(pod, "link", "set", "dev", "tap0", "isolated", "off");
   t.match(await binding.check(), { status: 1, error: { code: 101, msg: /tap0: isolation is off, not on/ } });
 });
 
-t.test("CHECK of a macvlan says when the bridge does not know any more where the guest is", async (t) => {
+t.test("CHECK names a missing forwarding entry of the guest behind a macvlan", async (t) => {
   const { pod, network, binding } = await bound(t, { kind: "macvlan" });
   t.match(await binding.check(), content);
   await port(pod, "fdb", "del", network.mac, "dev", "tap0", "master");
   t.match(await binding.check(), { status: 1, error: { code: 101, msg: new RegExp(`tap0: .*${network.mac}`) } });
 });
 
-t.test("CHECK names all that is wrong at once", async (t) => {
+t.test("CHECK names all differences at once", async (t) => {
   const { pod, binding } = await bound(t);
   await ip(pod.namespace, "link set tap0 down mtu 1400", "link del eth0");
   const { error } = await binding.check();
   for (const words of [/tap0: is down, not up/, /tap0: MTU is 1400/, /eth0: is missing/]) t.match(error!.msg, words);
 });
 
-t.test("CHECK is content after ADD, whatever the network and the options", async (t) => {
+t.test("CHECK succeeds after ADD with every network and option", async (t) => {
   const options: Netconf[] = [
     {},
     { queues: 4, mtu: 1400, mac: "02:00:00:00:77:01", portIsolation: true },
@@ -142,7 +142,7 @@ t.test("CHECK is content after ADD, whatever the network and the options", async
       }
 });
 
-t.test("CHECK tolerates what later plugins and KubeVirt add", async (t) => {
+t.test("CHECK ignores what later plugins and KubeVirt add", async (t) => {
   const { pod, binding } = await bound(t);
   await ip(
     pod.namespace,

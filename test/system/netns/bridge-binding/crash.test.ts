@@ -14,23 +14,23 @@ interface Rich {
   readonly pod: Pod;
   readonly binding: Attachment;
   readonly before: Snapshot;
-  /** What an ADD makes of it. */
+  /** The pod's state after ADD. */
   readonly whole: Snapshot;
 }
 
-/** A pod with a bit of everything that ADD has to take away and DEL to give back. */
+/** Creates a pod with every kind of state that ADD removes and DEL restores. */
 async function richPod(t: Scope): Promise<Rich> {
   const pod = await createPod(t);
   await furnish(pod);
   const binding = await bindingOf(t, pod);
-  // The journal's directory is there from here on, so that every run makes the same calls.
+  // This ADD creates the journal's directory, so that every later run makes the same system calls.
   await binding.add();
   const whole = lasting(await snapshot(pod.namespace));
   await binding.del();
   return { pod, binding, before: await snapshot(pod.namespace), whole };
 }
 
-/** The calls by which ADD and DEL of such a pod change something, in order. */
+/** Returns the system calls by which ADD and DEL of such a pod change something, in order. */
 async function mutationsOf(t: Test): Promise<{ add: Mutation[]; del: Mutation[] }> {
   const { binding } = await richPod(t);
   const found: Mutation[][] = [];
@@ -44,8 +44,9 @@ async function mutationsOf(t: Test): Promise<{ add: Mutation[]; del: Mutation[] 
 }
 
 /**
- * Goes through the points, or a sample of them, each time with a pod that is whole: after a failure
- * with a new one.
+ * Runs `fail` at each point, or at a sample of the points.
+ *
+ * Afterwards the pod must be restored. If it is not, the next point gets a new pod.
  */
 async function atEach(
   t: Test,
@@ -65,7 +66,7 @@ async function isAsBefore(t: Test, { pod, binding, before }: Rich, what: string)
   return t.same([...found, ...records.map((name) => `+ record ${name}`)], [], what);
 }
 
-t.test("killed before any change of ADD: DEL restores", async (t) => {
+t.test("DEL restores the pod after ADD is killed before any change", async (t) => {
   const { add } = await mutationsOf(t);
   t.ok(add.length > 30, `${add.length} points`);
   await atEach(t, add, async ({ binding }, point) => {
@@ -74,7 +75,7 @@ t.test("killed before any change of ADD: DEL restores", async (t) => {
   });
 });
 
-t.test("killed before any change of ADD: the next ADD heals the pod and succeeds", async (t) => {
+t.test("ADD succeeds after an ADD is killed before any change", async (t) => {
   const { add } = await mutationsOf(t);
   await atEach(t, add, async ({ pod, binding, whole }, point) => {
     t.match(await binding.run("ADD", {}, { under: killedBefore(point) }), killed);
@@ -86,7 +87,7 @@ t.test("killed before any change of ADD: the next ADD heals the pod and succeeds
   });
 });
 
-t.test("killed before any change of DEL: DEL again restores", async (t) => {
+t.test("DEL restores the pod after a DEL is killed before any change", async (t) => {
   const { del } = await mutationsOf(t);
   t.ok(del.length > 15, `${del.length} points`);
   await atEach(t, del, async ({ binding }, point) => {
@@ -96,7 +97,7 @@ t.test("killed before any change of DEL: DEL again restores", async (t) => {
   });
 });
 
-t.test("killed in ADD, and in the DEL and ADD after that: the DEL that gets through restores", async (t) => {
+t.test("DEL restores the pod after ADD and DEL are killed in turn", async (t) => {
   const { add, del } = await mutationsOf(t);
   const some = add.filter((_, position) => position % 3 === 0);
   await atEach(t, some, async ({ binding }, point, position) => {
@@ -109,7 +110,7 @@ t.test("killed in ADD, and in the DEL and ADD after that: the DEL that gets thro
 });
 
 for (const errno of ["EPERM", "ENOSPC"])
-  t.test(`any change of ADD fails with ${errno}: ADD says so, and has undone what it did`, async (t) => {
+  t.test(`ADD reports ${errno} of any change and reverts the others`, async (t) => {
     const { add } = await mutationsOf(t);
     await atEach(t, add, async ({ binding }, point) => {
       const answer = await binding.run("ADD", {}, { under: failingAt(point, errno) });
@@ -117,7 +118,7 @@ for (const errno of ["EPERM", "ENOSPC"])
     });
   });
 
-t.test("any change of DEL fails: DEL says so, and the next one restores", async (t) => {
+t.test("DEL reports a failure of any change, and the next DEL restores the pod", async (t) => {
   const { del } = await mutationsOf(t);
   await atEach(t, del, async ({ binding }, point) => {
     await binding.add();
@@ -127,7 +128,7 @@ t.test("any change of DEL fails: DEL says so, and the next one restores", async 
   });
 });
 
-t.test("a pod that was changed by a killed ADD of another attachment is healed by that one's DEL alone", async (t) => {
+t.test("DEL of one attachment keeps what a killed ADD of another attachment left", async (t) => {
   const rich = await richPod(t);
   const { add } = await mutationsOf(t);
   const last = add.findLast(({ name }) => name === "sendto")!;
@@ -145,8 +146,8 @@ t.test("a pod that was changed by a killed ADD of another attachment is healed b
 });
 
 /**
- * What does not depend on numbers that the kernel gives to links, and is not still under way:
- * IPv6's own routes, groups that are left.
+ * Removes lines that depend on numbers that the kernel assigns to links, and lines that the kernel
+ * changes some time after a call: IPv6's own routes, and multicast groups that a link leaves.
  */
 function lasting(lines: Snapshot): Snapshot {
   const passing = [

@@ -13,7 +13,7 @@ import { steady } from "./steady.ts";
 const arpIgnore = "net/ipv4/conf/all/arp_ignore";
 const done = { status: 0, stdout: "" };
 
-/** A pod on one network, bound; `before` is what it was. */
+/** Creates a pod on one network and adds its attachment. `before` is the pod's state before ADD. */
 async function bound(t: Scope, attach: NetworkOptions = { kind: "bridge", families: "dual" }) {
   const pod = await createPod(t);
   const network = await pod.attach(attach);
@@ -23,7 +23,7 @@ async function bound(t: Scope, attach: NetworkOptions = { kind: "bridge", famili
   return { pod, network, before, binding };
 }
 
-t.test("two networks of a pod come back one by one, in either order", async (t) => {
+t.test("DEL restores two networks of a pod one by one, in either order", async (t) => {
   for (const order of ["as added", "the other way round"]) {
     const pod = await createPod(t);
     await pod.attach({ kind: "bridge", families: "dual" });
@@ -51,7 +51,7 @@ t.test("two networks of a pod come back one by one, in either order", async (t) 
   }
 });
 
-t.test("Multus deletes in reverse order: after our DEL the network's own DEL finds its link", async (t) => {
+t.test("DEL restores the link that the network's own DEL needs afterwards", async (t) => {
   for (const kind of ["bridge", "ptp", "macvlan"] as const) {
     const pod = await createPod(t);
     const before = await snapshot(pod.namespace);
@@ -69,7 +69,7 @@ t.test("Multus deletes in reverse order: after our DEL the network's own DEL fin
   }
 });
 
-t.test("after our DEL host-device gives its device back, under its own name", async (t) => {
+t.test("DEL of host-device after ours returns its device under its own name", async (t) => {
   const pod = await createPod(t);
   await ip(pod.node, "link add device0 type veth peer name far", "link set device0 address 02:00:00:00:00:55 mtu 1300");
   const call = pod.call("eth0");
@@ -82,7 +82,7 @@ t.test("after our DEL host-device gives its device back, under its own name", as
   t.match((await links(pod.node)).get("device0"), { address: "02:00:00:00:00:55", mtu: 1300 });
 });
 
-t.test("DEL leaves a namespace alone that took the path since, even with the same inode number", async (t) => {
+t.test("DEL changes nothing in a later namespace with the same path and inode number", async (t) => {
   const { pod, binding } = await bound(t, {
     kind: "veth",
     addresses: ["10.0.0.2/24"],
@@ -106,7 +106,7 @@ t.test("DEL leaves a namespace alone that took the path since, even with the sam
   t.same(await binding.journal(), []);
 });
 
-t.test("DEL of a configuration with nothing but a name and a type undoes ADD, with the default dataDir", async (t) => {
+t.test("DEL restores the pod with a configuration that has only a name and a type", async (t) => {
   const pod = await createPod(t);
   await pod.attach({ kind: "bridge" });
   const before = await snapshot(pod.namespace);
@@ -118,7 +118,7 @@ t.test("DEL of a configuration with nothing but a name and a type undoes ADD, wi
   t.same(await settledDifferences(pod.namespace, before), []);
 });
 
-t.test("ADD twice is refused, and changes nothing", async (t) => {
+t.test("a second ADD is refused and changes nothing", async (t) => {
   const { pod, before, binding } = await bound(t);
   const between = await steady(pod);
   const again = await binding.run("ADD");

@@ -12,7 +12,7 @@ import { forwardingEntries } from "./forwarding.ts";
 const arpIgnore = "net/ipv4/conf/all/arp_ignore";
 const placeholderKind = missing("dummy") ? "bridge" : "dummy";
 
-/** A pod on one network, with its link bound. */
+/** Creates a pod on one network and adds its attachment. */
 async function boundPod(t: Scope, options: NetworkOptions, netconf: Readonly<Record<string, unknown>> = {}) {
   const pod = await createPod(t);
   const network = await pod.attach(options);
@@ -30,7 +30,7 @@ const families: Record<string, { ofPod: NetworkOptions; ofBridge: string[]; igno
   "dual-stack": { ofPod: { kind: "bridge", families: "dual" }, ofBridge: ["169.254.75.10/32"], ignored: "1" },
 };
 for (const [family, { ofPod, ofBridge, ignored }] of Object.entries(families)) {
-  t.test(`${family}: the pod link is a port of a bridge beside a tap, and a placeholder has its name`, async (t) => {
+  t.test(`ADD makes the pod link and a tap ports of a bridge, with ${family}`, async (t) => {
     const { pod, network, original, after } = await boundPod(t, ofPod);
     t.same([...after.keys()].sort(), ["eth0", "eth0-nic", "k6t-eth0", "lo", "tap0"]);
     const [bridge, nic, tap, placeholder] = ["k6t-eth0", "eth0-nic", "tap0", "eth0"].map((name) => after.get(name)!);
@@ -64,7 +64,7 @@ for (const [family, { ofPod, ofBridge, ignored }] of Object.entries(families)) {
   });
 }
 
-t.test("no link-local address appears on bridge, NIC and tap, not even while the guest runs", async (t) => {
+t.test("bridge, NIC and tap have no link-local address while the guest runs", async (t) => {
   const { pod } = await boundPod(t, { kind: "bridge", families: "dual" });
   await startGuest(t, { namespace: pod.namespace, tap: "tap0", mac: "02:00:00:00:00:07", ips: [] });
   await sleep(2000);
@@ -79,7 +79,7 @@ t.test("no link-local address appears on bridge, NIC and tap, not even while the
   t.ok((await links(pod.namespace)).get("tap0")!.flags.includes("LOWER_UP"), "the tap has a carrier");
 });
 
-t.test("IPv6 addresses on the placeholder are usable at once: never tentative, although it is down", async (t) => {
+t.test("IPv6 addresses on the placeholder are never tentative, although it is down", async (t) => {
   const pod = await createPod(t, { duplicateAddressDetection: true });
   await pod.attach({ kind: "veth", addresses: ["fd00:9::2/64"] });
   await (await bindingOf(t, pod)).add();
@@ -88,19 +88,19 @@ t.test("IPv6 addresses on the placeholder are usable at once: never tentative, a
   t.notOk(shown!.addr_info.some(({ tentative, dadfailed }) => tentative || dadfailed));
 });
 
-t.test("the MTU of the pod link is that of bridge, tap and placeholder", async (t) => {
+t.test("ADD sets the pod link's MTU on bridge, tap and placeholder", async (t) => {
   for (const mtu of [1280, 1400, 9000]) {
     const { after } = await boundPod(t, { kind: "veth", mtu, addresses: ["10.0.0.2/24", "fd00:9::2/64"] });
     for (const link of ["k6t-eth0", "eth0-nic", "tap0", "eth0"]) t.equal(after.get(link)!.mtu, mtu, link);
   }
 });
 
-t.test("a pod link whose MTU is too small for IPv6 is bound like any other", async (t) => {
+t.test("ADD accepts a pod link with an MTU that is too small for IPv6", async (t) => {
   const { after } = await boundPod(t, { kind: "veth", mtu: 1000, addresses: ["10.0.0.2/24"] });
   for (const link of ["k6t-eth0", "eth0-nic", "tap0", "eth0"]) t.equal(after.get(link)!.mtu, 1000, link);
 });
 
-t.test("a macvlan keeps the guest's MAC, and the bridge is told that the guest is behind the tap", async (t) => {
+t.test("ADD keeps a macvlan's MAC and adds a static forwarding entry for the tap", async (t) => {
   const { pod, network, after } = await boundPod(t, { kind: "macvlan" });
   t.match(after.get("eth0-nic"), { address: network.mac, linkinfo: { info_kind: "macvlan" } });
   t.equal(after.get("eth0")!.address, network.mac);
@@ -113,7 +113,7 @@ t.test("a macvlan keeps the guest's MAC, and the bridge is told that the guest i
   );
 });
 
-t.test("the address of the second network's bridge is the next one", async (t) => {
+t.test("the bridge of the second network gets the next address", async (t) => {
   const { pod, binding } = await boundPod(t, { kind: "bridge" }, { args: undefined });
   await pod.attach({ kind: "bridge", ifname: blue });
   const second = await bindingOf(t, pod, { ifname: "net2", dataDir: binding.dataDir });
@@ -122,7 +122,7 @@ t.test("the address of the second network's bridge is the next one", async (t) =
   t.same(await addresses(pod.namespace, "k6t-16477688c0e"), ["169.254.75.11/32"]);
 });
 
-t.test("link-local addresses and foreign routes do not follow to the placeholder", async (t) => {
+t.test("the placeholder gets no link-local addresses", async (t) => {
   const pod = await createPod(t);
   await pod.attach({ kind: "veth", addresses: ["10.0.0.2/24"] });
   await snapshot(pod.namespace);
@@ -132,7 +132,7 @@ t.test("link-local addresses and foreign routes do not follow to the placeholder
   t.equal(await noIpv6(pod, "eth0"), "1", "and makes none if somebody sets it up");
 });
 
-t.test("all of a pod's addresses stay on the placeholder, in their order, with their labels", async (t) => {
+t.test("the placeholder keeps the pod's addresses in order, with their labels", async (t) => {
   const pod = await createPod(t);
   const assigned = ["10.0.0.9/24 label eth0:b", "10.0.0.5/24", "10.0.0.7/25", "192.0.2.1/32", "fd00:9::2/64"];
   await pod.attach({ kind: "veth", addresses: assigned });
@@ -151,7 +151,7 @@ t.test("all of a pod's addresses stay on the placeholder, in their order, with t
   t.same(await shown(), before);
 });
 
-t.test("a value of arp_ignore that serves as well is left alone", async (t) => {
+t.test("ADD and DEL keep a value of arp_ignore that is strict enough", async (t) => {
   for (const value of ["2", "8"]) {
     const pod = await createPod(t);
     await pod.attach({ kind: "bridge" });
@@ -164,7 +164,7 @@ t.test("a value of arp_ignore that serves as well is left alone", async (t) => {
   }
 });
 
-t.test("a pod link that is down is up as a port", async (t) => {
+t.test("ADD sets a pod link up that was down", async (t) => {
   const pod = await createPod(t);
   await pod.attach({ kind: "veth" });
   await ip(pod.namespace, "link set eth0 down");
@@ -172,7 +172,7 @@ t.test("a pod link that is down is up as a port", async (t) => {
   t.ok((await links(pod.namespace)).get("eth0-nic")!.flags.includes("UP"));
 });
 
-t.test("a kernel without dummy links gets a bridge without ports instead, and stderr says so", async (t) => {
+t.test("ADD creates a bridge as placeholder without dummy links, and logs a warning", async (t) => {
   const { answer, after } = await boundPod(t, { kind: "bridge" });
   if (missing("dummy"))
     t.match(answer.stderr, /^time=\S+ level=warn .* warning="eth0: .*no dummy links.*bridge without ports.*\n$/);

@@ -1,10 +1,13 @@
-// What this machine's kernel has of what not every kernel has: tests of the rest are skipped, and
-// say so.
+// Probes optional features of this machine's kernel, so that a test can be skipped with a reason.
 import { ip } from "../../../harness/ip.ts";
 import { createNamespace } from "../../../harness/namespaces.ts";
 import { type Scope, withScope } from "../../../harness/scope.ts";
 
-/** The reason to skip a test, or false: `t.test(name, { skip: missing("ipvlan") }, …)`. */
+/**
+ * Returns the reason to skip a test that needs the feature, or false if the kernel has it.
+ *
+ * Use: `t.test(name, { skip: missing("ipvlan") }, …)`.
+ */
 export const missing = (feature: Feature): string | false => reasons[feature];
 
 export type Feature = "dummy" | "ipvlan" | "vlanFiltering";
@@ -16,7 +19,7 @@ const probes: Record<Feature, { commands: string[]; reason: string }> = {
     reason: "this kernel has no ipvlan (CONFIG_IPVLAN)",
   },
   vlanFiltering: {
-    // With the links of 802.1Q, by which the tests speak to a guest behind a VLAN.
+    // The tests reach a guest in a VLAN through links of 802.1Q, so the kernel must have those too.
     commands: ["link add name br type bridge vlan_filtering 1", "link add link br name x type vlan id 7"],
     reason: "this kernel's bridges do not filter VLANs (CONFIG_BRIDGE_VLAN_FILTERING, CONFIG_VLAN_8021Q)",
   },

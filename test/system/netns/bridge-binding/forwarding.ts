@@ -1,15 +1,18 @@
-// What `bridge` tells of an in-pod bridge's table: whom it forwards to by which port.
+// Reads the forwarding table of a bridge in a pod with the `bridge` command.
 import { execa } from "execa";
 import type { Pod } from "../../../harness/pod.ts";
 
 /** One line of `bridge fdb show`. */
 export interface ForwardingEntry {
   readonly mac: string;
-  /** The port. */
+  /** The name of the port. */
   readonly ifname: string;
   /**
-   * `permanent` for the ports' own addresses, `static` for what was told; absent for what was
-   * learnt.
+   * The origin of the entry.
+   *
+   * - `permanent`: an address of a port itself
+   * - `static`: added by a program
+   * - absent: learnt from traffic
    */
   readonly state?: string;
 }

@@ -1,12 +1,13 @@
-// What KubeVirt itself does in a pod.
+// Does KubeVirt's part of the network setup in a pod.
 import { ip } from "../../../harness/ip.ts";
 import type { Namespace } from "../../../harness/namespaces.ts";
 import type { Network } from "../../../harness/pod.ts";
 import { missing } from "./features.ts";
 
 /**
- * Hangs NIC and tap on the bridge k6t-eth0 that is there, as virt-handler does with managedTap
- * (setup/netpod).
+ * Attaches NIC and tap to the bridge k6t-eth0, which must exist.
+ *
+ * virt-handler does this with managedTap (KubeVirt, setup/netpod).
  */
 export async function asKubevirtDoes(
   namespace: Namespace,

@@ -10,7 +10,7 @@ import { asKubevirtDoes } from "./kubevirt.ts";
 
 const arpIgnore = "net/ipv4/conf/all/arp_ignore";
 
-/** A pod on one network, prepared for KubeVirt to make NIC and tap. */
+/** Creates a pod on one network and prepares it for KubeVirt, which creates NIC and tap. */
 async function prepared(
   t: Scope,
   netconf: Netconf = {},
@@ -24,7 +24,7 @@ async function prepared(
   return { pod, namespace: pod.namespace, network, before, binding, stdout };
 }
 
-t.test("managedTap makes the bridge alone, and leaves the pod link as it is", async (t) => {
+t.test("ADD with managedTap creates only the bridge and keeps the pod link", async (t) => {
   const { namespace, before, stdout } = await prepared(t);
   t.equal(stdout, '{"cniVersion":"1.1.0"}\n');
   const bridge = (await links(namespace)).get("k6t-eth0")!;
@@ -37,7 +37,7 @@ t.test("managedTap makes the bridge alone, and leaves the pod link as it is", as
   t.same(others, [], "nothing else has changed");
 });
 
-t.test("managedTap is undone by DEL before KubeVirt came, in every kind of network", async (t) => {
+t.test("DEL with managedTap restores the pod before KubeVirt changes it", async (t) => {
   for (const kind of ["bridge", "ptp", "macvlan"] as const) {
     const { namespace, before, binding } = await prepared(t, {}, { kind, families: "dual" });
     t.match(await binding.check(), { status: 0, stdout: "" });
@@ -47,13 +47,13 @@ t.test("managedTap is undone by DEL before KubeVirt came, in every kind of netwo
   }
 });
 
-t.test("managedTap takes what concerns the bridge: its address and its MTU", async (t) => {
+t.test("ADD with managedTap sets the bridge's address and MTU", async (t) => {
   const { namespace } = await prepared(t, { bridgeAddress: "192.168.66.1/24", mtu: 1400 });
   t.same(await addresses(namespace, "k6t-eth0"), ["192.168.66.1/24"]);
   t.equal((await links(namespace)).get("k6t-eth0")!.mtu, 1400);
 });
 
-t.test("managedTap in a chain lists the bridge, and the pod link as it is", async (t) => {
+t.test("ADD with managedTap in a chain reports the bridge and the unchanged pod link", async (t) => {
   const pod = await createPod(t);
   const { result: prevResult, mac } = await pod.attach({ kind: "bridge" });
   const netconf = { attachment: "managedTap", cniVersion: "1.0.0", prevResult };
@@ -67,7 +67,7 @@ t.test("managedTap in a chain lists the bridge, and the pod link as it is", asyn
   );
 });
 
-t.test("KubeVirt hangs NIC and tap on the bridge, the guest is reached, and DEL removes just the bridge", async (t) => {
+t.test("the guest reaches the network after KubeVirt's setup, and DEL removes only the bridge", async (t) => {
   const { namespace, network, binding } = await prepared(t);
   await asKubevirtDoes(namespace, network);
   await ip(namespace, "address add 169.254.75.10/32 dev k6t-eth0");

@@ -10,7 +10,7 @@ import { bindingOf, blue } from "./binding.ts";
 
 const silent = { status: 0, stdout: "" };
 
-t.test("a hundred pods at a time: no error, no leak", async (t) => {
+t.test("a hundred pods are attached and detached at once, without errors and leaks", async (t) => {
   const pods = await createPods(t, sampled(t, Array.from({ length: 100 })).length);
   await each(pods, (pod) => pod.attach({ kind: "veth", addresses: ["10.0.0.2/24", "fd00:9::2/64"] }));
   const dataDir = await newDataDir(t, "bridge-binding");
@@ -28,7 +28,7 @@ t.test("a hundred pods at a time: no error, no leak", async (t) => {
   t.same(left.flat(), []);
 });
 
-/** A pod on two networks, and a binding for each of them. */
+/** Creates a pod on two networks and prepares an attachment for each network. */
 async function podOnTwo(t: Parameters<typeof createPod>[0]) {
   const pod = await createPod(t);
   await pod.attach({ kind: "bridge", families: "dual" });
@@ -38,7 +38,7 @@ async function podOnTwo(t: Parameters<typeof createPod>[0]) {
   return { pod, bindings: [first, second] as [Attachment, Attachment], before: await snapshot(pod.namespace) };
 }
 
-t.test("two networks of one pod are added, and deleted, at once: containerd attaches them so", async (t) => {
+t.test("two networks of one pod are attached and detached at once, as by containerd", async (t) => {
   const { pod, bindings, before } = await podOnTwo(t);
   for (let time = 0; time < 10; time++) {
     const added = await Promise.all(bindings.map((binding) => binding.run("ADD")));
@@ -53,7 +53,7 @@ t.test("two networks of one pod are added, and deleted, at once: containerd atta
   t.same(await bindings[0].journal(), []);
 });
 
-t.test("ADD of one network and DEL of another at once do not disturb each other", async (t) => {
+t.test("ADD of one network and DEL of another succeed at once in one pod", async (t) => {
   const { pod, bindings, before } = await podOnTwo(t);
   const [first, second] = bindings;
   await first.add();
@@ -68,7 +68,7 @@ t.test("ADD of one network and DEL of another at once do not disturb each other"
   t.same(await first.journal(), []);
 });
 
-t.test("ADD and DEL of one attachment at once end bound or as before, and nowhere between", async (t) => {
+t.test("ADD and DEL of one attachment at once leave the pod attached or as before", async (t) => {
   const pod = await createPod(t);
   await pod.attach({ kind: "bridge", families: "dual" });
   const before = await snapshot(pod.namespace);
@@ -88,7 +88,7 @@ t.test("ADD and DEL of one attachment at once end bound or as before, and nowher
   t.comment(`bound ${ends.filter((end) => end === "bound").length} times of 20`);
 });
 
-t.test("of many ADDs of one attachment at once one succeeds, and the others change nothing", async (t) => {
+t.test("one of many concurrent ADDs succeeds, and the others change nothing", async (t) => {
   const pod = await createPod(t);
   await pod.attach({ kind: "bridge", families: "dual" });
   const before = await snapshot(pod.namespace);

@@ -6,8 +6,9 @@ import { createPod, type Pod } from "../../../harness/pod.ts";
 import { bindingOf, blue } from "./binding.ts";
 
 /**
- * The links that the pod has once the binding has been added; DEL follows, and must leave those
- * that were there.
+ * Adds the attachment, reads the names of the pod's links, and deletes the attachment.
+ *
+ * @throws Error if DEL does not restore the pod's earlier links
  */
 async function linksWith(
   scope: Parameters<typeof bindingOf>[0],
@@ -30,7 +31,7 @@ const primary = bound("eth0", "k6t-eth0", "eth0-nic", "tap0");
 const secondary = bound(blue, "k6t-16477688c0e", "16477688c0e-nic", "tap16477688c0e");
 const logicNetworkName = (name: string) => ({ args: { cni: { logicNetworkName: name } } });
 
-/** What is bound in a pod with the links eth0, eth1, net1 and that of the network blue. */
+/** The links that ADD leaves in a pod with eth0, eth1, net1 and the pod link of network blue. */
 const cases: Record<string, { options: AttachmentOptions; binds: string[] }> = {
   "the network's own link, where the pod has it": { options: {}, binds: secondary },
   "the primary link, where the network has none of its own": {
@@ -69,7 +70,7 @@ const cases: Record<string, { options: AttachmentOptions; binds: string[] }> = {
   },
 };
 
-t.test("ADD binds", async (t) => {
+t.test("ADD attaches the link that the configuration selects", async (t) => {
   const pod = await createPod(t);
   for (const ifname of ["eth0", "eth1", "net1", blue]) await pod.attach({ kind: "veth", ifname });
   for (const [which, { options, binds }] of Object.entries(cases)) {
@@ -79,14 +80,14 @@ t.test("ADD binds", async (t) => {
   }
 });
 
-t.test("a primary link of another name has the names that KubeVirt derives from it", async (t) => {
+t.test("ADD derives the names for another primary link as KubeVirt does", async (t) => {
   const pod = await createPod(t);
   await pod.attach({ kind: "veth", ifname: "ovn-udn1" });
   const found = await linksWith(t, pod, { netconf: { primaryInterface: "ovn-udn1" } });
   t.same(found, ["k6t-ovn-udn1", "ovn-udn1", "ovn-udn1-nic", "tap0"]);
 });
 
-t.test("a link whose derived names would not fit in 15 bytes gets them from its hash", async (t) => {
+t.test("ADD derives names from a hash if they would exceed 15 bytes", async (t) => {
   const pod = await createPod(t);
   const ifname = "fifteen-bytes-1";
   await pod.attach({ kind: "veth", ifname });
@@ -95,7 +96,7 @@ t.test("a link whose derived names would not fit in 15 bytes gets them from its 
   t.same(found, bound(ifname, `k6t-${hash}`, `${hash}-nic`, `tap${hash}`).sort());
 });
 
-t.test("a link with an unusual name is bound and given back", async (t) => {
+t.test("ADD attaches a link with an unusual name, and DEL restores it", async (t) => {
   const pod = await createPod(t);
   for (const ifname of ["eth0.5", "a.b.c", "conf", "all-1"]) {
     await pod.attach({ kind: "veth", ifname, addresses: ["10.0.0.2/24"] });
@@ -105,9 +106,9 @@ t.test("a link with an unusual name is bound and given back", async (t) => {
   }
 });
 
-t.test("the network's name is hashed as KubeVirt hashes it", async (t) => {
+t.test("ADD hashes the network's name as KubeVirt does", async (t) => {
   const pod = await createPod(t);
-  // From KubeVirt's own tests, and one that is not ASCII.
+  // Two names from KubeVirt's own tests, and one that is not ASCII.
   const names = { red: "b1f51a511f1", "bridge-net": "03b731d2111", grün: digits("grün") };
   for (const [name, hash] of Object.entries(names)) {
     await pod.attach({ kind: "veth", ifname: `pod${hash}` });

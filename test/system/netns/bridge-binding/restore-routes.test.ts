@@ -2,26 +2,26 @@ import t from "tap";
 import { type Case, hundred, pair, restores, v4, v6 } from "./restoring.ts";
 
 const routes: Record<string, Case> = {
-  "by the hundred": {
+  "DEL restores two hundred routes": {
     network: pair(
       [v4, v6],
       hundred((n) => [`10.7.${n}.0/24 via 10.0.0.1`, `fd07:${n}::/64 via fd00:9::f${n}`]),
     ),
   },
-  "the default ones": { network: pair([v4, v6], ["default via 10.0.0.1", "default via fd00:9::1"]) },
-  "by a gateway that is on no subnet": {
+  "DEL restores default routes": { network: pair([v4, v6], ["default via 10.0.0.1", "default via fd00:9::1"]) },
+  "DEL restores a route with an onlink gateway": {
     network: pair(["10.0.0.2/32"], ["default via 192.0.2.1 onlink"]),
   },
-  "by a gateway that another route leads to": {
+  "DEL restores a route with a gateway that another route reaches": {
     network: pair(["10.0.0.2/32", v6], ["169.254.1.1 scope link", "default via 169.254.1.1"]),
   },
-  "by a gateway's link-local address": { network: pair([v4, v6], ["default via fe80::1"]) },
-  "an IPv4 one by an IPv6 gateway": { network: pair([v4, v6], ["default via inet6 fe80::1"]) },
-  "with a preferred source": {
+  "DEL restores a route with a link-local gateway": { network: pair([v4, v6], ["default via fe80::1"]) },
+  "DEL restores an IPv4 route with an IPv6 gateway": { network: pair([v4, v6], ["default via inet6 fe80::1"]) },
+  "DEL restores routes with a preferred source": {
     network: pair([v4, "10.0.0.3/24", v6, "fd00:9::3/64"]),
     commands: ["route add default via 10.0.0.1 src 10.0.0.3", "route add default via fd00:9::1 src fd00:9::3"],
   },
-  "with metrics of their own": {
+  "DEL restores routes with metrics": {
     network: pair(
       [v4, v6],
       [
@@ -31,13 +31,13 @@ const routes: Record<string, Case> = {
       ],
     ),
   },
-  "of several protocols, types of service and realms": {
+  "DEL restores routes with protocol, type of service and realm": {
     network: pair(
       [v4],
       ["10.7.0.0/16 via 10.0.0.1 proto static tos 0x10 realm 7", "10.7.0.0/16 via 10.0.0.9 proto dhcp"],
     ),
   },
-  "in other tables": {
+  "DEL restores routes in other tables": {
     network: pair(
       [v4, v6],
       [
@@ -50,7 +50,7 @@ const routes: Record<string, Case> = {
     ),
     commands: ["rule add from 10.0.0.2 table 100 priority 50", "rule add iif eth0 table 200 priority 51"],
   },
-  "of other types": {
+  "DEL restores routes of other types": {
     network: pair(
       [v4, v6],
       [
@@ -64,13 +64,13 @@ const routes: Record<string, Case> = {
     ),
     commands: ["route add blackhole 10.66.0.0/16", "route add unreachable fd66::/64"],
   },
-  "by several hops": {
+  "DEL restores multipath routes": {
     commands: [
       "route add 10.7.0.0/16 nexthop via 10.0.0.1 weight 5 nexthop via 10.0.0.3 weight 1",
       "route add fd07::/64 nexthop via fd00:9::1 weight 2 nexthop via fd00:9::3",
     ],
   },
-  "by another link as well": {
+  "DEL restores routes that also use another link": {
     commands: [
       "link add other type veth peer name far",
       "link set other up",
@@ -82,7 +82,7 @@ const routes: Record<string, Case> = {
       "route add default via 10.0.0.1 dev eth0 metric 50",
     ],
   },
-  "by another link, from an address of the pod link's": {
+  "DEL restores routes of another link that use the pod link's address as source": {
     commands: [
       "link add other type veth peer name far",
       "link set other up",
@@ -91,17 +91,17 @@ const routes: Record<string, Case> = {
       "route add fd07::/64 dev other src fd00:9::2",
     ],
   },
-  "from a source": { network: pair([v6], ["fd07::/64 from fd00:9::/64 via fd00:9::1"]) },
-  "that end some day": { network: pair([v6], ["fd07::/64 via fd00:9::1 expires 500"]) },
-  "on a link without a carrier": {
+  "DEL restores a route with a source prefix": { network: pair([v6], ["fd07::/64 from fd00:9::/64 via fd00:9::1"]) },
+  "DEL restores a route with a lifetime": { network: pair([v6], ["fd07::/64 via fd00:9::1 expires 500"]) },
+  "DEL restores routes on a link without a carrier": {
     network: pair([v4, v6], ["default via 10.0.0.1", "default via fd00:9::1"]),
     onNode: ["link set veth1 down"],
   },
 };
-t.test("ADD and DEL leave the pod's routes as they were:", (t) => restores(t, routes));
+t.test("DEL restores the pod's routes", (t) => restores(t, routes));
 
 const neighbours: Record<string, Case> = {
-  "permanent ones": {
+  "DEL restores permanent neighbors": {
     commands: [
       "neigh add 10.0.0.1 lladdr 02:00:00:00:00:01 dev eth0",
       "neigh add fd00:9::1 lladdr 02:00:00:00:00:01 dev eth0",
@@ -109,8 +109,8 @@ const neighbours: Record<string, Case> = {
       "neigh add 169.254.1.1 lladdr 02:00:00:00:00:03 dev eth0 protocol static",
     ],
   },
-  "those of other hosts that the pod answers for": {
+  "DEL restores proxy neighbors": {
     commands: ["neigh add proxy 10.0.0.77 dev eth0", "neigh add proxy fd00:9::77 dev eth0"],
   },
 };
-t.test("ADD and DEL leave the pod's neighbours as they were:", (t) => restores(t, neighbours));
+t.test("DEL restores the pod's neighbors", (t) => restores(t, neighbours));

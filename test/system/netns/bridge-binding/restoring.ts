@@ -1,4 +1,4 @@
-// The one promise of ADD and DEL together: that the pod is afterwards as it was before.
+// Checks that DEL restores the pod to its state before ADD.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Test } from "tap";
 import { ip, links, writeSysctls } from "../../../harness/ip.ts";
@@ -7,21 +7,21 @@ import { settledDifferences, snapshot } from "../../../harness/snapshot.ts";
 import { bindingOf } from "./binding.ts";
 import { steady } from "./steady.ts";
 
-/** A pod's network, and what is done to the pod before ADD. */
+/** A pod's network, and the changes to make in the pod before ADD. */
 export interface Case {
   readonly network?: NetworkOptions;
   readonly commands?: readonly string[];
-  /** On the node's side, where the other end of the pair is veth1. */
+  /** `ip` commands for the node, where the pod link's peer is veth1. */
   readonly onNode?: readonly string[];
   readonly sysctls?: Readonly<Record<string, string>>;
-  /** Differences that do not count. */
+  /** Matches differences to ignore. */
   readonly except?: RegExp;
 }
 
-/** What the pod link has unless told. */
+/** The pod link's default addresses. */
 export const v4 = "10.0.0.2/24";
 export const v6 = "fd00:9::2/64";
-/** A pair of links without a plugin. */
+/** Returns the options for a veth pair that no plugin creates. */
 export const pair = (
   addresses: string[] = [],
   routes: string[] = [],
@@ -33,12 +33,16 @@ export const pair = (
   ...more,
 });
 
-/** What comes of it for each of 1 to 100. */
+/** Concatenates the results of `each` for 1 to 100. */
 export function hundred(each: (n: number) => string[]): string[] {
   return Array.from({ length: 100 }, (_, n) => each(n + 1)).flat();
 }
 
-/** Adds, sees that the pod link was taken, deletes, and gives the differences. */
+/**
+ * Calls ADD and DEL, and returns the differences to the state before ADD.
+ *
+ * @throws Error if ADD does not attach the pod link
+ */
 async function leftOver(
   t: Test,
   { network = pair([v4, v6]), commands = [], onNode = [], sysctls = {}, except }: Case,
@@ -49,13 +53,13 @@ async function leftOver(
   await writeSysctls(pod.namespace, Object.fromEntries(given.filter(isDefault)));
   await pod.attach(network);
   await writeSysctls(pod.namespace, Object.fromEntries(given.filter((one) => !isDefault(one))));
-  // An address that is still tentative cannot be a route's source; the kernel makes the route to an
-  // IPv6 peer later still.
+  // A tentative address cannot be the source of a route. The kernel adds the route to an IPv6 peer
+  // later still.
   await steady(pod);
   await ip(pod.namespace, ...commands);
   if (onNode.length > 0) {
     await ip(pod.node, ...onNode);
-    // The kernel tells the other end of a lost carrier within a second.
+    // The kernel updates the carrier of the other end within a second.
     await sleep(1200);
   }
   const before = await snapshot(pod.namespace);
@@ -68,7 +72,7 @@ async function leftOver(
   return [...found.filter((line) => !except?.test(line)), ...journal];
 }
 
-/** Tests each case by its name. */
+/** Declares a test for each case, named by its key. */
 export async function restores(t: Test, cases: Readonly<Record<string, Case>>): Promise<void> {
   for (const [which, one] of Object.entries(cases))
     await t.test(which, async (t) => t.same(await leftOver(t, one), []));

@@ -5,7 +5,7 @@ import { createPod } from "../../../harness/pod.ts";
 import { previousResult, sorted, versions } from "../../../harness/previous-result.ts";
 import { bindingOf } from "./binding.ts";
 
-t.test("as a binding no link gets the name in CNI_IFNAME, nor any other like net1", async (t) => {
+t.test("ADD as a binding creates no link with a name like net1", async (t) => {
   const pod = await createPod(t);
   await pod.attach({ kind: "bridge" });
   for (const ifname of ["net1", "net2"]) {
@@ -19,7 +19,7 @@ t.test("as a binding no link gets the name in CNI_IFNAME, nor any other like net
   }
 });
 
-t.test("in a chain the result is prevResult, kept whole, with the new links behind, in every version", async (t) => {
+t.test("ADD in a chain appends its links to prevResult, in every version", async (t) => {
   const pod = await createPod(t);
   const network = await pod.attach({ kind: "bridge", families: "dual" });
   for (const cniVersion of versions) {
@@ -42,7 +42,7 @@ t.test("in a chain the result is prevResult, kept whole, with the new links behi
   }
 });
 
-t.test("in a chain the result refers to the pod link by the MAC that the guest was asked to have", async (t) => {
+t.test("ADD in a chain reports the pod link with the configured MAC", async (t) => {
   const pod = await createPod(t);
   const network = await pod.attach({ kind: "bridge" });
   const prevResult = network.result!;
@@ -55,7 +55,7 @@ t.test("in a chain the result refers to the pod link by the MAC that the guest w
   t.match(result!.ips, prevResult.ips);
 });
 
-t.test("in a chain after a plugin that listed no interfaces, the pod link is listed too", async (t) => {
+t.test("ADD in a chain adds the pod link to a prevResult without interfaces", async (t) => {
   const pod = await createPod(t);
   await pod.attach({ kind: "bridge" });
   for (const prevResult of [{ cniVersion: "1.0.0" }, { cniVersion: "1.0.0", interfaces: null, ips: null }]) {

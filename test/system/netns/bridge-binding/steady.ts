@@ -1,13 +1,14 @@
-// A pod at rest: ADD has ended, and what the kernel does later of its own accord has ended too.
+// Waits until the kernel has finished its delayed work in a pod.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Pod } from "../../../harness/pod.ts";
 import { differences, type Snapshot, snapshot } from "../../../harness/snapshot.ts";
 
 /**
- * Takes a snapshot as soon as there have been two that are the same, 100 ms apart: on a link
- * without a carrier, such as the placeholder, the kernel
- * finishes with an IPv6 address some time after it was assigned (addrconf_dad_work), and shows no
- * sign of being busy with it.
+ * Returns a snapshot when two consecutive snapshots, 100 ms apart, are equal.
+ *
+ * On a link without a carrier, such as the placeholder, the kernel finishes the setup of an IPv6
+ * address some time after its assignment (addrconf_dad_work). The kernel does not show that this
+ * work is pending.
  */
 export async function steady({ namespace }: Pod): Promise<Snapshot> {
   for (let last = await snapshot(namespace); ; ) {

@@ -11,8 +11,9 @@ import type { Scope } from "../../../harness/scope.ts";
 import { bindingOf } from "./binding.ts";
 
 /**
- * A pod on one network, bound, its guest with the pod's addresses running unless it is to be
- * silent.
+ * Creates a pod on one network, adds its attachment, and starts its guest.
+ *
+ * The guest answers for the pod's addresses. A silent guest answers for none.
  */
 async function running(
   t: Scope,
@@ -30,19 +31,19 @@ async function running(
   return { pod, network, binding, guest };
 }
 
-/** Whether a ping from the node comes back: of `size` bytes of data, unfragmented. */
+/** Reports whether an unfragmented ping with `size` bytes of data from the node is answered. */
 async function pings({ node }: Pod, target: Ip, size = 56): Promise<boolean> {
   const [file, ...args] = within(node, "ping", "-c1", "-W2", "-Mdo", `-s${size}`, target);
   return (await execa(file, args, { reject: false })).exitCode === 0;
 }
 
-/** Who the node takes for the owner of an address; undefined where nobody answered. */
+/** Returns the target's MAC in the node's neighbor table, or undefined without an answer. */
 async function owner({ node }: Pod, target: Ip): Promise<string | undefined> {
   const neighbors = await ipShow<{ dst: string; lladdr?: string }>(node, "neigh show");
   return neighbors.find(({ dst }) => dst === target)?.lladdr;
 }
 
-/** Sees to it that guest and network reach each other, at every address. */
+/** Checks that guest and network reach each other at every address. */
 async function mutual(t: Test, pod: Pod, network: Network, guest: Guest): Promise<void> {
   for (const [position, gateway] of network.gateways.entries()) {
     const own = withoutPrefix(network.addresses[position]!);
@@ -54,14 +55,14 @@ async function mutual(t: Test, pod: Pod, network: Network, guest: Guest): Promis
 
 for (const kind of ["bridge", "ptp", "macvlan"] as const)
   for (const families of ["ipv4", "ipv6", "dual"] as const)
-    t.test(`guest and network reach each other: ${kind}, ${families}`, async (t) => {
+    t.test(`guest and network reach each other on a ${kind} network, ${families}`, async (t) => {
       const { pod, network, guest } = await running(t, { kind, families });
       t.equal(guest.mac, network.mac, "by the pod link's own MAC");
       await mutual(t, pod, network, guest);
       t.ok(guest.heard.length > 0);
     });
 
-t.test("guest and network reach each other by the MAC that was asked for", async (t) => {
+t.test("guest and network reach each other with the configured MAC", async (t) => {
   for (const kind of ["bridge", "macvlan"] as const) {
     const mac = "02:00:00:00:77:01";
     const { pod, network, guest } = await running(t, { kind, families: "dual" }, { netconf: { mac } });
@@ -70,16 +71,16 @@ t.test("guest and network reach each other by the MAC that was asked for", async
   }
 });
 
-t.test("a guest with several queues is reached by the first", async (t) => {
+t.test("a guest with several queues receives traffic on the first queue", async (t) => {
   const { pod, network, guest } = await running(t, { kind: "bridge" }, { netconf: { queues: 4 } });
   await mutual(t, pod, network, guest);
 });
 
-t.test("frames of the whole MTU pass, in both directions", async (t) => {
+t.test("frames of the full MTU pass in both directions", async (t) => {
   for (const mtu of [1500, 9000]) {
     const { pod, network, guest } = await running(t, { kind: "bridge", families: "dual", mtu });
     const [four, six] = network.addresses.map(withoutPrefix) as [Ip, Ip];
-    // Headers of IP and ICMP.
+    // The headers of IP and ICMP have 28 bytes for IPv4 and 48 bytes for IPv6.
     t.ok(await guest.ping(network.gateways[0]!, { size: mtu - 28 }), `IPv4, ${mtu}, out`);
     t.ok(await pings(pod, four, mtu - 28), `IPv4, ${mtu}, in`);
     t.ok(await guest.ping(network.gateways[1]!, { size: mtu - 48 }), `IPv6, ${mtu}, out`);
@@ -87,7 +88,7 @@ t.test("frames of the whole MTU pass, in both directions", async (t) => {
   }
 });
 
-t.test("the pod never answers for the guest's addresses, be the tap closed or the guest silent", async (t) => {
+t.test("the pod never answers for the guest's addresses while the guest is silent or gone", async (t) => {
   const { pod, network, guest } = await running(t, { kind: "bridge", families: "dual" }, { silent: true });
   for (const tap of ["silent", "closed"]) {
     if (tap === "closed") await guest.stop();
@@ -103,7 +104,7 @@ t.test("the pod never answers for the guest's addresses, be the tap closed or th
   t.ok(guest.heard.some(({ message }) => message?.is === "solicitation"));
 });
 
-t.test("after DEL the pod itself answers again", async (t) => {
+t.test("the pod itself answers again after DEL", async (t) => {
   const { pod, network, guest, binding } = await running(t, { kind: "bridge", families: "dual" });
   await mutual(t, pod, network, guest);
   await guest.stop();
@@ -115,7 +116,7 @@ t.test("after DEL the pod itself answers again", async (t) => {
   }
 });
 
-/** A second guest, on the node's own bridge: another VM, which sees all that is flooded there. */
+/** Starts a second guest on the node's own bridge, where it receives all flooded frames. */
 async function neighbor(t: Scope, pod: Pod, ips: readonly Ip[]): Promise<Guest> {
   await ip(
     pod.node,
@@ -125,7 +126,7 @@ async function neighbor(t: Scope, pod: Pod, ips: readonly Ip[]): Promise<Guest> 
   return await startGuest(t, { namespace: pod.node, tap: "spy", mac: "02:00:00:00:00:99", ips });
 }
 
-t.test("nothing that the plumbing says of itself reaches guest or network: it is not there", async (t) => {
+t.test("guest and network receive no frame from bridge, NIC or tap", async (t) => {
   const pod = await createPod(t);
   await pod.attach({ kind: "bridge", families: "dual" });
   const outside = await neighbor(t, pod, ["10.1.0.99"]);
@@ -135,8 +136,8 @@ t.test("nothing that the plumbing says of itself reaches guest or network: it is
   const { address: mac } = shown.get("eth0")!;
   const first = outside.heard.length;
   const guest = await startGuest(t, { namespace: pod.namespace, tap: "tap0", mac, ips: ["10.1.0.2"] });
-  // Router solicitations and multicast reports come within 4 s of a link's coming up (RFC 4861,
-  // 6.3.7; RFC 3810, 9.1).
+  // The kernel sends router solicitations and multicast reports within 4 s after a link comes up
+  // (RFC 4861, 6.3.7; RFC 3810, 9.1).
   await sleep(4000);
   t.ok(await guest.ping("10.1.0.99"), "two guests reach each other");
   const sources = [guest.heard, outside.heard.slice(first)].map(
@@ -150,7 +151,7 @@ t.test("nothing that the plumbing says of itself reaches guest or network: it is
     );
 });
 
-t.test("an isolated tap reaches the network, and no other isolated port of its bridge", async (t) => {
+t.test("an isolated tap reaches the network, but no other isolated port of its bridge", async (t) => {
   const { pod, network, guest } = await running(t, { kind: "bridge" }, { netconf: { portIsolation: true } });
   await ip(pod.namespace, "tuntap add tap9 mode tap user 107 group 107", "link set tap9 master k6t-eth0 up");
   const ips = ["10.1.0.88"];
