@@ -1,11 +1,9 @@
-// Verbs for people, run as an operator runs them: by the command line, without a runtime's
-// environment.
+// Runs operator commands by the command line, without a runtime's environment.
 import { execa } from "execa";
 import { type Namespace, within } from "../../../harness/namespaces.ts";
 import { dist } from "../../../harness/plugin.ts";
 import { beginRecording } from "../../../recorder/record.ts";
 
-/** What a command line came to. */
 export interface Ended {
   readonly status: number | undefined;
   readonly stdout: string;
@@ -13,15 +11,19 @@ export interface Ended {
 }
 
 export interface ByHandOptions {
-  /** The namespace to run in, in a node's place. */
+  /** The namespace to run in. It stands for the node's. */
   readonly node?: Namespace;
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** A command line that the plugin's is appended to. */
+  /** The start of the command line, to which the plugin's command line is appended. */
   readonly under?: readonly string[];
 }
 
-/** Runs a plugin of ours, or one by its path, with these arguments. Its output goes into pipes. */
+/**
+ * Runs a plugin with these arguments. Its output goes into pipes.
+ *
+ * `plugin` is the name of a plugin in dist, or a path.
+ */
 export async function byHand(plugin: string, args: readonly string[], options: ByHandOptions = {}): Promise<Ended> {
   const { node, input = "", env = {}, under = [] } = options;
   const recording = beginRecording(under);
@@ -38,7 +40,11 @@ export async function byHand(plugin: string, args: readonly string[], options: B
   return { status: exitCode, stdout, stderr };
 }
 
-/** The same with `--json`, and what it printed. */
+/**
+ * Runs a command with `--json` and parses its output.
+ *
+ * @throws Error if the command prints nothing
+ */
 export async function inJson<T>(
   plugin: string,
   [verb, ...args]: readonly [string, ...string[]],
@@ -49,13 +55,13 @@ export async function inJson<T>(
   return { status, told: JSON.parse(stdout) };
 }
 
-/** The same on a terminal, with both outputs in one. */
+/** Runs a command on a terminal. Returns standard output and standard error together. */
 export async function onTerminal(
   plugin: string,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<string> {
-  // Python's, because util-linux's script writes a line of its own in some versions.
+  // Use Python's pty: some versions of util-linux's script(1) print a line of their own.
   const script = "import os, pty, sys; os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:]))";
   const { stdout } = await execa("python3", ["-c", script, `${dist}/${plugin}`, ...args], {
     extendEnv: false,

@@ -25,7 +25,7 @@ interface Told {
 const check = (plugin: string, dataDir: string, ...args: string[]) =>
   inJson<Told>(plugin, ["check", "--data-dir", dataDir, ...args]);
 
-/** Pods on a network each, bound, with one journal. */
+/** Creates pods with one attachment each, all in one journal. */
 async function bound(t: Scope, length: number): Promise<{ pods: Pod[]; bindings: Attachment[]; dataDir: string }> {
   const dataDir = await newDataDir(t, "bridge-binding");
   const pods = await createPods(t, length);
@@ -39,7 +39,7 @@ async function bound(t: Scope, length: number): Promise<{ pods: Pod[]; bindings:
   return { pods, bindings, dataDir };
 }
 
-/** A process that is in the pod. */
+/** Starts a process in the pod. */
 async function processIn(t: Scope, pod: Pod): Promise<ChildProcess> {
   const [file, ...args] = within(pod.namespace, "sh", "-c", "echo; exec sleep 60");
   const child = spawn(file, args, { stdio: ["ignore", "pipe", "ignore"] });
@@ -48,84 +48,78 @@ async function processIn(t: Scope, pod: Pod): Promise<ChildProcess> {
   return child;
 }
 
-t.test(
-  "all attachments on record are checked, or those of a container, a path, a process; nothing is changed",
-  async (t) => {
-    const { pods, dataDir } = await bound(t, 2);
-    const [pod, other] = pods as [Pod, Pod];
-    const before = await snapshot(pod.namespace);
-    const files = await readdir(dataDir);
-    const all = await check("bridge-binding", dataDir);
-    t.match(all, { status: 0, told: { healthy: true, unreadable: [] } });
-    t.same(
-      all.told.attachments.map(({ containerId, condition }) => [containerId, condition]),
-      pods.map(({ containerId }) => [containerId, "healthy"]),
-    );
-    const process = await processIn(t, pod);
-    for (const about of [pod.containerId, pod.namespace.path, `${process.pid}`]) {
-      const { status, told } = await check("bridge-binding", dataDir, about);
-      t.match([status, told.attachments.map(({ containerId }) => containerId)], [0, [pod.containerId]], about);
-    }
-    const both = await check("bridge-binding", dataDir, "container-");
-    t.equal(both.told.attachments.length, 2, "the beginning of an ID");
-    const text = await byHand("bridge-binding", ["check", "--data-dir", dataDir, other.containerId]);
-    t.match(text, { status: 0, stderr: "" });
-    t.equal(
-      text.stdout,
-      `ok  net1 of container ${other.containerId} (network bridge-binding), ${other.namespace.path}\n1 attachment on record in ${dataDir}`,
-    );
-    t.same(differences(before, await snapshot(pod.namespace)), []);
-    t.same(await readdir(dataDir), files);
-  },
-);
+t.test("check inspects all attachments, or those of a container, path or process", async (t) => {
+  const { pods, dataDir } = await bound(t, 2);
+  const [pod, other] = pods as [Pod, Pod];
+  const before = await snapshot(pod.namespace);
+  const files = await readdir(dataDir);
+  const all = await check("bridge-binding", dataDir);
+  t.match(all, { status: 0, told: { healthy: true, unreadable: [] } });
+  t.same(
+    all.told.attachments.map(({ containerId, condition }) => [containerId, condition]),
+    pods.map(({ containerId }) => [containerId, "healthy"]),
+  );
+  const process = await processIn(t, pod);
+  for (const about of [pod.containerId, pod.namespace.path, `${process.pid}`]) {
+    const { status, told } = await check("bridge-binding", dataDir, about);
+    t.match([status, told.attachments.map(({ containerId }) => containerId)], [0, [pod.containerId]], about);
+  }
+  const both = await check("bridge-binding", dataDir, "container-");
+  t.equal(both.told.attachments.length, 2, "the beginning of an ID");
+  const text = await byHand("bridge-binding", ["check", "--data-dir", dataDir, other.containerId]);
+  t.match(text, { status: 0, stderr: "" });
+  t.equal(
+    text.stdout,
+    `ok  net1 of container ${other.containerId} (network bridge-binding), ${other.namespace.path}\n1 attachment on record in ${dataDir}`,
+  );
+  t.same(differences(before, await snapshot(pod.namespace)), []);
+  t.same(await readdir(dataDir), files);
+});
 
-t.test(
-  "each difference is named with a command that puts it right, and after those commands all is well",
-  async (t) => {
-    const { pods, dataDir } = await bound(t, 2);
-    const [pod, healthy] = pods as [Pod, Pod];
-    await ip(pod.namespace, "link set tap0 down", "link set eth0-nic nomaster", "link set eth0 mtu 1400");
-    await ip(pod.namespace, "address del 10.1.0.2/24 dev eth0");
-    await writeSysctls(pod.namespace, { "net/ipv4/conf/all/arp_ignore": "0" });
-    const broken = await check("bridge-binding", dataDir);
-    t.match([broken.status, broken.told.healthy], [1, false]);
-    const one = broken.told.attachments.find(({ containerId }) => containerId === pod.containerId)!;
-    t.equal(one.condition, "differs");
-    for (const fact of [
-      /^tap0: is down, not up$/,
-      /^eth0-nic: master is none, not k6t-eth0$/,
-      /^eth0: MTU is 1400, not 1500$/,
-      /^eth0: address 10\.1\.0\.2\/24 is missing$/,
-      /^net\.ipv4\.conf\.all\.arp_ignore: is 0, not 1$/,
-    ])
-      t.ok(
-        one.findings.some((finding) => fact.test(finding.fact)),
-        `${fact}`,
-      );
-    const other = broken.told.attachments.find(({ containerId }) => containerId === healthy.containerId)!;
-    t.equal(other.condition, "healthy");
-    // The operator does what it says; a port that was out of its bridge has lost what is set once
-    // it is in there again.
-    for (let round = 0; round < 2; round++) {
-      const { told } = await check("bridge-binding", dataDir, pod.containerId);
-      for (const { hint } of told.attachments[0]!.findings) {
-        const [nsenter, netns, ...command] = hint!.split(" ");
-        t.same([nsenter, netns], ["nsenter", `--net=${pod.namespace.path}`]);
-        await execa(nsenter!, [netns!, ...command]);
-      }
+t.test("check prints a command for each difference, and these commands repair the pod", async (t) => {
+  const { pods, dataDir } = await bound(t, 2);
+  const [pod, healthy] = pods as [Pod, Pod];
+  await ip(pod.namespace, "link set tap0 down", "link set eth0-nic nomaster", "link set eth0 mtu 1400");
+  await ip(pod.namespace, "address del 10.1.0.2/24 dev eth0");
+  await writeSysctls(pod.namespace, { "net/ipv4/conf/all/arp_ignore": "0" });
+  const broken = await check("bridge-binding", dataDir);
+  t.match([broken.status, broken.told.healthy], [1, false]);
+  const one = broken.told.attachments.find(({ containerId }) => containerId === pod.containerId)!;
+  t.equal(one.condition, "differs");
+  for (const fact of [
+    /^tap0: is down, not up$/,
+    /^eth0-nic: master is none, not k6t-eth0$/,
+    /^eth0: MTU is 1400, not 1500$/,
+    /^eth0: address 10\.1\.0\.2\/24 is missing$/,
+    /^net\.ipv4\.conf\.all\.arp_ignore: is 0, not 1$/,
+  ])
+    t.ok(
+      one.findings.some((finding) => fact.test(finding.fact)),
+      `${fact}`,
+    );
+  const other = broken.told.attachments.find(({ containerId }) => containerId === healthy.containerId)!;
+  t.equal(other.condition, "healthy");
+  // Run each hint, twice. A port that left its bridge has lost its port settings. `check` reports
+  // them only after the port has joined the bridge again.
+  for (let round = 0; round < 2; round++) {
+    const { told } = await check("bridge-binding", dataDir, pod.containerId);
+    for (const { hint } of told.attachments[0]!.findings) {
+      const [nsenter, netns, ...command] = hint!.split(" ");
+      t.same([nsenter, netns], ["nsenter", `--net=${pod.namespace.path}`]);
+      await execa(nsenter!, [netns!, ...command]);
     }
-    t.match(await check("bridge-binding", dataDir), { status: 0, told: { healthy: true } });
-  },
-);
+  }
+  t.match(await check("bridge-binding", dataDir), { status: 0, told: { healthy: true } });
+});
 
-t.test("what only ADD can make is said to need one", async (t) => {
+t.test("check says that only ADD can recreate a deleted tap", async (t) => {
   const { pods, dataDir } = await bound(t, 1);
   await ip(pods[0]!.namespace, "link del tap0");
   const { told } = await check("bridge-binding", dataDir);
   t.match(told.attachments[0]!.findings, [{ fact: "tap0: is missing", hint: /^only a new ADD makes it/ }]);
 });
 
-t.test("a vanished namespace, a killed ADD and a record that cannot be read are told apart", async (t) => {
+t.test("check distinguishes vanished namespaces, killed ADDs and unreadable records", async (t) => {
   const { pods, bindings, dataDir } = await bound(t, 3);
   await removeNamespaces([pods[0]!.namespace]);
   const [killed, foreign] = [bindings[1]!, bindings[2]!].map(({ call }) => `${dataDir}/${call.containerId}:net1`);
@@ -146,7 +140,7 @@ t.test("a vanished namespace, a killed ADD and a record that cannot be read are 
   t.match(stdout, /2 attachments on record in .*, 3 not as it should be$/);
 });
 
-t.test("a pod whose namespace has lost its path is checked by way of a process in it", async (t) => {
+t.test("check enters a namespace without a path through a process in it", async (t) => {
   const { pods, dataDir } = await bound(t, 1);
   const process = await processIn(t, pods[0]!);
   await removeNamespaces([pods[0]!.namespace]);
@@ -154,7 +148,7 @@ t.test("a pod whose namespace has lost its path is checked by way of a process i
   t.match(await check("bridge-binding", dataDir, `${process.pid}`), { told: { attachments: [{}] } });
 });
 
-t.test("while a call is at work in the pod it says so, soon, and looks at the others", async (t) => {
+t.test("check reports a pod with a running call as busy, and checks the others", async (t) => {
   const { pods, dataDir } = await bound(t, 2);
   const [file, ...args] = [
     "flock",
@@ -173,7 +167,7 @@ t.test("while a call is at work in the pod it says so, soon, and looks at the ot
   t.match(told.attachments, [{ condition: "busy", findings: [{ hint: /^retry in/ }] }, { condition: "healthy" }]);
 });
 
-t.test("passt-binding's sysctls may be wider than recorded, but not narrower", async (t) => {
+t.test("check accepts sysctls that are wider than recorded, but not narrower ones", async (t) => {
   const pod = await createPod(t);
   const passt = await passtOf(t, pod, { netconf: { unprivilegedPortStart: 80 } });
   await passt.add();
@@ -197,7 +191,7 @@ t.test("passt-binding's sysctls may be wider than recorded, but not narrower", a
   ]);
 });
 
-t.test("what is not on record is a finding, and a directory that is not there a wrong call", async (t) => {
+t.test("check exits with 1 without a record, with 3 without the directory", async (t) => {
   const { pods, dataDir } = await bound(t, 1);
   const other = await createPod(t);
   for (const about of ["nosuch", other.namespace.path]) {
@@ -218,7 +212,7 @@ t.test("what is not on record is a finding, and a directory that is not there a 
     });
 });
 
-t.test("records in a directory that others may write to are not believed, which is said once", async (t) => {
+t.test("check ignores records in a directory that others can write to", async (t) => {
   const { dataDir } = await bound(t, 2);
   await chmod(dataDir, 0o777);
   const { status, told } = await check("bridge-binding", dataDir);
@@ -226,7 +220,7 @@ t.test("records in a directory that others may write to are not believed, which 
   t.equal(told.unreadable.length, 1);
 });
 
-t.test("there are colours on a terminal and nowhere else", async (t) => {
+t.test("check prints colors on a terminal only", async (t) => {
   const { dataDir } = await bound(t, 1);
   const args = ["check", "--data-dir", dataDir];
   const piped = await byHand("bridge-binding", args);
@@ -238,7 +232,7 @@ t.test("there are colours on a terminal and nowhere else", async (t) => {
     t.equal((await onTerminal("bridge-binding", args, env)).trimEnd(), piped.stdout);
 });
 
-t.test("two plugins keep their records apart, also in one directory", async (t) => {
+t.test("check reads only its own plugin's records", async (t) => {
   const dataDir = await newDataDir(t, "bridge-binding");
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const pod = await createPod(t);

@@ -1,4 +1,4 @@
-// docs/commands.md, run: every command of its console blocks, in pods as it describes them.
+// Runs every command in the console blocks of docs/commands.md, in pods as the page describes them.
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +9,11 @@ import { createPods } from "../../../harness/pod.ts";
 import type { Scope } from "../../../harness/scope.ts";
 import { bindingOf } from "../bridge-binding/binding.ts";
 
-/** The page with what its commands print now, in the names that it has for pods and directories. */
+/**
+ * Returns the page with the current output of its commands.
+ *
+ * The output uses the page's names for pods and directories.
+ */
 export async function rerun(scope: Scope, page: string): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "commands-"));
   scope.teardown(() => rm(directory, { recursive: true }));
@@ -61,14 +65,16 @@ export async function rerun(scope: Scope, page: string): Promise<string> {
 }
 
 /**
- * The page without what differs from one node and run to the next: numbers and addresses by chance,
- * and which kind of link the kernel has for a placeholder.
+ * Replaces the parts of the page that differ between nodes and runs.
+ *
+ * These are random numbers and addresses, and the kind of the placeholder, which depends on the
+ * kernel.
  */
 export function lasting(page: string): string {
   return (
     page
       .replaceAll(/\b[0-9a-f]{2}(:[0-9a-f]{2}){5}\b/g, "MAC")
-      // It comes up to a second after the link is up.
+      // The kernel adds this address up to a second after the link comes up.
       .replaceAll(/^ +take the address fe80:.*\n/gm, "")
       .replaceAll(/link group \d+/g, "link group N")
       .replaceAll(/\b(make eth0, a|make) (dummy|bridge)( eth0)?$/gm, "$1 dummy$3")

@@ -22,7 +22,7 @@ interface Told {
 const explain = (plugin: string, netconf: object, ...args: string[]) =>
   inJson<Told>(plugin, ["explain", ...args], { input: JSON.stringify(netconf) });
 
-t.test("explain gives the changes that ADD then records, and changes nothing", async (t) => {
+t.test("explain prints the changes that ADD records, and changes nothing", async (t) => {
   const pod = await createPod(t);
   await pod.attach({ kind: "bridge", families: "dual" });
   const binding = await bindingOf(t, pod);
@@ -57,7 +57,7 @@ t.test("explain gives the changes that ADD then records, and changes nothing", a
   t.match(other, { status: 1, told: { refused: { code: 102, msg: /eth0: is the placeholder/ } } });
 });
 
-t.test("explain in plain words: the configuration, the steps in order, what would be reported", async (t) => {
+t.test("explain prints the configuration, the steps in order and the result", async (t) => {
   const pod = await createPod(t);
   await pod.attach({ kind: "veth", addresses: ["10.0.0.2/24"], routes: ["default via 10.0.0.1"] });
   const binding = await bindingOf(t, pod, { netconf: { mtu: 1400 } });
@@ -72,86 +72,80 @@ t.test("explain in plain words: the configuration, the steps in order, what woul
   t.match(stdout, /^note: the container's ID is not known/m);
 });
 
-t.test(
-  "explain of passt-binding names the sysctls, with what they were before the pod's other attachments",
-  async (t) => {
-    const pod = await createPod(t);
-    const passt = await passtOf(t, pod);
-    const { told } = await explain("passt-binding", passt.netconf, "--netns", pod.namespace.path);
-    t.match(
-      told.words!.map(({ what }) => what),
-      ["set net.ipv4.ip_unprivileged_port_start from 1024 to 0", "set net.ipv4.ping_group_range from 1 0 to 107 107"],
-    );
-    await passt.add();
-    const second = await explain(
-      "passt-binding",
-      passt.netconf,
-      "--netns",
-      pod.namespace.path,
-      "--ifname",
-      "net2",
-      "--container-id",
-      pod.containerId,
-    );
-    t.match(
-      second,
-      {
-        status: 0,
-        told: {
-          changes: [
-            { from: "1024", to: "0" },
-            { from: "1 0", to: "107 107" },
-          ],
-        },
+t.test("explain prints the values of sysctls before the pod's other attachments", async (t) => {
+  const pod = await createPod(t);
+  const passt = await passtOf(t, pod);
+  const { told } = await explain("passt-binding", passt.netconf, "--netns", pod.namespace.path);
+  t.match(
+    told.words!.map(({ what }) => what),
+    ["set net.ipv4.ip_unprivileged_port_start from 1024 to 0", "set net.ipv4.ping_group_range from 1 0 to 107 107"],
+  );
+  await passt.add();
+  const second = await explain(
+    "passt-binding",
+    passt.netconf,
+    "--netns",
+    pod.namespace.path,
+    "--ifname",
+    "net2",
+    "--container-id",
+    pod.containerId,
+  );
+  t.match(
+    second,
+    {
+      status: 0,
+      told: {
+        changes: [
+          { from: "1024", to: "0" },
+          { from: "1 0", to: "107 107" },
+        ],
       },
-      "what it was before both",
-    );
-    t.match(second.told.words, [{ what: /^keep net\.ipv4\.ip_unprivileged_port_start at 0/, steps: [] }, {}]);
-  },
-);
+    },
+    "what it was before both",
+  );
+  t.match(second.told.words, [{ what: /^keep net\.ipv4\.ip_unprivileged_port_start at 0/, steps: [] }, {}]);
+});
 
-t.test(
-  "the configuration may be in a list, or in a NetworkAttachmentDefinition, in a file or on standard input",
-  async (t) => {
-    const directory = await mkdtemp(join(tmpdir(), "explain-"));
-    t.teardown(() => rm(directory, { recursive: true }));
-    const plain = { cniVersion: "1.1.0", name: "blue", type: "passt-binding", unprivilegedPortStart: 80 };
-    const { name, cniVersion, ...own } = plain;
-    const list = { cniVersion, name, plugins: [{ type: "bridge" }, own] };
-    const definition = (config: object) => ({
-      apiVersion: "k8s.cni.cncf.io/v1",
-      kind: "NetworkAttachmentDefinition",
-      metadata: { name: "red" },
-      spec: { config: JSON.stringify(config) },
+t.test("explain reads a configuration, a list or a NetworkAttachmentDefinition from a file or stdin", async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), "explain-"));
+  t.teardown(() => rm(directory, { recursive: true }));
+  const plain = { cniVersion: "1.1.0", name: "blue", type: "passt-binding", unprivilegedPortStart: 80 };
+  const { name, cniVersion, ...own } = plain;
+  const list = { cniVersion, name, plugins: [{ type: "bridge" }, own] };
+  const definition = (config: object) => ({
+    apiVersion: "k8s.cni.cncf.io/v1",
+    kind: "NetworkAttachmentDefinition",
+    metadata: { name: "red" },
+    spec: { config: JSON.stringify(config) },
+  });
+  for (const document of [plain, list, definition(plain), definition({ ...own, cniVersion }), definition(list)]) {
+    const file = join(directory, "netconf");
+    await writeFile(file, JSON.stringify(document));
+    for (const asked of [
+      await inJson<Told>("passt-binding", ["explain", file]),
+      await explain("passt-binding", document),
+      await explain("passt-binding", document, "-"),
+    ])
+      t.match(asked, { status: 0, told: { conf: { unprivilegedPortStart: 80, pingGroupRange: [107, 107] } } });
+  }
+  const chained = await explain("passt-binding", list);
+  t.match(chained.told.notes, [/plugins before it/]);
+  for (const [document, words] of [
+    [{ ...plain, type: "bridge-binding" }, /type: is "bridge-binding", and this is passt-binding/],
+    [{ ...list, plugins: [{ type: "bridge" }] }, /plugins: none is of type passt-binding; there is bridge/],
+    [{ kind: "Pod", spec: {} }, /kind: is "Pod"/],
+    [{ kind: "NetworkAttachmentDefinition", spec: {} }, /spec\.config: is missing/],
+    [[], /netconf: is a list/],
+  ] as const)
+    t.match(await byHand("passt-binding", ["explain"], { input: JSON.stringify(document) }), {
+      status: 3,
+      stdout: "",
+      stderr: words,
     });
-    for (const document of [plain, list, definition(plain), definition({ ...own, cniVersion }), definition(list)]) {
-      const file = join(directory, "netconf");
-      await writeFile(file, JSON.stringify(document));
-      for (const asked of [
-        await inJson<Told>("passt-binding", ["explain", file]),
-        await explain("passt-binding", document),
-        await explain("passt-binding", document, "-"),
-      ])
-        t.match(asked, { status: 0, told: { conf: { unprivilegedPortStart: 80, pingGroupRange: [107, 107] } } });
-    }
-    const chained = await explain("passt-binding", list);
-    t.match(chained.told.notes, [/plugins before it/]);
-    for (const [document, words] of [
-      [{ ...plain, type: "bridge-binding" }, /type: is "bridge-binding", and this is passt-binding/],
-      [{ ...list, plugins: [{ type: "bridge" }] }, /plugins: none is of type passt-binding; there is bridge/],
-      [{ kind: "Pod", spec: {} }, /kind: is "Pod"/],
-      [{ kind: "NetworkAttachmentDefinition", spec: {} }, /spec\.config: is missing/],
-      [[], /netconf: is a list/],
-    ] as const)
-      t.match(await byHand("passt-binding", ["explain"], { input: JSON.stringify(document) }), {
-        status: 3,
-        stdout: "",
-        stderr: words,
-      });
-  },
-);
+});
 
-t.test("explain names every fault of a configuration, as ADD does", async (t) => {
+t.test("explain reports every fault of a configuration, as ADD does", async (t) => {
   const netconf = { name: "blue", type: "bridge-binding", mtu: 10, vln: 3 };
   const { status, stdout } = await byHand("bridge-binding", ["explain"], { input: JSON.stringify(netconf) });
   t.equal(status, 1);
@@ -173,7 +167,7 @@ t.test("explain names every fault of a configuration, as ADD does", async (t) =>
   });
 });
 
-t.test("what explain is asked in the wrong way is named", async (t) => {
+t.test("explain reports a wrong argument by its name", async (t) => {
   const input = JSON.stringify({ name: "blue", type: "passt-binding" });
   for (const [args, status, words] of [
     [["--netns", "/run/netns/nosuch"], 3, /--netns: \/run\/netns\/nosuch is missing/],
@@ -196,7 +190,7 @@ t.test("what explain is asked in the wrong way is named", async (t) => {
   t.match(await byHand("passt-binding", ["explain"]), { status: 3, stderr: /standard input is empty/ });
 });
 
-t.test("sriov-vfio explains what it can without a VF", async (t) => {
+t.test("explain of sriov-vfio prints the configuration without a VF", async (t) => {
   const netconf = {
     cniVersion: "1.0.0",
     name: "fast",

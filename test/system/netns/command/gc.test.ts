@@ -20,7 +20,7 @@ interface Told {
 const gc = (dataDir: string, ...args: string[]) =>
   inJson<Told>("passt-binding", ["gc", "--data-dir", dataDir, ...args]);
 
-/** Pods where an ADD has succeeded, all in one journal. */
+/** Creates pods with one attachment each, all in one journal. */
 async function prepared(t: Scope, length: number): Promise<{ pods: Pod[]; passts: Attachment[]; dataDir: string }> {
   const dataDir = await newDataDir(t, "passt-binding");
   const pods = await createPods(t, length);
@@ -35,7 +35,7 @@ async function prepared(t: Scope, length: number): Promise<{ pods: Pod[]; passts
 
 const outcomes = ({ attachments }: Told): string[] => attachments.map(({ outcome }) => outcome);
 
-t.test("gc removes what vanished and touches nothing that is alive; a dry run touches nothing at all", async (t) => {
+t.test("gc removes vanished attachments and keeps live ones, and a dry run changes nothing", async (t) => {
   const { pods, passts, dataDir } = await prepared(t, 3);
   const before = await snapshot(pods[1]!.namespace);
   t.match(await gc(dataDir), { status: 0, told: { dryRun: false } }, "nothing has vanished");
@@ -62,36 +62,33 @@ t.test("gc removes what vanished and touches nothing that is alive; a dry run to
   await passts[1]!.del();
 });
 
-t.test(
-  "a namespace that a process is in is not gone, though its path is; nor one that is mounted elsewhere",
-  async (t) => {
-    const { pods, passts, dataDir } = await prepared(t, 2);
-    const [file, ...args] = within(pods[0]!.namespace, "sh", "-c", "echo; exec sleep 60");
-    const child = spawn(file, args, { stdio: ["ignore", "pipe", "ignore"] });
-    t.teardown(() => child.kill("SIGKILL"));
-    await new Promise((resolve) => child.stdout.once("data", resolve));
-    // As a path has it that a mount namespace keeps.
-    const elsewhere = `/run/netns/${pods[1]!.namespace.name} elsewhere`;
-    await writeFile(elsewhere, "");
-    await execa("mount", ["--bind", pods[1]!.namespace.path, elsewhere]);
-    t.teardown(async () => {
-      await execa("umount", [elsewhere], { reject: false });
-      await rm(elsewhere, { force: true });
-    });
-    await removeNamespaces(pods.map(({ namespace }) => namespace));
-    const { status, told } = await gc(dataDir);
-    t.match([status, outcomes(told)], [0, ["alive", "alive"]]);
-    t.match(told.attachments, [{ why: /at \/proc\/\d+\/ns\/net$/ }, { why: new RegExp(`at ${elsewhere}$`) }]);
-    await execa("umount", [elsewhere]);
-    t.same(outcomes((await gc(dataDir)).told), ["alive", "removed"]);
-    child.kill("SIGKILL");
-    await new Promise((resolve) => child.once("exit", resolve));
-    t.same(outcomes((await gc(dataDir)).told), ["removed"]);
-    t.same(await passts[0]!.journal(), []);
-  },
-);
+t.test("gc keeps a namespace that a process or another mount holds", async (t) => {
+  const { pods, passts, dataDir } = await prepared(t, 2);
+  const [file, ...args] = within(pods[0]!.namespace, "sh", "-c", "echo; exec sleep 60");
+  const child = spawn(file, args, { stdio: ["ignore", "pipe", "ignore"] });
+  t.teardown(() => child.kill("SIGKILL"));
+  await new Promise((resolve) => child.stdout.once("data", resolve));
+  // This mount stands for one that keeps the namespace alive in another mount namespace.
+  const elsewhere = `/run/netns/${pods[1]!.namespace.name} elsewhere`;
+  await writeFile(elsewhere, "");
+  await execa("mount", ["--bind", pods[1]!.namespace.path, elsewhere]);
+  t.teardown(async () => {
+    await execa("umount", [elsewhere], { reject: false });
+    await rm(elsewhere, { force: true });
+  });
+  await removeNamespaces(pods.map(({ namespace }) => namespace));
+  const { status, told } = await gc(dataDir);
+  t.match([status, outcomes(told)], [0, ["alive", "alive"]]);
+  t.match(told.attachments, [{ why: /at \/proc\/\d+\/ns\/net$/ }, { why: new RegExp(`at ${elsewhere}$`) }]);
+  await execa("umount", [elsewhere]);
+  t.same(outcomes((await gc(dataDir)).told), ["alive", "removed"]);
+  child.kill("SIGKILL");
+  await new Promise((resolve) => child.once("exit", resolve));
+  t.same(outcomes((await gc(dataDir)).told), ["removed"]);
+  t.same(await passts[0]!.journal(), []);
+});
 
-t.test("gc leaves a record whose runtime's directory is not to be seen, as in a container", async (t) => {
+t.test("gc keeps a record if the runtime's directory is not visible, as in a container", async (t) => {
   const { pods, dataDir } = await prepared(t, 1);
   await removeNamespaces([pods[0]!.namespace]);
   const hidden = [
@@ -101,7 +98,7 @@ t.test("gc leaves a record whose runtime's directory is not to be seen, as in a 
     "--",
     "sh",
     "-c",
-    // All of /run is another one, but for the records.
+    // Replace all of /run except the records.
     'mount --bind /run/passt-binding /mnt && mount -t tmpfs none /run && mkdir /run/passt-binding && mount --bind /mnt /run/passt-binding && exec "$@"',
     "sh",
   ];
@@ -111,7 +108,7 @@ t.test("gc leaves a record whose runtime's directory is not to be seen, as in a 
   t.equal((await readdir(dataDir)).length, 1);
 });
 
-t.test("gc leaves what it cannot read, and says why; what was killed goes with its namespace", async (t) => {
+t.test("gc keeps unreadable records, and removes killed ADDs without a namespace", async (t) => {
   const { pods, passts, dataDir } = await prepared(t, 3);
   const record = (passt: Attachment): string => `${dataDir}/${passt.call.containerId}:net1`;
   await rename(`${record(passts[0]!)}.json`, `${record(passts[0]!)}.pending`);
@@ -129,7 +126,7 @@ t.test("gc leaves what it cannot read, and says why; what was killed goes with i
   t.match(stdout, /^left +.*is not a journal.*\n +it cannot be read/m);
 });
 
-t.test("another namespace at the same path is not the one that is on record", async (t) => {
+t.test("gc removes a record if another namespace has its path", async (t) => {
   const { pods, dataDir } = await prepared(t, 1);
   const { namespace } = pods[0]!;
   await ip(namespace, "link set lo up");
@@ -141,15 +138,12 @@ t.test("another namespace at the same path is not the one that is on record", as
   t.same(differences(before, await snapshot(namespace)), []);
 });
 
-t.test(
-  "without records, or their directory, there is nothing to do; a directory that was asked for must be there",
-  async (t) => {
-    const dataDir = await newDataDir(t, "passt-binding");
-    t.match(await byHand("passt-binding", ["gc", "--data-dir", dataDir]), { status: 3, stderr: /ENOENT/ });
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
-    t.match(await gc(dataDir), { status: 0, told: { attachments: [], unreadable: [] } });
-    t.match(await byHand("sriov-vfio", ["gc", "--data-dir", dataDir]), { status: 0, stdout: /^0 attachments; / });
-    t.match(await byHand("passt-binding", ["gc", "--dryrun"]), { status: 2, stderr: /did you mean --dry-run\?/ });
-    t.match(await byHand("passt-binding", ["gc", "now"]), { status: 2, stderr: /unexpected argument: now/ });
-  },
-);
+t.test("gc succeeds without records, but fails without the directory of --data-dir", async (t) => {
+  const dataDir = await newDataDir(t, "passt-binding");
+  t.match(await byHand("passt-binding", ["gc", "--data-dir", dataDir]), { status: 3, stderr: /ENOENT/ });
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  t.match(await gc(dataDir), { status: 0, told: { attachments: [], unreadable: [] } });
+  t.match(await byHand("sriov-vfio", ["gc", "--data-dir", dataDir]), { status: 0, stdout: /^0 attachments; / });
+  t.match(await byHand("passt-binding", ["gc", "--dryrun"]), { status: 2, stderr: /did you mean --dry-run\?/ });
+  t.match(await byHand("passt-binding", ["gc", "now"]), { status: 2, stderr: /unexpected argument: now/ });
+});

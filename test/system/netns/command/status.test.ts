@@ -16,7 +16,7 @@ interface Told {
 
 const root = fileURLToPath(new URL("../../../../", import.meta.url));
 
-t.test("status has a line for each thing that it looked at", async (t) => {
+t.test("status prints a line for each requirement", async (t) => {
   const node = await createNamespace(t);
   for (const [plugin, needs] of [
     ["bridge-binding", ["/dev/net/tun", "kernel: bridge links"]],
@@ -34,7 +34,7 @@ t.test("status has a line for each thing that it looked at", async (t) => {
   }
 });
 
-t.test("status names what is missing, and goes on with the rest", async (t) => {
+t.test("status reports each missing requirement and checks the others", async (t) => {
   const node = await createNamespace(t);
   const dataDir = await blockedDataDir(t, "passt-binding");
   const netconf = { name: "blue", type: "passt-binding", pingGroupRange: [2, 1], dataDir };
@@ -50,7 +50,7 @@ t.test("status names what is missing, and goes on with the rest", async (t) => {
   t.match(stdout, /no ADD can be served: 4 faults$/);
 });
 
-t.test("sriov-vfio's status says what a node needs for VFs", async (t) => {
+t.test("status of sriov-vfio reports what a node needs for VFs", async (t) => {
   const dataDir = await newDataDir(t, "sriov-vfio");
   const input = JSON.stringify({ name: "fast", type: "sriov-vfio", driver: "nosuch_vfio_pci", dataDir });
   const { status, told } = await inJson<Told>("sriov-vfio", ["status", "-"], { input });
@@ -62,35 +62,32 @@ t.test("sriov-vfio's status says what a node needs for VFs", async (t) => {
   t.match(told.looks[2]!.faults, [/nosuch_vfio_pci: neither a driver of this kernel/]);
 });
 
-t.test(
-  "a plugin that keeps no records has the verbs all the same, and says which of them it cannot serve",
-  async (t) => {
-    const directory = await mkdtemp(join(tmpdir(), "verbs-"));
-    t.teardown(() => rm(directory, { recursive: true }));
-    await execa(join(root, "scripts/build"), ["--plugins", "examples", "--out", directory]);
-    const plugin = join(directory, "address-only");
-    t.match(await byHand(plugin, ["status"]), {
-      status: 0,
-      stdout: /^ok +configuration\nok +address-only: what it needs/,
+t.test("a plugin without records serves status and explain, and refuses check and gc", async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), "verbs-"));
+  t.teardown(() => rm(directory, { recursive: true }));
+  await execa(join(root, "scripts/build"), ["--plugins", "examples", "--out", directory]);
+  const plugin = join(directory, "address-only");
+  t.match(await byHand(plugin, ["status"]), {
+    status: 0,
+    stdout: /^ok +configuration\nok +address-only: what it needs/,
+  });
+  for (const verb of ["check", "gc"])
+    t.match(await byHand(plugin, [verb]), {
+      status: 3,
+      stdout: "",
+      stderr: `address-only: ${verb}: address-only has no such verb, because it keeps no records of what it did`,
     });
-    for (const verb of ["check", "gc"])
-      t.match(await byHand(plugin, [verb]), {
-        status: 3,
-        stdout: "",
-        stderr: `address-only: ${verb}: address-only has no such verb, because it keeps no records of what it did`,
-      });
-    const netconf = join(directory, "netconf");
-    await writeFile(netconf, JSON.stringify({ name: "blue", type: "address-only", ipam: { type: "host-local" } }));
-    const { status, stdout } = await byHand(plugin, ["explain", netconf]);
-    t.equal(status, 0);
-    t.match(stdout, /routes +true \(default\)(.*\n)*.*host-local would be asked(.*\n)*.*has no plan/);
-    t.match(await byHand(plugin, ["status", netconf]), { status: 0, stdout: /^ok +ipam: /m });
-    await writeFile(netconf, JSON.stringify({ name: "blue", type: "address-only", ipam: { type: "../x" } }));
-    t.match(await byHand(plugin, ["status", netconf]), { status: 1, stdout: /^fault +ipam\.type: must be/m });
-  },
-);
+  const netconf = join(directory, "netconf");
+  await writeFile(netconf, JSON.stringify({ name: "blue", type: "address-only", ipam: { type: "host-local" } }));
+  const { status, stdout } = await byHand(plugin, ["explain", netconf]);
+  t.equal(status, 0);
+  t.match(stdout, /routes +true \(default\)(.*\n)*.*host-local would be asked(.*\n)*.*has no plan/);
+  t.match(await byHand(plugin, ["status", netconf]), { status: 0, stdout: /^ok +ipam: /m });
+  await writeFile(netconf, JSON.stringify({ name: "blue", type: "address-only", ipam: { type: "../x" } }));
+  t.match(await byHand(plugin, ["status", netconf]), { status: 1, stdout: /^fault +ipam\.type: must be/m });
+});
 
-t.test("with CNI_COMMAND set the arguments are nobody's: a runtime calls", async (t) => {
+t.test("a plugin ignores its arguments if CNI_COMMAND is set", async (t) => {
   const { status, stdout } = await byHand("passt-binding", ["status"], { env: { CNI_COMMAND: "VERSION" } });
   t.match({ status, stdout }, { status: 0, stdout: /^\{"cniVersion"/ });
 });

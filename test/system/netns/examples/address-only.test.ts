@@ -1,5 +1,6 @@
-// The example plugin as an executable, with Debian's host-local. What is so with any IPAM plugin is
-// in test/system/conformance.
+// Tests the example plugin's executable with Debian's host-local.
+//
+// test/system/conformance tests what holds for every IPAM plugin.
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -31,7 +32,7 @@ const hostLocal = (cniVersion: string, subnet = "10.77.0.0/24"): object => ({
 });
 const leased = async (): Promise<string[]> => (await readdir(join(leases, "blue"))).filter((name) => /^\d/.test(name));
 
-t.test("an address is reserved, checked and released, in every version that host-local has", async (t) => {
+t.test("address-only reserves, checks and releases an address in every version of host-local", async (t) => {
   for (const version of ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0"]) {
     const { result, stdout } = await callSuccessfully(plugin, "ADD", call, hostLocal(version));
     t.equal(result!.cniVersion, version);
@@ -47,7 +48,7 @@ t.test("an address is reserved, checked and released, in every version that host
   }
 });
 
-t.test("CHECK tells that the address is no longer reserved, in the IPAM plugin's words", async (t) => {
+t.test("CHECK reports a released address with the IPAM plugin's message", async (t) => {
   const { result } = await callSuccessfully(plugin, "ADD", call, hostLocal("1.0.0"));
   await callSuccessfully(plugin, "DEL", call, hostLocal("1.0.0"));
   const { status, error } = await callPlugin(plugin, "CHECK", call, { ...hostLocal("1.0.0"), prevResult: result });
@@ -55,7 +56,7 @@ t.test("CHECK tells that the address is no longer reserved, in the IPAM plugin's
   t.match(error, { cniVersion: "1.0.0", msg: /host-local: Failed to find address/ });
 });
 
-t.test("an IPAM plugin that has no address left fails ADD with its own error", async (t) => {
+t.test("ADD fails with the IPAM plugin's error when no address is left", async (t) => {
   const full = hostLocal("1.0.0", "10.78.0.0/30");
   await callSuccessfully(plugin, "ADD", call, full);
   const { status, error } = await callPlugin(plugin, "ADD", { ...call, containerId: "other" }, full);

@@ -1,5 +1,4 @@
-// The plugin that docs/writing-a-plugin.md makes, taken from the page, built, and run as the page
-// runs it.
+// Builds the plugin of docs/writing-a-plugin.md from the page's code, and runs the page's commands.
 import { mkdir, mkdtemp, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -11,14 +10,14 @@ import { newDataDir } from "../../../harness/attachment.ts";
 const root = fileURLToPath(new URL("../../../../", import.meta.url));
 const page = await readFile(join(root, "docs/writing-a-plugin.md"), "utf8");
 
-/** The page's code blocks of a language, each with the line before it. */
+/** Returns the page's code blocks of a language, each with the last line before it. */
 function blocks(language: string): { before: string; text: string }[] {
   return [...page.matchAll(/(?:^|\n)([^\n]*)\n\n```(\w+)\n([\s\S]*?)\n```/g)]
     .filter(([, , is]) => is === language)
     .map(([, before, , text]) => ({ before: before!, text: text! }));
 }
 
-t.test("the page's plugin builds, changes a pod, tells a difference, and gives the pod back", async (t) => {
+t.test("the page's plugin builds, changes a pod, reports a difference and restores the pod", async (t) => {
   const directory = await mkdtemp(join(tmpdir(), "writing-a-plugin-"));
   t.teardown(() => rm(directory, { recursive: true }));
   const files = blocks("ts").map(({ before, text }) => ({ path: before.slice(1, -2), text }));
@@ -33,7 +32,7 @@ t.test("the page's plugin builds, changes a pod, tells a difference, and gives t
   const dist = join(directory, "dist");
   await execa(join(root, "scripts/build"), ["--plugins", join(directory, "plugins"), "--out", dist]);
 
-  // The journal and the namespace of the page are a test's own here.
+  // The test uses its own journal and namespace in place of the page's.
   const namespace = `writing-${process.pid}`;
   t.teardown(() => execa("ip", ["netns", "del", namespace], { reject: false }));
   t.teardown(() => rmdir("/run/no-echo"));

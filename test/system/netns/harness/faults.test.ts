@@ -10,7 +10,7 @@ const run = (under: readonly string[], ...command: string[]) => {
   return execa(file!, args, { reject: false });
 };
 
-t.test("a program's changes are counted, and it dies before each of them or goes on without it", async (t) => {
+t.test("watch counts a program's changes, and each can kill the program or fail", async (t) => {
   const directory = t.testdir({});
   const made = () => readdir(directory);
   const clear = async () => Promise.all((await made()).map((name) => rmdir(`${directory}/${name}`)));
@@ -37,7 +37,7 @@ t.test("a program's changes are counted, and it dies before each of them or goes
   t.same(await made(), ["a", "c"]);
 });
 
-t.test("a program gets a signal during a change, or goes on without it and all of its name after it", async (t) => {
+t.test("a program receives a signal during a change, or its later changes fail", async (t) => {
   const directory = t.testdir({});
   const made = () => readdir(directory);
   const clear = async () => Promise.all((await made()).map((name) => rmdir(`${directory}/${name}`)));
@@ -55,7 +55,7 @@ t.test("a program gets a signal during a change, or goes on without it and all o
   t.same(await made(), ["a"]);
 });
 
-t.test("a netlink request is not made when the program dies before it", async (t) => {
+t.test("a program that is killed before a netlink request changes nothing", async (t) => {
   const namespace = await createNamespace(t);
   const command = ["ip", "-n", namespace.name, "link", "add", "br0", "type", "bridge"];
   const { under, mutations } = await watch(t);

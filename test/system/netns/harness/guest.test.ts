@@ -15,7 +15,7 @@ async function tap(scope: Scope, kind = "") {
   return namespace;
 }
 
-t.test("a guest reaches the network, and is reached, over both families", async (t) => {
+t.test("guest and network reach each other over both families", async (t) => {
   const namespace = await tap(t);
   const guest = await startGuest(t, { namespace, tap: "tap0", mac, ips });
   for (const gateway of ["10.0.0.1", "fd00::1"]) t.ok(await guest.ping(gateway, { size: 1400 }), `ping ${gateway}`);
@@ -27,7 +27,7 @@ t.test("a guest reaches the network, and is reached, over both families", async 
   t.ok(guest.heard.some(({ message }) => message?.is === "echoRequest"));
 });
 
-t.test("a tap opens for its owner alone, once, and as it was made", async (t) => {
+t.test("a tap opens only for its owner, once, and with its own flags", async (t) => {
   const namespace = await tap(t);
   const options = { namespace, tap: "tap0", mac, ips };
   await t.rejects(startGuest(t, { ...options, user: { uid: 1000, gid: 1000 } }), { code: "EPERM" });
@@ -38,7 +38,7 @@ t.test("a tap opens for its owner alone, once, and as it was made", async (t) =>
   await startGuest(t, options);
 });
 
-t.test("a multi-queue tap opens as such", async (t) => {
+t.test("a multi-queue tap opens only with IFF_MULTI_QUEUE", async (t) => {
   const options = { namespace: await tap(t, "multi_queue"), tap: "tap0", mac, ips };
   await t.rejects(startGuest(t, options), { code: "EINVAL" });
   await startGuest(t, { ...options, multiQueue: true });

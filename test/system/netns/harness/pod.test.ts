@@ -9,7 +9,7 @@ import { settledDifferences, snapshot } from "../../../harness/snapshot.ts";
 
 const plugins: readonly NetworkOptions["kind"][] = ["bridge", "ptp", "macvlan"];
 for (const kind of plugins) {
-  t.test(`a pod gets on a ${kind} network and off it again, without a trace`, async (t) => {
+  t.test(`a pod attaches to a ${kind} network and detaches without a trace`, async (t) => {
     const pod = await createPod(t);
     const before = await snapshot(pod.namespace);
     const network = await pod.attach({ kind, families: "dual", mtu: 1400 });
@@ -24,7 +24,7 @@ for (const kind of plugins) {
   });
 }
 
-t.test("a second network has a link, a MAC and addresses of its own", async (t) => {
+t.test("a second network gets its own link, MAC and addresses", async (t) => {
   const pod = await createPod(t);
   await pod.attach({ kind: "bridge" });
   const second = await pod.attach({
@@ -38,7 +38,7 @@ t.test("a second network has a link, a MAC and addresses of its own", async (t) 
   t.same([...(await links(pod.namespace)).keys()], ["lo", "eth0", "pod16477688c0e"]);
 });
 
-t.test("a veth pair has exactly what it was asked for", async (t) => {
+t.test("a veth pair gets exactly the requested MAC, MTU, addresses and routes", async (t) => {
   const pod = await createPod(t);
   const mac = "02:00:00:00:00:07";
   const routes = ["10.0.0.1 scope link", "default via 10.0.0.1"];
@@ -51,7 +51,7 @@ t.test("a veth pair has exactly what it was asked for", async (t) => {
   ]);
 });
 
-t.test("a plugin's answer is its status, its result or its error, and what it says on the side", async (t) => {
+t.test("callPlugin returns the plugin's status, result, error and stderr", async (t) => {
   const bridge = `${debianPlugins}/bridge`;
   const version = await callPlugin(bridge, "VERSION", {});
   t.match(version, { status: 0, result: { supportedVersions: ["0.1.0"] }, stderr: "" });
@@ -65,7 +65,7 @@ t.test("a plugin's answer is its status, its result or its error, and what it sa
   await t.rejects(callPlugin("/nonexistent", "ADD", {}), { code: "ENOENT" });
 });
 
-t.test("namespaces go with their process, however it ends", async (t) => {
+t.test("namespaces are deleted when their process ends, even by a signal", async (t) => {
   const program = `
     import { createNamespace } from "./test/harness/namespaces.ts";
     const { name } = await createNamespace({ teardown() {} });
@@ -89,7 +89,7 @@ t.test("namespaces go with their process, however it ends", async (t) => {
   }
 });
 
-t.test("an ip command that fails rejects, and says why", async (t) => {
+t.test("a failed ip command rejects with its error", async (t) => {
   const namespace = await createNamespace(t);
   await t.rejects(
     ip(namespace, "link set lo up", "link set nolink up"),

@@ -13,7 +13,7 @@ const pair = [
   "address add 10.0.0.1/24 dev v0",
 ];
 
-/** A namespace with a pair of links that settle at once. */
+/** Creates a namespace with a pair of links, which need no duplicate address detection. */
 async function namespaceWithPair(t: Scope): Promise<Namespace> {
   const namespace = await createNamespace(t);
   await writeSysctls(namespace, { "net/ipv6/conf/default/accept_dad": "0" });
@@ -21,7 +21,7 @@ async function namespaceWithPair(t: Scope): Promise<Namespace> {
   return namespace;
 }
 
-t.test("a snapshot sees each kind of change, and is as before when it is undone", async (t) => {
+t.test("a snapshot shows each kind of change, and equals the earlier one after the revert", async (t) => {
   const namespace = await namespaceWithPair(t);
   const before = await snapshot(namespace);
   const sysctl = (value: string) => (there: Namespace) => writeSysctls(there, { "net/ipv4/conf/v1/arp_ignore": value });
@@ -58,14 +58,14 @@ t.test("a snapshot sees each kind of change, and is as before when it is undone"
   }
 });
 
-t.test("a difference names the fact, before and after", async (t) => {
+t.test("a difference shows the fact before and after", async (t) => {
   const namespace = await namespaceWithPair(t);
   const before = await snapshot(namespace);
   await ip(namespace, "link set v0 txqueuelen 7");
   t.same(differences(before, await snapshot(namespace)), ["- link v0 txqlen 1000", "+ link v0 txqlen 7"]);
 });
 
-t.test("a lifetime that runs is no difference, and one that was set anew is", async (t) => {
+t.test("a snapshot ignores a running lifetime and shows a changed one", async (t) => {
   const namespace = await namespaceWithPair(t);
   await ip(namespace, "address add 10.0.1.1/24 dev v0 valid_lft 100 preferred_lft 50");
   const before = await snapshot(namespace);
@@ -75,7 +75,7 @@ t.test("a lifetime that runs is no difference, and one that was set anew is", as
   t.match(differences(before, await snapshot(namespace)), [/^- address v0 10\.0\.1\.1/, /^\+ address v0 10\.0\.1\.1/]);
 });
 
-t.test("a snapshot waits until duplicate address detection is over, except where there is no carrier", async (t) => {
+t.test("a snapshot waits for duplicate address detection on links with a carrier", async (t) => {
   const namespace = await createNamespace(t);
   await ip(
     namespace,
