@@ -1,5 +1,4 @@
-// What a netconf's author may not reach: the node's files, its drivers, and its own network
-// namespace.
+// Checks that the author of a netconf cannot reach the node's files, drivers and network namespace.
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,7 +13,7 @@ import { differences, snapshot } from "../../../harness/snapshot.ts";
 
 const plugins = ["bridge-binding", "passt-binding"] as const;
 
-/** A directory of the test's own, with what a tenant may have put there. */
+/** Creates a directory that a tenant controls, with these files. */
 async function tenantDirectory(t: Scope, files: Readonly<Record<string, string>> = {}): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "tenant-"));
   t.teardown(() => rm(directory, { recursive: true }));
@@ -24,7 +23,7 @@ async function tenantDirectory(t: Scope, files: Readonly<Record<string, string>>
   return `${directory}/volume`;
 }
 
-/** A record that undoes changes of the node: a sysctl outside of net, and a link. */
+/** Returns a forged record of a link named `victim`, which DEL would delete. */
 async function forgedRecord(pod: Pod, path: string): Promise<string> {
   const { dev: device, ino: inode } = await stat(path);
   return JSON.stringify({
@@ -52,7 +51,7 @@ async function forgedRecord(pod: Pod, path: string): Promise<string> {
   });
 }
 
-t.test("a log file outside the log directory is refused by ADD, and never written", async (t) => {
+t.test("ADD refuses a log file outside the log directory, and no verb writes it", async (t) => {
   const pod = await createPod(t);
   await pod.attach({ kind: "bridge" });
   const directory = await tenantDirectory(t, { victim: "" });
@@ -72,40 +71,37 @@ t.test("a log file outside the log directory is refused by ADD, and never writte
   }
 });
 
-t.test(
-  "a journal outside the plugin's own directory is refused by ADD and STATUS, and not read by DEL and GC",
-  async (t) => {
-    const pod = await createPod(t);
-    await pod.attach({ kind: "bridge" });
-    const node = await createNamespace(t);
-    await ip(node, "link add victim type veth peer name other");
-    const record = await forgedRecord(pod, node.path);
-    const dataDir = await tenantDirectory(t, { [`${pod.containerId}:net1.json`]: record });
-    const before = await snapshot(node);
+t.test("ADD and STATUS refuse a foreign journal directory, and DEL and GC do not read it", async (t) => {
+  const pod = await createPod(t);
+  await pod.attach({ kind: "bridge" });
+  const node = await createNamespace(t);
+  await ip(node, "link add victim type veth peer name other");
+  const record = await forgedRecord(pod, node.path);
+  const dataDir = await tenantDirectory(t, { [`${pod.containerId}:net1.json`]: record });
+  const before = await snapshot(node);
 
-    for (const plugin of plugins)
-      for (const wrong of [dataDir, "/etc/cni/net.d", `/run/${plugin}/../x`, `/run/${plugin}-x`, "/run"]) {
-        const attachment = await attachmentOf(t, plugin, pod, { dataDir: wrong });
-        const refused = {
-          status: 1,
-          error: { code: 7, msg: new RegExp(`dataDir: must be /run/${plugin} or a directory`) },
-        };
+  for (const plugin of plugins)
+    for (const wrong of [dataDir, "/etc/cni/net.d", `/run/${plugin}/../x`, `/run/${plugin}-x`, "/run"]) {
+      const attachment = await attachmentOf(t, plugin, pod, { dataDir: wrong });
+      const refused = {
+        status: 1,
+        error: { code: 7, msg: new RegExp(`dataDir: must be /run/${plugin} or a directory`) },
+      };
 
-        t.match(await attachment.run("ADD"), refused, wrong);
-        t.match(await attachment.run("STATUS"), refused, wrong);
-        for (const [verb, extra] of [
-          ["DEL", {}],
-          ["GC", { "cni.dev/valid-attachments": [] }],
-        ] as const)
-          t.match(await attachment.run(verb, extra), { status: 0, stderr: /recorded elsewhere is not undone/ }, wrong);
-      }
+      t.match(await attachment.run("ADD"), refused, wrong);
+      t.match(await attachment.run("STATUS"), refused, wrong);
+      for (const [verb, extra] of [
+        ["DEL", {}],
+        ["GC", { "cni.dev/valid-attachments": [] }],
+      ] as const)
+        t.match(await attachment.run(verb, extra), { status: 0, stderr: /recorded elsewhere is not undone/ }, wrong);
+    }
 
-    t.same(differences(before, await snapshot(node)), []);
-    t.same(await readdir(dataDir), [`${pod.containerId}:net1.json`]);
-  },
-);
+  t.same(differences(before, await snapshot(node)), []);
+  t.same(await readdir(dataDir), [`${pod.containerId}:net1.json`]);
+});
 
-t.test("a record of the node's own namespace is not undone, and DEL says so", async (t) => {
+t.test("DEL refuses a record of the node's own namespace", async (t) => {
   const pod = await createPod(t);
   const node = await createNamespace(t);
   await ip(node, "link add victim type veth peer name other");
@@ -115,14 +111,14 @@ t.test("a record of the node's own namespace is not undone, and DEL says so", as
   const attachment = await attachmentOf(t, "bridge-binding", pod, { dataDir });
   const before = await snapshot(node);
 
-  // The plugin runs in that namespace: it is the node's.
+  // The plugin runs in that namespace, so the namespace counts as the node's.
   const answer = await callPlugin("bridge-binding", "DEL", { ...attachment.call, netns: "", node }, attachment.netconf);
 
   t.match(answer, { status: 1, error: { code: 102, msg: /is the node's own network namespace/ } });
   t.same(differences(before, await snapshot(node)), []);
 });
 
-t.test("a record with a sysctl of the node is refused, and the sysctl stays", async (t) => {
+t.test("DEL refuses a record with a sysctl of the node", async (t) => {
   const key = "kernel.printk_ratelimit_burst";
   const path = `/proc/sys/${key.replace(".", "/")}`;
   const value = (await readFile(path, "utf8")).trim();
@@ -138,7 +134,7 @@ t.test("a record with a sysctl of the node is refused, and the sysctl stays", as
   t.equal((await readFile(path, "utf8")).trim(), value);
 });
 
-t.test("sriov-vfio takes no driver by its path, and no device information file of a netconf's choice", async (t) => {
+t.test("sriov-vfio refuses a driver's path and a device information file outside its directory", async (t) => {
   const pod = await createPod(t);
   const directory = await tenantDirectory(t, { info: '{"type":"pci"}', "info.new": "precious" });
   const call = pod.call("net1");

@@ -1,5 +1,7 @@
-// Pods that bridge-binding wired, healthy and broken in every way that ip, bridge and sysctl can
-// break them: what is found, by its code and its subject.
+// Tests what `diagnose` finds in pods of bridge-binding, healthy and broken.
+//
+// The tests break the pods with ip, bridge and sysctl. They compare the code and the subject of
+// each finding.
 import { once } from "node:events";
 import { readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { execa } from "execa";
@@ -17,20 +19,20 @@ import { diagnose, patientOf } from "./diagnosing.ts";
 
 const arpIgnore = "net/ipv4/conf/all/arp_ignore";
 
-/** The guest's MAC address, and the tap's. */
+/** The MAC addresses of the guest and of the tap. */
 interface Macs {
   readonly guest: string;
   readonly tap: string;
 }
 
-/** How it is broken, how that is undone, and what is found meanwhile. */
+/** A function that breaks a pod, one that repairs it, and the findings between the two. */
 interface Breakage {
   readonly break: (namespace: Namespace, macs: Macs) => Promise<unknown>;
   readonly heal: (namespace: Namespace, macs: Macs) => Promise<unknown>;
   readonly found: readonly string[];
 }
 
-/** A breakage by ip alone. */
+/** Returns a breakage that needs only `ip` commands. */
 function byIp(broken: readonly string[], healed: readonly string[], found: readonly string[]): Breakage {
   return { break: (namespace) => ip(namespace, ...broken), heal: (namespace) => ip(namespace, ...healed), found };
 }
@@ -143,7 +145,7 @@ const breakages: Record<string, Breakage> = {
   },
 };
 
-t.test("diagnose draws a healthy pod, in words and as a document", async (t) => {
+t.test("diagnose draws a healthy pod as text and as JSON", async (t) => {
   const { pod, dataDir, document } = await patientOf(t);
 
   const { status, stdout, stderr } = await diagnose(["--data-dir", dataDir, pod.namespace.name]);
@@ -157,7 +159,7 @@ t.test("diagnose draws a healthy pod, in words and as a document", async (t) => 
   t.match(await document(), { status: 0, healthy: true, findings: [] });
 });
 
-t.test("diagnose of a plugin names the program that it moved to", async (t) => {
+t.test("diagnose of a plugin names vmnet, which has the command now", async (t) => {
   for (const plugin of ["bridge-binding", "passt-binding", "sriov-vfio"]) {
     const { exitCode, stdout, stderr } = await execa(`${dist}/${plugin}`, ["diagnose", "4711"], { reject: false });
 
@@ -166,7 +168,7 @@ t.test("diagnose of a plugin names the program that it moved to", async (t) => {
   }
 });
 
-t.test("vmnet refuses to be a netconf's plugin", async (t) => {
+t.test("vmnet refuses to run as a CNI plugin", async (t) => {
   for (const verb of ["ADD", "DEL", "VERSION"]) {
     const { status, error } = await callPlugin("vmnet", verb, { containerId: "c", netns: "/nowhere", ifname: "eth0" });
 
@@ -174,8 +176,8 @@ t.test("vmnet refuses to be a netconf's plugin", async (t) => {
   }
 });
 
-t.test("a pod stays as it is, healthy or broken, and so do its records", async (t) => {
-  // Without IPv6, of which the kernel finishes some when it likes.
+t.test("diagnose changes neither the pod nor its records", async (t) => {
+  // Use IPv4 only: the kernel finishes some work for IPv6 at any later time.
   const { pod, binding, dataDir, findings } = await patientOf(t, "bridge-binding", { families: "ipv4" });
   const recorded = async () => [await binding.journal(), await readFile(`${dataDir}/${(await binding.journal())[0]}`)];
   for (const spoil of ["link set lo up", "link set tap0 down nomaster"]) {
@@ -187,7 +189,7 @@ t.test("a pod stays as it is, healthy or broken, and so do its records", async (
   }
 });
 
-t.test("what is broken is found, by its name, and nothing else is", async (t) => {
+t.test("diagnose reports exactly the broken links, addresses and sysctls", async (t) => {
   const { pod, network, document, findings } = await patientOf(t);
   const macs = { guest: network.mac, tap: (await links(pod.namespace)).get("tap0")!.address };
   for (const [name, { break: spoil, heal, found }] of Object.entries(breakages)) {
@@ -201,7 +203,7 @@ t.test("what is broken is found, by its name, and nothing else is", async (t) =>
   }
 });
 
-t.test("the remedy for what is broken is a command that heals it", async (t) => {
+t.test("diagnose prints remedies that repair the pod", async (t) => {
   const { pod, document, findings } = await patientOf(t);
   await ip(pod.namespace, "link set tap0 down nomaster mtu 1400", "address del 10.1.0.2/24 dev eth0");
   const { findings: found } = await document();
@@ -210,13 +212,13 @@ t.test("the remedy for what is broken is a command that heals it", async (t) => 
   t.same(await findings(), []);
 });
 
-t.test("a guest at the tap is seen, and one that sends from another MAC address is found", async (t) => {
+t.test("diagnose shows a guest at the tap, and reports one with another MAC address", async (t) => {
   const { pod, network, document, findings } = await patientOf(t);
   const { namespace } = pod;
   const ips = ["10.1.0.2"];
   const guest = await startGuest(t, { namespace, tap: "tap0", mac: network.mac, ips });
   t.ok(await guest.ping("10.1.0.1"));
-  // Our guest opens the tap so; QEMU does not, with virtio.
+  // The harness's guest opens the tap without vnet_hdr, unlike QEMU with virtio.
   const { findings: found, wires } = await document();
   t.match(found, [{ code: "tap-offload", subject: "tap0" }]);
   t.match(wires[0]!.links.find(({ role }) => role === "podLink")!.details, ["10.1.0.2/24", /./, /./, "seen at tap0"]);
@@ -231,22 +233,19 @@ t.test("a guest at the tap is seen, and one that sends from another MAC address 
   await other.stop();
 });
 
-t.test(
-  "links of ours whose record is gone are found, as are a record that is pending and one that cannot be read",
-  async (t) => {
-    const { findings, dataDir, binding } = await patientOf(t);
-    const [file] = await binding.journal();
-    await rename(`${dataDir}/${file}`, `${dataDir}/${file!.replace(".json", ".pending")}`);
-    t.match(await findings(), [/^record-pending .*:net1$/]);
-    await writeFile(`${dataDir}/other:net1.json`, "{");
-    t.match(await findings(), [/^record-pending/, /^record-unreadable .*other:net1\.json$/]);
-    await unlink(`${dataDir}/${file!.replace(".json", ".pending")}`);
-    await unlink(`${dataDir}/other:net1.json`);
-    t.match(await findings(), [/^record-missing /]);
-  },
-);
+t.test("diagnose reports missing, pending and unreadable records", async (t) => {
+  const { findings, dataDir, binding } = await patientOf(t);
+  const [file] = await binding.journal();
+  await rename(`${dataDir}/${file}`, `${dataDir}/${file!.replace(".json", ".pending")}`);
+  t.match(await findings(), [/^record-pending .*:net1$/]);
+  await writeFile(`${dataDir}/other:net1.json`, "{");
+  t.match(await findings(), [/^record-pending/, /^record-unreadable .*other:net1\.json$/]);
+  await unlink(`${dataDir}/${file!.replace(".json", ".pending")}`);
+  await unlink(`${dataDir}/other:net1.json`);
+  t.match(await findings(), [/^record-missing /]);
+});
 
-t.test("links that are gone are found, each by the name that it had", async (t) => {
+t.test("diagnose reports deleted links by their names", async (t) => {
   const { pod, findings } = await patientOf(t);
   await ip(pod.namespace, "link del tap0");
   t.same(await findings(), ["tap-missing tap0"]);
@@ -263,7 +262,7 @@ t.test("links that are gone are found, each by the name that it had", async (t) 
   ]);
 });
 
-t.test("a tap that libvirt would be refused is found", async (t) => {
+t.test("diagnose reports a tap that libvirt cannot open", async (t) => {
   const { pod, findings } = await patientOf(t, "bridge-binding", { netconf: { owner: 1000 } });
   t.same(await findings(), ["tap-owner tap0"]);
   await ip(
@@ -275,12 +274,12 @@ t.test("a tap that libvirt would be refused is found", async (t) => {
   t.ok((await findings()).includes("tap-type tap0"));
 });
 
-t.test("all networks of a pod are drawn, each with what is its own", async (t) => {
+t.test("diagnose draws all networks of a pod, each with its own links", async (t) => {
   const { pod, dataDir, document } = await patientOf(t);
   await pod.attach({ kind: "bridge", ifname: blue });
   const netconf = { queues: 2 };
   await (await attachmentOf(t, "bridge-binding", pod, { dataDir, ifname: "net2", netconf })).add();
-  // diagnose looks in each plugin's own directory, too.
+  // `diagnose` also reads each plugin's default directory.
   const passt = await attachmentOf(t, "passt-binding", pod, { dataDir: "/run/passt-binding", ifname: "net3" });
   t.teardown(() => passt.del());
   await passt.add();
@@ -302,7 +301,7 @@ t.test("all networks of a pod are drawn, each with what is its own", async (t) =
   t.match(stdout, "network ─── eth7 ─── passt ─── guest");
 });
 
-t.test("a bridge for managedTap is drawn before KubeVirt comes, and with what it makes", async (t) => {
+t.test("diagnose draws a managedTap bridge before and after KubeVirt's setup", async (t) => {
   const { pod, network, document, dataDir } = await patientOf(t, "bridge-binding", {
     netconf: { attachment: "managedTap" },
   });
@@ -318,7 +317,7 @@ t.test("a bridge for managedTap is drawn before KubeVirt comes, and with what it
   t.match((await document()).findings, [{ code: "tap-missing", remedy: /virt-handler/ }]);
 });
 
-t.test("a pod on a network of any kind is healthy, but for one whose primary link has no address", async (t) => {
+t.test("diagnose finds nothing on any kind of network, except a primary link without addresses", async (t) => {
   for (const [network, netconf] of [
     [{ kind: "ptp", families: "dual" }, {}],
     [{ kind: "macvlan", families: "dual" }, {}],
@@ -336,7 +335,7 @@ t.test("a pod on a network of any kind is healthy, but for one whose primary lin
   t.same(await findings(), ["address-none eth0"]);
 });
 
-t.test("KubeVirt's masquerade is drawn as such, and found where the kernel does not forward", async (t) => {
+t.test("diagnose draws KubeVirt's masquerade, and reports disabled forwarding", async (t) => {
   const pod = await createPod(t);
   await pod.attach({ kind: "bridge" });
   await ip(
@@ -355,7 +354,7 @@ t.test("KubeVirt's masquerade is drawn as such, and found where the kernel does 
   t.match(await diagnose([pod.namespace.path]), { status: 1, stdout: /ip_forward: is 0.* \[forwarding-off\]/ });
 });
 
-t.test("while another call is at work in the pod it is looked at all the same, after a second", async (t) => {
+t.test("diagnose reports a running call in the pod after waiting for it", async (t) => {
   const { pod, findings } = await patientOf(t);
   const script = 'exec 9<"$0"; flock 9; echo; cat';
   const holder = execa("bash", ["-c", script, pod.namespace.path], { stdin: "pipe", buffer: false });
@@ -367,7 +366,7 @@ t.test("while another call is at work in the pod it is looked at all the same, a
   t.same(await findings(), []);
 });
 
-t.test("a record of a namespace that had the pod's path before is told", async (t) => {
+t.test("diagnose reports a record of an earlier namespace with the same path", async (t) => {
   const { findings, dataDir, binding } = await patientOf(t);
   const [file] = await binding.journal();
   const entry = JSON.parse(await readFile(`${dataDir}/${file}`, "utf8"));
@@ -376,7 +375,7 @@ t.test("a record of a namespace that had the pod's path before is told", async (
   t.match(await findings(), [/^record-stale .*:net1$/]);
 });
 
-t.test("a bridge that KubeVirt made all by itself is drawn as KubeVirt's", async (t) => {
+t.test("diagnose draws a bridge that KubeVirt created as KubeVirt's", async (t) => {
   const pod = await createPod(t);
   const network = await pod.attach({ kind: "bridge", families: "dual" });
   await ip(pod.namespace, "link add k6t-eth0 type bridge", "link set k6t-eth0 up");

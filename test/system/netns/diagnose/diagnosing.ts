@@ -1,4 +1,4 @@
-// `diagnose` as an operator calls it, and pods for it to look at.
+// Runs `diagnose` as an operator does, and creates the pods to diagnose.
 import { execa } from "execa";
 import type { Document } from "../../../../lib/diagnosis/document.ts";
 import { type Attachment, attachmentOf, newDataDir } from "../../../harness/attachment.ts";
@@ -6,14 +6,13 @@ import { dist } from "../../../harness/plugin.ts";
 import { createPod, type Network, type NetworkOptions, type Pod } from "../../../harness/pod.ts";
 import type { Scope } from "../../../harness/scope.ts";
 
-/** What it printed. */
 export interface Diagnosed {
   readonly status: number | undefined;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Calls the command as an operator does. */
+/** Runs `vmnet diagnose` with these arguments. */
 export async function diagnose(args: readonly string[]): Promise<Diagnosed> {
   const { exitCode, stdout, stderr } = await execa(`${dist}/vmnet`, ["diagnose", ...args], {
     reject: false,
@@ -24,19 +23,19 @@ export async function diagnose(args: readonly string[]): Promise<Diagnosed> {
   return { status: exitCode, stdout, stderr };
 }
 
-/** A pod, and how it is diagnosed. */
+/** A pod to diagnose. */
 export interface Patient {
   readonly pod: Pod;
   readonly network: Network;
   readonly dataDir: string;
   readonly binding: Attachment;
-  /** What `--json` prints. */
+  /** Runs `diagnose --json` and returns its document and exit status. */
   document(): Promise<Document & { readonly status: number | undefined }>;
-  /** The findings, such as `link-down tap0`. */
+  /** Runs `diagnose` and returns each finding's code and subject, such as `link-down tap0`. */
   findings(): Promise<string[]>;
 }
 
-/** A pod on a network, wired by a plugin of ours. */
+/** Creates a pod on a network, and adds an attachment of the plugin. */
 export async function patientOf(
   t: Scope,
   plugin: "bridge-binding" | "passt-binding" = "bridge-binding",

@@ -1,4 +1,4 @@
-// Pods that passt-binding prepared, and what no wiring is to be seen of.
+// Tests what `diagnose` finds in pods of passt-binding, in pods without attachment, and its errors.
 import { chmod, chown, copyFile, mkdtemp, rm } from "node:fs/promises";
 import { execa } from "execa";
 import t from "tap";
@@ -8,7 +8,7 @@ import { createPod } from "../../../harness/pod.ts";
 import { differences, snapshot } from "../../../harness/snapshot.ts";
 import { diagnose, patientOf } from "./diagnosing.ts";
 
-t.test("a pod that is prepared for passt is healthy, and stays as it is", async (t) => {
+t.test("diagnose finds nothing in a pod for passt, and changes nothing", async (t) => {
   const { pod, dataDir } = await patientOf(t, "passt-binding", { families: "ipv4" });
   const before = await snapshot(pod.namespace);
   const { status, stdout } = await diagnose(["--data-dir", dataDir, pod.namespace.path]);
@@ -18,7 +18,7 @@ t.test("a pod that is prepared for passt is healthy, and stays as it is", async 
   t.same(differences(before, await snapshot(pod.namespace)), []);
 });
 
-t.test("sysctls that are narrower than passt needs them are found, wider ones are not", async (t) => {
+t.test("diagnose reports sysctls that are too narrow for passt, and accepts wider ones", async (t) => {
   const { pod, findings } = await patientOf(t, "passt-binding");
   const [ports, groups] = ["net.ipv4.ip_unprivileged_port_start", "net.ipv4.ping_group_range"];
   for (const [path, value, found] of [
@@ -34,7 +34,7 @@ t.test("sysctls that are narrower than passt needs them are found, wider ones ar
   }
 });
 
-t.test("a link of the pod's that is down, or whose other end is, is found", async (t) => {
+t.test("diagnose reports a pod link that is down or has no carrier", async (t) => {
   const { pod, findings } = await patientOf(t, "passt-binding", { kind: "veth", addresses: ["10.9.0.2/24"] });
   await ip(pod.node, "link set veth1 down");
   t.same(await findings(), ["no-carrier eth0"]);
@@ -42,7 +42,7 @@ t.test("a link of the pod's that is down, or whose other end is, is found", asyn
   t.same(await findings(), ["link-down eth0"]);
 });
 
-t.test("a pod without any wiring is drawn as it is", async (t) => {
+t.test("diagnose draws a pod without attachments", async (t) => {
   const pod = await createPod(t);
   await pod.attach({ kind: "bridge" });
   const { status, stdout } = await diagnose([pod.namespace.path]);
@@ -50,7 +50,7 @@ t.test("a pod without any wiring is drawn as it is", async (t) => {
   t.match(stdout, /^network ─── eth0\n/);
 });
 
-t.test("a pod is named by its path, by its name below /run/netns, or by a process", async (t) => {
+t.test("diagnose accepts a namespace by path, by name and by process", async (t) => {
   const { pod, dataDir } = await patientOf(t);
   const sleeper = execa("nsenter", [`--net=${pod.namespace.path}`, "sleep", "60"], { reject: false });
   t.teardown(() => sleeper.kill());
@@ -62,7 +62,7 @@ t.test("a pod is named by its path, by its name below /run/netns, or by a proces
     t.match(await diagnose(["--data-dir", dataDir, operand]), { status: 0, stdout: /eth0-nic/ }, operand);
 });
 
-t.test("what cannot be looked at ends with 3, and says why; what makes no sense with 2", async (t) => {
+t.test("diagnose exits with 3 if it cannot read the pod, with 2 for wrong arguments", async (t) => {
   for (const [args, status, stderr] of [
     [["no-such-pod"], 3, "vmnet: /run/netns/no-such-pod: is not there: no such network namespace or process"],
     [["4194305"], 3, "vmnet: /proc/4194305/ns/net: is not there: no such network namespace or process"],
@@ -78,9 +78,9 @@ t.test("what cannot be looked at ends with 3, and says why; what makes no sense 
     t.match(await diagnose(args), { status, stdout: "", stderr }, args.join(" "));
 });
 
-t.test("who is not root is told to be", async (t) => {
+t.test("diagnose tells a user who is not root to use sudo", async (t) => {
   const pod = await createPod(t);
-  // Where that user may go.
+  // The other user must be able to enter this directory.
   const directory = await mkdtemp("/tmp/diagnose-");
   t.teardown(() => rm(directory, { recursive: true }));
   await chmod(directory, 0o755);
@@ -91,13 +91,13 @@ t.test("who is not root is told to be", async (t) => {
   t.match(stderr, /cannot be entered without root's rights \(CAP_SYS_ADMIN\); use sudo/);
 });
 
-t.test("a directory of records that is not root's is not believed, and the rest is drawn all the same", async (t) => {
+t.test("diagnose ignores records in a directory that does not belong to root", async (t) => {
   const { findings, dataDir } = await patientOf(t);
   await chown(dataDir, 1000, 1000);
   t.match(await findings(), [/^record-unreadable/, /^record-missing/]);
 });
 
-t.test("what a link's name could do to a terminal or to a shell, it does not", async (t) => {
+t.test("diagnose quotes a link's name for the terminal and for the shell", async (t) => {
   const { pod, dataDir } = await patientOf(t);
   const [file, ...args] = ["ip", "-n", pod.namespace.name, "link", "set", "tap0", "name", "t\x1b[2J;$(id)'"];
   await ip(pod.namespace, "link set tap0 down");

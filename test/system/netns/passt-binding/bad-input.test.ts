@@ -9,7 +9,7 @@ import { passtOf } from "./rights.ts";
 
 const portStart = "unprivilegedPortStart";
 const range = "pingGroupRange";
-/** Fields, and all that is said of them. */
+/** Invalid fields, and the whole message that ADD reports for them. */
 const fields: Record<string, { netconf: Netconf; code?: number; msg: string | RegExp }> = {
   "a port beyond all": { netconf: { [portStart]: 65_536 }, msg: `${portStart}: must be at most 65535, not 65536` },
   "a negative port": { netconf: { [portStart]: -1 }, msg: `${portStart}: must be at least 0, not -1` },
@@ -105,7 +105,7 @@ const fields: Record<string, { netconf: Netconf; code?: number; msg: string | Re
     ].join("; "),
   },
 };
-t.test("a configuration is refused, and every field named:", async (t) => {
+t.test("ADD refuses an invalid configuration and names every field", async (t) => {
   const pod = await createPod(t);
   const before = await snapshot(pod.namespace);
   for (const [what, { netconf, code = 7, msg }] of Object.entries(fields)) {
@@ -118,7 +118,7 @@ t.test("a configuration is refused, and every field named:", async (t) => {
   t.same(await settledDifferences(pod.namespace, before), []);
 });
 
-t.test("a pod without the link that passt is to serve is refused, and the link named", async (t) => {
+t.test("ADD refuses a pod without the configured interface and names it", async (t) => {
   const pod = await createPod(t);
   await ip(pod.namespace, "link add eth0 type veth peer name eth1", "link property add dev eth0 altname other");
   const before = await snapshot(pod.namespace);
@@ -131,7 +131,7 @@ t.test("a pod without the link that passt is to serve is refused, and the link n
   t.same(await settledDifferences(pod.namespace, before), []);
 });
 
-t.test("a dataDir is refused:", async (t) => {
+t.test("ADD refuses a dataDir", async (t) => {
   const pod = await createPod(t);
   const before = await snapshot(pod.namespace);
   for (const [what, { prepare, code, msg }] of Object.entries(badDataDirs)) {
@@ -143,7 +143,7 @@ t.test("a dataDir is refused:", async (t) => {
   }
 });
 
-t.test("a dataDir of another user's is refused", async (t) => {
+t.test("ADD refuses a dataDir that belongs to another user", async (t) => {
   const pod = await createPod(t);
   const dataDir = await newDataDir(t, "passt-binding");
   await mkdir(dataDir, { recursive: true, mode: 0o700 });

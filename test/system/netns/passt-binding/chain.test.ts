@@ -10,46 +10,43 @@ const done = { status: 0, stdout: "", stderr: "" };
 const portStart = "net.ipv4.ip_unprivileged_port_start";
 const groupRange = "net.ipv4.ping_group_range";
 
-/** The versions in which Debian's `bridge` can be in one list with us. */
+/** Returns the versions that both Debian's `bridge` and passt-binding support. */
 async function common(): Promise<readonly string[]> {
   const { result } = await callPlugin(`${debianPlugins}/bridge`, "VERSION", {}, { cniVersion: "1.0.0" });
   return result!.supportedVersions!.filter((version) => versions.includes(version));
 }
 
-t.test(
-  "after Debian's bridge, in every version: ADD passes its result on, CHECK is content, DEL restores",
-  async (t) => {
-    const pod = await createPod(t);
-    const fresh = await snapshot(pod.namespace);
-    const network = await pod.attach({ kind: "bridge", families: "dual" });
-    await network.detach();
-    const bridge = (verb: string, extra: Netconf) =>
-      callSuccessfully(`${debianPlugins}/bridge`, verb, network.call, { ...network.netconf, ...extra });
-    const all = await common();
-    t.ok(all.length >= 6, all.join(", "));
-    for (const cniVersion of all) {
-      const { result: prevResult } = await bridge("ADD", { cniVersion });
-      const before = await snapshot(pod.namespace);
-      const netconf = { cniVersion, name: network.name, interface: "eth0", prevResult };
-      const passt = await passtOf(t, pod, { ifname: "eth0", netconf });
-      const { result } = await passt.add();
-      t.strictSame(sorted(result), sorted(prevResult), cniVersion);
-      t.same(await rightsIn(pod.namespace), open);
-      if (cniVersion >= "0.4.0") {
-        t.match(await passt.check(), done);
-        t.match(await bridge("CHECK", { cniVersion, prevResult: result }), done, "nor is the bridge's");
-      }
-      t.match(await passt.run("DEL"), done);
-      t.same(await settledDifferences(pod.namespace, before), []);
-      await bridge("DEL", { cniVersion, prevResult });
-      t.same(await settledDifferences(pod.namespace, fresh), []);
+t.test("ADD after Debian's bridge returns its result, and DEL restores the pod, in every version", async (t) => {
+  const pod = await createPod(t);
+  const fresh = await snapshot(pod.namespace);
+  const network = await pod.attach({ kind: "bridge", families: "dual" });
+  await network.detach();
+  const bridge = (verb: string, extra: Netconf) =>
+    callSuccessfully(`${debianPlugins}/bridge`, verb, network.call, { ...network.netconf, ...extra });
+  const all = await common();
+  t.ok(all.length >= 6, all.join(", "));
+  for (const cniVersion of all) {
+    const { result: prevResult } = await bridge("ADD", { cniVersion });
+    const before = await snapshot(pod.namespace);
+    const netconf = { cniVersion, name: network.name, interface: "eth0", prevResult };
+    const passt = await passtOf(t, pod, { ifname: "eth0", netconf });
+    const { result } = await passt.add();
+    t.strictSame(sorted(result), sorted(prevResult), cniVersion);
+    t.same(await rightsIn(pod.namespace), open);
+    if (cniVersion >= "0.4.0") {
+      t.match(await passt.check(), done);
+      t.match(await bridge("CHECK", { cniVersion, prevResult: result }), done, "nor is the bridge's");
     }
-  },
-);
+    t.match(await passt.run("DEL"), done);
+    t.same(await settledDifferences(pod.namespace, before), []);
+    await bridge("DEL", { cniVersion, prevResult });
+    t.same(await settledDifferences(pod.namespace, fresh), []);
+  }
+});
 
 /**
- * What tuning sets before us in the same list, what is there after our ADD, and after the DEL of
- * both: tuning takes nothing back.
+ * The sysctls that tuning sets before passt-binding in one list, the rights after passt-binding's
+ * ADD, and the rights after both DELs. tuning's DEL reverts nothing.
  */
 const tunings: Record<string, { set: Record<string, string>; made: Rights; left: Rights }> = {
   "wider than needed": {
@@ -65,7 +62,7 @@ const tunings: Record<string, { set: Record<string, string>; made: Rights; left:
     left: ["80", "50 60"],
   },
 };
-t.test("what tuning has set before is never narrowed, and is there again after DEL:", async (t) => {
+t.test("ADD never narrows what tuning set before, and DEL restores it", async (t) => {
   for (const [what, { set, made, left }] of Object.entries(tunings)) {
     const pod = await createPod(t);
     const network = await pod.attach({ kind: "bridge" });
@@ -82,7 +79,7 @@ t.test("what tuning has set before is never narrowed, and is there again after D
   }
 });
 
-t.test("what tuning sets after us is not taken back by DEL", async (t) => {
+t.test("DEL keeps what tuning set after ADD", async (t) => {
   const pod = await createPod(t);
   const network = await pod.attach({ kind: "bridge" });
   const netconf = { cniVersion: "1.0.0", name: network.name, prevResult: network.result };
@@ -93,7 +90,7 @@ t.test("what tuning sets after us is not taken back by DEL", async (t) => {
   t.same(await rightsIn(pod.namespace), [closed[0], "0 2147483647"]);
 });
 
-/** ADD of Debian's tuning, and its result. */
+/** Calls ADD of Debian's tuning and returns its result. */
 async function tune(pod: Pod, sysctl: Record<string, string>, prevResult: Result): Promise<Result> {
   const netconf = { cniVersion: "1.0.0", name: "tuned", type: "tuning", sysctl, prevResult };
   return (await callSuccessfully(`${debianPlugins}/tuning`, "ADD", pod.call("eth0"), netconf)).result!;

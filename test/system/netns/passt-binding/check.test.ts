@@ -11,7 +11,7 @@ const done = { status: 0, stdout: "", stderr: "" };
 const ports = "net.ipv4.ip_unprivileged_port_start";
 const groups = "net.ipv4.ping_group_range";
 
-/** What is set after ADD, and all that CHECK says of it. */
+/** The rights to set after ADD, and the whole message that CHECK reports for them. */
 const breakages: Record<string, { netconf?: Netconf; set: Rights; msg: string }> = {
   "low ports are closed again": { set: ["1024", "107 107"], msg: `${ports}: is 1024, not 0` },
   "one port is closed": { set: ["1", "107 107"], msg: `${ports}: is 1, not 0` },
@@ -27,7 +27,7 @@ const breakages: Record<string, { netconf?: Netconf; set: Rights; msg: string }>
     msg: `${ports}: is 81, not 80; ${groups}: is 100 199, not 100 200`,
   },
 };
-t.test("CHECK names all that differs, with the kernel's tab as a space, and changes nothing, when", async (t) => {
+t.test("CHECK names all differences, with spaces for tabs, and changes nothing", async (t) => {
   for (const [what, { netconf = {}, set, msg }] of Object.entries(breakages)) {
     const { pod, passt } = await prepared(t, netconf);
     await setRights(pod.namespace, set);
@@ -41,7 +41,7 @@ t.test("CHECK names all that differs, with the kernel's tab as a space, and chan
   }
 });
 
-t.test("CHECK is content with what allows more, as a container runtime sets it after ADD", async (t) => {
+t.test("CHECK accepts wider rights that a container runtime set after ADD", async (t) => {
   const { pod, passt } = await prepared(t, { unprivilegedPortStart: 80 });
   for (const set of [
     ["0", "107 107"],
@@ -53,14 +53,14 @@ t.test("CHECK is content with what allows more, as a container runtime sets it a
   }
 });
 
-t.test("CHECK says so where the kernel does not have the two any more", async (t) => {
+t.test("CHECK reports sysctls that the kernel does not have", async (t) => {
   const { passt } = await prepared(t);
   const answer = await passt.run("CHECK", { prevResult: {} }, withSysctls());
   t.match(answer, { status: 1, error: { code: 101 } });
   t.equal(answer.error!.msg, `${ports}: is absent, not 0; ${groups}: is absent, not 107 107`);
 });
 
-t.test("CHECK looks for the link that passt serves", async (t) => {
+t.test("CHECK reports a missing interface", async (t) => {
   const pod = await createPod(t);
   await pod.attach({ kind: "veth" });
   const passt = await passtOf(t, pod, { netconf: { interface: "eth0" } });
@@ -80,7 +80,7 @@ t.test("CHECK looks for the link that passt serves", async (t) => {
   await passt.del();
 });
 
-t.test("CHECK is content after ADD in every version that has it, whatever was found and asked for", async (t) => {
+t.test("CHECK succeeds after ADD in every version, for any rights before and after", async (t) => {
   const pod = await createPod(t);
   for (const found of [closed, ["0", "0 2147483647"], ["53", "100 110"]] as const)
     for (const netconf of [{}, { unprivilegedPortStart: 80, pingGroupRange: [200, 300] }])
@@ -93,7 +93,7 @@ t.test("CHECK is content after ADD in every version that has it, whatever was fo
       }
 });
 
-t.test("CHECK after an ADD that was killed at its very end says so", async (t) => {
+t.test("CHECK reports an ADD that was killed at its last change", async (t) => {
   const { passt } = await prepared(t);
   await passt.del();
   const { under, mutations } = await watch(t);

@@ -8,16 +8,18 @@ import { orders, passtsOf } from "./several.ts";
 const done = { status: 0, stdout: "" };
 
 /**
- * Two networks, of which the one asks for more ports and the other for more groups, so that each
- * has something to change after the other.
+ * The configurations of two networks.
+ *
+ * The first one needs more groups, and the second one needs more ports. So each ADD changes
+ * something after the other.
  */
 const wishes = [{ unprivilegedPortStart: 80, pingGroupRange: [100, 200] }, { unprivilegedPortStart: 0 }] as const;
 const both = ["0", "100 200"];
 
-/** Who is called while the other one is there, and what a fault may befall. */
+/** The call that meets a fault, while the other network's attachment exists. */
 interface Second {
   readonly verb: "ADD" | "DEL";
-  /** Whose call it is, by position. */
+  /** The position of the attachment to call. */
   readonly who: 0 | 1;
 }
 
@@ -25,7 +27,7 @@ function nameOf({ verb, who }: Second): string {
   return `${verb} of the ${["first", "second"][who]} of two`;
 }
 
-/** The calls by which it changes something, in order. */
+/** Returns the system calls by which the call changes something, in order. */
 async function mutationsOf(t: Test, second: Second): Promise<Mutation[]> {
   const passts = await bothReady(t, await createPod(t), second);
   const { under, mutations } = await watch(t);
@@ -33,7 +35,7 @@ async function mutationsOf(t: Test, second: Second): Promise<Mutation[]> {
   return await mutations();
 }
 
-/** The other one is added; for DEL this one is, too, before or after it. */
+/** Adds the other attachment. For DEL, then also adds the attachment to call. */
 async function bothReady(t: Test, pod: Pod, { verb, who }: Second): Promise<readonly [Attachment, Attachment]> {
   const passts = await passtsOf(t, pod, wishes);
   await passts[1 - who]!.add();
@@ -48,16 +50,16 @@ const killedIn: readonly Second[] = [
   { verb: "DEL", who: 1 },
 ];
 for (const second of killedIn)
-  t.test(`${nameOf(second)} is killed before any of its changes: both DELs, in either order, restore`, (t) =>
+  t.test(`DELs in either order restore the pod after ${nameOf(second)} is killed before any change`, (t) =>
     restoresAfter(t, second, killedBefore),
   );
 
 for (const who of [0, 1] as const)
-  t.test(`${nameOf({ verb: "DEL", who })} is refused any of its changes: both DELs, in either order, restore`, (t) =>
+  t.test(`DELs in either order restore the pod after any change of ${nameOf({ verb: "DEL", who })} fails`, (t) =>
     restoresAfter(t, { verb: "DEL", who }, (point) => failingAt(point, "EPERM")),
   );
 
-/** Sees that whatever a fault has left behind is gone after both DELs, in either order. */
+/** Checks that both DELs, in either order, revert everything that a fault left. */
 async function restoresAfter(t: Test, second: Second, fault: (point: Mutation) => readonly string[]): Promise<void> {
   const pod = await createPod(t);
   for (const point of sampled(t, await mutationsOf(t, second)))
@@ -72,7 +74,7 @@ async function restoresAfter(t: Test, second: Second, fault: (point: Mutation) =
 
 for (const who of [0, 1] as const)
   t.test(
-    `${nameOf({ verb: "ADD", who })} is killed before any of its changes: the other keeps what it needs, and the next ADD succeeds`,
+    `${nameOf({ verb: "ADD", who })} succeeds after a kill before any change, and the other keeps its rights`,
     async (t) => {
       const pod = await createPod(t);
       const second: Second = { verb: "ADD", who };
@@ -103,7 +105,7 @@ for (const who of [0, 1] as const)
 
 for (const who of [0, 1] as const)
   t.test(
-    `${nameOf({ verb: "ADD", who })} is refused any of its changes: it has undone what it did, and the other is whole`,
+    `${nameOf({ verb: "ADD", who })} reverts its changes after any change fails, and the other keeps its rights`,
     async (t) => {
       const pod = await createPod(t);
       const second: Second = { verb: "ADD", who };

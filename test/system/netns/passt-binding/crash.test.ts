@@ -16,10 +16,7 @@ import { open, passtOf, type Rights, rightsIn, setRights } from "./rights.ts";
 
 const done = { status: 0, stdout: "" };
 const killed = { signal: "SIGKILL" };
-/**
- * What the pod has before: something of its own, so that what comes back is not what a new
- * namespace has anyway.
- */
+/** The pod's rights before ADD. They differ from those of a new namespace. */
 const found: Rights = ["500", "90 95"];
 const made: Rights = ["0", "90 107"];
 
@@ -30,8 +27,9 @@ async function ownPod(t: Scope): Promise<Pod> {
 }
 
 /**
- * The calls by which ADD and DEL change something, in order; ADD's with those that make the
- * journal's directories, as on a node that has none.
+ * Returns the system calls by which ADD and DEL change something, in order.
+ *
+ * ADD also creates the journal's directories, as on a new node.
  */
 async function mutationsOf(t: Test): Promise<{ add: Mutation[]; del: Mutation[] }> {
   const passt = await passtOf(t, await ownPod(t));
@@ -44,8 +42,9 @@ async function mutationsOf(t: Test): Promise<{ add: Mutation[]; del: Mutation[] 
 }
 
 /**
- * Goes through the points, or a sample of them, each with a new journal; afterwards the pod must be
- * as before, and nothing recorded.
+ * Runs `fail` at each point, or at a sample of the points, each with a new journal.
+ *
+ * Checks after each point that the pod is restored and that the journal holds no record.
  */
 async function atEach(
   t: Test,
@@ -64,12 +63,12 @@ async function atEach(
   t.same(await settledDifferences(pod.namespace, before), [], "nor has anything else of the pod changed");
 }
 
-/** What a call is about: a sysctl, or the record in one of its states. */
+/** Returns the subject of a call: a sysctl, or the suffix of the record's file. */
 function subject({ text }: Mutation): string | undefined {
   return [...text.matchAll(/[./](draft|pending|json|ip_unprivileged_port_start|ping_group_range)[">]/g)].at(-1)?.[1];
 }
 
-t.test("ADD writes down what it found before its first change, DEL forgets it after the last", async (t) => {
+t.test("ADD writes its record before the first change, and DEL removes it after the last", async (t) => {
   const { add, del } = await mutationsOf(t);
   const sysctls = ["ip_unprivileged_port_start", "ping_group_range"];
   t.same(add.slice(-4).map(subject), ["pending", ...sysctls, "json"]);
@@ -77,7 +76,7 @@ t.test("ADD writes down what it found before its first change, DEL forgets it af
   t.equal(subject(del.at(-1)!), "json");
 });
 
-t.test("killed before any change of ADD: DEL restores", async (t) => {
+t.test("DEL restores the pod after ADD is killed before any change", async (t) => {
   const { add } = await mutationsOf(t);
   t.ok(add.length > 8, `${add.length} points`);
   await atEach(t, add, async (passt, point) => {
@@ -86,7 +85,7 @@ t.test("killed before any change of ADD: DEL restores", async (t) => {
   });
 });
 
-t.test("killed before any change of ADD: the next ADD heals the pod and succeeds, whatever it asks for", async (t) => {
+t.test("ADD with another configuration succeeds after an ADD is killed before any change", async (t) => {
   const { add } = await mutationsOf(t);
   await atEach(t, add, async (passt, point, pod) => {
     t.match(await passt.run("ADD", {}, { under: killedBefore(point) }), killed);
@@ -99,7 +98,7 @@ t.test("killed before any change of ADD: the next ADD heals the pod and succeeds
   });
 });
 
-t.test("killed before any change of DEL: DEL again restores", async (t) => {
+t.test("DEL restores the pod after a DEL is killed before any change", async (t) => {
   const { del } = await mutationsOf(t);
   t.ok(del.length >= 3, `${del.length} points`);
   await atEach(t, del, async (passt, point) => {
@@ -109,22 +108,19 @@ t.test("killed before any change of DEL: DEL again restores", async (t) => {
   });
 });
 
-t.test(
-  "killed before any change of DEL: an ADD in its place is refused or makes all of it, and DEL restores",
-  async (t) => {
-    const { del } = await mutationsOf(t);
-    await atEach(t, del, async (passt, point, pod) => {
-      await passt.add();
-      t.match(await passt.run("DEL", {}, { under: killedBefore(point) }), killed);
-      const answer = await passt.run("ADD");
-      if (answer.status === 0) t.same(await rightsIn(pod.namespace), made);
-      else t.match(answer.error, { code: 102, msg: /call DEL first/ });
-      t.match(await passt.run("DEL"), done);
-    });
-  },
-);
+t.test("ADD is refused or complete after a DEL is killed before any change", async (t) => {
+  const { del } = await mutationsOf(t);
+  await atEach(t, del, async (passt, point, pod) => {
+    await passt.add();
+    t.match(await passt.run("DEL", {}, { under: killedBefore(point) }), killed);
+    const answer = await passt.run("ADD");
+    if (answer.status === 0) t.same(await rightsIn(pod.namespace), made);
+    else t.match(answer.error, { code: 102, msg: /call DEL first/ });
+    t.match(await passt.run("DEL"), done);
+  });
+});
 
-t.test("killed in ADD, and in the DEL and ADD after that: the DEL that gets through restores", async (t) => {
+t.test("DEL restores the pod after ADD and DEL are killed in turn", async (t) => {
   const { add, del } = await mutationsOf(t);
   await atEach(t, add, async (passt, point) => {
     const position = add.indexOf(point);
@@ -137,8 +133,9 @@ t.test("killed in ADD, and in the DEL and ADD after that: the DEL that gets thro
 });
 
 /**
- * Whether the point fails with the errno: on a read-only file system what is not there need not be
- * removed.
+ * Reports whether the errno must make the verb fail at this point.
+ *
+ * On a read-only file system the verb need not remove a file that does not exist.
  */
 const counts =
   (errno: string) =>
@@ -146,7 +143,7 @@ const counts =
     errno !== "EROFS" || !point.text.endsWith("(No such file or directory)");
 
 for (const errno of ["EPERM", "EROFS", "ENOSPC"]) {
-  t.test(`any change of ADD fails with ${errno}: ADD says so, and has undone what it did`, async (t) => {
+  t.test(`ADD reports ${errno} of any change and reverts the others`, async (t) => {
     const { add } = await mutationsOf(t);
     await atEach(t, add.filter(counts(errno)), async (passt, point) => {
       const answer = await passt.run("ADD", {}, { under: failingAt(point, errno) });
@@ -154,37 +151,34 @@ for (const errno of ["EPERM", "EROFS", "ENOSPC"]) {
     });
   });
 
-  t.test(
-    `any change of DEL fails with ${errno}: DEL says so, gives back the rest, and the next one restores`,
-    async (t) => {
-      const { del } = await mutationsOf(t);
-      await atEach(t, del.filter(counts(errno)), async (passt, point, pod) => {
-        await passt.add();
-        const answer = await passt.run("DEL", {}, { under: failingAt(point, errno) });
-        t.match(answer, { status: 1, error: { code: Number, msg: new RegExp(errno) } });
-        t.notMatch(answer.stdout, /not found|no such file or directory/i, "containerd takes these words for success");
-        const [ports, groups] = await rightsIn(pod.namespace);
-        t.equal(ports, point.text.includes("port_start") ? made[0] : found[0]);
-        t.equal(groups, point.text.includes("ping_group") ? made[1] : found[1]);
-        t.match(await passt.run("DEL"), done);
-      });
-    },
-  );
+  t.test(`DEL reports ${errno} of any change and reverts the others`, async (t) => {
+    const { del } = await mutationsOf(t);
+    await atEach(t, del.filter(counts(errno)), async (passt, point, pod) => {
+      await passt.add();
+      const answer = await passt.run("DEL", {}, { under: failingAt(point, errno) });
+      t.match(answer, { status: 1, error: { code: Number, msg: new RegExp(errno) } });
+      t.notMatch(answer.stdout, /not found|no such file or directory/i, "containerd takes these words for success");
+      const [ports, groups] = await rightsIn(pod.namespace);
+      t.equal(ports, point.text.includes("port_start") ? made[0] : found[0]);
+      t.equal(groups, point.text.includes("ping_group") ? made[1] : found[1]);
+      t.match(await passt.run("DEL"), done);
+    });
+  });
 }
 
-t.test("any change of ADD fails with EROFS, and so does undoing: ADD says both, and DEL restores", async (t) => {
+t.test("DEL restores the pod after an ADD that cannot revert its changes (EROFS)", async (t) => {
   const { add } = await mutationsOf(t);
   await atEach(t, add.filter(counts("EROFS")), async (passt, point) => {
     const answer = await passt.run("ADD", {}, { under: failingFrom(point, "EROFS") });
     t.equal(answer.status, 1);
-    // Where it is write(2) that fails, the answer cannot be written either.
+    // If write(2) fails, the plugin cannot write the answer either.
     if (point.name !== "write") t.match(answer.error, { code: Number, msg: /EROFS/ });
     t.match(await passt.run("DEL"), done);
   });
 });
 
 for (const signal of ["SIGTERM", "SIGINT"])
-  t.test(`${signal} during any change of DEL does not stop it`, async (t) => {
+  t.test(`DEL continues after ${signal} during any change`, async (t) => {
     const { del } = await mutationsOf(t);
     await atEach(t, del, async (passt, point) => {
       await passt.add();
@@ -192,7 +186,7 @@ for (const signal of ["SIGTERM", "SIGINT"])
     });
   });
 
-t.test("another container's record that was half written is no obstacle", async (t) => {
+t.test("ADD succeeds despite an incomplete record of another container", async (t) => {
   const pod = await createPod(t);
   const { add } = await mutationsOf(t);
   const one = await passtOf(t, pod, { call: { containerId: "other" } });

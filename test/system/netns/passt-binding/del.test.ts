@@ -11,7 +11,7 @@ import { closed, open, passtOf, prepared, type Rights, rightsIn, setRights } fro
 
 const done = { status: 0, stdout: "", stderr: "" };
 
-t.test("DEL without ADD, and a second DEL, succeed and change nothing", async (t) => {
+t.test("DEL without an attachment succeeds and changes nothing", async (t) => {
   const pod = await createPod(t);
   const found: Rights = ["53", "100 110"];
   await setRights(pod.namespace, found);
@@ -26,7 +26,7 @@ t.test("DEL without ADD, and a second DEL, succeed and change nothing", async (t
   t.same(await passt.journal(), []);
 });
 
-/** What somebody sets after ADD, and what is there after DEL. */
+/** The rights that another process sets after ADD, and the rights after DEL. */
 const meddled: Record<string, { set: Rights; left: Rights }> = {
   "another port": { set: ["80", "107 107"], left: ["80", "1 0"] },
   "other groups": { set: ["0", "0 2147483647"], left: ["1024", "0 2147483647"] },
@@ -34,7 +34,7 @@ const meddled: Record<string, { set: Rights; left: Rights }> = {
   both: { set: ["1", "100 107"], left: ["1", "100 107"] },
   "both, as they were": { set: closed, left: closed },
 };
-t.test("DEL leaves alone what somebody has set since, and gives back the rest:", async (t) => {
+t.test("DEL keeps what another process set after ADD and restores the rest", async (t) => {
   for (const [what, { set, left }] of Object.entries(meddled)) {
     const { pod, passt } = await prepared(t);
     await setRights(pod.namespace, set);
@@ -44,7 +44,7 @@ t.test("DEL leaves alone what somebody has set since, and gives back the rest:",
   }
 });
 
-t.test("DEL leaves a namespace alone that took the path since, even with the same inode number", async (t) => {
+t.test("DEL changes nothing in a later namespace with the same path and inode number", async (t) => {
   const { pod, passt } = await prepared(t);
   await removeNamespaces([pod.namespace]);
   const successor = namespaceNamed(pod.namespace.name);
@@ -60,7 +60,7 @@ t.test("DEL leaves a namespace alone that took the path since, even with the sam
   t.same(await passt.journal(), []);
 });
 
-t.test("DEL with the journal lost succeeds and changes nothing; the next ADD takes what it finds", async (t) => {
+t.test("DEL without a journal changes nothing, and the next ADD succeeds", async (t) => {
   const { pod, passt } = await prepared(t);
   await rm(passt.dataDir, { recursive: true });
   t.match(await passt.run("DEL"), done);
@@ -71,7 +71,7 @@ t.test("DEL with the journal lost succeeds and changes nothing; the next ADD tak
   t.same(await rightsIn(pod.namespace), open);
 });
 
-t.test("DEL of a configuration with nothing but a name and a type undoes ADD, with the default dataDir", async (t) => {
+t.test("DEL restores the pod with a configuration that has only a name and a type", async (t) => {
   const pod = await createPod(t);
   const call = pod.call("net1");
   await callSuccessfully("passt-binding", "ADD", call, { cniVersion: "1.0.0", name: "n", type: "passt-binding" });
@@ -82,9 +82,9 @@ t.test("DEL of a configuration with nothing but a name and a type undoes ADD, wi
   t.same(await rightsIn(pod.namespace), closed);
 });
 
-t.test("DEL of one part that the kernel refuses gives back the other, says so, and succeeds later", async (t) => {
+t.test("DEL reports a sysctl that the kernel refuses, restores the other, and succeeds later", async (t) => {
   const { pod, passt, before } = await prepared(t);
-  // The kernel keeps its own choice of ports above those that need a capability
+  // The kernel refuses a lowest unprivileged port above the start of ip_local_port_range
   // (ipv4_privileged_ports).
   await writeSysctls(pod.namespace, { "net/ipv4/ip_local_port_range": "500 60999" });
   const answer = await passt.run("DEL");
@@ -98,7 +98,7 @@ t.test("DEL of one part that the kernel refuses gives back the other, says so, a
   t.same(await passt.journal(), []);
 });
 
-t.test("DEL where /proc/sys is read-only says so, and restores where it is not", async (t) => {
+t.test("DEL reports a read-only /proc/sys, and restores the pod once it is writable", async (t) => {
   const { pod, passt } = await prepared(t);
   const answer = await passt.run("DEL", {}, readOnlySysctls);
   t.match(answer, { status: 1, error: { code: 5, msg: /EROFS/ } });

@@ -16,8 +16,9 @@ import { closed, open, passtOf, rightsIn } from "./rights.ts";
 const silent = { status: 0, stdout: "", stderr: "" };
 
 /**
- * Pods where an ADD has succeeded, all in one journal: of the network `passt-binding`, and the last
- * one of the network `other`.
+ * Creates pods with one attachment each, all in one journal.
+ *
+ * The last attachment belongs to the network `other`, all others to the network `passt-binding`.
  */
 async function preparedPods(t: Scope, length: number) {
   const dataDir = await newDataDir(t, "passt-binding");
@@ -32,19 +33,16 @@ async function preparedPods(t: Scope, length: number) {
   return { pods, passts, states: () => Promise.all(pods.map(({ namespace }) => rightsIn(namespace))) };
 }
 
-t.test(
-  "GC where /proc/sys is read-only names every attachment's failure, and undoes them where it is not",
-  async (t) => {
-    const { passts, states } = await preparedPods(t, 3);
-    const extra = { ...passts[0]!.netconf, ...validAttachments() };
-    const answer = await callPlugin("passt-binding", "GC", { node: passts[0]!.call.node!, ...readOnlySysctls }, extra);
-    t.match(answer, { status: 1, error: { code: 5, msg: String } });
-    t.ok(answer.stdout.split("EROFS").length > 4, "two sysctls of two attachments");
-    t.same(await states(), [open, open, open]);
-    t.match(await collect(passts[0]!, validAttachments()), silent);
-    t.same(await states(), [closed, closed, open]);
-  },
-);
+t.test("GC reports a read-only /proc/sys for every attachment, and removes them once it is writable", async (t) => {
+  const { passts, states } = await preparedPods(t, 3);
+  const extra = { ...passts[0]!.netconf, ...validAttachments() };
+  const answer = await callPlugin("passt-binding", "GC", { node: passts[0]!.call.node!, ...readOnlySysctls }, extra);
+  t.match(answer, { status: 1, error: { code: 5, msg: String } });
+  t.ok(answer.stdout.split("EROFS").length > 4, "two sysctls of two attachments");
+  t.same(await states(), [open, open, open]);
+  t.match(await collect(passts[0]!, validAttachments()), silent);
+  t.same(await states(), [closed, closed, open]);
+});
 
 const status = (netconf: Netconf, call: Call = {}) =>
   callPlugin("passt-binding", "STATUS", call, { cniVersion: "1.1.0", name: "n", type: "passt-binding", ...netconf });
@@ -52,23 +50,26 @@ const status = (netconf: Netconf, call: Call = {}) =>
 const ports = "net.ipv4.ip_unprivileged_port_start";
 const groups = "net.ipv4.ping_group_range";
 const readOnly = "cannot be written: /proc/sys is read-only here, which it is not in a privileged container";
-/** Nodes that cannot serve an ADD, and all that is said of them. */
+/** Nodes that cannot serve an ADD, and the whole message that STATUS and ADD report. */
 const nodes: Record<string, { call: Call; msg: string }> = {
-  "without either sysctl": {
+  "STATUS and ADD report a node without either sysctl": {
     call: withSysctls(),
     msg: `${ports}: the kernel has no such sysctl; ${groups}: the kernel has no such sysctl`,
   },
-  "without the groups": {
+  "STATUS and ADD report a node without ping_group_range": {
     call: withSysctls("net/ipv4/ip_unprivileged_port_start"),
     msg: `${groups}: the kernel has no such sysctl`,
   },
-  "without the ports": {
+  "STATUS and ADD report a node without ip_unprivileged_port_start": {
     call: withSysctls("net/ipv4/ping_group_range"),
     msg: `${ports}: the kernel has no such sysctl`,
   },
-  "whose /proc/sys is read-only": { call: readOnlySysctls, msg: `${ports}: ${readOnly}; ${groups}: ${readOnly}` },
+  "STATUS and ADD report a node with a read-only /proc/sys": {
+    call: readOnlySysctls,
+    msg: `${ports}: ${readOnly}; ${groups}: ${readOnly}`,
+  },
 };
-t.test("STATUS is 50, and ADD is refused with the same words before it changes anything, on a node", async (t) => {
+t.test("STATUS fails with code 50 on a node that cannot serve an ADD, and ADD with the same message", async (t) => {
   for (const [what, { call, msg }] of Object.entries(nodes))
     await t.test(what, async (t) => {
       const pod = await createPod(t);
@@ -85,13 +86,13 @@ t.test("STATUS is 50, and ADD is refused with the same words before it changes a
     });
 });
 
-t.test("STATUS says all that is in the way at once", async (t) => {
+t.test("STATUS reports all faults at once", async (t) => {
   const dataDir = await blockedDataDir(t, "passt-binding");
   const { status: ended, error } = await status({ dataDir }, readOnlySysctls);
   t.match({ ended, code: error?.code }, { ended: 1, code: 50 });
   for (const words of [ports, groups, dataDir]) t.ok(error!.msg.includes(words), words);
 });
 
-t.test("STATUS does not look for the link, which is the pod's", async (t) => {
+t.test("STATUS ignores the interface, which is in the pod", async (t) => {
   t.match(await status({ dataDir: await newDataDir(t, "passt-binding"), interface: "nolink" }), silent);
 });

@@ -1,5 +1,7 @@
-// The node whose ports must stay closed is a throw-away namespace that the plugin runs in: the
-// machine's own is never at risk.
+// Checks that passt-binding never changes the node's own network namespace.
+//
+// A temporary namespace, in which the plugin runs, stands for the node's. So no test can change the
+// machine's own namespace.
 import { spawn } from "node:child_process";
 import { symlink, unlink } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -13,7 +15,7 @@ import { closed, open, passtOf, prepared, rightsIn, setRights } from "./rights.t
 
 const done = { status: 0, stdout: "", stderr: "" };
 
-/** All that a runtime may call the node's own namespace by. */
+/** Returns all kinds of paths by which a runtime may name the node's own namespace. */
 async function pathsOfNode(t: Test, { node }: Pod): Promise<string[]> {
   const [file, ...args] = within(node, "sleep", "60");
   const inside = spawn(file, args, { stdio: "ignore" });
@@ -25,7 +27,7 @@ async function pathsOfNode(t: Test, { node }: Pod): Promise<string[]> {
   return [node.path, link, ...own, `/proc/${inside.pid}/ns/net`];
 }
 
-t.test("the node's own namespace is refused by ADD, which has written nothing by then, and by CHECK", async (t) => {
+t.test("ADD and CHECK refuse the node's own namespace before any change", async (t) => {
   const pod = await createPod(t);
   const before = await snapshot(pod.node);
   const passt = await passtOf(t, pod);
@@ -43,7 +45,7 @@ t.test("the node's own namespace is refused by ADD, which has written nothing by
   t.same(await passt.journal(), []);
 });
 
-t.test("it is refused in every version, and in a chain", async (t) => {
+t.test("ADD refuses the node's own namespace in every version and in a chain", async (t) => {
   const pod = await createPod(t);
   const passt = await passtOf(t, pod, { call: { netns: pod.node.path } });
   for (const cniVersion of ["0.1.0", "0.4.0", "1.0.0", "1.1.0"])
@@ -52,7 +54,7 @@ t.test("it is refused in every version, and in a chain", async (t) => {
   t.same(await rightsIn(pod.node), closed);
 });
 
-t.test("DEL does nothing to the node's own namespace, and still undoes what is recorded of the pod", async (t) => {
+t.test("DEL with the node's own namespace restores the recorded pod only", async (t) => {
   for (const way of [0, 2, 5]) {
     const { pod, passt } = await prepared(t);
     const netns = (await pathsOfNode(t, pod))[way]!;
@@ -67,7 +69,7 @@ t.test("DEL does nothing to the node's own namespace, and still undoes what is r
   }
 });
 
-t.test("DEL and GC leave the node alone where a record's path leads to it by now", async (t) => {
+t.test("DEL and GC change nothing if a record's path now leads to the node's namespace", async (t) => {
   for (const verb of ["DEL", "GC"]) {
     const pod = await createPod(t);
     const path = `${t.testdir({})}/${verb}`;
@@ -84,7 +86,7 @@ t.test("DEL and GC leave the node alone where a record's path leads to it by now
   }
 });
 
-t.test("CNI_NETNS_OVERRIDE lets it pass", async (t) => {
+t.test("ADD accepts the node's own namespace with CNI_NETNS_OVERRIDE", async (t) => {
   const pod = await createPod(t);
   const passt = await passtOf(t, pod, { call: { node: pod.namespace } });
   for (const CNI_NETNS_OVERRIDE of ["0", "false", ""])

@@ -1,13 +1,13 @@
-// A plugin that sees another /proc/sys than everybody else: in a mount namespace of its own, which
-// ends with it.
+// Runs a plugin with another /proc/sys, in a mount namespace that ends with the plugin.
 import type { Call } from "../../../harness/plugin.ts";
 
-/** /proc/sys as containers have it that are not privileged. */
+/** A read-only /proc/sys, as in an unprivileged container. */
 export const readOnlySysctls = withMounts("mount --bind /proc/sys /proc/sys", "mount -o remount,bind,ro /proc/sys");
 
 /**
- * /proc/sys of a kernel that has only these sysctls, by path, in every network namespace. They have
- * no effect.
+ * Returns a call with a /proc/sys that has only these sysctls, by path, in every network namespace.
+ *
+ * Writes to these sysctls have no effect.
  */
 export function withSysctls(...paths: readonly string[]): Pick<Call, "under"> {
   const made = paths.map((path) => `mkdir -p $(dirname ${path}) && echo 0 >${path}`);

@@ -14,7 +14,7 @@ import { passtsOf } from "./several.ts";
 const silent = { status: 0, stdout: "", stderr: "" };
 const failed = (answers: readonly Answer[]) => answers.filter(({ status }) => status !== 0).map(({ stdout }) => stdout);
 
-t.test("fifty pods at a time: no error, no leak", async (t) => {
+t.test("fifty pods are attached and detached at once, without errors and leaks", async (t) => {
   const pods = await createPods(t, sampled(t, Array.from({ length: 50 })).length);
   const dataDir = await newDataDir(t, "passt-binding");
   const passts = await each(pods, (pod) => passtOf(t, pod, { dataDir }));
@@ -32,15 +32,15 @@ t.test("fifty pods at a time: no error, no leak", async (t) => {
     t.same(await settledDifferences(pods[position]!.namespace, lines), []);
 });
 
-/** Twenty networks of one pod, each of which asks for something else. */
+/** The configurations of twenty networks of one pod. No two are equal. */
 const wishes = Array.from({ length: 20 }, (_, n) => ({
   unprivilegedPortStart: 1000 - 50 * n,
   pingGroupRange: [500 - 20 * n, 500 + 10 * n],
 }));
-/** What they need together. */
+/** The rights that all twenty networks need together. */
 const widest = ["50", "120 690"];
 
-t.test("twenty networks of one pod at once: all have what they need, and the last DEL restores", async (t) => {
+t.test("twenty networks of one pod keep their rights at once until the last DEL restores the pod", async (t) => {
   const pod = await createPod(t);
   const before = await snapshot(pod.namespace);
   const passts = await passtsOf(t, pod, wishes);
@@ -59,7 +59,7 @@ t.test("twenty networks of one pod at once: all have what they need, and the las
   t.same(await settledDifferences(pod.namespace, before), []);
 });
 
-t.test("ADDs of some networks and DELs of others at once do not disturb each other", async (t) => {
+t.test("ADDs of some networks and DELs of others succeed at once in one pod", async (t) => {
   const pod = await createPod(t);
   const passts = await passtsOf(t, pod, wishes.slice(0, 8));
   const [even, odd] = [0, 1].map((rest) => passts.filter((_, position) => position % 2 === rest));
@@ -76,7 +76,7 @@ t.test("ADDs of some networks and DELs of others at once do not disturb each oth
   t.same(await passts[0]!.journal(), []);
 });
 
-t.test("ADD and DEL of one attachment at once end prepared or as before, and nowhere between", async (t) => {
+t.test("ADD and DEL of one attachment at once leave the pod attached or as before", async (t) => {
   const pod = await createPod(t);
   const passt = await passtOf(t, pod);
   const ends: boolean[] = [];
@@ -93,7 +93,7 @@ t.test("ADD and DEL of one attachment at once end prepared or as before, and now
   t.comment(`prepared ${ends.filter(Boolean).length} times of 20`);
 });
 
-t.test("a call waits while another one is busy in the same pod, and in no other", async (t) => {
+t.test("a call waits for another call in the same pod only", async (t) => {
   const pods = await createPods(t, 2);
   const [passt, elsewhere] = await each(pods, (pod) => passtOf(t, pod));
   const holder = spawn("flock", [pods[0]!.namespace.path, "sh", "-c", "echo held; exec cat"]);
@@ -112,7 +112,7 @@ t.test("a call waits while another one is busy in the same pod, and in no other"
   t.same(await rightsIn(pods[0]!.namespace), open);
 });
 
-t.test("an ADD whose turn does not come goes on without it", async (t) => {
+t.test("ADD continues if the lock on the journal stays held", async (t) => {
   const pod = await createPod(t);
   const passt = await passtOf(t, pod);
   await passt.add();
@@ -126,7 +126,7 @@ t.test("an ADD whose turn does not come goes on without it", async (t) => {
   t.same(await rightsIn(pod.namespace), open);
 });
 
-t.test("of many ADDs of one attachment at once one succeeds, and the others change nothing", async (t) => {
+t.test("one of many concurrent ADDs succeeds, and the others change nothing", async (t) => {
   const pod = await createPod(t);
   const passt = await passtOf(t, pod);
   const answers = await Promise.all(Array.from({ length: 10 }, () => passt.run("ADD")));
@@ -139,7 +139,7 @@ t.test("of many ADDs of one attachment at once one succeeds, and the others chan
   t.same(await passt.journal(), []);
 });
 
-t.test("GC of some attachments while others are added and deleted leaves those alone", async (t) => {
+t.test("GC keeps valid attachments while they are added and deleted", async (t) => {
   const pods = await createPods(t, 12);
   const dataDir = await newDataDir(t, "passt-binding");
   const passts = await each(pods, (pod) => passtOf(t, pod, { dataDir }));

@@ -9,14 +9,14 @@ import { orders, passtsOf } from "./several.ts";
 
 const done = { status: 0, stdout: "", stderr: "" };
 
-/** What three networks of a pod ask for. */
+/** The configurations of three networks of a pod. */
 const wishes: readonly Netconf[] = [
   { unprivilegedPortStart: 1024, pingGroupRange: [107, 107] },
   { unprivilegedPortStart: 80, pingGroupRange: [200, 300] },
   { unprivilegedPortStart: 0, pingGroupRange: [50, 60] },
 ];
 
-/** What is there once all of `asked` have it, in a pod that had nothing. */
+/** Returns the rights after ADD of all these configurations in a new pod. */
 function wideEnough(asked: readonly Netconf[]): Rights {
   const ports = asked.map((one) => one["unprivilegedPortStart"] as number);
   const groups = asked.flatMap((one) => one["pingGroupRange"] as number[]);
@@ -24,37 +24,34 @@ function wideEnough(asked: readonly Netconf[]): Rights {
 }
 
 for (const count of [2, 3])
-  t.test(
-    `${count} networks of a pod: what all of them need is there until the last DEL, whatever the order`,
-    async (t) => {
-      const pod = await createPod(t);
-      const before = await snapshot(pod.namespace);
-      const positions = [...wishes.keys()].slice(0, count);
-      const passts = await passtsOf(t, pod, wishes.slice(0, count));
-      for (const adding of [positions, positions.toReversed()])
-        for (const deleting of orders(positions)) {
-          const order = `ADD ${adding}, DEL ${deleting}`;
-          for (const [many, position] of adding.entries()) {
-            await passts[position]!.add();
-            const asked = adding.slice(0, many + 1).map((each) => wishes[each]!);
-            t.same(await rightsIn(pod.namespace), wideEnough(asked), `${order}: ADD ${position}`);
-          }
-          for (const [many, position] of deleting.entries()) {
-            for (const left of deleting.slice(many))
-              t.match(await passts[left]!.check(), done, `${order}: CHECK ${left}`);
-            t.match(await passts[position]!.run("DEL"), done);
-            const expected = many + 1 < count ? wideEnough(wishes.slice(0, count)) : closed;
-            t.same(await rightsIn(pod.namespace), expected, `${order}: DEL ${position}`);
-            for (const left of deleting.slice(many + 1))
-              t.match(await passts[left]!.check(), done, `${order}: CHECK ${left}`);
-          }
+  t.test(`${count} networks of a pod keep their rights until the last DEL, in any order`, async (t) => {
+    const pod = await createPod(t);
+    const before = await snapshot(pod.namespace);
+    const positions = [...wishes.keys()].slice(0, count);
+    const passts = await passtsOf(t, pod, wishes.slice(0, count));
+    for (const adding of [positions, positions.toReversed()])
+      for (const deleting of orders(positions)) {
+        const order = `ADD ${adding}, DEL ${deleting}`;
+        for (const [many, position] of adding.entries()) {
+          await passts[position]!.add();
+          const asked = adding.slice(0, many + 1).map((each) => wishes[each]!);
+          t.same(await rightsIn(pod.namespace), wideEnough(asked), `${order}: ADD ${position}`);
         }
-      t.same(await settledDifferences(pod.namespace, before), []);
-      t.same(await passts[0]!.journal(), []);
-    },
-  );
+        for (const [many, position] of deleting.entries()) {
+          for (const left of deleting.slice(many))
+            t.match(await passts[left]!.check(), done, `${order}: CHECK ${left}`);
+          t.match(await passts[position]!.run("DEL"), done);
+          const expected = many + 1 < count ? wideEnough(wishes.slice(0, count)) : closed;
+          t.same(await rightsIn(pod.namespace), expected, `${order}: DEL ${position}`);
+          for (const left of deleting.slice(many + 1))
+            t.match(await passts[left]!.check(), done, `${order}: CHECK ${left}`);
+        }
+      }
+    t.same(await settledDifferences(pod.namespace, before), []);
+    t.same(await passts[0]!.journal(), []);
+  });
 
-t.test("two networks that ask for the same, in a pod that has more or less of it already", async (t) => {
+t.test("two networks with equal configurations keep their rights until the last DEL", async (t) => {
   for (const found of [closed, open, ["500", "90 95"], ["0", "0 2147483647"]] as Rights[]) {
     const pod = await createPod(t);
     await setRights(pod.namespace, found);
@@ -71,7 +68,7 @@ t.test("two networks that ask for the same, in a pod that has more or less of it
   }
 });
 
-t.test("DEL of one, twice, and its ADD once more, leave the other what it needs", async (t) => {
+t.test("repeated DELs and ADDs of one network keep the other network's rights", async (t) => {
   const pod = await createPod(t);
   const [one, other] = await passtsOf(t, pod, [{ unprivilegedPortStart: 80 }, {}]);
   await one.add();
@@ -86,7 +83,7 @@ t.test("DEL of one, twice, and its ADD once more, leave the other what it needs"
   t.same(await rightsIn(pod.namespace), closed);
 });
 
-t.test("an ADD that fails leaves the other network what it has, and its DEL takes nothing away", async (t) => {
+t.test("a failed ADD and its DEL keep the other network's rights", async (t) => {
   const pod = await createPod(t);
   const [one, other] = await passtsOf(t, pod, [{ unprivilegedPortStart: 80 }, { pingGroupRange: [200, 300] }]);
   await one.add();
@@ -115,18 +112,19 @@ t.test("an ADD that fails leaves the other network what it has, and its DEL take
 });
 
 /**
- * What somebody sets between two ADDs: of each part that is not what the first one left, it stays
- * after both DELs.
+ * The rights that another process sets between two ADDs, and the rights after both DELs.
+ *
+ * DEL keeps each part that differs from what the first ADD set.
  */
 const between: Record<string, { set: Rights; left: Rights }> = {
-  "all groups": { set: ["80", "0 2147483647"], left: ["1024", "0 2147483647"] },
-  "all ports": { set: ["0", "107 107"], left: ["0", "1 0"] },
-  "a higher port and other groups, which the second one changes again": {
+  "DELs keep a group range that another process set": { set: ["80", "0 2147483647"], left: ["1024", "0 2147483647"] },
+  "DELs keep a port start that another process set": { set: ["0", "107 107"], left: ["0", "1 0"] },
+  "DELs restore what another process set and the second ADD changed": {
     set: ["500", "90 95"],
     left: ["500", "90 95"],
   },
 };
-t.test("what somebody sets between two ADDs is there after both DELs, in either order:", async (t) => {
+t.test("DELs in either order keep what another process set between two ADDs", async (t) => {
   for (const [what, { set, left }] of Object.entries(between))
     for (const deleting of orders([0, 1]))
       await t.test(`${what}, DEL ${deleting}`, async (t) => {
@@ -140,7 +138,7 @@ t.test("what somebody sets between two ADDs is there after both DELs, in either 
       });
 });
 
-t.test("what somebody sets after two ADDs, or between their DELs, is there in the end", async (t) => {
+t.test("DELs keep what another process set after two ADDs or between two DELs", async (t) => {
   const set: Rights = ["70", "0 2147483647"];
   for (const when of ["before both", "between"])
     for (const deleting of orders([0, 1])) {
@@ -155,7 +153,7 @@ t.test("what somebody sets after two ADDs, or between their DELs, is there in th
     }
 });
 
-t.test("GC of one network's attachment leaves another's what it needs", async (t) => {
+t.test("GC of some attachments keeps the other attachment's rights", async (t) => {
   const pod = await createPod(t);
   const passts = await passtsOf(t, pod, wishes);
   for (const passt of passts) await passt.add();
@@ -169,7 +167,7 @@ t.test("GC of one network's attachment leaves another's what it needs", async (t
   t.same(await first!.journal(), []);
 });
 
-t.test("attachments of one container in two namespaces do not wait for each other", async (t) => {
+t.test("DEL of one attachment keeps the attachment of the same container in another namespace", async (t) => {
   const [pod, later] = await createPods(t, 2);
   const one = await passtOf(t, pod!);
   const other = await passtOf(t, later!, {
@@ -186,7 +184,7 @@ t.test("attachments of one container in two namespaces do not wait for each othe
   t.same(await rightsIn(later!.namespace), closed);
 });
 
-t.test("attachments that other containers have of the same name have nothing to do with each other", async (t) => {
+t.test("DEL of one attachment keeps another container's attachment with the same interface name", async (t) => {
   const pods = await createPods(t, 2);
   const one = await passtOf(t, pods[0]!);
   const other = await passtOf(t, pods[1]!, { dataDir: one.dataDir });
@@ -196,7 +194,7 @@ t.test("attachments that other containers have of the same name have nothing to 
   t.same(await Promise.all(pods.map(({ namespace }) => rightsIn(namespace))), [closed, open]);
 });
 
-t.test("beside bridge-binding in one pod each takes back its own, in either order", async (t) => {
+t.test("passt-binding and bridge-binding in one pod each revert only their own changes", async (t) => {
   const pod = await createPod(t);
   await pod.attach({ kind: "bridge", families: "dual" });
   const before = await snapshot(pod.namespace);

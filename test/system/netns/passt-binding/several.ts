@@ -1,10 +1,14 @@
-// Several attachments of one pod, as a VM with several passt networks has them.
+// Prepares several attachments of one pod, as for a VM with several passt networks.
 import type { Attachment, Netconf } from "../../../harness/attachment.ts";
 import type { Pod } from "../../../harness/pod.ts";
 import type { Scope } from "../../../harness/scope.ts";
 import { passtOf } from "./rights.ts";
 
-/** One for each configuration, `net1` on, all in one journal; nothing is called yet. */
+/**
+ * Prepares an attachment for each configuration, but calls no plugin.
+ *
+ * The attachments are named `net1`, `net2` and so on. All are in one journal.
+ */
 export async function passtsOf<const T extends readonly Netconf[]>(scope: Scope, pod: Pod, netconfs: T) {
   const { dataDir } = await passtOf(scope, pod);
   const passts = netconfs.map((netconf, position) =>
@@ -13,7 +17,7 @@ export async function passtsOf<const T extends readonly Netconf[]>(scope: Scope,
   return (await Promise.all(passts)) as unknown as { readonly [K in keyof T]: Attachment };
 }
 
-/** A list in all its orders. */
+/** Returns all permutations of a list. */
 export function orders<const T extends readonly unknown[]>(list: T): { readonly [K in keyof T]: T[number] }[] {
   if (list.length === 0) return [[] as never];
   return list.flatMap((one, position) => orders(list.toSpliced(position, 1)).map((rest) => [one, ...rest] as never));

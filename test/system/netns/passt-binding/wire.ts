@@ -1,15 +1,15 @@
-// A guest's end of passt's socket, without a guest: frames in and out, as QEMU's stream netdev
-// writes them.
+// Connects to passt's socket in place of a guest, and exchanges frames with passt.
+//
+// The frames have the format of QEMU's stream netdev: each follows its length in four bytes.
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { decodeFrame, encodeFrame, type Ip } from "../../../harness/frames.ts";
 import type { Scope } from "../../../harness/scope.ts";
 
 const mac = "02:00:00:00:00:07";
-/** passt takes frames for any. */
+/** passt accepts frames for any destination. */
 const destination = "02:00:00:00:00:01";
 
-/** Connects. */
 export async function plugIn(scope: Scope, socket: string): Promise<Wire> {
   const connection = connect(socket);
   scope.teardown(() => connection.destroy());
@@ -17,7 +17,7 @@ export async function plugIn(scope: Scope, socket: string): Promise<Wire> {
   return new Wire(connection);
 }
 
-/** See {@link plugIn}. */
+/** A connection to passt's socket. Created by {@link plugIn}. */
 export class Wire {
   readonly #connection: Socket;
   readonly #listeners = new Set<(frame?: Buffer) => void>();
@@ -27,20 +27,21 @@ export class Wire {
   constructor(connection: Socket) {
     this.#connection = connection;
     connection
-      // Whoever waits for a frame learns of it.
+      // An error also closes the socket, and `close` ends every wait for a frame.
       .on("error", () => undefined)
       .on("close", () => this.#tell())
       .on("data", (data: Buffer) => this.#receive(data));
   }
 
-  /** Pulls the plug. With --one-off, passt ends. */
+  /** Closes the connection. With --one-off, passt then exits. */
   unplug(): void {
     this.#connection.destroy();
   }
 
   /**
-   * Sends an echo request from one address to another, and gives whether a reply came within
-   * `timeout` milliseconds.
+   * Sends an echo request from one address to another.
+   *
+   * Returns whether a reply arrives within `timeout` milliseconds.
    */
   async ping(from: Ip, to: Ip, timeout = 10_000): Promise<boolean> {
     this.#sequence += 1;
@@ -59,8 +60,9 @@ export class Wire {
   }
 
   /**
-   * The first frame from now on that is `wanted`; undefined after `timeout` milliseconds, and where
-   * passt or the plug goes before.
+   * Waits for the next frame that `wanted` accepts.
+   *
+   * Returns undefined after `timeout` milliseconds, or when the connection closes.
    */
   async next(wanted: (frame: Buffer) => boolean, timeout = 10_000): Promise<Buffer | undefined> {
     return await new Promise((resolve) => {
@@ -98,8 +100,9 @@ export class Wire {
 }
 
 /**
- * Which port of the guest's a frame is for, such as `tcp 80` or `udp 53`; undefined for one that is
- * neither.
+ * Returns the protocol and the destination port of a frame, such as `tcp 80` or `udp 53`.
+ *
+ * Returns undefined for a frame of another protocol.
  */
 export function portOf(frame: Buffer): string | undefined {
   const ipv6 = frame.readUInt16BE(12) === 0x86dd;
