@@ -29,8 +29,8 @@ const ranks = { error: 0, warn: 1, info: 2 } as const;
  * Writes the line about a call if the netconf asks for its level: `error` for a failure, `warn` for
  * a success with warnings, otherwise `info`.
  *
- * The line contains nothing of the netconf but the network's name, and nothing of CNI_ARGS but the
- * pod's. If it cannot be written, the call does not fail.
+ * Apart from messages and warnings, the line contains only the network's name of the netconf, and
+ * only the pod of CNI_ARGS. If it cannot be written, the call does not fail.
  */
 export function log(account: Account, { logLevel, logFile }: Logging, system: System): void {
   const level = account.failure !== undefined ? "error" : account.warnings.length > 0 ? "warn" : "info";

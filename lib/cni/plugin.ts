@@ -86,8 +86,8 @@ export interface AddCall<C> extends Call, AttachmentParameters {
   readonly conf: C;
   readonly netns: Netns;
   /**
-   * The IPAM plugin, if the netconf names one. The framework calls its DEL, CHECK, GC and STATUS;
-   * also its DEL if ADD fails later.
+   * Only in ADD: the IPAM plugin, if the netconf names one. The framework calls its DEL, CHECK, GC
+   * and STATUS; also its DEL if ADD fails later.
    */
   readonly ipam?: Ipam;
 }

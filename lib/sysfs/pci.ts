@@ -45,7 +45,7 @@ export function hasDriver(tree: Tree, driver: string): boolean {
   return isThere(tree, `${pciDrivers}/${driver}`);
 }
 
-/** Such as `Ethernet controller 8086:10ed`, from what sysfs reports. */
+/** Returns vendor and device as sysfs reports them, such as `8086:10ed`. */
 export function describeDevice(tree: Tree, address: string): string {
   const id = (name: string): string =>
     (attribute(tree, `${deviceDirectoryOf(address)}/${name}`) ?? "?").replace("0x", "");
