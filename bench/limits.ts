@@ -1,5 +1,5 @@
-// Measures ADDs of twenty pods at once within what Multus's thick plugin has for all of its plugins
-// together.
+// Measures ADDs of twenty concurrent pods within the limits that Multus's thick plugin sets for all
+// of its plugins together.
 import { execa } from "execa";
 import { limitedGroup, multusThick } from "../test/harness/limits.ts";
 import { createNamespaces, type Namespace, removeNamespaces, within } from "../test/harness/namespaces.ts";
@@ -7,10 +7,10 @@ import { type Scope, withScope } from "../test/harness/scope.ts";
 import { median, shuffled } from "./statistics.ts";
 import { environment, type Subject } from "./subjects.ts";
 
-/** What became of all rounds of one subject. */
+/** All rounds of one subject. */
 interface Rounds {
   readonly subject: Subject;
-  /** From the first start to the last end. */
+  /** Time from the first start to the last end, for each round. */
   readonly milliseconds: number[];
   readonly peaks: number[];
 }
@@ -18,8 +18,8 @@ interface Rounds {
 const pods = 20;
 
 /**
- * The table in Markdown: a row for each of the subjects that have an ADD; ratios to the first
- * one's.
+ * Returns the table in Markdown, one row for each subject that has an ADD. Ratios are relative to
+ * the first subject.
  */
 export async function limitsTable(node: Namespace, subjects: readonly Subject[], rounds: number): Promise<string> {
   const all = subjects

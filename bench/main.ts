@@ -21,15 +21,16 @@ const { values: options } = parseArgs({
     write: { type: "boolean", default: false },
   },
 });
-// Memory and size are the same in every run: a check of the budgets needs few.
+// Memory and size are the same in every run, so a check of the budgets needs few runs.
 const runs = Number(options.runs ?? (options.check ? 10 : 100));
 if (!(Number.isInteger(runs) && runs > 0)) {
   process.stderr.write(`--runs: ${options.runs}, expected a positive number\n`);
   process.exit(2);
 }
 /**
- * So many rounds' namespaces are made at once, and removed at once: making and removing them must
- * not disturb what is measured.
+ * Number of rounds whose namespaces are created together and removed together.
+ *
+ * Creating and removing namespaces must not disturb the measurements.
  */
 const batch = 10;
 
@@ -52,14 +53,14 @@ await withScope(async (scope) => {
     const row = measured.get(`${verb} ${subject}`) ?? { subject, verb, measurements: [] };
     row.measurements.push(measurement);
     measured.set(`${verb} ${subject}`, row);
-    // Without what differs from call to call, each is said once: the time that Go's log begins a
-    // line with, and all of our log's line but its warning.
+    // Prints each remark once. Drops the text that differs from call to call. Of Go's log lines
+    // this is the time at the start. Of our log line it is all except its warning.
     for (const line of stderr.split("\n"))
       remarks.add(line.replace(/^[\d/]+ [\d:]+ /, "").replace(/^time=.* plugin=(\S+) .* warning="(.*)"$/, "$1: $2"));
   };
   const bench = { scope, node, subjects: all, record };
 
-  // The first life of each warms caches, and makes bridge's own bridge; it does not count.
+  // The first life of each subject does not count: it warms caches, and bridge creates its bridge.
   await rounds({ ...bench, record: () => undefined }, 1);
   for (let left = runs; left > 0; left -= batch) {
     await rounds(bench, Math.min(left, batch));
@@ -101,7 +102,6 @@ async function measuredOn(): Promise<Circumstances> {
   return { date: new Date().toISOString().slice(0, 10), commit, runs, kernel: release(), cpus: availableParallelism() };
 }
 
-/** What measuring needs, and where its results go. */
 interface Bench {
   readonly scope: Scope;
   readonly node: Namespace;
@@ -110,8 +110,7 @@ interface Bench {
 }
 
 /**
- * Lets every subject live through a pod's life, `count` times each, in an order that is random anew
- * for each round.
+ * Runs every subject through the life of a pod `count` times, in a new random order for each round.
  */
 async function rounds({ scope, node, subjects, record }: Bench, count: number): Promise<void> {
   const pods = await createNamespaces(scope, count * subjects.length);

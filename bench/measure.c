@@ -1,7 +1,16 @@
-/* Runs a command and says what it took, on descriptor 3: nanoseconds from before fork to after exit, microseconds of user and of system time,
- * peak resident memory in KiB (both with the children that it waited for), and the exit status.
+/*
+ * Runs a command and prints on descriptor 3 what it used.
  *
- * C, and small: by vfork a child's peak starts at its parent's, so a runner of 10 MB would hide everything below. */
+ * - nanoseconds from before fork to after exit
+ * - microseconds of user time and of system time
+ * - peak resident memory in KiB
+ * - the exit status
+ *
+ * CPU time and memory include the children that the command waited for.
+ *
+ * This is a small C program because of vfork: a child's peak memory starts at its parent's. A
+ * runner of 10 MB would hide every smaller peak.
+ */
 #define _GNU_SOURCE
 #include <spawn.h>
 #include <stdio.h>

@@ -5,12 +5,12 @@ import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { type Namespace, within } from "../test/harness/namespaces.ts";
 
-/** What one run took, the plugins that it ran itself included. */
+/** The resources that one run used, including the plugins that it ran. */
 export interface Measurement {
   readonly milliseconds: number;
   /** User and system time. */
   readonly cpuMilliseconds: number;
-  /** Peak resident memory of the largest of its processes, in units of 1024 bytes. */
+  /** Peak resident memory of the run's largest process, in units of 1024 bytes. */
   readonly peakKilobytes: number;
 }
 
@@ -21,14 +21,13 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** A call of a plugin, with everything that it is told. */
 export interface Run {
   readonly executable: string;
   /** CNI_COMMAND and the other variables. */
   readonly env: Readonly<Record<string, string>>;
   /** Standard input. */
   readonly netconf: object;
-  /** Where it runs: in a node's place. */
+  /** The namespace that stands for the node, in which the plugin runs. */
   readonly node: Namespace;
 }
 
@@ -36,13 +35,17 @@ const source = fileURLToPath(new URL("measure.c", import.meta.url));
 const cache = fileURLToPath(new URL("../.cache", import.meta.url));
 const runner = `${cache}/measure`;
 
-/** Compiles what measures. To be called once, before anything is measured. */
+/** Compiles the measuring program. Call it once, before any measurement. */
 export async function prepareMeasuring(): Promise<void> {
   await mkdir(cache, { recursive: true });
   await execa("cc", ["-O2", "-Wall", "-Werror", "-static", "-o", runner, source]);
 }
 
-/** Runs it, and gives what it took and what it printed. Throws where it fails. */
+/**
+ * Runs a plugin and returns its measurement and its output.
+ *
+ * @throws if the plugin fails
+ */
 export async function measure({ executable, env, netconf, node }: Run): Promise<Outcome> {
   const [file, ...args] = within(node, runner, executable);
   const { stdout, stderr, stdio } = await execa(file, args, {

@@ -30,8 +30,9 @@ export function page(printed: readonly string[], { date, commit, runs, kernel, c
 }
 
 /**
- * The table in Markdown, one row for each verb of each of the subjects; `ratio` is that of its
- * median to the first one's of the same verb.
+ * Returns the table in Markdown, one row for each verb of each subject.
+ *
+ * `ratio` is the median divided by the first subject's median of the same verb.
  */
 export function table({ rows, sizes }: Results, subjects: readonly string[], verbs: readonly string[]): string {
   const head = ["Work", "Program", "median ms", "ratio", "p95", "CPU ms", "peak memory KB", "size"];

@@ -1,6 +1,6 @@
-// Of many measurements: the middle, the bad end, a random order.
+// Statistics of measurements: median, quantile, random order.
 
-/** The value in the middle; the mean of the two there where their number is even. */
+/** Returns the middle value, or the mean of the two middle values. */
 export function median(values: readonly number[]): number {
   const sorted = ascending(values);
   const middle = Math.floor(sorted.length / 2);
@@ -8,13 +8,14 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * The smallest value that at least `share` of all are not above (the nearest rank): 0.95 for p95.
+ * Returns the smallest value that at least `share` of all values do not exceed (the nearest rank).
+ * 0.95 for p95.
  */
 export function quantile(values: readonly number[], share: number): number {
   return ascending(values)[Math.max(0, Math.ceil(share * values.length) - 1)]!;
 }
 
-/** The same values in a random order, each order as likely as another. */
+/** Returns the values in a random order. All orders are equally likely. */
 export function shuffled<T>(values: readonly T[], random: () => number = Math.random): T[] {
   const order = [...values];
   for (let last = order.length - 1; last > 0; last -= 1) {

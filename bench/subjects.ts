@@ -1,4 +1,5 @@
-// What is measured: our plugins and others', each with the namespaces that its calls need.
+// The programs to measure: our plugins and other plugins, each with the namespaces that its calls
+// need.
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,20 +10,20 @@ import type { Target } from "./targets.ts";
 
 /** A plugin and how it is called. */
 export interface Subject {
-  /** As the table has it: `bridge + host-local`. */
+  /** The name in the table, such as `bridge + host-local`. */
   readonly name: string;
   readonly executable: string;
   /** Verbs in the order of a pod's life, all in one namespace: `ADD`, `CHECK`, `DEL`. */
   readonly verbs: readonly string[];
   readonly ifname: string;
   readonly netconf: { readonly cniVersion: string } & Readonly<Record<string, unknown>>;
-  /** Readies fresh pod namespaces for it. */
+  /** Prepares new pod namespaces for this subject. */
   readonly prepare: (node: Namespace, pods: readonly Namespace[]) => Promise<void>;
-  /** Whether a chained plugin comes before it, whose result its ADD gets. */
+  /** The result of a preceding plugin in the chain, which ADD receives. */
   readonly prevResult?: object;
 }
 
-/** What a subject is told beside its configuration. */
+/** Returns the environment variables of a subject's call. */
 export function environment({ ifname }: Subject, verb: string, pod: Namespace): Record<string, string> {
   return {
     PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
@@ -34,7 +35,7 @@ export function environment({ ifname }: Subject, verb: string, pod: Namespace): 
   };
 }
 
-/** Where test/system/peers/build puts what it builds. */
+/** Where test/system/peers/build puts its executables. */
 const peers = fileURLToPath(new URL("../.cache/peers", import.meta.url));
 
 const cniVersion = "1.0.0";
@@ -43,7 +44,7 @@ const nothing = async (): Promise<void> => undefined;
 let links = 0;
 
 /**
- * A pod link such as a network's plugin leaves: eth0, a veth, with an address and a default route.
+ * Creates a pod link like a network plugin's: the veth eth0 with an address and a default route.
  */
 async function podLink(node: Namespace, pods: readonly Namespace[]): Promise<void> {
   for (const { name } of pods) {
@@ -64,17 +65,18 @@ const prevResult = {
   ips: [{ address: "10.9.0.2/24", interface: 0 }],
 };
 
-/** One of our plugins, and those that it is measured beside. */
+/** One of our plugins, and the plugins that it is compared with. */
 export interface Contest {
   readonly ours: Subject;
-  /** The first one does the same work: shares are of its. */
+  /** The first peer does the same work: shares in the targets are relative to it. */
   readonly peers: readonly Subject[];
   readonly targets: readonly Target[];
 }
 
 /**
- * All there are. `state` is a directory for what plugins remember, on a file system in memory as
- * /run is. A peer that is not there is left out.
+ * Returns all contests, without peers that are not installed.
+ *
+ * `state` is a directory for the plugins' data, on a file system in memory, as /run is.
  */
 export function contests(state: string): Contest[] {
   const all = [bridgeBinding(state), passtBinding(state), sriovVfio(state)];
@@ -84,7 +86,7 @@ export function contests(state: string): Contest[] {
   }));
 }
 
-/** Asked of every plugin, whatever its peers do. */
+/** Targets of every plugin, independent of its peers. */
 const budgets: readonly Target[] = [
   { of: "peak memory", megabytes: 4 },
   { of: "size", megabytes: 2.2 },
@@ -120,7 +122,7 @@ function bridgeBinding(state: string): Contest {
     ],
     targets: [
       { verb: "VERSION", of: "time", share: "1" },
-      // Comparable work: what a pod's default network takes.
+      // Comparable work: setting up a pod's default network.
       { verb: "ADD", of: "time", share: "1/3" },
       ...budgets,
     ],
@@ -149,7 +151,7 @@ function passtBinding(state: string): Contest {
           name: "net",
           type: "tuning",
           dataDir: `${state}/tuning`,
-          // With a tab, as the kernel prints it: its CHECK compares the bytes.
+          // With a tab, as the kernel prints it: the CHECK of tuning compares the bytes.
           sysctl: { "net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "107\t107" },
         },
         prepare: podLink,
@@ -167,13 +169,16 @@ function passtBinding(state: string): Contest {
 }
 
 /**
- * What takes no VF. For the rest, beside sriov-cni in the lab: test/lab/sriov/beside-sriov-cni.ts.
+ * Only the calls that need no VF. The lab measures the others: test/lab/sriov/beside-sriov-cni.ts.
  */
 function sriovVfio(state: string): Contest {
   return { ours: { ...ours("sriov-vfio", state), verbs: [], prepare: nothing }, peers: [], targets: budgets };
 }
 
-/** Our plugins keep journals below directories of their own. */
+/**
+ * Returns the directory of a plugin's journal. Our plugins keep their journals below directories of
+ * their own.
+ */
 export function journalOf(type: string, state: string): string {
   return `/run/${type}/${basename(state)}`;
 }

@@ -1,4 +1,4 @@
-// What is asked of our plugins, and whether what was measured meets it.
+// The targets of our plugins, and whether the measurements meet them.
 import type { Measurement } from "./measure.ts";
 import { median } from "./statistics.ts";
 
@@ -15,15 +15,15 @@ export interface Size {
   readonly bytes: number;
 }
 
-/** Everything that was measured. */
 export interface Results {
   readonly rows: readonly Row[];
   readonly sizes: readonly Size[];
 }
 
 /**
- * An upper bound: on what a verb takes in medians or the plugin as a whole, as a share of the
- * peer's, or in bytes.
+ * An upper bound on the median of a verb, or on a value of the whole plugin.
+ *
+ * The bound is a share of the peer's value, or a number of megabytes.
  */
 export type Target =
   | { readonly verb: string; readonly of: "time" | "CPU time"; readonly share: Share }
@@ -33,15 +33,18 @@ export type Target =
 type Share = "1" | "1/2" | "1/3" | "1/5";
 
 /**
- * Whether a target is met, and by how much: `target: bridge-binding: ADD time ≤ 1/3 of bridge +
- * host-local's: met (0.27)`.
+ * Whether a target is met, and the measured value.
+ *
+ * `line` is, for example, `target: bridge-binding: ADD time ≤ 1/3 of bridge + host-local's: met
+ * (0.27)`.
  */
 export interface Verdict {
   readonly line: string;
   readonly met: boolean;
   /**
-   * A bound in bytes depends on the executable alone, a share on the machine, too: only the former
-   * fails a check.
+   * Whether the bound is in bytes. Only such a bound fails a check.
+   *
+   * A bound in bytes depends on the executable alone, but a share also depends on the machine.
    */
   readonly budget: boolean;
 }
@@ -49,8 +52,9 @@ export interface Verdict {
 const megabyte = 1_000_000;
 
 /**
- * Judges `ours` by a target that speaks of `peer`; undefined where it does and the peer was not
- * measured.
+ * Compares the measurements of `ours` with a target.
+ *
+ * Returns undefined if the target is relative to `peer` and the peer was not measured.
  */
 export function verdict(target: Target, results: Results, ours: string, peer: string | undefined): Verdict | undefined {
   if ("megabytes" in target) {
@@ -72,7 +76,7 @@ function judged(what: string, met: boolean, value: string, budget: boolean): Ver
   return { line: `target: ${what}: ${met ? "met" : "missed"} (${value})`, met, budget };
 }
 
-/** A subject's median for a verb, in milliseconds. */
+/** Returns a subject's median for a verb, in milliseconds. */
 function time(
   { verb, of }: { readonly verb: string; readonly of: "time" | "CPU time" },
   { rows }: Results,
@@ -92,7 +96,7 @@ function bytes(of: "peak memory" | "size", { rows, sizes }: Results, subject: st
   );
 }
 
-/** The most memory that any of the runs took, in units of 1024 bytes. */
+/** Returns the highest peak memory of all runs, in units of 1024 bytes. */
 export function peak(measurements: readonly Measurement[]): number {
   return Math.max(...measurements.map(({ peakKilobytes }) => peakKilobytes));
 }

@@ -1,33 +1,33 @@
-//! The engine's allocator, by itself.
+//! Tests of the engine's allocator.
 
 use host::arena::{Arena, SIZE};
 use rquickjs::allocator::Allocator;
 
-/// The most that can be had at first: a 64th is kept back, and blocks have headers.
+/// The largest block that a new arena can allocate: a 64th is reserved, and blocks have headers.
 const MOST: usize = SIZE - SIZE / 64 - 64;
 
 fn usable(block: *mut u8) -> usize {
-    // SAFETY: the tests ask only about blocks that an arena gave.
+    // SAFETY: the tests pass only blocks that an arena returned.
     unsafe { Arena::usable_size(block) }
 }
 
 fn free(arena: &mut Arena, block: *mut u8) {
-    // SAFETY: the tests free only what the same arena gave.
+    // SAFETY: the tests free only blocks that the same arena returned.
     unsafe { arena.dealloc(block) }
 }
 
 fn resize(arena: &mut Arena, block: *mut u8, size: usize) -> *mut u8 {
-    // SAFETY: the tests resize only what the same arena gave.
+    // SAFETY: the tests resize only blocks that the same arena returned.
     unsafe { arena.realloc(block, size) }
 }
 
 fn fill(block: *mut u8, size: usize, byte: u8) {
-    // SAFETY: the tests fill no more than they asked for.
+    // SAFETY: the tests fill at most the requested size.
     unsafe { block.write_bytes(byte, size) }
 }
 
 fn bytes<'a>(block: *mut u8, size: usize) -> &'a [u8] {
-    // SAFETY: the tests read no more than they asked for, and drop the arena last.
+    // SAFETY: the tests read at most the requested size, and drop the arena last.
     unsafe { std::slice::from_raw_parts(block, size) }
 }
 

@@ -1,4 +1,4 @@
-//! Running other programs, as JavaScript sees it.
+//! Tests of `run`, called from JavaScript.
 
 mod support;
 
@@ -11,7 +11,7 @@ use std::{
 
 use support::{Scratch, failure_on, quoted, thrown, value};
 
-/// Runs a shell script; `options` replace the defaults.
+/// Returns a call that runs a shell script. `options` override the defaults.
 fn script(text: &str, options: &str) -> String {
     format!("host.run('/bin/sh', {{ args: ['-c', {text:?}], env: {{}}, stdin: '', timeout: 20000, {options} }})")
 }
@@ -103,7 +103,7 @@ fn a_child_that_takes_too_long_is_killed_with_its_children() {
     let pids = fs::read_to_string(pids).unwrap();
     assert_eq!(pids.split_whitespace().count(), 2);
     for pid in pids.split_whitespace() {
-        // The grandchild is a zombie until whoever inherits it takes note.
+        // The grandchild stays a zombie until its new parent waits for it.
         let gone = || fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "));
         let deadline = Instant::now() + Duration::from_secs(5);
         while !gone() && Instant::now() < deadline {

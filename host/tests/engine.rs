@@ -1,4 +1,4 @@
-//! The engine's bounds, and what becomes of errors that nobody caught.
+//! Tests of the engine's bounds and of its reports of uncaught errors.
 
 mod support;
 
@@ -7,11 +7,12 @@ use std::{collections::BTreeSet, fs};
 use host::engine::{Engine, Intrinsics, Parser};
 use support::{message, value};
 
-/// Runs a module as an executable would: compiled, then in an engine without a parser.
+/// Runs a module as an executable does: compiles it, then evaluates it in an engine without a
+/// parser.
 fn run(source: &str) -> Result<(), String> {
     let bytecode = Engine::start::<Parser>().unwrap().compile("plugin.js", source).unwrap();
     let engine = Engine::start::<Intrinsics>().unwrap();
-    // SAFETY: it was compiled just now.
+    // SAFETY: the bytecode was compiled above.
     unsafe { engine.run(&bytecode) }
 }
 

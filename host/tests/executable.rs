@@ -1,4 +1,4 @@
-//! The executable from outside: how it starts, what it passes on, and how it ends.
+//! Tests of whole executables: how they start, what they pass on, and how they end.
 
 mod support;
 
@@ -14,7 +14,7 @@ use std::{
 
 use support::{Scratch, compiled, output};
 
-/// What becomes of a program that is given this on its standard input.
+/// Runs a program with this standard input.
 fn with_stdin(command: &mut Command, input: &[u8]) -> Output {
     let mut child = command
         .stdin(Stdio::piped())
@@ -22,7 +22,7 @@ fn with_stdin(command: &mut Command, input: &[u8]) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // The program may refuse before it read everything.
+    // The program may fail before it has read everything.
     let _ = child.stdin.take().unwrap().write_all(input);
     child.wait_with_output().unwrap()
 }
@@ -142,7 +142,7 @@ fn a_childs_status_is_known_even_where_sigchld_was_ignored() {
     let source = "import { run, writeStdout } from 'host';
         writeStdout(String(run('/bin/false', { env: {}, stdin: '', timeout: 9000 }).status));";
     let mut command = Command::new(compiled(&scratch, "plugin", source));
-    // SAFETY: it calls nothing but signal(2).
+    // SAFETY: the closure calls only signal(2).
     unsafe {
         command.pre_exec(|| {
             libc::signal(libc::SIGCHLD, libc::SIG_IGN);
@@ -209,7 +209,7 @@ fn await_end_tells_a_signal_from_the_end_of_its_time() {
         let mut printed = vec![0; machine.len() + "false false ".len()];
         let mut stdout = child.stdout.take().unwrap();
         stdout.read_exact(&mut printed).unwrap();
-        // SAFETY: it is a child that nobody has waited for.
+        // SAFETY: the process is a child that was not waited for yet.
         unsafe { libc::kill(child.id() as libc::pid_t, signal) };
         let mut rest = String::new();
         stdout.read_to_string(&mut rest).unwrap();
@@ -257,12 +257,13 @@ fn an_executable_without_a_whole_plugin_says_so_with_status_70() {
         ("short", whole[..whole.len() - 1].to_vec(), "cut short"),
         ("format", other_format, "another format"),
         ("long", too_long, "damaged"),
-        // The engine's own checksum, without which it would run whatever there is.
+        // The engine's own checksum detects the change. Without it, the engine would run damaged
+        // bytecode.
         ("flipped", flipped, "checksum error"),
     ] {
         let program = scratch.path(name);
-        // By another process: were the file open for writing here, a child of another test's might
-        // have it open still.
+        // Another process writes the file. If this process did, a child of a parallel test might
+        // inherit the open file.
         output(
             Command::new("install")
                 .args(["-m", "755"])
@@ -340,7 +341,7 @@ fn a_thread_that_cannot_leave_a_namespace_ends_the_process() {
         inNetns(netns, () => { for (let fd = 3; fd < 20; fd++) try { close(fd); } catch {} });
         writeStdout('in the wrong place');";
     let mut command = Command::new(compiled(&scratch, "plugin", source));
-    // SAFETY: it calls nothing but setrlimit(2), so that there is no core file.
+    // SAFETY: the closure calls only setrlimit(2), which prevents a core file.
     unsafe {
         command.pre_exec(|| {
             let none = rustix::process::Rlimit {
@@ -365,7 +366,7 @@ fn descriptors_are_not_inherited_by_children() {
         lock('/tmp', 1000); netlinkSocket(0); openNetns('/proc/self/ns/net');
         writeStdout(run('/bin/ls', { args: ['/proc/self/fd'], env: {}, stdin: '', timeout: 9000 }).stdout);";
     let plugin = compiled(&scratch, "plugin", source);
-    // Whatever runs the tests may have left descriptors of its own open.
+    // The process that runs the tests may have left descriptors open.
     let without = output(Command::new("/bin/ls").arg("/proc/self/fd"));
     assert_eq!(output(&mut Command::new(plugin)), without);
 }

@@ -1,4 +1,4 @@
-//! Files, as JavaScript sees them.
+//! Tests of the calls on files, called from JavaScript.
 
 mod support;
 
@@ -274,7 +274,7 @@ fn check_writable_asks_without_writing() {
         value("host.checkWritable('/proc/sys/net/ipv4/ip_forward')"),
         "undefined"
     );
-    // One that the kernel lets nobody write to.
+    // A file that the kernel makes read-only for every user.
     let fixed = "/proc/sys/kernel/ostype";
     assert_eq!(
         thrown(&format!("host.checkWritable('{fixed}')")),
@@ -379,7 +379,7 @@ fn create_file_leaves_nothing_where_it_cannot_write_all() {
     fs::create_dir(&mount).unwrap();
     thread::scope(|scope| {
         scope.spawn(|| {
-            // SAFETY: it unshares no descriptors.
+            // SAFETY: the call unshares no descriptors.
             unsafe { unshare_unsafe(UnshareFlags::NEWNS) }.unwrap();
             support::output(Command::new("mount").args(["--make-rprivate", "/"]));
             support::output(
@@ -415,7 +415,7 @@ fn copy_file_makes_a_copy_with_the_mode_it_is_told() {
 fn copy_file_leaves_nothing_where_it_cannot_copy_all() {
     let scratch = Scratch::new();
     let copy = scratch.path("copy");
-    // A directory opens, and cannot be read.
+    // A directory can be opened but not read.
     let call = format!("host.copyFile({}, {}, 0o755)", quoted(scratch.path("")), quoted(&copy));
     assert_eq!(thrown(&call), failure_on("EISDIR", "read", scratch.path("")));
     assert!(!copy.exists());

@@ -1,4 +1,4 @@
-//! Network namespaces, as JavaScript sees them.
+//! Tests of the calls on network namespaces, called from JavaScript.
 
 mod support;
 

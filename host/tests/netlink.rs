@@ -1,4 +1,4 @@
-//! Netlink sockets, as JavaScript sees them.
+//! Tests of the calls on netlink sockets, called from JavaScript.
 
 mod support;
 
@@ -15,7 +15,7 @@ use std::{
 use rustix::net::sockopt::{Timeout, set_socket_recv_buffer_size_force, socket_recv_buffer_size, socket_timeout};
 use support::{failure, in_new_netns, root, thrown, value};
 
-/// A request to dump all links, and the type of the first message of the answer.
+/// JavaScript that requests a dump of all links and reads the type of the answer's first message.
 const DUMP_LINKS: &str = "
   const request = new Uint8Array([32,0,0,0, 18,0, 1,3, 1,0,0,0, 0,0,0,0, ...new Array(16).fill(0)]);
   host.send(socket, request);
@@ -47,8 +47,8 @@ fn a_socket_stays_in_the_namespace_it_was_made_in() {
                return [links(there), links(host.netlinkSocket(0))]; }})()",
             netns.as_raw_fd()
         );
-        // A new namespace has a loopback and, with some modules, fallback tunnels: the same
-        // everywhere.
+        // A new namespace has a loopback and, with some modules, fallback tunnels. All new
+        // namespaces have the same links.
         let [there, here]: [u32; 2] = in_new_netns(|| {
             let text = value(&call);
             let numbers: Vec<_> = text
@@ -85,7 +85,7 @@ fn a_namespace_has_a_cookie_that_no_other_one_has() {
 #[test]
 fn a_socket_has_all_its_options() {
     let fd: i32 = value("host.netlinkSocket(0)").parse().unwrap();
-    // SAFETY: the call above opened it, and nothing closes it.
+    // SAFETY: the call above opened the socket, and nothing closes it.
     let socket = unsafe { BorrowedFd::borrow_raw(fd) };
     assert_eq!(
         socket_timeout(socket, Timeout::Recv).unwrap(),
@@ -97,21 +97,21 @@ fn a_socket_has_all_its_options() {
         ("strict checking", libc::NETLINK_GET_STRICT_CHK),
     ] {
         let (mut value, mut length) = (0_i32, 4);
-        // SAFETY: the value is an int, as its length says.
+        // SAFETY: the value is an int, as its length states.
         let result =
             unsafe { libc::getsockopt(fd, libc::SOL_NETLINK, option, (&raw mut value).cast(), &raw mut length) };
         assert_eq!((result, value), (0, 1), "{name}");
     }
     if root("a socket has room for a mebibyte") {
-        // The kernel counts double, for what it keeps about each message.
+        // The kernel doubles the size, to account for its own data about each message.
         assert_eq!(socket_recv_buffer_size(socket).unwrap(), 2 * 1024 * 1024);
     }
 }
 
 #[test]
 fn a_refused_request_comes_with_the_kernels_own_words() {
-    // RTM_GETLINK of an index that no link has, with a wrong family: strict checking explains
-    // itself.
+    // RTM_GETLINK of an index that no link has, with a wrong family: strict checking returns a
+    // message that explains the error.
     let call = "(() => { const socket = host.netlinkSocket(0);
       host.send(socket, new Uint8Array([36,0,0,0, 18,0, 1,3, 1,0,0,0, 0,0,0,0, ...new Array(20).fill(1)]));
       return String.fromCharCode(...host.receive(socket)).replace(/[^ -~]+/g, ' '); })()";
@@ -162,14 +162,14 @@ fn nothing_received_in_time_is_eagain() {
 #[test]
 fn a_signal_does_not_interrupt_a_receive() {
     extern "C" fn nothing(_: libc::c_int) {}
-    // SAFETY: the handler does nothing; without SA_RESTART the kernel interrupts the system call.
+    // SAFETY: the handler does nothing. Without SA_RESTART the kernel interrupts the system call.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = nothing as *const () as usize;
         libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut());
     }
     let (ours, theirs) = UnixDatagram::pair().unwrap();
-    // SAFETY: it only asks who this thread is.
+    // SAFETY: the call only returns this thread's ID.
     let receiver = unsafe { libc::pthread_self() } as usize;
     thread::scope(|scope| {
         scope.spawn(move || {
@@ -216,7 +216,7 @@ fn a_larger_backlog_than_the_system_allows_is_had_by_root() {
     assert!(set_socket_recv_buffer_size_force(&ours, 1024 * 1024).is_ok());
     let backlog = support::as_nobody(|| {
         let fd: i32 = value("host.netlinkSocket(0)").parse().unwrap();
-        // SAFETY: the call above opened it, and nothing closes it.
+        // SAFETY: the call above opened the socket, and nothing closes it.
         socket_recv_buffer_size(unsafe { BorrowedFd::borrow_raw(fd) }).unwrap()
     });
     assert!((100_000..=2 * 1024 * 1024).contains(&backlog), "{backlog}");

@@ -1,4 +1,5 @@
-//! Taps, as JavaScript sees them, and the child process that makes one under an SELinux context.
+//! Tests of the calls on taps, called from JavaScript, and of the child process that creates a
+//! labelled tap.
 
 mod support;
 
@@ -13,14 +14,14 @@ use support::{as_nobody, failure, failure_on, in_new_netns, output, root, thrown
 
 const HOST: &str = env!("CARGO_BIN_EXE_host");
 
-/// Whether the current namespace has such a link.
+/// Whether the current namespace has a link of this name.
 fn exists(link: &str) -> bool {
     fs::read_to_string("/proc/thread-self/net/dev")
         .unwrap()
         .contains(&format!(" {link}:"))
 }
 
-/// What `ip` says of a tap, as JSON.
+/// Returns the tap's details from `ip`, as JSON.
 fn details(tap: &str) -> String {
     output(Command::new("ip").args(["-details", "-json", "link", "show", tap]))
 }

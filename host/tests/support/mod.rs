@@ -1,4 +1,4 @@
-//! What the tests share: JavaScript's view of the calls, and places where they can do no harm.
+//! Helpers of the tests: calls from JavaScript, and isolated places to run them in.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -19,7 +19,7 @@ use rustix::{
     thread::{UnshareFlags, unshare_unsafe},
 };
 
-/// A `HostError` as JavaScript sees it.
+/// A `HostError` as JavaScript receives it.
 #[derive(Debug, PartialEq)]
 pub struct Failure {
     pub code: String,
@@ -27,7 +27,7 @@ pub struct Failure {
     pub path: Option<String>,
 }
 
-/// What to expect of a call that is not about a file.
+/// Returns the expected error of a call that is not about a file.
 pub fn failure(code: &str, syscall: &str) -> Failure {
     Failure {
         code: code.into(),
@@ -36,7 +36,7 @@ pub fn failure(code: &str, syscall: &str) -> Failure {
     }
 }
 
-/// What to expect of a call about a file, link or program.
+/// Returns the expected error of a call about a file, link or program.
 pub fn failure_on(code: &str, syscall: &str, path: impl AsRef<Path>) -> Failure {
     Failure {
         path: Some(path.as_ref().to_str().unwrap().into()),
@@ -44,12 +44,12 @@ pub fn failure_on(code: &str, syscall: &str, path: impl AsRef<Path>) -> Failure 
     }
 }
 
-/// The JSON of what a JavaScript expression gives, with `host` in scope.
+/// Returns the JSON of a JavaScript expression's value, with `host` in scope.
 pub fn value(expression: &str) -> String {
     evaluate(expression).unwrap_or_else(|(message, failure)| panic!("{expression}: {message} {failure:?}"))
 }
 
-/// The `HostError` that a JavaScript expression throws, with `host` in scope.
+/// Returns the `HostError` that a JavaScript expression throws, with `host` in scope.
 pub fn thrown(expression: &str) -> Failure {
     match evaluate(expression) {
         Ok(value) => panic!("{expression} gives {value}"),
@@ -58,7 +58,7 @@ pub fn thrown(expression: &str) -> Failure {
     }
 }
 
-/// The message of whatever error a JavaScript expression throws, with `host` in scope.
+/// Returns the message of any error that a JavaScript expression throws, with `host` in scope.
 pub fn message(expression: &str) -> String {
     evaluate(expression).expect_err("an exception").0
 }
@@ -89,12 +89,12 @@ fn evaluate(expression: &str) -> Result<String, (String, Option<Failure>)> {
     })
 }
 
-/// A path as a JavaScript literal.
+/// Quotes a path as a JavaScript literal.
 pub fn quoted(path: impl AsRef<Path>) -> String {
     format!("{:?}", path.as_ref().to_str().unwrap())
 }
 
-/// A directory that is removed with all that is in it.
+/// A directory that is removed with its contents on drop.
 pub struct Scratch(PathBuf);
 
 impl Scratch {
@@ -123,7 +123,7 @@ impl Drop for Scratch {
     }
 }
 
-/// Whether the tests run as root; says so loudly where they do not.
+/// Whether the tests run as root. Prints a message if they do not.
 pub fn root(test: &str) -> bool {
     let root = geteuid().is_root();
     if !root {
@@ -132,10 +132,10 @@ pub fn root(test: &str) -> bool {
     root
 }
 
-/// Runs a test in a network namespace of its own thread, which ends with it.
+/// Runs a test in a network namespace of its own thread. The namespace ends with the thread.
 pub fn in_new_netns<T: Send>(test: impl FnOnce() -> T + Send) -> T {
     apart(|| {
-        // SAFETY: it unshares no descriptors.
+        // SAFETY: the call unshares no descriptors.
         unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.unwrap();
         test()
     })
@@ -145,8 +145,8 @@ pub fn in_new_netns<T: Send>(test: impl FnOnce() -> T + Send) -> T {
 pub fn as_nobody<T: Send>(test: impl FnOnce() -> T + Send) -> T {
     apart(|| {
         const NOBODY: libc::uid_t = 65534;
-        // SAFETY: the raw system call changes this thread's IDs alone, unlike the C library's
-        // function.
+        // SAFETY: unlike the C library's function, the raw system call changes only this thread's
+        // IDs.
         let result = unsafe { libc::syscall(libc::SYS_setresuid, NOBODY, NOBODY, NOBODY) };
         assert_eq!(result, 0);
         test()
@@ -162,7 +162,7 @@ fn apart<T: Send>(test: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-/// Makes an executable of a JavaScript module, as the build does, and gives its path.
+/// Builds an executable from a JavaScript module, as the build does, and returns its path.
 pub fn compiled(scratch: &Scratch, name: &str, source: &str) -> PathBuf {
     let bundle = scratch.file(&format!("{name}.source.js"), source);
     let output = scratch.path(name);
@@ -179,7 +179,7 @@ pub fn compiled(scratch: &Scratch, name: &str, source: &str) -> PathBuf {
     output
 }
 
-/// What a program prints, on a line each.
+/// Returns a program's standard output. Panics if the program fails.
 pub fn output(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(
