@@ -1,5 +1,7 @@
-// Writes what is made from the plugins' schemas: the tables of fields in their READMEs, between
-// `<!-- fields -->` and `<!-- /fields -->`, and JSON Schemas for editors.
+// Writes the files that are generated from the plugins' schemas.
+//
+// - the tables of fields in the plugins' READMEs, between `<!-- fields -->` and `<!-- /fields -->`
+// - the JSON Schemas for editors
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,20 +13,20 @@ import * as passtBinding from "../plugins/passt-binding/netconf.ts";
 import * as sriov from "../plugins/sriov-vfio/descriptions.ts";
 import * as sriovVfio from "../plugins/sriov-vfio/netconf.ts";
 
-/** Each plugin: the executable's name, its netconf, and what its fields mean. */
+/** Each plugin: the executable's name, its schema, and the descriptions of its fields. */
 export const plugins = [
   ["bridge-binding", bridgeBinding.schema, bridge.descriptions],
   ["passt-binding", passtBinding.schema, passt.descriptions],
   ["sriov-vfio", sriovVfio.schema, sriov.descriptions],
 ] as const;
 
-/** The README of each plugin with its table as it ought to be. */
+/** The README of each plugin with its expected table. */
 export const tables = plugins.map(([name, netconf, descriptions]) => ({
   readme: `plugins/${name}/README.md`,
   table: fieldTable(netconf, descriptions),
 }));
 
-/** The JSON Schemas, one for each plugin and one for lists, as they ought to be. */
+/** The expected JSON Schemas: one for each plugin, and one for lists. */
 export const schemas = [
   ...plugins.map(([name, netconf, descriptions]) => ({ name, schema: jsonSchema(name, netconf, descriptions) })),
   {
@@ -42,7 +44,11 @@ export const schemas = [
 
 const marked = /(<!-- fields -->\n)[\s\S]*?(<!-- \/fields -->)/;
 
-/** The README's text with the table in its place. */
+/**
+ * Returns the README's text with `table` between the markers.
+ *
+ * @throws if the text has no markers
+ */
 export function withTable(text: string, table: string): string {
   if (!marked.test(text)) throw new Error("has no <!-- fields --> and <!-- /fields -->");
   return text.replace(marked, (_, before, after) => `${before}${table}${after}`);

@@ -1,10 +1,9 @@
-// A plugin's TypeScript as one JavaScript module, with a source map that names files as the
-// repository does.
+// Bundles a plugin's TypeScript into one JavaScript module, with a source map that uses the
+// repository's file names.
 import { basename, dirname, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
-/** The repository's directory. */
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** One JavaScript module and its source map, both as text. */
@@ -14,9 +13,10 @@ export interface Bundle {
 }
 
 /**
- * Bundles a plugin: `entry` is the absolute path of its main.ts, `plugins` that of the directory
- * all plugins are in. `__VERSION__` in it becomes the
- * package's version. Prints what is wrong with the TypeScript, and rejects.
+ * Bundles a plugin. Prints errors in the TypeScript, and rejects if there are any.
+ *
+ * `entry` is the absolute path of the plugin's main.ts. `plugins` is the absolute path of the
+ * directory that holds all plugins. `__VERSION__` in the code becomes the package's version.
  */
 export async function bundle(entry: string, plugins: string, version: string): Promise<Bundle> {
   const { outputFiles } = await build({
@@ -30,7 +30,7 @@ export async function bundle(entry: string, plugins: string, version: string): P
     target: "es2023",
     mainFields: ["module", "main"],
     external: ["host"],
-    // A plugin may be anywhere: it still has this repository's settings and packages.
+    // A plugin may be in any directory, but it uses this repository's settings and packages.
     tsconfig: resolve(root, "tsconfig.json"),
     nodePaths: [resolve(root, "node_modules")],
     define: { __VERSION__: JSON.stringify(version) },
@@ -47,8 +47,9 @@ export async function bundle(entry: string, plugins: string, version: string): P
 }
 
 /**
- * The source map with its sources as `plugins/<name>/main.ts`, `lib/...` or `node_modules/...`,
- * wherever they are on this machine.
+ * Replaces the map's sources by `plugins/<name>/main.ts`, `lib/...` or `node_modules/...`.
+ *
+ * The new names do not depend on the location of the files on this machine.
  */
 function withSourcesOf(text: string, plugins: string): string {
   const map: { sources: string[] } = JSON.parse(text);

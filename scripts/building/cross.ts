@@ -1,10 +1,10 @@
-// What it takes to build for an architecture that is not this machine's.
+// Finds the tools that build for another architecture than this machine's.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { root } from "./bundle.ts";
 
-/** As container images call them, and as Rust, musl and QEMU do. */
+/** The names of container images, each with the name that Rust, musl and QEMU use. */
 const names = { amd64: "x86_64", arm64: "aarch64" } as const;
 
 export type Architecture = keyof typeof names;
@@ -13,10 +13,9 @@ export function isArchitecture(name: string): name is Architecture {
   return Object.hasOwn(names, name);
 }
 
-/** This machine's. */
 export const nativeArchitecture: Architecture = process.arch === "arm64" ? "arm64" : "amd64";
 
-/** What Rust calls it, with musl. */
+/** Returns Rust's name of the architecture's musl target. */
 export function muslTarget(architecture: Architecture): string {
   return `${names[architecture]}-unknown-linux-musl`;
 }
@@ -27,11 +26,13 @@ export interface Cross {
   readonly target: string;
   readonly env: Readonly<Record<string, string>>;
   readonly rustFlags: readonly string[];
-  /** What runs its programs here, such as `qemu-aarch64-static`. */
+  /** The program that runs the target's programs here, such as `qemu-aarch64-static`. */
   readonly runner: string;
 }
 
-/** What there is on this machine for it; rejects with all that is missing. */
+/**
+ * Finds the tools for an architecture on this machine. Rejects with a list of all that is missing.
+ */
 export async function crossTo(architecture: Architecture): Promise<Cross> {
   const name = names[architecture];
   const target = muslTarget(architecture);
@@ -50,7 +51,7 @@ export async function crossTo(architecture: Architecture): Promise<Cross> {
     gcc !== undefined
       ? { [`CC_${variable}`]: gcc }
       : { [`CC_${variable}`]: join(root, "scripts/building/zig-cc"), ZIG: zig!, ZIG_TARGET: `${name}-linux-musl` };
-  // Of the C compiler, only the objects: Rust's own linker has all else.
+  // The C compiler only produces objects: Rust's own linker provides everything else.
   return { target, runner, env: { ...env, [`AR_${variable}`]: "ar" }, rustFlags: ["-Clinker=rust-lld"] };
 }
 

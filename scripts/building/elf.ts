@@ -1,11 +1,12 @@
-// What an ELF executable asks of the machine it is to run on (elf(5)).
+// Checks what an ELF executable requires of the machine that runs it (elf(5)).
 
 const segmentTypes = { interpreter: 3 };
 
 /**
  * Whether an executable is statically linked: it names no interpreter, which would be the dynamic
- * linker. Throws where this is no 64-bit,
- * little-endian ELF file.
+ * linker.
+ *
+ * @throws if the file is no 64-bit, little-endian ELF file
  */
 export function isStatic(file: Uint8Array): boolean {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);

@@ -1,4 +1,4 @@
-// The host and the compiler of bytecode: built by cargo, statically linked, the same from any
+// Builds the host and the bytecode compiler with cargo: statically linked, and independent of the
 // directory.
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
@@ -9,17 +9,17 @@ import { type Architecture, crossTo, nativeArchitecture } from "./cross.ts";
 
 const crate = join(root, "host");
 
-/** Where cargo left what a plugin's executable is made with. */
+/** The programs of cargo's build that a plugin's executable is made with. */
 export interface Host {
-  /** What plugins are appended to. */
+  /** The executable that plugins are appended to. */
   readonly executable: string;
   /** `compile HOST NAME OUTPUT [LABEL [RUNNER]] < BUNDLE` */
   readonly compiler: string;
-  /** What runs the host here, where it is another architecture's. */
+  /** The program that runs the host here, if the host is for another architecture. */
   readonly runner?: string;
 }
 
-/** Builds both, where cargo finds that anything changed; its progress goes to standard error. */
+/** Builds both programs if cargo detects a change. Cargo's progress goes to standard error. */
 export async function buildHost(architecture: Architecture = nativeArchitecture): Promise<Host> {
   const release = await cargoBuild(await chosenTarget(), "--bins");
   const compiler = join(release, "compile");
@@ -29,7 +29,7 @@ export async function buildHost(architecture: Architecture = nativeArchitecture)
   return { executable, compiler, runner };
 }
 
-/** Gives the directory that cargo leaves what it built in. */
+/** Runs cargo and returns the directory of the built programs. */
 async function cargoBuild(
   target: string,
   what: string,
@@ -39,7 +39,7 @@ async function cargoBuild(
   const env = {
     ...more,
     CARGO_ENCODED_RUSTFLAGS: [...rustFlags(target), ...moreFlags].join("\x1f"),
-    // Nothing unwinds through the engine: a panic aborts.
+    // No exception is unwound through the engine: a panic aborts.
     [`CFLAGS_${target.replaceAll("-", "_")}`]: "-fno-asynchronous-unwind-tables -fno-unwind-tables",
   };
   const args = ["build", "--release", "--locked", what, `--target=${target}`, "--target-dir=target"];
@@ -47,10 +47,7 @@ async function cargoBuild(
   return join(crate, "target", target, "release");
 }
 
-/**
- * This machine's architecture with musl, where Rust and C can both be built for it, and with glibc
- * otherwise.
- */
+/** Returns this machine's target: musl if both Rust and C can be built for it, otherwise glibc. */
 async function chosenTarget(): Promise<string> {
   const { stdout: version } = await execa("rustc", ["-vV"], { cwd: crate });
   const [, native, architecture] = /^host: (([^-]+)-.*)$/m.exec(version)!;
@@ -71,11 +68,11 @@ function rustFlags(target: string): string[] {
   return [
     "-Ctarget-feature=+crt-static",
     "-Cforce-unwind-tables=no",
-    // Where a panic would say it was, without where it was built.
+    // Removes the build directory from the places that panics report.
     `--remap-path-prefix=${cargoHome}=cargo`,
     `--remap-path-prefix=${crate}=host`,
-    // At the same addresses in every process, so that a heap which was frozen with pointers into it
-    // can be used again. With glibc it would be too large.
+    // Fixed addresses in every process, so that a frozen heap with pointers into the executable
+    // stays valid. Not with glibc, because the executable would be too large.
     ...(target.endsWith("-musl") ? ["-Crelocation-model=static"] : []),
   ];
 }

@@ -1,5 +1,7 @@
-// scripts/build: plugins/<name>/main.ts and commands/<name>/main.ts → one bundle → bytecode →
-// dist/<name>, all of it static, small and the same from any directory.
+// Implements scripts/build: plugins/<name>/main.ts and commands/<name>/main.ts → one bundle →
+// bytecode → dist/<name>.
+//
+// The executables are static, small, and independent of the directory they were built in.
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
@@ -11,7 +13,7 @@ import { isStatic } from "./elf.ts";
 import { buildHost, type Host } from "./host.ts";
 import { traced } from "./trace.ts";
 
-/** The most bytes that an executable may have. */
+/** Maximum size of an executable in bytes. */
 const budget = 2_500_000;
 
 const [from, ...args] = process.argv.slice(2) as [string, ...string[]];
@@ -32,7 +34,6 @@ try {
   process.exitCode = 1;
 }
 
-/** Builds every program in the folders. */
 async function main(folders: readonly string[], out: string, architecture: Architecture): Promise<void> {
   const programs = (await Promise.all(folders.map(programsIn))).flat();
   const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
@@ -51,7 +52,8 @@ async function main(folders: readonly string[], out: string, architecture: Archi
       ...(host.runner ? [host.runner] : []),
     ];
     const { failed, stderr } = await execa(host.compiler, args, { input: code, reject: false });
-    // What the module does at once happens here: its errors are led back to its TypeScript.
+    // The compiler evaluates the module, so errors of its top-level code occur here. Their places
+    // are translated to TypeScript.
     if (failed) throw new Error(`${relative(from, executable)}: ${traced(stderr.replace(/^compile: /, ""), maps)}`);
     await report(executable, code, host).catch(async (error) => {
       await rm(executable);
@@ -60,7 +62,11 @@ async function main(folders: readonly string[], out: string, architecture: Archi
   }
 }
 
-/** The programs of a folder: each is a folder with a main.ts. Throws if there is none. */
+/**
+ * Returns the programs of a folder: its subfolders that have a main.ts.
+ *
+ * @throws if there is none
+ */
 async function programsIn(folder: string): Promise<{ name: string; folder: string }[]> {
   const entries = existsSync(folder) ? (await readdir(folder)).sort() : [];
   const names = entries.filter((name) => existsSync(join(folder, name, "main.ts")));
@@ -69,8 +75,9 @@ async function programsIn(folder: string): Promise<{ name: string; folder: strin
 }
 
 /**
- * Says how large an executable is; throws where it is larger than it may be, or not statically
- * linked.
+ * Prints an executable's size.
+ *
+ * @throws if the executable is larger than the budget, or not statically linked
  */
 async function report(executable: string, code: string, host: Host): Promise<void> {
   const name = relative(from, executable);

@@ -1,5 +1,5 @@
-// scripts/trace: standard input with its places led back to TypeScript. The argument is the
-// directory of the source maps.
+// Implements scripts/trace: copies standard input and translates its places to TypeScript. The
+// argument is the directory of the source maps.
 import { readFileSync } from "node:fs";
 import { traced } from "./trace.ts";
 

@@ -1,19 +1,21 @@
-// Leads the places in a plugin's stack traces back to its TypeScript, by the source maps that the
-// build left.
+// Translates places in a plugin's stack traces to its TypeScript, with the source maps of the
+// build.
 import { existsSync, readFileSync } from "node:fs";
 import { SourceMap } from "node:module";
 import { join } from "node:path";
 
 /**
- * A place in a bundle, such as `bridge-binding.js:1:2345`: line and column count from 1, as the
- * engine gives them.
+ * A place in a bundle, such as `bridge-binding.js:1:2345`. The engine counts lines and columns from
+ * 1.
  */
 const place = /([\w.-]+\.js):(\d+):(\d+)/g;
 
 /**
- * The log with every place in a bundle as `plugins/bridge-binding/main.ts:12:3`. `maps` is the
- * directory of the source maps; a place that none of
- * them knows stays as it is.
+ * Returns the log with every place in a bundle translated, as in
+ * `plugins/bridge-binding/main.ts:12:3`.
+ *
+ * `maps` is the directory of the source maps. A place without an entry in a source map is
+ * unchanged.
  */
 export function traced(log: string, maps: string): string {
   const read = new Map<string, SourceMap | undefined>();

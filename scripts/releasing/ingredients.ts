@@ -1,12 +1,12 @@
-// What the executables were made of: asked of the lock files, cargo, and of the source maps, which
-// name every file that left something in a bundle.
+// Lists the components of the executables, from the lock files, from cargo, and from the source
+// maps. The source maps name every file that contributed to a bundle.
 import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { root } from "../building/bundle.ts";
 import { type Architecture, muslTarget } from "../building/cross.ts";
 
-/** One thing that was built in. */
+/** One component of the executables. */
 export interface Ingredient {
   readonly name: string;
   readonly version: string;
@@ -14,11 +14,11 @@ export interface Ingredient {
   readonly license: string;
   /** The package URL (purl). */
   readonly purl: string;
-  /** Of the archive that it came in, as its lock file has it. */
+  /** The hash of the component's archive, from its lock file. */
   readonly hash?: { readonly alg: "SHA-256" | "SHA-512"; readonly content: string };
 }
 
-/** A package of cargo metadata, as far as it is needed. */
+/** The fields of a package in cargo metadata that are used here. */
 export interface Crate {
   readonly name: string;
   readonly version: string;
@@ -26,7 +26,7 @@ export interface Crate {
   readonly manifest_path: string;
 }
 
-/** All of them, sorted by purl. `maps` is the directory of the bundles' source maps. */
+/** Returns all components, sorted by purl. `maps` is the directory of the bundles' source maps. */
 export async function ingredients(maps: string, architectures: readonly Architecture[]): Promise<Ingredient[]> {
   const sources = await sourcesOf(maps);
   const lock = JSON.parse(await readFile(join(root, "package-lock.json"), "utf8"));
@@ -34,8 +34,8 @@ export async function ingredients(maps: string, architectures: readonly Architec
   const linked = new Set<string>();
   for (const architecture of architectures) {
     const target = muslTarget(architecture);
-    // Of cargo metadata's graph more would be reached than is built: only this has each crate's
-    // features as they are.
+    // Uses cargo tree, because only its graph has the actual features of each crate. The graph of
+    // cargo metadata includes crates that are not built.
     const edges = ["--edges=normal,no-proc-macro", "--prefix=none", "--format={p}", "--no-dedupe"];
     for (const crate of linkedCrates(await cargo("tree", "--locked", `--target=${target}`, ...edges)))
       linked.add(crate);
@@ -50,8 +50,10 @@ export async function ingredients(maps: string, architectures: readonly Architec
 }
 
 /**
- * The npm packages that these sources, such as `node_modules/zod/v4/mini/parse.js`, are from.
- * Throws where the lock file does not know one.
+ * Returns the npm packages of these sources. A source is, for example,
+ * `node_modules/zod/v4/mini/parse.js`.
+ *
+ * @throws if the lock file has no entry for a package
  */
 export function npmPackages(
   sources: readonly string[],
@@ -73,7 +75,7 @@ export function npmPackages(
 }
 
 /**
- * The crates in a cargo tree, such as `libc@0.2.191`, without the one that it is of, which comes
+ * Returns the crates in a cargo tree, such as `libc@0.2.191`, without the root crate, which comes
  * first.
  */
 export function linkedCrates(tree: string): string[] {
@@ -81,7 +83,7 @@ export function linkedCrates(tree: string): string[] {
   return [...new Set(lines.flatMap((line) => /^(\S+) v(\S+)/.exec(line)?.slice(1).join("@") ?? []))];
 }
 
-/** Crates with the checksums of a Cargo.lock. */
+/** Returns the crates with the checksums of a Cargo.lock. */
 export function cargoPackages(crates: readonly Crate[], lock: string): Ingredient[] {
   const entry = /^name = "(.+)"\nversion = "(.+)"\n(?:source = .+\n)?checksum = "(.+)"$/gm;
   const checksums = new Map([...lock.matchAll(entry)].map(([, name, version, sum]) => [`${name}@${version}`, sum!]));
@@ -105,7 +107,7 @@ async function sourcesOf(maps: string): Promise<string[]> {
   return texts.flatMap((text) => (JSON.parse(text) as { sources: string[] }).sources);
 }
 
-/** QuickJS-ng, whose C is within a crate. */
+/** Returns QuickJS-ng. A crate contains its C code. */
 async function engine(crates: readonly Crate[]): Promise<Ingredient> {
   const crate = crates.find(({ name }) => name === "rquickjs-sys");
   if (crate === undefined) throw new Error("rquickjs-sys: is not among the host's crates, expected the engine there");
@@ -119,7 +121,7 @@ async function engine(crates: readonly Crate[]): Promise<Ingredient> {
   return { name: "quickjs-ng", version, license: "MIT", purl: `pkg:github/quickjs-ng/quickjs@v${version}` };
 }
 
-/** Rust's standard library, which comes with the compiler. */
+/** Returns Rust's standard library, which comes with the compiler. */
 async function rust(): Promise<Ingredient> {
   const { stdout } = await execa("rustc", ["-vV"], { cwd: join(root, "host") });
   const [, version] = /^release: (.+)$/m.exec(stdout)!;
@@ -131,7 +133,9 @@ async function rust(): Promise<Ingredient> {
   };
 }
 
-/** musl, which Rust has for its targets: its version is a string of its own in the archive. */
+/**
+ * Returns musl, which comes with Rust's target. Its version is a separate string in the archive.
+ */
 async function libc(target: string): Promise<Ingredient> {
   const { stdout } = await execa("rustc", ["--print=target-libdir", `--target=${target}`], { cwd: join(root, "host") });
   const archive = join(stdout, "self-contained/libc.a");

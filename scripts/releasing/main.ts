@@ -1,5 +1,10 @@
-// scripts/release: release/linux-<architecture>/<plugin>, release/maps, release/SHA256SUMS, the
-// licence texts, and release/sbom.cdx.json.
+// Implements scripts/release: builds the executables of a release and the files that describe them.
+//
+// - release/linux-<architecture>/<plugin>
+// - release/maps
+// - release/SHA256SUMS
+// - the licence texts
+// - release/sbom.cdx.json
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
@@ -28,7 +33,11 @@ try {
   process.exitCode = 1;
 }
 
-/** Replaces what is in `out`, if that is an earlier release, once all of the new one is there. */
+/**
+ * Replaces an earlier release in `out` after the new one is complete.
+ *
+ * @throws if `out` holds anything else
+ */
 async function release(out: string, architectures: readonly Architecture[]): Promise<void> {
   if (existsSync(out) && (await readdir(out)).length > 0 && !existsSync(join(out, "SHA256SUMS")))
     throw new Error(`${out}: is there, and is no earlier release; expected it to be empty`);
@@ -56,14 +65,19 @@ async function release(out: string, architectures: readonly Architecture[]): Pro
 }
 
 /**
- * Where an architecture's executables are. Not by its name alone: a Dockerfile that is not told it
- * would copy all there is.
+ * Returns the directory of an architecture's executables.
+ *
+ * The prefix matters if a Dockerfile's TARGETARCH is unset. With the prefix, COPY fails. Without
+ * the prefix, COPY would copy the whole build context.
  */
 function folder(architecture: Architecture): string {
   return `linux-${architecture}`;
 }
 
-/** The executables in their folder; the source maps, which are the same for all, beside it. */
+/**
+ * Builds the executables into their folder. The source maps are the same for all architectures and
+ * are put next to it.
+ */
 async function build(architecture: Architecture, directory: string): Promise<void> {
   const scratch = join(directory, "build");
   const args = ["--architecture", architecture, "--out", scratch];
@@ -74,7 +88,8 @@ async function build(architecture: Architecture, directory: string): Promise<voi
 }
 
 /**
- * The SHA-256 of each of these files, or of the files in these directories, by its path; sorted.
+ * Returns the SHA-256 of each of these files, and of the files in these directories, by path. The
+ * paths are sorted.
  */
 async function digests(directory: string, entries: readonly string[]): Promise<Map<string, string>> {
   const files = await Promise.all(

@@ -1,4 +1,4 @@
-// The licences of what is linked into the executables, as one text: THIRD-PARTY-NOTICES.
+// Collects the licences of all linked software into one text: THIRD-PARTY-NOTICES.
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -6,12 +6,14 @@ import { execa } from "execa";
 import { root } from "../building/bundle.ts";
 import type { Ingredient } from "./ingredients.ts";
 
-/** The line that a component's licence texts come after. The test finds the components by it. */
+/**
+ * Returns the line before a component's licence texts. The test finds the components by this line.
+ */
 export function heading({ name, version, license }: Pick<Ingredient, "name" | "version" | "license">): string {
   return `## ${name} ${version} (${license})`;
 }
 
-/** All licence texts. Rejects if one cannot be found. */
+/** Returns all licence texts. Rejects if one cannot be found. */
 export async function notices(components: readonly Ingredient[]): Promise<string> {
   const crates = await crateFolders();
   const parts: string[] = [];
@@ -33,7 +35,7 @@ async function textsOf({ name, version, purl }: Ingredient, crates: ReadonlyMap<
   const crate = crates.get(`${name}@${version}`);
   if (crate !== undefined) {
     const texts = await licencesIn(crate.folder);
-    // Some crates are published without the text of the licence that they name.
+    // Some crates are published without the text of their licence.
     return texts.length > 0
       ? texts
       : [`Copyright (c) ${crate.authors.join(", ")}`, await text(join(await rustLicences(), "MIT.txt"))];
@@ -71,7 +73,7 @@ interface Crate {
   readonly authors: readonly string[];
 }
 
-/** Where cargo keeps each crate, by `name@version`. */
+/** Returns cargo's folder and the authors of each crate, by `name@version`. */
 async function crateFolders(): Promise<Map<string, Crate>> {
   const { stdout } = await execa("cargo", ["metadata", "--locked", "--format-version=1"], { cwd: join(root, "host") });
   const { packages } = JSON.parse(stdout) as {

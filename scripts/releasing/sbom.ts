@@ -1,13 +1,16 @@
-// A software bill of materials: CycloneDX 1.5 as JSON, without anything that would differ from one
-// build of the same sources to the next (times, serial numbers).
+// Creates a software bill of materials: CycloneDX 1.5 as JSON.
+//
+// It has no times or serial numbers, so that two builds of the same sources have the same document.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../building/bundle.ts";
 import type { Ingredient } from "./ingredients.ts";
 
 /**
- * What the executables, whose SHA-256 are given by path (`linux-amd64/bridge-binding`), are made
- * of.
+ * Returns the components of the executables.
+ *
+ * `executables` has the SHA-256 of each executable by its path, such as
+ * `linux-amd64/bridge-binding`.
  */
 export function sbom(ingredients: readonly Ingredient[], executables: ReadonlyMap<string, string>): object {
   const { name, version, license, description } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
