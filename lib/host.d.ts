@@ -74,8 +74,30 @@ declare module "host" {
     readonly uid: number;
   }
 
+  /**
+   * For calls on an entry of an open directory: `path` is the entry's name, which must be one
+   * component (EINVAL otherwise). A symbolic link is not followed.
+   */
+  export interface In {
+    /** What {@link openDirectory} returned. */
+    readonly in?: number;
+  }
+
+  /**
+   * Opens a directory that only root can change.
+   *
+   * - A path: absolute, symbolic links are followed. Every directory on the way, and every symbolic
+   *   link, belongs to root, and no other user can write to it.
+   * - With `in`: a path of one or more names below that directory, as `openat2(2)` with
+   *   RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS. ELOOP on a symbolic link.
+   *
+   * EPERM if others can change a directory: the error's `path` names it. With `create`, missing
+   * directories are created with mode 0700.
+   */
+  export function openDirectory(path: string, options?: In & { readonly create?: boolean }): number;
+
   /** `stat(2)`, or `lstat(2)` with `follow: false`. */
-  export function stat(path: string, options?: { readonly follow?: boolean }): Stat;
+  export function stat(path: string, options?: In & { readonly follow?: boolean }): Stat;
   /**
    * `access(2)` with W_OK: throws if a write would be refused. Changes nothing.
    *
@@ -87,7 +109,10 @@ declare module "host" {
    *
    * EFBIG beyond `limit` bytes (default: 1 MiB). With `follow: false`, ELOOP on a symbolic link.
    */
-  export function readFile(path: string, options?: { readonly limit?: number; readonly follow?: boolean }): string;
+  export function readFile(
+    path: string,
+    options?: In & { readonly limit?: number; readonly follow?: boolean },
+  ): string;
   /**
    * Writes to an existing file, in one `write(2)` from its start, as sysctls and sysfs attributes
    * need it.
@@ -100,14 +125,14 @@ declare module "host" {
    *
    * EEXIST if the name exists, even as a symbolic link. If the write fails, no file remains.
    */
-  export function createFile(path: string, text: string): void;
+  export function createFile(path: string, text: string, options?: In): void;
   /**
    * Appends the text in one `write(2)`, so that lines of several processes stay whole.
    *
    * Creates a missing file with mode 0600. Never blocks: ENXIO or EAGAIN on a FIFO without a
    * reader. ELOOP on a symbolic link.
    */
-  export function appendFile(path: string, text: string): void;
+  export function appendFile(path: string, text: string, options?: In): void;
   /**
    * Creates a file with that mode and the content of `from`, and waits until it is on its medium
    * (`fsync(2)`).
@@ -137,25 +162,28 @@ declare module "host" {
    */
   export function identify(path: string): Executable | undefined;
 
-  /** `rename(2)`: replaces `to` atomically. */
-  export function rename(from: string, to: string): void;
-  export function unlink(path: string): void;
+  /** `rename(2)`: replaces `to` atomically. With `in`, both are names in that directory. */
+  export function rename(from: string, to: string, options?: In): void;
+  export function unlink(path: string, options?: In): void;
   /** Creates one directory with mode 0700. */
   export function makeDirectory(path: string): void;
-  /** Returns the names in a directory, sorted, without `.` and `..`. */
-  export function readDirectory(path: string): string[];
+  /** `rmdir(2)`: ENOTEMPTY if the directory has entries. */
+  export function removeDirectory(path: string, options: Required<In>): void;
+  /** Returns the names in a directory, or in an open one, sorted, without `.` and `..`. */
+  export function readDirectory(directory: string | number): string[];
   /** Returns the target of a symbolic link, unresolved. */
   export function readLink(path: string): string;
 
   /** Closes a file descriptor that one of these calls returned. */
   export function close(fd: number): void;
   /**
-   * Opens `path` (a file, a directory or a namespace) and takes an exclusive `flock(2)` on it.
+   * Opens `path` (a file, a directory or a namespace) and takes an exclusive `flock(2)` on it. With
+   * `in`, the file is created if it is missing, and its holder may remove it.
    *
    * Waits up to `timeout` milliseconds. ETIMEDOUT if another process keeps the lock. The lock is
    * held until the descriptor is closed or the process ends.
    */
-  export function lock(path: string, timeout: number): number;
+  export function lock(path: string, timeout: number, options?: In): number;
 
   // ---- namespaces
 

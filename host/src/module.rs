@@ -19,7 +19,9 @@ use rustix::io::Errno;
 use crate::{
     calls::{
         children::{self, Run},
-        executables, files, labelled_tap, namespaces, netlink, process, taps,
+        directories, executables,
+        files::{self, Place},
+        labelled_tap, locks, namespaces, netlink, process, taps,
     },
     error::{self, HostError},
     freezing,
@@ -74,19 +76,21 @@ exports! {
     c"checkWritable": |path: Text| Outcome(files::check_writable(&path)),
     c"readFile": read_file,
     c"writeFile": |path: Text, text: Text| Outcome(files::write(&path, &text)),
-    c"createFile": |path: Text, text: Text| Outcome(files::create(&path, &text)),
-    c"appendFile": |path: Text, text: Text| Outcome(files::append(&path, &text)),
+    c"createFile": |ctx, path: Text, text: Text, options| at(&ctx, &path, &options, |place| files::create(place, &text)),
+    c"appendFile": |ctx, path: Text, text: Text, options| at(&ctx, &path, &options, |place| files::append(place, &text)),
     c"copyFile": |from: Text, to: Text, mode: u32| Outcome(files::copy(&from, &to, mode)),
     c"sameContent": |one: Text, other: Text| Outcome(files::same_content(&one, &other)),
     c"sync": |path: Text| Outcome(files::sync(&path)),
     c"identify": identify,
-    c"rename": |from: Text, to: Text| Outcome(files::rename(&from, &to)),
-    c"unlink": |path: Text| Outcome(files::unlink(&path)),
+    c"rename": |ctx, from: Text, to: Text, options| at(&ctx, &from, &options, |place| files::rename(place, &to)),
+    c"unlink": |ctx, path: Text, options| at(&ctx, &path, &options, files::unlink),
     c"makeDirectory": |path: Text| Outcome(files::make_directory(&path)),
-    c"readDirectory": |path: Text| Outcome(files::read_directory(&path)),
+    c"removeDirectory": |ctx, path: Text, options| at(&ctx, &path, &options, files::remove_directory),
+    c"openDirectory": open_directory,
+    c"readDirectory": read_directory,
     c"readLink": |path: Text| Outcome(files::read_link(&path)),
     c"close": |fd: Descriptor| Outcome(files::close(fd.0)),
-    c"lock": |path: Text, timeout: Milliseconds| Outcome(files::lock(&path, timeout.0).map(Descriptor::from)),
+    c"lock": lock,
 
     c"openNetns": |path: Text| Outcome(namespaces::open_netns(&path).map(Descriptor::from)),
     c"inNetns": in_netns,
@@ -116,8 +120,52 @@ fn env(ctx: Ctx<'_>) -> Result<Object<'_>> {
     Ok(object)
 }
 
+/// Makes a call on a path, or on an entry of the directory that the option `in` names.
+fn at<T>(
+    ctx: &Ctx<'_>,
+    path: &Text,
+    options: &Options<'_>,
+    call: impl FnOnce(Place<'_>) -> error::Result<T>,
+) -> Result<T> {
+    let directory: Option<Descriptor> = options.get("in")?;
+    let directory = directory
+        .as_ref()
+        .map(|fd| fd.borrow("openat"))
+        .transpose()
+        .or_throw(ctx)?;
+    call(Place { directory, path }).or_throw(ctx)
+}
+
+fn open_directory(ctx: Ctx<'_>, path: Text, options: Options<'_>) -> Result<Descriptor> {
+    let create = options.get("create")?.unwrap_or(false);
+    at(&ctx, &path, &options, |place| match place.directory {
+        Some(directory) => directories::open_beneath(directory, place.path, create),
+        None => directories::open_trusted(place.path, create),
+    })
+    .map(Descriptor::from)
+}
+
+fn read_directory<'js>(ctx: Ctx<'js>, directory: Value<'js>) -> Result<Vec<String>> {
+    match directory.as_number() {
+        Some(fd) => Descriptor(fd as RawFd)
+            .borrow("getdents64")
+            .and_then(files::read_open_directory),
+        None => files::read_directory(&Text::from_js(&ctx, directory)?),
+    }
+    .or_throw(&ctx)
+}
+
+fn lock(ctx: Ctx<'_>, path: Text, timeout: Milliseconds, options: Options<'_>) -> Result<Descriptor> {
+    at(&ctx, &path, &options, |place| match place.directory {
+        Some(directory) => locks::lock_in(directory, place.path, timeout.0),
+        None => locks::lock(place.path, timeout.0),
+    })
+    .map(Descriptor::from)
+}
+
 fn stat<'js>(ctx: Ctx<'js>, path: Text, options: Options<'js>) -> Result<Object<'js>> {
-    let stat = files::stat(&path, options.get("follow")?.unwrap_or(true)).or_throw(&ctx)?;
+    let follow = options.get("follow")?.unwrap_or(true);
+    let stat = at(&ctx, &path, &options, |place| files::stat(place, follow))?;
     let object = Object::new(ctx)?;
     object.set("device", stat.device as f64)?;
     object.set("inode", stat.inode as f64)?;
@@ -139,7 +187,10 @@ fn identify<'js>(ctx: Ctx<'js>, path: Text) -> Result<Option<Object<'js>>> {
 
 fn read_file(ctx: Ctx<'_>, path: Text, options: Options<'_>) -> Result<String> {
     let limit = options.get("limit")?.unwrap_or(FILE_LIMIT);
-    files::read(&path, limit as usize, options.get("follow")?.unwrap_or(true)).or_throw(&ctx)
+    let follow = options.get("follow")?.unwrap_or(true);
+    at(&ctx, &path, &options, |place| {
+        files::read(place, limit as usize, follow)
+    })
 }
 
 fn in_netns<'js>(ctx: Ctx<'js>, fd: Descriptor, callback: Function<'js>) -> Result<Value<'js>> {

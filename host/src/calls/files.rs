@@ -1,13 +1,12 @@
 //! Calls on files and directories: whole reads and writes, and changes of names.
 
 use std::{
-    os::fd::{AsFd, OwnedFd, RawFd},
-    thread,
-    time::{Duration, Instant},
+    fmt,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
 };
 
 use rustix::{
-    fs::{self, Access, Dir, FileType, FlockOperation, Mode, OFlags},
+    fs::{self, Access, AtFlags, CWD, Dir, FileType, Mode, OFlags},
     io::{self, Errno, retry_on_intr},
 };
 
@@ -34,9 +33,58 @@ pub struct Stat {
     pub uid: u32,
 }
 
+/// A path, or the name of an entry of an open directory.
+///
+/// In a directory the name is one component, and no call follows it if it is a symbolic link.
+/// Therefore the call stays in the directory. EINVAL for any other name.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// The open directory, if there is one.
+    pub directory: Option<BorrowedFd<'a>>,
+    /// The path, or the name.
+    pub path: &'a Text,
+}
+
+impl<'a> Place<'a> {
+    fn resolve(&self) -> io::Result<(BorrowedFd<'a>, &'a Text)> {
+        match self.directory {
+            None => Ok((CWD, self.path)),
+            Some(_) if !is_name(self.path.utf8()?) => Err(Errno::INVAL),
+            Some(directory) => Ok((directory, self.path)),
+        }
+    }
+
+    fn open(&self, flags: OFlags) -> Result<OwnedFd> {
+        let path = self.path;
+        let (directory, name) = self.resolve().on("open", path)?;
+        let nofollow = match self.directory {
+            Some(_) => OFlags::NOFOLLOW,
+            None => OFlags::empty(),
+        };
+        let flags = flags | nofollow | OFlags::CLOEXEC | OFlags::NOCTTY;
+        retry_on_intr(|| fs::openat(directory, name, flags, Mode::RUSR | Mode::WUSR)).on("open", path)
+    }
+
+    fn unlink(&self) -> io::Result<()> {
+        let (directory, name) = self.resolve()?;
+        fs::unlinkat(directory, name, AtFlags::empty())
+    }
+}
+
+/// Whether the text names an entry of a directory: one component, which does not lead elsewhere.
+pub(super) fn is_name(text: &str) -> bool {
+    !matches!(text, "" | "." | "..") && !text.contains('/')
+}
+
 /// `stat(2)`, or `lstat(2)` if `follow` is false.
-pub fn stat(path: &Text, follow: bool) -> Result<Stat> {
-    let stat = if follow {
+pub fn stat(place: Place<'_>, follow: bool) -> Result<Stat> {
+    let path = place.path;
+    let stat = if place.directory.is_some() {
+        let found = place
+            .resolve()
+            .and_then(|(directory, name)| fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW));
+        found.on("fstatat", path)?
+    } else if follow {
         fs::stat(path).on("stat", path)?
     } else {
         fs::lstat(path).on("lstat", path)?
@@ -68,27 +116,29 @@ pub fn check_writable(path: &Text) -> Result<()> {
 /// `follow` is false.
 ///
 /// Opens the file without blocking: a FIFO reads as empty, instead of waiting for a writer.
-pub fn read(path: &Text, limit: usize, follow: bool) -> Result<String> {
+pub fn read(place: Place<'_>, limit: usize, follow: bool) -> Result<String> {
     let nofollow = if follow { OFlags::empty() } else { OFlags::NOFOLLOW };
-    let file = open(path, OFlags::RDONLY | OFlags::NONBLOCK | nofollow)?;
-    read_text(file.as_fd(), limit).on("read", path)
+    let file = place.open(OFlags::RDONLY | OFlags::NONBLOCK | nofollow)?;
+    read_text(file.as_fd(), limit).on("read", place.path)
 }
 
 /// Writes to an existing file, in one `write(2)` from its start. EIO if the kernel accepted only a
 /// part.
 pub fn write(path: &Text, text: &Text) -> Result<()> {
-    write_once(path, OFlags::WRONLY, text)
+    let place = Place { directory: None, path };
+    write_once(place, OFlags::WRONLY, text)
 }
 
 /// Appends to a file in one `write(2)`. Creates a missing file with mode 0600. Never blocks and
 /// follows no symbolic link.
-pub fn append(path: &Text, text: &Text) -> Result<()> {
+pub fn append(place: Place<'_>, text: &Text) -> Result<()> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    write_once(path, flags, text)
+    write_once(place, flags, text)
 }
 
-fn write_once(path: &Text, flags: OFlags, text: &Text) -> Result<()> {
-    let file = open(path, flags)?;
+fn write_once(place: Place<'_>, flags: OFlags, text: &Text) -> Result<()> {
+    let path = place.path;
+    let file = place.open(flags)?;
     let bytes = text.utf8().on("write", path)?.as_bytes();
     let written = retry_on_intr(|| io::write(&file, bytes)).on("write", path)?;
     if written == bytes.len() {
@@ -99,12 +149,13 @@ fn write_once(path: &Text, flags: OFlags, text: &Text) -> Result<()> {
 }
 
 /// Creates a file with mode 0600 and writes all of the text. If that fails, no file remains.
-pub fn create(path: &Text, text: &Text) -> Result<()> {
+pub fn create(place: Place<'_>, text: &Text) -> Result<()> {
+    let path = place.path;
     let bytes = text.utf8().on("write", path)?.as_bytes();
-    let file = open(path, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)?;
+    let file = place.open(OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)?;
     write_all(file.as_fd(), bytes).on("write", path).inspect_err(|_| {
         // The error to report is the write's.
-        let _ = fs::unlink(path);
+        let _ = place.unlink();
     })
 }
 
@@ -155,14 +206,19 @@ pub fn sync(path: &Text) -> Result<()> {
     retry_on_intr(|| fs::fsync(&file)).on("fsync", path)
 }
 
-/// `rename(2)`
-pub fn rename(from: &Text, to: &Text) -> Result<()> {
-    fs::rename(from, to).on("rename", from)
+/// `rename(2)`. In a directory, both names are its entries.
+pub fn rename(from: Place<'_>, to: &Text) -> Result<()> {
+    let target = Place { path: to, ..from };
+    let renamed = from.resolve().and_then(|(directory, name)| {
+        let (_, new) = target.resolve()?;
+        fs::renameat(directory, name, directory, new)
+    });
+    renamed.on("rename", from.path)
 }
 
 /// `unlink(2)`
-pub fn unlink(path: &Text) -> Result<()> {
-    fs::unlink(path).on("unlink", path)
+pub fn unlink(place: Place<'_>) -> Result<()> {
+    place.unlink().on("unlink", place.path)
 }
 
 /// Creates one directory with mode 0700.
@@ -170,19 +226,41 @@ pub fn make_directory(path: &Text) -> Result<()> {
     fs::mkdir(path, Mode::RWXU).on("mkdir", path)
 }
 
+/// `rmdir(2)` of an entry of a directory. ENOTEMPTY if it has entries.
+pub fn remove_directory(place: Place<'_>) -> Result<()> {
+    let removed = place
+        .resolve()
+        .and_then(|(directory, name)| fs::unlinkat(directory, name, AtFlags::REMOVEDIR));
+    removed.on("rmdir", place.path)
+}
+
 /// Returns the names in a directory, sorted by their bytes, without `.` and `..`. EILSEQ if one is
 /// not UTF-8.
 pub fn read_directory(path: &Text) -> Result<Vec<String>> {
-    let directory = open(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
+    names_in(open(path, OFlags::RDONLY | OFlags::DIRECTORY)?, path)
+}
+
+/// The same for an open directory.
+pub fn read_open_directory(directory: BorrowedFd<'_>) -> Result<Vec<String>> {
+    // The descriptor may be one that only locates the directory (O_PATH).
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let path = format!("/proc/self/fd/{}", directory.as_raw_fd());
+    names_in(
+        fs::openat(directory, ".", flags, Mode::empty()).on("open", &path)?,
+        path,
+    )
+}
+
+fn names_in(directory: OwnedFd, path: impl fmt::Display) -> Result<Vec<String>> {
     let mut names = Vec::new();
-    for entry in Dir::new(directory).on("getdents64", path)? {
-        let entry = entry.on("getdents64", path)?;
+    for entry in Dir::new(directory).on("getdents64", &path)? {
+        let entry = entry.on("getdents64", &path)?;
         match entry.file_name().to_bytes() {
             b"." | b".." => {}
             name => names.push(
                 String::from_utf8(name.to_vec())
                     .map_err(|_| Errno::ILSEQ)
-                    .on("getdents64", path)?,
+                    .on("getdents64", &path)?,
             ),
         }
     }
@@ -206,30 +284,7 @@ pub fn close(fd: RawFd) -> Result<()> {
     unsafe { io::try_close(fd) }.during("close")
 }
 
-/// Opens the path and takes an exclusive `flock(2)` on it. ETIMEDOUT if another process keeps the
-/// lock until the timeout.
-pub fn lock(path: &Text, timeout: Duration) -> Result<OwnedFd> {
-    let file = open(path, OFlags::RDONLY | OFlags::NONBLOCK)?;
-    let start = Instant::now();
-    // flock(2) can wait by itself, but only a signal handler could stop it. A growing delay costs
-    // less.
-    let mut delay = Duration::from_micros(200);
-    loop {
-        match retry_on_intr(|| fs::flock(&file, FlockOperation::NonBlockingLockExclusive)) {
-            Ok(()) => return Ok(file),
-            Err(Errno::WOULDBLOCK) => {}
-            Err(errno) => return Err(HostError::on(errno, "flock", path)),
-        }
-        let left = timeout.saturating_sub(start.elapsed());
-        if left.is_zero() {
-            return Err(HostError::on(Errno::TIMEDOUT, "flock", path));
-        }
-        thread::sleep(delay.min(left));
-        delay = (delay * 2).min(Duration::from_millis(20));
-    }
-}
-
 /// `open(2)` with O_CLOEXEC. A file that it creates has mode 0600.
 pub(super) fn open(path: &Text, flags: OFlags) -> Result<OwnedFd> {
-    retry_on_intr(|| fs::open(path, flags | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::RUSR | Mode::WUSR)).on("open", path)
+    Place { directory: None, path }.open(flags)
 }

@@ -2,9 +2,11 @@
 //! with a `HostError`.
 
 pub mod children;
+pub mod directories;
 pub mod executables;
 pub mod files;
 pub mod labelled_tap;
+pub mod locks;
 pub mod namespaces;
 pub mod netlink;
 pub mod process;
