@@ -177,13 +177,15 @@ declare module "host" {
   /** Closes a file descriptor that one of these calls returned. */
   export function close(fd: number): void;
   /**
-   * Opens `path` (a file, a directory or a namespace) and takes an exclusive `flock(2)` on it. With
-   * `in`, the file is created if it is missing, and its holder may remove it.
+   * Opens `path` (a file, a directory or a namespace) and takes an exclusive `flock(2)` on it.
+   *
+   * With `in`, takes an exclusive lock on the byte `at` of a file instead (F_OFD_SETLKW), which is
+   * created if it is missing. Bytes beyond the file's end can be locked, too.
    *
    * Waits up to `timeout` milliseconds. ETIMEDOUT if another process keeps the lock. The lock is
    * held until the descriptor is closed or the process ends.
    */
-  export function lock(path: string, timeout: number, options?: In): number;
+  export function lock(path: string, timeout: number, options?: { readonly in: number; readonly at: number }): number;
 
   // ---- namespaces
 

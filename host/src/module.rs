@@ -156,8 +156,9 @@ fn read_directory<'js>(ctx: Ctx<'js>, directory: Value<'js>) -> Result<Vec<Strin
 }
 
 fn lock(ctx: Ctx<'_>, path: Text, timeout: Milliseconds, options: Options<'_>) -> Result<Descriptor> {
+    let offset = options.get::<f64>("at")?.unwrap_or(0.0);
     at(&ctx, &path, &options, |place| match place.directory {
-        Some(directory) => locks::lock_in(directory, place.path, timeout.0),
+        Some(directory) => locks::lock_byte(directory, place.path, offset as u64, timeout.0),
         None => locks::lock(place.path, timeout.0),
     })
     .map(Descriptor::from)

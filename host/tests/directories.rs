@@ -4,10 +4,7 @@ mod support;
 
 use std::{
     fs::{self, DirBuilder, File, Permissions},
-    os::{
-        fd::AsRawFd,
-        unix::fs::{PermissionsExt, chown, lchown, symlink},
-    },
+    os::unix::fs::{PermissionsExt, chown, lchown, symlink},
     path::{Path, PathBuf},
     process,
     sync::atomic::{AtomicU32, Ordering},
@@ -147,7 +144,7 @@ fn entries_are_one_component_and_no_symbolic_links() {
         "rename('link', NAME, IN)",
         "appendFile(NAME, '', IN)",
         "removeDirectory(NAME, IN)",
-        "lock(NAME, 0, IN)",
+        "lock(NAME, 0, LOCK)",
         "openDirectory(NAME, IN)",
     ] {
         for name in [
@@ -161,20 +158,22 @@ fn entries_are_one_component_and_no_symbolic_links() {
         ] {
             let call = call
                 .replace("NAME", &quoted(name))
-                .replace("IN", &format!("{{ in: {directory} }}"));
+                .replace("IN", &format!("{{ in: {directory} }}"))
+                .replace("LOCK", &format!("{{ in: {directory}, at: 0 }}"));
             assert_eq!(thrown(&format!("host.{call}")).code, "EINVAL", "{call}");
         }
     }
     for call in [
         "readFile('link', IN)",
         "appendFile('link', 'x', IN)",
-        "lock('link', 0, IN)",
+        "lock('link', 0, LOCK)",
         "openDirectory('to-child', IN)",
         "openDirectory('to-child/x', IN)",
     ] {
         let error = thrown(&format!(
             "host.{}",
             call.replace("IN", &format!("{{ in: {directory} }}"))
+                .replace("LOCK", &format!("{{ in: {directory}, at: 0 }}"))
         ));
         assert_eq!(error.code, "ELOOP", "{call}");
     }
@@ -219,47 +218,43 @@ fn files_of_a_directory_are_created_renamed_listed_and_removed() {
 }
 
 #[test]
-fn a_waiter_is_woken_and_sees_that_the_holder_removed_the_file() {
-    if !root("a_waiter_is_woken_and_sees_that_the_holder_removed_the_file") {
+fn bytes_of_a_file_are_locked_independently() {
+    if !root("bytes_of_a_file_are_locked_independently") {
         return;
     }
     let trusted = Trusted::new();
-    let path = trusted.path("lock");
-    let holder = File::create(&path).unwrap();
-    holder.lock().unwrap();
-    let released = thread::spawn({
-        let path = path.clone();
-        move || {
-            thread::sleep(Duration::from_millis(100));
-            fs::remove_file(&path).unwrap();
-            drop(holder);
-        }
-    });
-    let lock = format!(
-        "host.lock('lock', 10000, {{ in: host.openDirectory({}) }})",
-        quoted(&trusted.0)
-    );
-    value(&lock);
-    released.join().unwrap();
-    // A file of that name is there again, and it is the one that is locked.
-    File::open(&path).unwrap().try_lock().unwrap_err();
+    let script = |first: u64, second: u64| {
+        let directory = quoted(&trusted.0);
+        format!(
+            "((top) => [host.lock('locks', 0, {{ in: top, at: {first} }}),
+                host.lock('locks', 300, {{ in: top, at: {second} }})].length)(host.openDirectory({directory}))"
+        )
+    };
+    assert_eq!(value(&script(9_007_199_254_740_991, 9_007_199_254_740_990)), "2");
+    let start = Instant::now();
+    assert_eq!(thrown(&script(5, 5)), failure_on("ETIMEDOUT", "fcntl", "locks"));
+    assert!(start.elapsed() >= Duration::from_millis(300));
+    assert_eq!(fs::metadata(trusted.path("locks")).unwrap().len(), 0);
+    let closed = "host.lock('lock', 0, { in: -1, at: 0 })";
+    assert_eq!(thrown(closed), failure("EBADF", "openat"));
 }
 
 #[test]
-fn a_wait_ends_in_time() {
-    if !root("a_wait_ends_in_time") {
+fn a_waiter_is_woken_when_the_holder_releases_the_byte() {
+    if !root("a_waiter_is_woken_when_the_holder_releases_the_byte") {
         return;
     }
     let trusted = Trusted::new();
-    let holder = File::create(trusted.path("lock")).unwrap();
-    holder.lock().unwrap();
-    let start = Instant::now();
-    let lock = format!(
-        "host.lock('lock', 300, {{ in: host.openDirectory({}) }})",
-        quoted(&trusted.0)
-    );
-    assert_eq!(thrown(&lock), failure_on("ETIMEDOUT", "flock", "lock"));
-    assert!(start.elapsed() >= Duration::from_millis(300));
-    assert_eq!(thrown("host.lock('lock', 0, { in: -1 })"), failure("EBADF", "openat"));
-    assert!(holder.as_raw_fd() >= 0);
+    let directory = quoted(&trusted.0);
+    let lock =
+        |timeout: u32| format!("host.lock('locks', {timeout}, {{ in: host.openDirectory({directory}), at: 7 }})");
+    let (held, released) = (lock(0), lock(10_000));
+    thread::scope(|scope| {
+        let holder: u32 = value(&held).parse().unwrap();
+        scope.spawn(move || {
+            thread::sleep(Duration::from_millis(100));
+            value(&format!("host.close({holder})"));
+        });
+        value(&released);
+    });
 }

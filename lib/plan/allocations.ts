@@ -1,10 +1,18 @@
 // The life of a device that an attachment has for itself: taken, checked, given back from what was
 // written down, however far it came.
-import { asOne } from "../failures.ts";
 import { type DeviceChange, withoutDevice } from "./device.ts";
 import type { Difference } from "./differences.ts";
-import { type Entry, type Identity, isSameNetns, type Journal, type Recorded } from "./journal.ts";
-import { type Attachment, attachedAlready, isSameAttachment, Ledger, unfinished, unrecorded } from "./ledger.ts";
+import {
+  type Attachment,
+  type Entry,
+  type Identity,
+  isSameAttachment,
+  isSameIdentity,
+  type Journal,
+  type PodName,
+  type Recorded,
+} from "./journal.ts";
+import { attachedAlready, Ledger, unfinished, unrecorded } from "./ledger.ts";
 
 /** What a change is made on: a node's devices. */
 export interface DeviceKernel {
@@ -56,8 +64,7 @@ export class Allocations<K extends DeviceKernel> {
 
   constructor(journal: Journal<Allocation>, devices: Devices<K>) {
     // Another plugin may have records of attachments in the same directory.
-    const isOwn = (entry: Allocation): boolean => typeof entry.device?.address === "string";
-    this.#ledger = new Ledger(journal, isOwn, ({ device }) => device.address);
+    this.#ledger = new Ledger(journal, (entry) => entry.device !== undefined);
     this.#journal = journal;
     this.#devices = devices;
   }
@@ -73,10 +80,15 @@ export class Allocations<K extends DeviceKernel> {
    * @param planning sees the device as it was before anybody had it; it must change nothing
    */
   add<P extends { readonly changes: readonly DeviceChange[] }>(
-    attachment: Attachment & { readonly network: string; readonly netns: string; readonly device: string },
+    attachment: Attachment & {
+      readonly network: string;
+      readonly pod?: PodName;
+      readonly netns: string;
+      readonly device: string;
+    },
     planning: (kernel: K) => P,
   ): P {
-    const { containerId, ifname, network, netns, device: address } = attachment;
+    const { containerId, ifname, network, pod, netns, device: address } = attachment;
     return this.#devices.enter(address, (kernel) => {
       this.#clear(attachment, kernel);
       const planned = planning(kernel);
@@ -85,6 +97,7 @@ export class Allocations<K extends DeviceKernel> {
         network,
         containerId,
         ifname,
+        ...(pod !== undefined && { pod }),
         device: { address, ...this.#devices.identify(address)! },
         netns: { path: netns, ...this.#devices.identifyNetns(netns) },
         time: this.#devices.time(),
@@ -103,8 +116,9 @@ export class Allocations<K extends DeviceKernel> {
 
   /** Gives the attachment's device back. Without a record there is nothing to give. */
   remove(attachment: Attachment): void {
-    this.#journal.discardDraft(attachment);
-    for (const { entry } of this.#of(attachment)) this.#release(entry);
+    const recorded = this.#of(attachment);
+    if (recorded === undefined) this.#journal.remove(attachment);
+    else this.#release(recorded.entry);
   }
 
   /**
@@ -117,12 +131,12 @@ export class Allocations<K extends DeviceKernel> {
     inspection: (kernel: K, address: string) => readonly Difference[],
   ): Difference[] {
     const { netns } = attachment;
-    const [recorded] = this.#of(attachment);
+    const recorded = this.#of(attachment);
     if (recorded === undefined) return [unrecorded(attachment)];
     if (recorded.pending) return [unfinished(attachment)];
     const { device, changes, netns: there } = recorded.entry;
     // The device is in no namespace, but who ends up with it follows the pod.
-    const elsewhere = isSameNetns(there, this.#devices.identifyNetns(netns))
+    const elsewhere = isSameIdentity(there, this.#devices.identifyNetns(netns))
       ? []
       : [{ subject: netns, fact: `is another namespace than the one at ${there.path} that ADD was given` }];
     if (!this.#isThere(recorded.entry))
@@ -141,7 +155,7 @@ export class Allocations<K extends DeviceKernel> {
 
   /** What is recorded of the device, by its PCI address. */
   recordOf(address: string): Recorded<Allocation> | undefined {
-    return this.#journal.find(address);
+    return this.#journal.findHolder(address);
   }
 
   /**
@@ -168,36 +182,29 @@ export class Allocations<K extends DeviceKernel> {
   /** Makes room for an ADD, or throws and says who has the device. */
   #clear(attachment: Attachment & { readonly device: string }, kernel: K): void {
     const { device: address, ifname, containerId } = attachment;
-    // A record that cannot be read is no reason to refuse all other devices too.
-    const other = this.records().entries.find(
-      ({ entry }) => isSameAttachment(entry, attachment) && entry.device.address !== address,
-    );
-    if (other !== undefined) {
+    const other = this.#of(attachment);
+    if (other !== undefined && other.entry.device.address !== address) {
       if (!other.pending)
         throw new Error(
-          `${ifname}: container ${containerId} has ${other.entry.device.address} by this name already; call DEL first`,
+          `${ifname}: container ${containerId} holds ${other.entry.device.address} by this name; call DEL first`,
         );
       this.#release(other.entry);
     }
-    const recorded = this.#journal.find(address);
-    if (recorded === undefined) return this.#journal.remove(address);
+    const recorded = this.#journal.findHolder(address);
+    if (recorded === undefined) return;
     const { entry, pending } = recorded;
     if (!pending && isSameAttachment(entry, attachment)) throw new Error(attachedAlready(attachment));
     if (!pending && this.#devices.isThere(entry.netns)) throw new Error(heldBy(entry));
     this.#giveBack(entry, kernel);
   }
 
-  /**
-   * What is recorded of the attachment: at most one device, but for what a killed ADD with another
-   * one left.
-   */
-  #of(attachment: Attachment): Recorded<Allocation>[] {
-    const { entries, failures } = this.records();
-    const found = entries.filter(({ entry }) => isSameAttachment(entry, attachment));
-    // A record that cannot be read may be this one's.
-    const [failure, ...others] = failures;
-    if (found.length === 0 && failure !== undefined) throw asOne([failure, ...others]);
-    return found;
+  /** Returns the attachment's record. */
+  #of(attachment: Attachment): Recorded<Allocation> | undefined {
+    const found = this.#journal.find(attachment);
+    if (found !== undefined) return found;
+    // A record of format 1 is named by its device. There are no more of them than VFs on the node.
+    // A record that cannot be read affects its own attachment only.
+    return this.#journal.findDeviceOfFormat1(attachment);
   }
 
   #release(entry: Allocation): void {
@@ -206,8 +213,8 @@ export class Allocations<K extends DeviceKernel> {
     if (this.#devices.identify(address) === undefined)
       return this.#devices.outside((kernel) => this.#giveBack(entry, kernel));
     this.#devices.enter(address, (kernel) => {
-      const recorded = this.#journal.find(address);
-      // Somebody else has it by now.
+      const recorded = this.#journal.findHolder(address);
+      // Another attachment holds it.
       if (recorded === undefined || !isSameAttachment(recorded.entry, entry)) return;
       this.#giveBack(recorded.entry, kernel);
     });
@@ -225,7 +232,7 @@ export class Allocations<K extends DeviceKernel> {
    */
   #isThere({ device }: Allocation): boolean {
     const there = this.#devices.identify(device.address);
-    return there !== undefined && there.device === device.device && there.inode === device.inode;
+    return there !== undefined && isSameIdentity(there, device);
   }
 }
 

@@ -2,10 +2,18 @@
 // written down, however far it came.
 import { aged } from "./aging.ts";
 import { apply, type Kernel, undo } from "./apply.ts";
-import { type Change, expectation, scope } from "./change.ts";
+import { type Change, expectation, scope, sysctlChanges } from "./change.ts";
 import { type Difference, differences } from "./differences.ts";
-import { attachmentName, type Entry, type Identity, isSameNetns, type Journal, type Recorded } from "./journal.ts";
-import { type Attachment, attachedAlready, isSameAttachment, Ledger, unfinished, unrecorded } from "./ledger.ts";
+import {
+  type Attachment,
+  type Entry,
+  type Identity,
+  isSameIdentity,
+  type Journal,
+  type PodName,
+  type Recorded,
+} from "./journal.ts";
+import { attachedAlready, Ledger, unfinished, unrecorded } from "./ledger.ts";
 import { outdated, withOriginals, withoutShared, withShared } from "./shared.ts";
 import type { State } from "./state.ts";
 
@@ -16,11 +24,10 @@ export interface Namespaces<K extends Kernel> {
   /** Calls back inside the namespace, while no other call of these plugins is inside. */
   enter<T>(path: string, work: (kernel: K, here: Identity) => T): T;
   /**
-   * Calls back while no other call that was given the directory is at this, or after a while all
-   * the same: calls that run side by side are right, but wait for each other in the kernel by
-   * using up the CPU.
+   * Calls back while no other call of these plugins takes its turn, or after a short wait. Parallel
+   * calls are correct, but they wait for each other in the kernel by spinning.
    */
-  inTurn<T>(directory: string, work: () => T): T;
+  inTurn<T>(work: () => T): T;
   /** Milliseconds of CLOCK_MONOTONIC. */
   time(): number;
 }
@@ -49,12 +56,15 @@ export class Attachments<K extends Kernel> {
   readonly #ledger: Ledger<Entry>;
   readonly #journal: Journal;
   readonly #namespaces: Namespaces<K>;
+  readonly #others: () => readonly Journal[];
 
-  constructor(journal: Journal, namespaces: Namespaces<K>) {
+  /** @param others returns the journals of the node's other plugins, with which sysctls are shared */
+  constructor(journal: Journal, namespaces: Namespaces<K>, others: () => readonly Journal[] = () => []) {
     // Another plugin may have records of devices in the same directory.
-    this.#ledger = new Ledger(journal, (entry) => !("device" in entry), attachmentName);
+    this.#ledger = new Ledger(journal, (entry) => entry.device === undefined);
     this.#journal = journal;
     this.#namespaces = namespaces;
+    this.#others = others;
   }
 
   /** Throws where no attachment could be recorded. */
@@ -73,20 +83,27 @@ export class Attachments<K extends Kernel> {
       containerId,
       ifname,
       network,
+      pod,
       netns,
       entrance = netns,
-    }: Attachment & { network: string; netns: string; entrance?: string },
+    }: Attachment & { network: string; pod?: PodName; netns: string; entrance?: string },
     planning: (kernel: K) => P,
   ): P {
     return this.#namespaces.enter(entrance, (kernel, here) => {
-      const earlier = this.#journal.find(attachmentName({ containerId, ifname }));
+      const earlier = this.#journal.find({ containerId, ifname });
       if (earlier !== undefined) this.#clear(earlier, here, kernel);
-      return this.#namespaces.inTurn(this.#journal.directory, () => {
+      return this.#namespaces.inTurn(() => {
         const planned = planning(kernel);
-        const siblings = this.#siblings({ containerId, ifname }, here);
-        const changes = withOriginals(planned.changes, siblings);
-        const time = this.#namespaces.time();
-        const entry: Entry = { network, containerId, ifname, netns: { path: netns, ...here }, time, changes };
+        const siblings = this.#siblings({ containerId, ifname }, here, planned.changes);
+        const entry: Entry = {
+          network,
+          containerId,
+          ifname,
+          ...(pod !== undefined && { pod }),
+          netns: { path: netns, ...here },
+          time: this.#namespaces.time(),
+          changes: withOriginals(planned.changes, entriesOf(siblings)),
+        };
         this.#ledger.perform(
           entry,
           () => apply(planned.changes, kernel, planned.state),
@@ -104,13 +121,13 @@ export class Attachments<K extends Kernel> {
   remove(attachment: Attachment, netns: string | undefined): void {
     if (netns !== undefined && this.#namespaces.identify(netns) !== undefined)
       return this.#namespaces.enter(netns, (kernel, here) => {
-        const recorded = this.#journal.find(attachmentName(attachment));
-        if (recorded === undefined) this.#forget(attachment);
-        else if (isSameNetns(recorded.entry.netns, here)) this.#undo(recorded.entry, kernel);
+        const recorded = this.#journal.find(attachment);
+        if (recorded === undefined) this.#journal.remove(attachment);
+        else if (isSameIdentity(recorded.entry.netns, here)) this.#undo(recorded.entry, kernel);
         else this.#undoElsewhere(recorded.entry, here);
       });
-    const recorded = this.#journal.find(attachmentName(attachment));
-    if (recorded === undefined) this.#forget(attachment);
+    const recorded = this.#journal.find(attachment);
+    if (recorded === undefined) this.#journal.remove(attachment);
     else this.#undoElsewhere(recorded.entry);
   }
 
@@ -150,12 +167,12 @@ export class Attachments<K extends Kernel> {
     compare: (kernel: K, due: readonly Change[]) => Difference[] = compareWithPlan,
   ): Examined {
     return this.#namespaces.enter(netns, (kernel, here) => {
-      const recorded = this.#journal.find(attachmentName(attachment));
+      const recorded = this.#journal.find(attachment);
       if (recorded === undefined) return { is: "unrecorded" };
       if (recorded.pending) return { is: "pending" };
       const { changes, netns: there } = recorded.entry;
-      if (!isSameNetns(there, here)) return { is: "elsewhere", path: there.path };
-      const siblings = this.#siblings(attachment, here);
+      if (!isSameIdentity(there, here)) return { is: "elsewhere", path: there.path };
+      const siblings = entriesOf(this.#siblings(attachment, here, changes));
       const due =
         siblings.length === 0
           ? changes
@@ -174,13 +191,16 @@ export class Attachments<K extends Kernel> {
     planning: (kernel: K) => P,
   ): { planned: P; changes: Change[]; leftover: boolean } {
     return this.#namespaces.enter(netns, (kernel, here) => {
-      const earlier = this.#journal.find(attachmentName({ containerId, ifname }));
-      const leftover = earlier !== undefined && isSameNetns(earlier.entry.netns, here);
+      const earlier = this.#journal.find({ containerId, ifname });
+      const leftover = earlier !== undefined && isSameIdentity(earlier.entry.netns, here);
       if (leftover && !earlier.pending) throw new Error(attachedAlready(earlier.entry));
       const planned = planning(kernel);
       return {
         planned,
-        changes: withOriginals(planned.changes, this.#siblings({ containerId, ifname }, here)),
+        changes: withOriginals(
+          planned.changes,
+          entriesOf(this.#siblings({ containerId, ifname }, here, planned.changes)),
+        ),
         leftover,
       };
     });
@@ -192,15 +212,15 @@ export class Attachments<K extends Kernel> {
    */
   forget(entry: Entry): boolean {
     // An ADD with the same names in a new namespace may be about to write its own.
-    return this.#namespaces.inTurn(this.#journal.directory, () => {
-      const recorded = this.#journal.find(attachmentName(entry));
+    return this.#namespaces.inTurn(() => {
+      const recorded = this.#journal.find(entry);
       if (
         recorded === undefined ||
         recorded.entry.time !== entry.time ||
-        !isSameNetns(recorded.entry.netns, entry.netns)
+        !isSameIdentity(recorded.entry.netns, entry.netns)
       )
         return false;
-      this.#forget(entry);
+      this.#journal.remove(entry);
       return true;
     });
   }
@@ -215,24 +235,20 @@ export class Attachments<K extends Kernel> {
 
   /** Makes room for an ADD. */
   #clear({ entry, pending }: Recorded, here: Identity, kernel: Kernel): void {
-    if (!isSameNetns(entry.netns, here)) this.#undoElsewhere(entry, here);
+    if (!isSameIdentity(entry.netns, here)) this.#undoElsewhere(entry, here);
     else if (pending) this.#undo(entry, kernel);
     else throw new Error(attachedAlready(entry));
   }
 
-  #forget(attachment: Attachment): void {
-    this.#journal.discardDraft(attachment);
-    this.#journal.remove(attachmentName(attachment));
-  }
-
   /**
-   * Hands what the entry knows about sysctls that siblings hold as well to their records, before it
-   * is forgotten.
+   * Writes what the entry knows about shared sysctls to the records of its siblings, before the
+   * entry is removed.
    */
-  #bequeath(entry: Entry, siblings: readonly Entry[], kernel: Kernel): void {
+  #handOver(entry: Entry, siblings: readonly Sibling[], kernel: Kernel): void {
     if (siblings.length === 0) return;
-    for (const sibling of outdated(entry, siblings, kernel.observe({ ...scope(entry.changes), links: false })))
-      this.#journal.rewrite(attachmentName(sibling), sibling);
+    const state = kernel.observe({ ...scope(entry.changes), links: false });
+    for (const sibling of siblings)
+      for (const changed of outdated(entry, [sibling.entry], state)) sibling.journal.rewrite(changed);
   }
 
   /**
@@ -246,33 +262,51 @@ export class Attachments<K extends Kernel> {
     const there = this.#namespaces.identify(path);
     if (
       there === undefined ||
-      !isSameNetns(entry.netns, there) ||
-      (inside !== undefined && isSameNetns(inside, there))
+      !isSameIdentity(entry.netns, there) ||
+      (inside !== undefined && isSameIdentity(inside, there))
     ) {
       this.forget(entry);
       return;
     }
     this.#namespaces.enter(path, (kernel, here) => {
-      const recorded = this.#journal.find(attachmentName(entry));
-      if (!isSameNetns(entry.netns, here)) this.forget(entry);
+      const recorded = this.#journal.find(entry);
+      if (!isSameIdentity(entry.netns, here)) this.forget(entry);
       else if (recorded !== undefined) this.#undo(recorded.entry, kernel);
     });
   }
 
   #undo(entry: Entry, kernel: Kernel): void {
-    const siblings = this.#siblings(entry, entry.netns);
-    this.#bequeath(entry, siblings, kernel);
+    const siblings = this.#siblings(entry, entry.netns, entry.changes);
+    this.#handOver(entry, siblings, kernel);
     const seconds = (this.#namespaces.time() - entry.time) / 1000;
-    this.#ledger.undo(entry, () => undo(aged(withoutShared(entry.changes, siblings), seconds), kernel));
+    const changes = withoutShared(entry.changes, entriesOf(siblings));
+    this.#ledger.undo(entry, () => undo(aged(changes, seconds), kernel));
   }
 
-  /** The container's other attachments in the same namespace. */
-  #siblings(attachment: Attachment, here: Identity): Entry[] {
-    return this.#journal
-      .beginning(`${attachment.containerId}:`)
-      .map(({ entry }) => entry)
-      .filter((entry) => !isSameAttachment(entry, attachment) && isSameNetns(entry.netns, here));
+  /**
+   * Returns the container's other attachments in the same namespace, of every plugin. Empty if the
+   * changes contain no sysctl: nothing else is shared.
+   */
+  #siblings(attachment: Attachment, here: Identity, changes: readonly Change[]): Sibling[] {
+    if (sysctlChanges(changes).length === 0) return [];
+    const { containerId } = attachment;
+    const found = [
+      ...this.#journal.siblings(attachment).map(({ entry }) => ({ entry, journal: this.#journal })),
+      // A chain may call several plugins for one interface.
+      ...this.#others().flatMap((journal) => journal.siblings({ containerId }).map(({ entry }) => ({ entry, journal }))),
+    ];
+    return found.filter(({ entry }) => isSameIdentity(entry.netns, here));
   }
+}
+
+/** Another attachment of the same pod, and the journal that holds its record. */
+interface Sibling {
+  readonly entry: Entry;
+  readonly journal: Journal;
+}
+
+function entriesOf(siblings: readonly Sibling[]): Entry[] {
+  return siblings.map(({ entry }) => entry);
 }
 
 function compareWithPlan(kernel: Kernel, due: readonly Change[]): Difference[] {

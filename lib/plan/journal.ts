@@ -1,315 +1,442 @@
-// What was changed for each attachment, written down before the first change: all that DEL, GC and
-// the next ADD need to put a pod back.
+// The records of what was changed for each attachment, written before the first change: all that
+// DEL, GC and the next ADD need to restore a pod or a device.
 import { isErrno } from "../errno.ts";
 import { FactError } from "../fact.ts";
-import { type Change, changeKinds } from "./change.ts";
-import { deviceChangeKinds } from "./device.ts";
+import type { Change } from "./change.ts";
+import type { Directory, OpenDirectory } from "./directory.ts";
+import { decodeRecord, format, type RecordRules } from "./record.ts";
 
 /**
- * What tells a network namespace from others: its path may be used again, and so may its inode. The
- * kernel's cookie never is, where there is one.
+ * Identifies a network namespace or a device. The kernel may use the inode number again, also while
+ * the node runs.
  */
 export interface Identity {
   readonly device: number;
   readonly inode: number;
+  /** The kernel's cookie of a namespace: unique until the next boot. */
   readonly cookie?: string;
+  /** The boot during which the rest was read: /proc/sys/kernel/random/boot_id. */
+  readonly boot?: string;
 }
 
-/** Whether two identities are one namespace's: by their cookies, where both are known. */
-export function isSameNetns(one: Identity, other: Identity): boolean {
+/** Whether two identities are of the same object. Compares what both of them have. */
+export function isSameIdentity(one: Identity, other: Identity): boolean {
+  if (one.boot !== undefined && other.boot !== undefined && one.boot !== other.boot) return false;
   if (one.cookie !== undefined && other.cookie !== undefined) return one.cookie === other.cookie;
   return one.device === other.device && one.inode === other.inode;
 }
 
-/** One attachment's record; `C` is what was changed for it. */
-export interface Entry<C = Change> {
-  /** The network's name in the configuration. */
-  readonly network: string;
+/** What a runtime calls an attachment by. */
+export interface Attachment {
   readonly containerId: string;
   readonly ifname: string;
-  /** The namespace and where it was. */
-  readonly netns: Identity & { readonly path: string };
-  /** When the entry was made: milliseconds of CLOCK_MONOTONIC. */
-  readonly time: number;
-  readonly changes: readonly C[];
 }
 
-/**
- * An entry as found: `pending` while its ADD had not ended, because it is under way or was killed.
- */
+export function isSameAttachment(one: Attachment, other: Attachment): boolean {
+  return one.containerId === other.containerId && one.ifname === other.ifname;
+}
+
+/** The pod of an attachment, as kubelet names it in CNI_ARGS. */
+export interface PodName {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid?: string;
+}
+
+/** One attachment's record. `C` is the type of its changes. */
+export interface Entry<C = Change> extends Attachment {
+  /** The network's name in the configuration. */
+  readonly network: string;
+  readonly pod?: PodName;
+  /** The namespace, and its path at the time of ADD. */
+  readonly netns: Identity & { readonly path: string };
+  /** When the entry was made, in milliseconds of CLOCK_MONOTONIC. */
+  readonly time: number;
+  readonly changes: readonly C[];
+  /** The device, if the attachment holds one. */
+  readonly device?: Identity & { readonly address: string };
+}
+
+/** An entry, and whether its ADD is `pending`: it runs, or was killed. */
 export interface Recorded<E = Entry> {
   readonly entry: E;
   readonly pending: boolean;
 }
 
-/** What an attachment in a pod is recorded under: neither part can hold a colon or a slash. */
-export function attachmentName({ containerId, ifname }: Pick<Entry, "containerId" | "ifname">): string {
-  return `${containerId}:${ifname}`;
+/** What a journal writes of itself into each record, and what the records may contain. */
+export interface Author extends RecordRules {
+  /** The release. */
+  readonly version: string;
 }
 
-/** What a journal needs from the host. */
-export type Files = Pick<
-  typeof import("host"),
-  "createFile" | "makeDirectory" | "readDirectory" | "readFile" | "rename" | "stat" | "unlink"
->;
-
-/**
- * What is wrong with a change that a record holds, such as `has a key that no plugin records`;
- * undefined if nothing is.
- */
-export type FaultOfChange = (change: object) => string | undefined;
-
-/**
- * The journal's directory may have been changed by others than root: what it holds is not undone
- * with root's rights.
- */
-export class ForeignDirectory extends FactError {
-  constructor(fact: string) {
-    super("dataDir", fact);
-  }
-}
+/** States of a record, as the ends of file names. `draft`: incomplete. */
+type State = "draft" | "pending" | "json";
 
 /** NAME_MAX of <linux/limits.h>. */
-const longestName = 255;
+const maxNameLength = 255;
 
-/** The file format's number; a journal of another one is refused rather than misread. */
-const format = 1;
+/** A container ID up to this length is the name of its directory. */
+const maxPlainIdLength = 200;
+
+/** Files at the place of format 1: of a record of format 1, or the guard of a later one. */
+const format1States: readonly State[] = ["json", "pending", "draft"];
+const guardStates: readonly State[] = ["json"];
+
+/** Ends the name of a file that says: this interface has a record of format 1. */
+const format1Mark = ".format1";
 
 /**
- * The changes that there are, of whatever plugin; an entry with another one is of a newer version,
- * and refused rather than half undone.
- */
-const kinds: readonly string[] = [...changeKinds, ...deviceChangeKinds];
-
-/**
- * The journal of one plugin: a directory with a file for each entry, below /run by default, since
- * what it describes does not survive a reboot either.
- * Files are called `NAME.json`, and `NAME.pending` until ADD has succeeded.
+ * The records of one plugin: `CONTAINER/IFNAME.json` in the journal's directory, and
+ * `CONTAINER/IFNAME.pending` until ADD has succeeded.
  *
- * Every method throws the host's errors, and an Error where a file or the directory is not what it
+ * A call opens the directory of its own container, and no other. An unreadable record affects its
+ * own attachment only.
+ *
+ * Version 0.1.0 kept its records (format 1) in the journal's directory itself, and finds nothing
+ * else. It must not take an attachment for detached that a later version made. Therefore each
+ * record has a guard at the place of format 1: a file that 0.1.0 refuses. The guard of a device
+ * also leads to the record of its holder.
+ *
+ * Every method throws the host's errors, and a FactError if a file or a directory is not as it
  * should be.
  */
 export class Journal<E extends Entry<unknown> = Entry> {
-  readonly directory: string;
-  readonly #files: Files;
-  readonly #faultOf: FaultOfChange;
+  readonly path: string;
+  readonly #open: OpenDirectory;
+  readonly #author: Author;
+  readonly #sha256: (text: string) => string;
+  #top: Directory | undefined;
 
-  /** @param faultOf what keeps a recorded change from being undone with root's rights */
-  constructor(directory: string, files: Files, faultOf: FaultOfChange = () => undefined) {
-    this.directory = directory;
-    this.#files = files;
-    this.#faultOf = faultOf;
+  constructor(path: string, open: OpenDirectory, author: Author, sha256: (text: string) => string) {
+    this.path = path;
+    this.#open = open;
+    this.#author = author;
+    this.#sha256 = sha256;
   }
 
-  /** Throws where an entry could not be written. */
+  /** Throws if no entry could be written. */
   probe(): void {
-    this.#prepare();
-    const path = `${this.directory}/probe`;
-    this.#remove(path);
+    const top = this.#directory({ create: true })!;
+    const name = ".probe";
+    remove(top, name);
     try {
-      // A file system without room takes an empty file.
-      this.#files.createFile(path, "probe");
+      // A file system without room accepts an empty file.
+      top.create(name, "probe");
     } catch (failure) {
       // Another STATUS has just written it.
       if (!isErrno(failure, "EEXIST")) throw failure;
     }
-    this.#remove(path);
+    remove(top, name);
   }
 
-  /** Writes the entry, pending, whole or not at all. */
-  begin(name: string, entry: E): void {
-    this.#prepare();
-    this.#write(name, entry, "pending");
-  }
-
-  /** Writes an entry that there is once more. */
-  rewrite(name: string, entry: E): void {
-    this.#write(name, entry, this.find(name)?.pending ? "pending" : "json");
-  }
-
-  #write(name: string, entry: E, state: "pending" | "json"): void {
-    const path = this.#path(name, state);
-    // By the attachment, whatever the entry's own name is: DEL of an ADD that was killed here knows
-    // no other.
-    const draft = this.#path(attachmentName(entry), "draft");
-    this.#remove(draft);
-    try {
-      this.#files.createFile(draft, JSON.stringify({ format, ...entry }));
-      this.#files.rename(draft, path);
-    } catch (failure) {
-      this.#remove(draft);
-      throw failure;
-    }
-  }
-
-  /** Marks the entry as that of an ADD that succeeded. */
-  commit(name: string): void {
-    this.#files.rename(this.#path(name, "pending"), this.#path(name, "json"));
-  }
-
-  /** The entry, or undefined if there is none. */
-  find(name: string): Recorded<E> | undefined {
-    return this.#read(this.#path(name, "pending"), true) ?? this.#read(this.#path(name, "json"), false);
-  }
-
-  /** Forgets the entry. */
-  remove(name: string): void {
-    for (const state of ["pending", "json"] as const) this.#remove(this.#path(name, state));
-  }
-
-  /** Takes away what a killed ADD may have begun to write of the attachment. */
-  discardDraft(attachment: Pick<Entry, "containerId" | "ifname">): void {
-    this.#remove(this.#path(attachmentName(attachment), "draft"));
-  }
-
-  /** The entries whose names begin so. */
-  beginning(prefix: string): Recorded<E>[] {
-    return this.#recorded((name) => name.startsWith(prefix), rethrow);
-  }
-
-  /** Every entry, and for each file that could not be read the error that says why. */
-  list(): { entries: Recorded<E>[]; failures: unknown[] } {
-    const failures: unknown[] = [];
-    const entries = this.#recorded(
-      () => true,
-      (failure) => failures.push(failure),
-    );
-    return { entries, failures };
-  }
-
-  #recorded(wanted: (name: string) => boolean, failed: (failure: unknown) => void): Recorded<E>[] {
-    const found: Recorded<E>[] = [];
-    for (const name of this.#names()) {
-      const pending = name.endsWith(".pending");
-      if (!(pending || name.endsWith(".json")) || !wanted(name)) continue;
+  /** Writes the entry as pending, completely or not at all. */
+  begin(entry: E): void {
+    const top = this.#directory({ create: true })!;
+    this.#guard(top, entry);
+    for (let attempt = 1; ; attempt++) {
+      const own = top.open(this.#directoryName(entry), { create: true })!;
       try {
-        const recorded = this.#read(`${this.directory}/${name}`, pending);
-        if (recorded !== undefined) found.push(recorded);
+        return this.#write(own, entry, "pending");
       } catch (failure) {
-        failed(failure);
+        // Another call has removed the directory, which was empty.
+        if (!isErrno(failure, "ENOENT") || attempt === 3) throw failure;
+      } finally {
+        own.close();
       }
     }
-    return found;
   }
 
-  #path(name: string, state: "draft" | "pending" | "json"): string {
-    const file = `${name}.${state}`;
-    if (file.length > longestName)
-      throw new Error(
-        `CNI_CONTAINERID: is ${name.split(":")[0]!.length} characters long, more than the journal's file name has room for`,
-      );
-    return `${this.directory}/${file}`;
+  /** Replaces an entry that exists. Its state stays. */
+  rewrite(entry: E): void {
+    this.#inContainer(entry, (own) => {
+      if (own.has(fileName(entry, "pending"))) this.#write(own, entry, "pending");
+      else if (own.has(fileName(entry, "json"))) this.#write(own, entry, "json");
+      else this.#rewriteFormat1(entry);
+      return undefined;
+    });
   }
 
-  #names(): string[] {
-    try {
-      return this.#files.readDirectory(this.directory);
-    } catch (failure) {
-      if (isErrno(failure, "ENOENT")) return [];
-      throw failure;
+  /** Marks the entry as one of an ADD that succeeded. */
+  commit(attachment: Attachment): void {
+    this.#inContainer(attachment, (own) => own.rename(fileName(attachment, "pending"), fileName(attachment, "json")));
+  }
+
+  /** Returns the entry. Undefined if there is none. */
+  find(attachment: Attachment): Recorded<E> | undefined {
+    const found = this.#inContainer(attachment, (own) => this.#readIn(own, attachment));
+    return found ?? this.#findFormat1(format1Name(attachment));
+  }
+
+  /** Returns the entry of the attachment that holds a device. Undefined if no attachment does. */
+  findHolder(address: string): Recorded<E> | undefined {
+    const top = this.#directory();
+    const source = top && orUndefined(() => top.read(`${address}.json`));
+    const holder = source === undefined ? undefined : holderIn(source);
+    if (holder === undefined) return this.#findFormat1(address);
+    const found = this.#inContainer(holder, (own) => this.#readIn(own, holder));
+    // A guard outlives its record if the process is killed between the two.
+    return found?.entry.device?.address === address ? found : undefined;
+  }
+
+  /** Returns the attachment's entry of format 1 if it holds a device. */
+  findDeviceOfFormat1(attachment: Attachment): Recorded<E> | undefined {
+    const top = this.#directory();
+    for (const name of top?.names() ?? []) {
+      if (!/^[^:]+:[^:]+:.*\.(?:json|pending)$/.test(name)) continue;
+      const found = readable(() => this.#readFlat(top!, name));
+      if (found !== undefined && isSameAttachment(found.entry, attachment)) return found;
     }
+    return undefined;
   }
 
-  #read(path: string, pending: boolean): Recorded<E> | undefined {
-    let text: string;
-    try {
-      text = this.#files.readFile(path, { limit: 4 << 20, follow: false });
-    } catch (failure) {
-      if (isErrno(failure, "ENOENT")) return undefined;
-      if (isErrno(failure, "ENOTDIR")) this.#refuseForeign();
-      throw failure;
-    }
-    // What is undone with root's rights is read from here: a directory that others can write to is
-    // not believed.
-    this.#refuseForeign();
-    return { entry: parsed(path, text, this.#faultOf) as E, pending };
-  }
-
-  #remove(path: string): void {
-    try {
-      this.#files.unlink(path);
-    } catch (failure) {
-      if (isErrno(failure, "ENOENT", "ENOTDIR")) return;
-      // A read-only file system says so before it looks whether there is anything to remove.
-      if (!isErrno(failure, "EROFS") || this.#isThere(path)) throw failure;
-    }
-  }
-
-  #isThere(path: string): boolean {
-    try {
-      this.#files.stat(path, { follow: false });
-      return true;
-    } catch (failure) {
-      if (isErrno(failure, "ENOENT")) return false;
-      throw failure;
-    }
-  }
-
-  #prepare(): void {
-    try {
-      this.#refuseForeign();
-    } catch (failure) {
-      if (!isErrno(failure, "ENOENT")) throw failure;
-      this.#make(this.directory);
-    }
+  /** Removes the entry and everything that belongs to it. */
+  remove(attachment: Attachment & Partial<Pick<Entry, "device">>): void {
+    const top = this.#directory();
+    if (top === undefined) return;
+    const name = this.#directoryName(attachment);
+    const own = top.open(name, { create: false });
+    const found = own?.names() ?? [];
+    const files = (["pending", "json", "draft"] as const).map((state) => fileName(attachment, state));
+    files.push(`${attachment.ifname}${format1Mark}`);
+    for (const file of files) if (found.includes(file)) remove(own!, file);
+    // After the record: without its guard, 0.1.0 would take the attachment for detached.
+    const old = format1Name(attachment);
+    const isOld = !found.includes(files[0]!) && !found.includes(files[1]!);
+    if (fits(old)) for (const state of isOld ? format1States : guardStates) remove(top, `${old}.${state}`);
+    if (attachment.device !== undefined) remove(top, `${attachment.device.address}.json`);
+    own?.close();
+    if (own !== undefined && found.every((file) => files.includes(file))) removeDirectory(top, name);
   }
 
   /**
-   * Makes a directory and those above it. Below /proc mkdir(2) says ENOENT whatever is there: hence
-   * only one more attempt.
+   * Returns the entries of the container's other interfaces, or of all without `ifname`. A record
+   * that cannot be read is left out: it affects its own attachment only.
    */
-  #make(directory: string, isAgain = false): void {
-    try {
-      this.#files.makeDirectory(directory);
-    } catch (failure) {
-      if (isErrno(failure, "EEXIST")) return; // another ADD was faster
-      const parent = directory.slice(0, directory.lastIndexOf("/"));
-      if (isAgain || !isErrno(failure, "ENOENT") || parent === "") throw failure;
-      this.#make(parent);
-      this.#make(directory, true);
+  siblings({ containerId, ifname }: Pick<Attachment, "containerId"> & Partial<Attachment>): Recorded<E>[] {
+    return (
+      this.#inContainer({ containerId }, (own) => {
+        const found: Recorded<E>[] = [];
+        for (const name of own.names()) {
+          const file = parsedName(name);
+          if (file === undefined || file.state === "draft" || file.ifname === ifname) continue;
+          const one = { containerId, ifname: file.ifname };
+          const read = (): Recorded<E> | undefined =>
+            file.state === "format1" ? this.#findFormat1(format1Name(one)) : this.#readFile(own, name);
+          const sibling = readable(read);
+          if (sibling !== undefined) found.push(sibling);
+        }
+        return found;
+      }) ?? []
+    );
+  }
+
+  /**
+   * Passes every entry to `take`, one after the other. Returns for each file that cannot be read
+   * the error that says why.
+   */
+  each(take: (recorded: Recorded<E>) => void): unknown[] {
+    const failures: unknown[] = [];
+    const attempt = (read: () => Recorded<E> | undefined): void => {
+      let recorded: Recorded<E> | undefined;
+      try {
+        recorded = read();
+      } catch (failure) {
+        failures.push(failure);
+      }
+      if (recorded !== undefined) take(recorded);
+    };
+    const top = this.#directory();
+    for (const name of top?.names() ?? []) {
+      if (name.startsWith(".")) continue;
+      if (name.includes(":")) {
+        if (name.endsWith(".json") || name.endsWith(".pending")) attempt(() => this.#readFlat(top!, name));
+        continue;
+      }
+      let own: Directory | undefined;
+      try {
+        own = top!.open(name, { create: false });
+      } catch (failure) {
+        if (!isErrno(failure, "ENOTDIR")) failures.push(failure);
+      }
+      for (const file of own?.names() ?? []) {
+        const { state } = parsedName(file) ?? {};
+        if (state === "pending" || state === "json") attempt(() => this.#readFile(own!, file));
+      }
+      own?.close();
+    }
+    return failures;
+  }
+
+  /** Returns every entry, and for each file that cannot be read the error that says why. */
+  list(): { entries: Recorded<E>[]; failures: unknown[] } {
+    const entries: Recorded<E>[] = [];
+    const failures = this.each((recorded) => entries.push(recorded));
+    return { entries, failures };
+  }
+
+  /**
+   * Marks, in the directory of each container, which of its interfaces have a record of format 1:
+   * {@link siblings} finds them there.
+   */
+  indexFormat1(): void {
+    const top = this.#directory();
+    for (const name of top?.names() ?? []) {
+      const match = /^([^:]+):([^:]+)\.(?:json|pending)$/.exec(name);
+      if (match === null) continue;
+      const [, containerId, ifname] = match as unknown as [string, string, string];
+      if (readable(() => this.#readFlat(top!, name)) === undefined) continue;
+      const own = top!.open(this.#directoryName({ containerId }), { create: true })!;
+      if (!own.has(`${ifname}${format1Mark}`)) own.create(`${ifname}${format1Mark}`, "");
+      own.close();
     }
   }
 
-  #refuseForeign(): void {
-    const { kind, uid, mode } = this.#files.stat(this.directory, { follow: false });
-    if (kind !== "directory") throw new ForeignDirectory(`${this.directory} is a ${kind}, not a directory`);
-    if (uid !== 0) throw new ForeignDirectory(`${this.directory} belongs to user ${uid}, not to root`);
-    if ((mode & 0o022) !== 0)
-      throw new ForeignDirectory(`${this.directory}: mode ${mode.toString(8)} lets other users write; expected 700`);
+  #directory(options = { create: false }): Directory | undefined {
+    this.#top ??= this.#open(this.path, options);
+    return this.#top;
+  }
+
+  #inContainer<T>(attachment: Pick<Attachment, "containerId">, work: (own: Directory) => T): T | undefined {
+    const own = this.#directory()?.open(this.#directoryName(attachment), { create: false });
+    if (own === undefined) return undefined;
+    try {
+      return work(own);
+    } finally {
+      own.close();
+    }
+  }
+
+  #directoryName({ containerId }: Pick<Attachment, "containerId">): string {
+    return containerId.length <= maxPlainIdLength ? containerId : `~${this.#sha256(containerId)}`;
+  }
+
+  #write(own: Directory, entry: E, state: "pending" | "json"): void {
+    const { plugin, version } = this.#author;
+    const kind = entry.device === undefined ? "pod" : "device";
+    const draft = fileName(entry, "draft");
+    remove(own, draft);
+    try {
+      // A record that is replaced stays its author's.
+      own.create(draft, JSON.stringify({ format, plugin, kind, version, ...entry }));
+      own.rename(draft, fileName(entry, state));
+    } catch (failure) {
+      remove(own, draft);
+      throw failure;
+    }
+  }
+
+  /** Writes the file that 0.1.0 refuses. If its name is too long, so was 0.1.0's own. */
+  #guard(top: Directory, { containerId, ifname, device }: E): void {
+    const name = `${device?.address ?? format1Name({ containerId, ifname })}.json`;
+    if (!fits(name)) return;
+    remove(top, name);
+    top.create(name, JSON.stringify({ format, containerId, ifname }));
+  }
+
+  #readIn(own: Directory, attachment: Attachment): Recorded<E> | undefined {
+    const found =
+      this.#readFile(own, fileName(attachment, "pending")) ?? this.#readFile(own, fileName(attachment, "json"));
+    if (found !== undefined && !isSameAttachment(found.entry, attachment))
+      throw new FactError(own.path, `holds a record of container ${found.entry.containerId} (${found.entry.ifname})`);
+    return found;
+  }
+
+  #readFile(directory: Directory, name: string): Recorded<E> | undefined {
+    const source = orUndefined(() => directory.read(name));
+    if (source === undefined) return undefined;
+    const entry = decodeRecord(`${directory.path}/${name}`, source, this.#author) as E;
+    return { entry, pending: name.endsWith(".pending") };
+  }
+
+  #findFormat1(name: string): Recorded<E> | undefined {
+    const top = this.#directory();
+    if (top === undefined || !fits(name)) return undefined;
+    return this.#readFlat(top, `${name}.pending`) ?? this.#readFlat(top, `${name}.json`);
+  }
+
+  /** Reads a record of format 1. Undefined for a guard. */
+  #readFlat(top: Directory, name: string): Recorded<E> | undefined {
+    const source = orUndefined(() => top.read(name));
+    if (source === undefined || holderIn(source) !== undefined) return undefined;
+    const entry = decodeRecord(`${top.path}/${name}`, source, this.#author) as E;
+    return { entry, pending: name.endsWith(".pending") };
+  }
+
+  #rewriteFormat1(entry: E): void {
+    const top = this.#directory();
+    const name = format1Name(entry);
+    const state = top?.has(`${name}.pending`) === true ? "pending" : "json";
+    if (top?.has(`${name}.${state}`) !== true) return;
+    const draft = `${name}.draft`;
+    remove(top, draft);
+    top.create(draft, JSON.stringify({ ...entry, format: 1 }));
+    top.rename(draft, `${name}.${state}`);
   }
 }
 
-const unknownKind =
-  "is a kind of change that this version does not know; DEL the attachment with the version that wrote it";
+function fileName({ ifname }: Pick<Attachment, "ifname">, state: State): string {
+  return `${ifname}.${state}`;
+}
 
-function parsed(path: string, text: string, faultOf: FaultOfChange): Entry<unknown> {
-  let value: {
-    format?: unknown;
-    containerId?: unknown;
-    ifname?: unknown;
-    netns?: { path?: unknown };
-    changes?: unknown;
-  } | null;
+/** The name of a record of format 1, without its end. Neither part can contain a colon or a slash. */
+function format1Name({ containerId, ifname }: Attachment): string {
+  return `${containerId}:${ifname}`;
+}
+
+function fits(name: string): boolean {
+  return name.length + ".pending".length <= maxNameLength;
+}
+
+function parsedName(name: string): { ifname: string; state: State | "format1" } | undefined {
+  const match = /^([^:]+)\.(draft|pending|json|format1)$/.exec(name);
+  return match === null ? undefined : { ifname: match[1]!, state: match[2] as State | "format1" };
+}
+
+/** Returns the attachment that a guard leads to. Undefined for any other file. */
+function holderIn(source: string): Attachment | undefined {
+  // A record is never as short, and a guard never as long.
+  if (source.length > 2 * maxNameLength + 4096 || source.includes('"changes"')) return undefined;
   try {
-    value = JSON.parse(text);
-  } catch (failure) {
-    throw new FactError(path, `is not a journal: it does not parse: ${(failure as Error).message}`);
+    const { containerId, ifname } = JSON.parse(source);
+    return typeof containerId === "string" && typeof ifname === "string" ? { containerId, ifname } : undefined;
+  } catch {
+    return undefined;
   }
-  if (value?.format !== format) throw new FactError(path, `has format ${JSON.stringify(value?.format)}, not ${format}`);
-  if (
-    typeof value.containerId !== "string" ||
-    typeof value.ifname !== "string" ||
-    typeof value.netns?.path !== "string" ||
-    !Array.isArray(value.changes)
-  )
-    throw new FactError(path, "is not a journal: containerId, ifname, netns or changes is missing");
-  for (const [position, change] of (value.changes as readonly { do?: unknown }[]).entries()) {
-    const fault = kinds.some((kind) => kind === change?.do) ? faultOf(change) : unknownKind;
-    if (fault !== undefined) throw new FactError(path, `changes[${position}] ${fault}`);
-  }
-  return value as unknown as Entry<unknown>;
 }
 
-function rethrow(failure: unknown): never {
-  throw failure;
+function readable<T>(read: () => T | undefined): T | undefined {
+  try {
+    return read();
+  } catch (failure) {
+    if (failure instanceof FactError || isErrno(failure, "ELOOP", "EFBIG", "EILSEQ")) return undefined;
+    throw failure;
+  }
+}
+
+function orUndefined<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (failure) {
+    if (isErrno(failure, "ENOENT")) return undefined;
+    throw failure;
+  }
+}
+
+function remove(directory: Directory, name: string): void {
+  try {
+    directory.unlink(name);
+  } catch (failure) {
+    if (isErrno(failure, "ENOENT")) return;
+    // A read-only file system reports EROFS before it looks whether the file exists.
+    if (!isErrno(failure, "EROFS") || directory.has(name)) throw failure;
+  }
+}
+
+function removeDirectory(directory: Directory, name: string): void {
+  try {
+    directory.removeDirectory(name);
+  } catch (failure) {
+    // Another call has written a record, or removed the directory.
+    if (!isErrno(failure, "ENOTEMPTY", "ENOENT", "EROFS")) throw failure;
+  }
 }

@@ -2,34 +2,30 @@
 // first change and removed after the last one is undone.
 import { throwAll, withUndoFailures } from "../failures.ts";
 import type { Difference } from "./differences.ts";
-import type { Entry, Journal, Recorded } from "./journal.ts";
-
-/** What a runtime calls an attachment by. */
-export interface Attachment {
-  readonly containerId: string;
-  readonly ifname: string;
-}
+import type { Attachment, Entry, Journal, Recorded } from "./journal.ts";
 
 /** The entries of one plugin in a journal, which another plugin may share. */
 export class Ledger<E extends Entry<unknown>> {
   readonly journal: Journal<E>;
   readonly #isOwn: (entry: E) => boolean;
-  readonly #nameOf: (entry: E) => string;
 
-  /**
-   * @param isOwn whether an entry is of this plugin
-   * @param nameOf what the journal calls the entry
-   */
-  constructor(journal: Journal<E>, isOwn: (entry: E) => boolean, nameOf: (entry: E) => string) {
+  /** @param isOwn whether an entry is of this plugin */
+  constructor(journal: Journal<E>, isOwn: (entry: E) => boolean) {
     this.journal = journal;
     this.#isOwn = isOwn;
-    this.#nameOf = nameOf;
   }
 
   /** Every own entry, and for each file that cannot be read the error that says why. */
   entries(): { entries: Recorded<E>[]; failures: unknown[] } {
-    const { entries, failures } = this.journal.list();
-    return { entries: entries.filter(({ entry }) => this.#isOwn(entry)), failures };
+    const entries: Recorded<E>[] = [];
+    return { failures: this.each((recorded) => entries.push(recorded)), entries };
+  }
+
+  /** Passes every own entry to `take`. Returns the errors of the files that cannot be read. */
+  each(take: (recorded: Recorded<E>) => void): unknown[] {
+    return this.journal.each((recorded) => {
+      if (this.#isOwn(recorded.entry)) take(recorded);
+    });
   }
 
   /**
@@ -38,11 +34,10 @@ export class Ledger<E extends Entry<unknown>> {
    * @param undo returns its failures
    */
   perform(entry: E, work: () => void, undo: () => readonly unknown[]): void {
-    const name = this.#nameOf(entry);
-    this.journal.begin(name, entry);
+    this.journal.begin(entry);
     try {
       work();
-      this.journal.commit(name);
+      this.journal.commit(entry);
     } catch (failure) {
       const failures = undo();
       if (failures.length === 0) this.forget(entry);
@@ -52,8 +47,7 @@ export class Ledger<E extends Entry<unknown>> {
 
   /** Removes the entry, and what a killed ADD may have begun to write of it. */
   forget(entry: E): void {
-    this.journal.discardDraft(entry);
-    this.journal.remove(this.#nameOf(entry));
+    this.journal.remove(entry);
   }
 
   /** Undoes the entry, then removes it. Throws what undoing returns; the entry stays then. */
@@ -67,21 +61,22 @@ export class Ledger<E extends Entry<unknown>> {
    * failures.
    */
   collect(network: string, valid: readonly Attachment[], remove: (entry: E) => void): unknown[] {
-    const { entries, failures } = this.entries();
-    for (const { entry } of entries) {
-      if (entry.network !== network || valid.some((one) => isSameAttachment(one, entry))) continue;
+    const kept = new Set(valid.map(keyOf));
+    const failures: unknown[] = [];
+    const unreadable = this.each(({ entry }) => {
+      if (entry.network !== network || kept.has(keyOf(entry))) return;
       try {
         remove(entry);
       } catch (failure) {
         failures.push(failure);
       }
-    }
-    return failures;
+    });
+    return [...unreadable, ...failures];
   }
 }
 
-export function isSameAttachment(one: Attachment, other: Attachment): boolean {
-  return one.containerId === other.containerId && one.ifname === other.ifname;
+function keyOf({ containerId, ifname }: Attachment): string {
+  return `${containerId}:${ifname}`;
 }
 
 /** What CHECK finds if no ADD of the attachment is recorded. */

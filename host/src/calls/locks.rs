@@ -1,12 +1,12 @@
-//! Locks: `flock(2)` with a time limit.
+//! Locks with a time limit: of a whole file, or of one byte of it.
 
 use std::{
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     time::{Duration, Instant},
 };
 
 use rustix::{
-    fs::{self, AtFlags, FlockOperation, Mode, OFlags},
+    fs::{self, FlockOperation, Mode, OFlags},
     io::{self, Errno},
 };
 
@@ -28,45 +28,65 @@ pub fn lock(path: &Text, timeout: Duration) -> Result<OwnedFd> {
     Ok(file)
 }
 
-/// Takes an exclusive lock on a file of a directory, which is created if it is missing.
+/// Takes an exclusive lock on one byte of a file in a directory, which is created if it is missing:
+/// `fcntl(2)` with F_OFD_SETLKW.
 ///
-/// The holder may remove the file. Therefore a waiter that gets the lock checks that the name still
-/// leads to the file that it locked, and starts again otherwise.
-pub fn lock_in(directory: BorrowedFd<'_>, name: &Text, timeout: Duration) -> Result<OwnedFd> {
-    let start = Instant::now();
+/// One file holds the locks of all objects, each at an offset of its own. Nothing is created or
+/// removed for a lock, so that locking works on a full file system and leaves nothing behind.
+pub fn lock_byte(directory: BorrowedFd<'_>, name: &Text, offset: u64, timeout: Duration) -> Result<OwnedFd> {
     if !is_name(name.utf8().on("open", name)?) {
         return Err(HostError::on(Errno::INVAL, "open", name));
     }
-    loop {
-        let flags = OFlags::RDONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = fs::openat(directory, name, flags, Mode::RUSR | Mode::WUSR).on("open", name)?;
-        take(file.as_fd(), start, timeout).on("flock", name)?;
-        let locked = fs::fstat(&file).on("fstat", name)?;
-        match fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(named) if (named.st_dev, named.st_ino) == (locked.st_dev, locked.st_ino) => return Ok(file),
-            Ok(_) | Err(Errno::NOENT) => {}
-            Err(errno) => return Err(HostError::on(errno, "fstatat", name)),
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = fs::openat(directory, name, flags, Mode::RUSR | Mode::WUSR).on("open", name)?;
+    // SAFETY: all-zero bytes are a valid value of the type.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = libc::F_WRLCK as _;
+    lock.l_whence = libc::SEEK_SET as _;
+    lock.l_start = offset
+        .try_into()
+        .map_err(|_| HostError::on(Errno::INVAL, "fcntl", name))?;
+    lock.l_len = 1;
+    let attempt = |command: libc::c_int| {
+        // SAFETY: the descriptor is open, and the pointer is valid during the call.
+        match unsafe { libc::fcntl(file.as_raw_fd(), command, &raw const lock) } {
+            0 => Ok(()),
+            _ => Err(last_errno()),
         }
+    };
+    let start = Instant::now();
+    match attempt(libc::F_OFD_SETLK) {
+        Err(Errno::AGAIN | Errno::ACCESS) => wait(start, timeout, || attempt(libc::F_OFD_SETLKW)).on("fcntl", name)?,
+        result => result.on("fcntl", name)?,
     }
+    Ok(file)
 }
 
 fn take(file: BorrowedFd<'_>, start: Instant, timeout: Duration) -> io::Result<()> {
     match fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
-        Err(Errno::WOULDBLOCK) => {}
-        result => return result,
+        Err(Errno::WOULDBLOCK) => wait(start, timeout, || fs::flock(file, FlockOperation::LockExclusive)),
+        result => result,
     }
+}
+
+/// Makes a blocking call that returns EINTR at a signal. The kernel wakes the next waiter when the
+/// lock becomes free.
+fn wait(start: Instant, timeout: Duration, call: impl Fn() -> io::Result<()>) -> io::Result<()> {
     let Some(left) = timeout.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) else {
         return Err(Errno::TIMEDOUT);
     };
-    // The kernel wakes the next waiter when the lock becomes free.
     let _alarm = Alarm::after(left)?;
     loop {
-        match fs::flock(file, FlockOperation::LockExclusive) {
+        match call() {
             Err(Errno::INTR) if start.elapsed() < timeout => {}
             Err(Errno::INTR) => return Err(Errno::TIMEDOUT),
             result => return result,
         }
     }
+}
+
+fn last_errno() -> Errno {
+    Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::INVAL)
 }
 
 /// SIGALRM to this thread after a time, and then at every [`REPEAT`]: it interrupts a blocking call.
@@ -95,7 +115,7 @@ impl Alarm {
                 &raw mut alarm.timer,
             ) < 0
             {
-                return Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::INVAL));
+                return Err(last_errno());
             }
             let mut action: libc::sigaction = std::mem::zeroed();
             // Without SA_RESTART: the interrupted call fails with EINTR.

@@ -1,0 +1,33 @@
+// A directory that only root can change. Records are kept in one.
+
+/**
+ * An open directory. Every name is one component, and no symbolic link is followed. The methods
+ * throw the host's errors.
+ */
+export interface Directory {
+  /** For messages. */
+  readonly path: string;
+  /** Sorted. */
+  names(): string[];
+  /** Returns the whole file. ENOENT if it is missing. */
+  read(name: string): string;
+  /** Creates a file. EEXIST if the name exists. If the write fails, no file remains. */
+  create(name: string, text: string): void;
+  /** Replaces `to`. */
+  rename(from: string, to: string): void;
+  /** ENOENT if it is missing. */
+  unlink(name: string): void;
+  /** Whether there is an entry of that name. */
+  has(name: string): boolean;
+  /**
+   * Opens a directory in it. Undefined if it is missing, unless `create`. Throws if others than root
+   * can change it.
+   */
+  open(name: string, options: { readonly create: boolean }): Directory | undefined;
+  /** Removes an empty directory in it. ENOTEMPTY if it has entries. */
+  removeDirectory(name: string): void;
+  close(): void;
+}
+
+/** Opens a directory. Undefined if it is missing, unless `create`. */
+export type OpenDirectory = (path: string, options: { readonly create: boolean }) => Directory | undefined;
