@@ -92,7 +92,6 @@ fn last_errno() -> Errno {
 /// SIGALRM to this thread after a time, and then at every [`REPEAT`]: it interrupts a blocking call.
 struct Alarm {
     timer: libc::c_int,
-    handler: libc::sigaction,
     mask: libc::sigset_t,
 }
 
@@ -120,7 +119,8 @@ impl Alarm {
             let mut action: libc::sigaction = std::mem::zeroed();
             // Without SA_RESTART: the interrupted call fails with EINTR.
             action.sa_sigaction = nothing as extern "C" fn(libc::c_int) as libc::sighandler_t;
-            libc::sigaction(libc::SIGALRM, &raw const action, &raw mut alarm.handler);
+            // It stays: a signal of an alarm that is being deleted may still arrive.
+            libc::sigaction(libc::SIGALRM, &raw const action, std::ptr::null_mut());
             // The parent may have blocked the signal.
             let mut signals: libc::sigset_t = std::mem::zeroed();
             libc::sigemptyset(&raw mut signals);
@@ -141,7 +141,6 @@ impl Drop for Alarm {
         unsafe {
             libc::syscall(libc::SYS_timer_delete, self.timer);
             libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.mask, std::ptr::null_mut());
-            libc::sigaction(libc::SIGALRM, &raw const self.handler, std::ptr::null_mut());
         }
     }
 }
