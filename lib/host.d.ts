@@ -169,8 +169,10 @@ declare module "host" {
   export function makeDirectory(path: string): void;
   /** `rmdir(2)`: ENOTEMPTY if the directory has entries. */
   export function removeDirectory(path: string, options: Required<In>): void;
-  /** Returns the names in a directory, or in an open one, sorted, without `.` and `..`. */
-  export function readDirectory(directory: string | number): string[];
+  /** Returns the names in a directory, sorted, without `.` and `..`. */
+  export function readDirectory(path: string): string[];
+  /** The same for what {@link openDirectory} returned. */
+  export function readOpenDirectory(directory: number): string[];
   /** Returns the target of a symbolic link, unresolved. */
   export function readLink(path: string): string;
 

@@ -87,7 +87,8 @@ exports! {
     c"makeDirectory": |path: Text| Outcome(files::make_directory(&path)),
     c"removeDirectory": |ctx, path: Text, options| at(&ctx, &path, &options, files::remove_directory),
     c"openDirectory": open_directory,
-    c"readDirectory": read_directory,
+    c"readDirectory": |path: Text| Outcome(files::read_directory(&path)),
+    c"readOpenDirectory": |fd: Descriptor| Outcome(fd.borrow("getdents64").and_then(files::read_open_directory)),
     c"readLink": |path: Text| Outcome(files::read_link(&path)),
     c"close": |fd: Descriptor| Outcome(files::close(fd.0)),
     c"lock": lock,
@@ -143,16 +144,6 @@ fn open_directory(ctx: Ctx<'_>, path: Text, options: Options<'_>) -> Result<Desc
         None => directories::open_trusted(place.path, create),
     })
     .map(Descriptor::from)
-}
-
-fn read_directory<'js>(ctx: Ctx<'js>, directory: Value<'js>) -> Result<Vec<String>> {
-    match directory.as_number() {
-        Some(fd) => Descriptor(fd as RawFd)
-            .borrow("getdents64")
-            .and_then(files::read_open_directory),
-        None => files::read_directory(&Text::from_js(&ctx, directory)?),
-    }
-    .or_throw(&ctx)
 }
 
 fn lock(ctx: Ctx<'_>, path: Text, timeout: Milliseconds, options: Options<'_>) -> Result<Descriptor> {

@@ -196,10 +196,10 @@ fn files_of_a_directory_are_created_renamed_listed_and_removed() {
             const own = {{ in: host.openDirectory('a/b', {{ in: top, create: true }}) }};
             host.createFile('one', 'text', own);
             host.rename('one', 'two', own);
-            const found = [host.readDirectory(own.in), host.readFile('two', own), host.readDirectory(top)];
+            const found = [host.readOpenDirectory(own.in), host.readFile('two', own), host.readOpenDirectory(top)];
             host.unlink('two', own);
             host.removeDirectory('b', {{ in: host.openDirectory('a', {{ in: top }}) }});
-            return [...found, host.readDirectory(host.openDirectory('a', {{ in: top }}))];
+            return [...found, host.readOpenDirectory(host.openDirectory('a', {{ in: top }}))];
         }})(host.openDirectory({}))",
         quoted(&trusted.0)
     );

@@ -17,8 +17,10 @@ import { configVersion, newest, requireVerb, type Verb, versions } from "./versi
  *
  * VERSION reads nothing and calls no other plugin. Without CNI_COMMAND an operator runs the plugin
  * by hand: it prints what it is to standard error.
+ *
+ * @param prepare is called before any other verb; what it throws is the call's failure
  */
-export function answer<C, D>(plugin: Plugin<C, D>, system: System): number {
+export function answer<C, D>(plugin: Plugin<C, D>, system: System, prepare: () => void = () => undefined): number {
   const env = system.env();
   const command = env.CNI_COMMAND;
   if (command === "VERSION") {
@@ -35,6 +37,7 @@ export function answer<C, D>(plugin: Plugin<C, D>, system: System): number {
   try {
     const verb = verbOf(command);
     progress.verb = verb;
+    prepare();
     verbs[verb](request(plugin, system, { env, verb, progress }));
   } catch (thrown) {
     failure = { thrown };

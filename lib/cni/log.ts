@@ -1,9 +1,9 @@
 // Writes one line of logfmt about a call: to standard error, and to a file if the netconf names
 // one.
-import { isErrno } from "../errno.ts";
 import { parseArgs, type Variables } from "./environment.ts";
 import { explainFailure } from "./failure.ts";
-import { type Logging, logDirectory } from "./netconf.ts";
+import type { Logging } from "./netconf.ts";
+import { roots } from "./roots.ts";
 import type { System } from "./system.ts";
 import type { Verb, Version } from "./versions.ts";
 
@@ -39,27 +39,11 @@ export function log(account: Account, { logLevel, logFile }: Logging, system: Sy
   system.writeStderr(line);
   if (logFile === undefined) return;
   try {
-    ensureLogDirectory(system);
-    system.appendFile(logFile, line);
+    const directory = system.openDirectory(roots().log, { create: true });
+    system.appendFile(logFile.slice(logFile.lastIndexOf("/") + 1), line, { in: directory });
+    system.close(directory);
   } catch (failure) {
     system.writeStderr(`${account.plugin}: logFile: ${(failure as Error).message}\n`);
-  }
-}
-
-/**
- * Creates the directory if it is missing. Throws an Error if a user other than root could replace
- * it.
- */
-function ensureLogDirectory(system: System): void {
-  try {
-    const { kind, uid, mode } = system.stat(logDirectory, { follow: false });
-    if (kind !== "directory") throw new Error(`${logDirectory}: is a ${kind}, not a directory`);
-    if (uid !== 0) throw new Error(`${logDirectory}: belongs to user ${uid}, not to root`);
-    if ((mode & 0o022) !== 0)
-      throw new Error(`${logDirectory}: mode ${mode.toString(8)} lets other users write; expected 755 or less`);
-  } catch (failure) {
-    if (!isErrno(failure, "ENOENT")) throw failure;
-    system.makeDirectory(logDirectory);
   }
 }
 

@@ -3,6 +3,7 @@
 import { CniError, code } from "./errors.ts";
 import type { JsonObject } from "./json.ts";
 import type { NetconfSchema } from "./plugin.ts";
+import { roots } from "./roots.ts";
 import { directoryBelow, fileIn, oneOf, type Schema, validate } from "./schemas.ts";
 import { unknownField } from "./spelling.ts";
 
@@ -64,9 +65,9 @@ export function defaulted<T>(fallback: NoInfer<T>, schema: () => Schema<T>): Fie
   return { schema, presence: "defaulted", fallback };
 }
 
-/** The directory of a plugin's journal. Default: `/run/NAME`. It is never outside of that. */
+/** The directory of a plugin's journal. Default: `NAME` in the root of the state, or below that. */
 export function journalDirectory(plugin: string): Field<string, "defaulted"> {
-  const root = `/run/${plugin}`;
+  const root = `${roots().state}/${plugin}`;
   const ignored = `reading ${root} instead; what was recorded elsewhere is not undone`;
   return { ...defaulted<string>(root, () => directoryBelow(root)), ignored };
 }
@@ -104,13 +105,10 @@ export function defineSchema<const T extends Table>(
   };
 }
 
-/** The only directory in which a netconf may name a log file. */
-export const logDirectory = "/var/log/kubevirt-cni-bindings";
-
 /** The fields of every plugin that concern the log (log.ts). */
 const logging = {
   logLevel: defaulted("warn", () => oneOf("error", "warn", "info")),
-  logFile: { ...optional(() => fileIn(logDirectory)), ignored: "nothing is written to it" },
+  logFile: { ...optional(() => fileIn(roots().log)), ignored: "nothing is written to it" },
 };
 
 /** What is logged, and the file in addition to standard error. */

@@ -133,7 +133,8 @@ export function isBelow(root: string, path: string): boolean {
   );
 }
 
-function withoutVar(path: string): string {
+/** `/var/run` is a symbolic link to `/run`. */
+export function withoutVar(path: string): string {
   return path.startsWith("/var/run/") ? path.slice("/var".length) : path;
 }
 

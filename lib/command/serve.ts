@@ -4,6 +4,7 @@ import { answer } from "../cni/answer.ts";
 import { CniError, code } from "../cni/errors.ts";
 import { errorDocument } from "../cni/failure.ts";
 import { newest } from "../cni/versions.ts";
+import { loadRoots } from "../kernel/roots.ts";
 import type { AnyPlugin, CommandSet, Program } from "./command.ts";
 import { commandLine } from "./command-line.ts";
 import { pluginCommands } from "./commands.ts";
@@ -15,7 +16,9 @@ import { pluginCommands } from "./commands.ts";
 export function serve(plugin: AnyPlugin): void {
   main(plugin.name, () => {
     const args = host.env().CNI_COMMAND ? [] : host.args();
-    return args.length > 0 ? commandLine(plugin, pluginCommands, args, host) : answer(plugin, host);
+    if (args.length === 0) return answer(plugin, host, loadRoots);
+    loadRoots();
+    return commandLine(plugin, pluginCommands, args, host);
   });
 }
 
@@ -27,6 +30,7 @@ export function serveCommands(program: Program, set: CommandSet<Program>): void 
   main(program.name, () => {
     if (host.env().CNI_COMMAND === undefined) {
       const args = host.args();
+      loadRoots();
       return commandLine(program, set, args.length === 0 ? ["--help"] : args, host);
     }
     // A netconf may name any executable of the CNI directory.

@@ -1,7 +1,6 @@
 // Checks the records of a pod, and compares them with the state.
 import { createdLinks, expectation, sysctlChanges } from "../plan/change.ts";
 import { differences } from "../plan/differences.ts";
-import { attachmentName } from "../plan/journal.ts";
 import { isMark } from "../plan/mark.ts";
 import { withShared } from "../plan/shared.ts";
 import { commandsIn, type Finding, type Report } from "./finding.ts";
@@ -31,7 +30,7 @@ export function recordFindings(
       "a DEL that needs it fails: delete the pod, then move the file away, and the next DEL succeeds; a VF that it is about has to be given back by hand (docs/upgrading.md)",
     );
   for (const { directory, entry, pending, here } of [...records, ...allocations]) {
-    const subject = `${directory}/${attachmentName(entry)}`;
+    const subject = `${directory}/${entry.containerId}/${entry.ifname}`;
     if (!here)
       report(
         "record-stale",

@@ -12,11 +12,14 @@ import { address, addressFlags } from "../netlink/route/address.ts";
 import { link } from "../netlink/route/link.ts";
 import { linkExtras, linkFlags } from "../netlink/route/link-header.ts";
 import { forwarding, neighborStates } from "../netlink/route/neighbor.ts";
+import { netnsLock, type Release, takeLock } from "../kernel/locks.ts";
+import { sharedDirectory } from "../kernel/roots.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
 import type { Allocation } from "../plan/allocations.ts";
 import { type Change, sysctlChanges } from "../plan/change.ts";
 import type { DeviceChange } from "../plan/device.ts";
-import { type Entry, isSameNetns, Journal } from "../plan/journal.ts";
+import { isSameIdentity } from "../plan/journal.ts";
+import { recordsOf } from "../plugin/node.ts";
 import type { PodSurvey, SurveyedLink, SurveyedRecord } from "./survey.ts";
 import { surveyVf } from "./survey-vf.ts";
 
@@ -24,7 +27,7 @@ import { surveyVf } from "./survey-vf.ts";
  * How long to wait for a call that holds the pod, in milliseconds: a survey during a call may show
  * half of a change.
  */
-const patience = 1_000;
+const lockTimeoutMs = 1_000;
 
 /** The sysctls of every survey. */
 const sysctls = [
@@ -56,7 +59,7 @@ export function surveyPod(path: string, directories: readonly string[]): PodSurv
 /** Surveys the namespace, and the records of it. */
 function lookInside(path: string, directories: readonly string[]): PodSurvey {
   const netns = opened(path);
-  const lock = lockIfFree(path);
+  const release = lockIfFree(netns);
   try {
     const { records, unreadable } = recordsIn(directories);
     return host.inNetns(netns, () => {
@@ -65,14 +68,14 @@ function lookInside(path: string, directories: readonly string[]): PodSurvey {
         const here = identityHere(cookie);
         const { device, inode } = here;
         const mine = records
-          .map((record): AnyRecord => ({ ...record, here: isSameNetns(record.entry.netns, here) }))
+          .map((record): AnyRecord => ({ ...record, here: isSameIdentity(record.entry.netns, here) }))
           .filter(({ entry, here }) => here || entry.netns.path === path);
         const ofPod = mine.filter((record): record is SurveyedRecord => !isAllocation(record));
         const links = seenLinks(rtnl);
         const names = new Map(links.map(({ index, name }) => [index, name]));
         return {
           netns: { path, inode },
-          busy: lock === undefined,
+          busy: release === undefined,
           links,
           sysctls: seenSysctls([...sysctls, ...ofPod.flatMap(sysctlsOf)]),
           stations: rtnl
@@ -90,7 +93,7 @@ function lookInside(path: string, directories: readonly string[]): PodSurvey {
       }
     });
   } finally {
-    if (lock !== undefined) host.close(lock);
+    release?.();
     host.close(netns);
   }
 }
@@ -133,15 +136,18 @@ const reasons: Readonly<Record<string, string>> = {
 };
 
 /** Undefined if another call holds the lock. */
-function lockIfFree(path: string): number | undefined {
-  return ignoring(["ETIMEDOUT"], () => host.lock(path, patience));
+function lockIfFree(netns: number): Release | undefined {
+  // No plugin has run on this node.
+  if (sharedDirectory({ create: false }) === undefined) return () => undefined;
+  const path = `/proc/self/fd/${netns}`;
+  return ignoring(["ETIMEDOUT"], () => takeLock(netnsLock(host.stat(path).inode, path), lockTimeoutMs));
 }
 
 function recordsIn(directories: readonly string[]): { records: AnyRecord[]; unreadable: Fact[] } {
   const unreadable: Fact[] = [];
   const records = directories.flatMap((directory): AnyRecord[] => {
     try {
-      const { entries, failures } = new Journal<Entry<Change | DeviceChange>>(directory, host).list();
+      const { entries, failures } = recordsOf(directory).list();
       unreadable.push(...failures.map((failure) => factOf(directory, failure)));
       return entries.map((entry) => ({ ...entry, directory, here: false }));
     } catch (failure) {

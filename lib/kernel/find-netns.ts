@@ -2,8 +2,9 @@
 // processes in it, and by its mounts.
 import * as host from "host";
 import { isGone, isNodes } from "../cni/netns.ts";
+import { ignoring } from "../errno.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
-import { type Entry, type Identity, isSameNetns } from "../plan/journal.ts";
+import { type Entry, type Identity, isSameIdentity } from "../plan/journal.ts";
 
 /** `there`: at `path`. If it has `moved`, that is another path than the recorded one. */
 export type NetnsLocation =
@@ -28,7 +29,13 @@ export function identifyNetns(path: string): Identity {
 /** Returns the identity of this thread's namespace. `cookie` was read from a socket in it. */
 export function identityHere(cookie: string | undefined): Identity {
   const { device, inode } = host.stat("/proc/thread-self/ns/net");
-  return { device, inode, ...(cookie !== undefined && { cookie }) };
+  return { device, inode, ...(cookie !== undefined && { cookie }), ...bootOf() };
+}
+
+/** Returns the ID of this boot. Empty without /proc/sys. */
+export function bootOf(): Pick<Identity, "boot"> {
+  const boot = ignoring(["ENOENT", "EACCES"], () => host.readFile("/proc/sys/kernel/random/boot_id"));
+  return boot === undefined ? {} : { boot: boot.trim() };
 }
 
 /**
@@ -41,7 +48,7 @@ export function netnsFinder(): (netns: Entry["netns"]) => NetnsLocation {
     if (isNodes(netns, {}, host))
       return { is: "unclear", why: `${netns.path} was recorded as the node's own network namespace, which no pod has` };
     try {
-      if (isSameNetns(identifyNetns(netns.path), netns)) return { is: "there", path: netns.path, moved: false };
+      if (isSameIdentity(identifyNetns(netns.path), netns)) return { is: "there", path: netns.path, moved: false };
     } catch (failure) {
       if (!isGone(failure)) return { is: "unclear", why: (failure as Error).message };
     }
@@ -49,7 +56,7 @@ export function netnsFinder(): (netns: Entry["netns"]) => NetnsLocation {
     for (const path of places.get(netns.inode) ?? []) {
       try {
         // The inode may belong to another namespace; the cookie cannot.
-        if (isSameNetns(identifyNetns(path), netns)) return { is: "there", path, moved: true };
+        if (isSameIdentity(identifyNetns(path), netns)) return { is: "there", path, moved: true };
       } catch {
         // The namespace or its process ended during the search.
       }

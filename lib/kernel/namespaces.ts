@@ -1,5 +1,4 @@
-// The way into pods' network namespaces: one call at a time in each, everything that the kernel is
-// asked there by way of one NetnsKernel.
+// Enters the network namespaces of pods: one call at a time in each.
 import * as host from "host";
 import { CniError, code } from "../cni/errors.ts";
 import { isNodes } from "../cni/netns.ts";
@@ -7,47 +6,45 @@ import { ignoring, isErrno } from "../errno.ts";
 import type { Namespaces } from "../plan/attachments.ts";
 import type { Identity } from "../plan/journal.ts";
 import { identityHere } from "./find-netns.ts";
+import { netnsLock, type Release, takeLock, turnLock } from "./locks.ts";
 import { NetnsKernel } from "./netns.ts";
 
-/** How long a call waits for its turn, in milliseconds. */
-const courtesy = 1_000;
+/** How long a call waits for its turn, in milliseconds. Then it goes on without. */
+const turnTimeoutMs = 1_000;
 
 /**
- * The node's network namespaces; `patience` is how many milliseconds a call waits for another one
- * that is busy in the same pod.
+ * Returns the node's network namespaces. `lockTimeoutMs` is how long a call waits for another call
+ * in the same pod.
  */
-export const namespacesIn = (patience: number): Namespaces<NetnsKernel> => ({
+export const namespacesIn = (lockTimeoutMs: number): Namespaces<NetnsKernel> => ({
   time: () => host.monotonic(),
 
   identify(path: string): Identity | undefined {
-    // ENOENT also for /proc/PID/ns/net of a process that has ended; ESRCH if it ends meanwhile.
+    // ENOENT also for /proc/PID/ns/net of a process that has ended, ESRCH if it ends during the
+    // call.
     const found = ignoring(["ENOENT", "ESRCH"], () => host.stat(path));
     return found && { device: found.device, inode: found.inode };
   },
 
   /**
-   * What the ADDs of many pods do takes the kernel's one RTNL mutex, for which those that wait
-   * spin: twenty of them take twice their CPU time side by side.
+   * The ADDs of many pods need the kernel's one RTNL mutex, and waiters spin: twenty parallel calls
+   * take twice their CPU time.
    */
-  inTurn<T>(directory: string, work: () => T): T {
-    const turn = lockIfFree(directory);
+  inTurn<T>(work: () => T): T {
+    const release = ignoring(["ETIMEDOUT"], () => takeLock(turnLock, turnTimeoutMs));
     try {
       return work();
     } finally {
-      if (turn !== undefined) host.close(turn);
+      release?.();
     }
   },
 
-  /**
-   * The lock is a flock on the namespace itself: it needs no file of its own, and goes with its
-   * holder.
-   */
   enter<T>(path: string, work: (kernel: NetnsKernel, here: Identity) => T): T {
-    const lock = locked(path, patience);
+    const netns = host.openNetns(path);
     try {
-      const netns = host.openNetns(path);
+      refuseNodes(path, netns);
+      const release = lockNetns(netns, lockTimeoutMs);
       try {
-        refuseNodes(path, netns);
         return host.inNetns(netns, () => {
           const kernel = new NetnsKernel();
           try {
@@ -57,15 +54,15 @@ export const namespacesIn = (patience: number): Namespaces<NetnsKernel> => ({
           }
         });
       } finally {
-        host.close(netns);
+        release();
       }
     } finally {
-      host.close(lock);
+      host.close(netns);
     }
   },
 });
 
-/** Whatever a record, or its path by now, says: plans are for pods. */
+/** Refuses the node's own namespace, whatever led to it: a record, or a path that was reused. */
 function refuseNodes(path: string, netns: number): void {
   if (!isNodes(host.stat(`/proc/self/fd/${netns}`), host.env(), host)) return;
   throw new CniError(
@@ -75,12 +72,14 @@ function refuseNodes(path: string, netns: number): void {
   );
 }
 
-function locked(path: string, patience: number): number {
+function lockNetns(netns: number, timeoutMs: number): Release {
+  // A path may lead elsewhere after it was opened.
+  const path = `/proc/self/fd/${netns}`;
   try {
-    return host.lock(path, patience);
+    return takeLock(netnsLock(host.stat(path).inode, path), timeoutMs);
   } catch (failure) {
     if (!isErrno(failure, "ETIMEDOUT")) throw failure;
-    const fact = `another call has been busy in the container's network namespace for ${patience / 1000} s`;
+    const fact = `another call has been busy in the container's network namespace for ${timeoutMs / 1000} s`;
     throw new CniError(code.tryAgain, fact, "", { cause: failure });
   }
 }
@@ -99,14 +98,5 @@ export function checkCanEnterNetns(): void {
     });
   } finally {
     host.close(own);
-  }
-}
-
-/** Undefined where somebody else keeps it, or it is not there yet. */
-function lockIfFree(directory: string): number | undefined {
-  try {
-    return host.lock(directory, courtesy);
-  } catch {
-    return undefined;
   }
 }

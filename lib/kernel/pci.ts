@@ -1,13 +1,18 @@
 // The node's own PCI devices, on which device plans are performed.
 import * as host from "host";
+import { roots } from "../cni/roots.ts";
 import { ignoring } from "../errno.ts";
+import { belowDeviceInfo } from "../kubevirt/device-info.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
 import type { Devices } from "../plan/allocations.ts";
-import { isSameNetns } from "../plan/journal.ts";
+import type { Directory } from "../plan/directory.ts";
+import { isSameIdentity } from "../plan/journal.ts";
 import { deviceDirectoryOf, identityOf, isDevice } from "../sysfs/pci.ts";
-import { isThere, type Tree } from "../sysfs/tree.ts";
+import type { Tree } from "../sysfs/tree.ts";
 import { type Node, NodeDevices } from "./devices.ts";
-import { identifyNetns } from "./find-netns.ts";
+import { openDirectory } from "./directory.ts";
+import { bootOf, identifyNetns } from "./find-netns.ts";
+import { deviceLock, takeLock } from "./locks.ts";
 
 /** sysfs and /dev of this node. */
 export const tree: Tree = host;
@@ -19,15 +24,17 @@ export const tree: Tree = host;
 export const devicesIn = (lockTimeoutMs: number): Devices<NodeDevices> => ({
   time: () => host.monotonic(),
 
-  identify: (address) => (isDevice(tree, address) ? identityOf(tree, address) : undefined),
+  identify: (address) => (isDevice(tree, address) ? { ...identityOf(tree, address), ...bootOf() } : undefined),
 
-  /** The lock is a flock on the device's directory. It ends with the process that holds it. */
   enter<T>(address: string, work: (kernel: NodeDevices) => T): T {
-    const lock = host.lock(deviceDirectoryOf(address), lockTimeoutMs);
+    const directory = deviceDirectoryOf(address);
+    // ENOENT if the device does not exist.
+    host.stat(directory);
+    const release = takeLock(deviceLock(address, directory), lockTimeoutMs);
     try {
       return outside(work);
     } finally {
-      host.close(lock);
+      release();
     }
   },
 
@@ -37,7 +44,7 @@ export const devicesIn = (lockTimeoutMs: number): Devices<NodeDevices> => ({
 
   isThere(netns) {
     try {
-      return isSameNetns(identifyNetns(netns.path), netns);
+      return isSameIdentity(identifyNetns(netns.path), netns);
     } catch {
       return false;
     }
@@ -67,29 +74,39 @@ const node: Node = {
   },
 
   replaceFile(path, text) {
-    node.discardDraft(path);
-    makeDirectory(path.slice(0, path.lastIndexOf("/")));
-    host.createFile(draftOf(path), text);
-    host.rename(draftOf(path), path);
+    inDeviceInfo(path, { create: true }, (directory, name) => {
+      discard(directory, draftOf(name));
+      directory.create(draftOf(name), text);
+      directory.rename(draftOf(name), name);
+    });
   },
 
-  discardDraft(path) {
-    ignoring(["ENOENT"], () => host.unlink(draftOf(path)));
-  },
+  discardDraft: (path) => inDeviceInfo(path, { create: false }, (directory, name) => discard(directory, draftOf(name))),
 
-  unlink: (path) => host.unlink(path),
+  unlink: (path) => inDeviceInfo(path, { create: false }, (directory, name) => directory.unlink(name)),
 };
+
+/** Calls back with the directory of a file of device information, unless it is missing. */
+function inDeviceInfo(
+  path: string,
+  options: { readonly create: boolean },
+  work: (directory: Directory, name: string) => void,
+): void {
+  const below = belowDeviceInfo(path);
+  if (below === undefined) throw new Error(`${path}: is not a file of device information`);
+  const parts = below.split("/");
+  const name = parts.pop()!;
+  const root = openDirectory(roots().deviceInfo, options);
+  const directory = parts.length === 0 ? root : root?.open(parts.join("/"), options);
+  if (directory !== undefined) work(directory, name);
+}
+
+function discard(directory: Directory, name: string): void {
+  ignoring(["ENOENT"], () => directory.unlink(name));
+}
 
 function draftOf(path: string): string {
   return `${path}.new`;
-}
-
-/** Creates a directory and its missing parents. */
-function makeDirectory(path: string): void {
-  if (path === "" || isThere(tree, path)) return;
-  makeDirectory(path.slice(0, path.lastIndexOf("/")));
-  // EEXIST: another call created it.
-  ignoring(["EEXIST"], () => host.makeDirectory(path));
 }
 
 function isExecutable(path: string): boolean {

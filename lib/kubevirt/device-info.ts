@@ -2,26 +2,33 @@
 // network (k8s.cni.cncf.io, Device Information Specification 1.1.0).
 import { CniError, code } from "../cni/errors.ts";
 import { isObject, type JsonObject } from "../cni/json.ts";
-import { isBelow } from "../cni/schemas.ts";
-
-/**
- * The directory of device information. Multus and device plugins use no other (DefaultDevInfoPath).
- */
-const root = "/var/run/k8s.cni.cncf.io/devinfo";
+import { roots } from "../cni/roots.ts";
+import { isBelow, withoutVar } from "../cni/schemas.ts";
 
 /**
  * Returns the path in `runtimeConfig.CNIDeviceInfoFile`, which Multus sets if the netconf declares
  * the capability. Undefined without it.
  *
- * Throws a CniError 7 for a path outside {@link root}: a netconf may contain its own runtimeConfig.
+ * Throws a CniError 7 for a path outside the root: a netconf may contain its own runtimeConfig.
  */
 export function deviceInfoFile({ runtimeConfig }: JsonObject): string | undefined {
   const path = isObject(runtimeConfig) ? runtimeConfig.CNIDeviceInfoFile : undefined;
   if (typeof path !== "string" || path === "") return undefined;
-  const below = path.startsWith("/run/") ? `/var${path}` : path;
-  if (isBelow(root, below) && below !== root && !below.endsWith("/")) return path;
+  if (belowDeviceInfo(path) !== undefined) return path;
+  const root = roots().deviceInfo;
   const words = `runtimeConfig.CNIDeviceInfoFile: must be a file below ${root}, not ${JSON.stringify(path)}`;
   throw new CniError(code.badConfiguration, words, "leave it to Multus: declare the capability CNIDeviceInfoFile");
+}
+
+/**
+ * Returns the path relative to the root of device information. Undefined if the path is not below
+ * it. `/run` and `/var/run` are the same.
+ */
+export function belowDeviceInfo(path: string): string | undefined {
+  const root = withoutVar(roots().deviceInfo);
+  const wanted = withoutVar(path);
+  if (wanted === root || wanted.endsWith("/") || !isBelow(root, wanted)) return undefined;
+  return wanted.slice(root.length + 1);
 }
 
 /**

@@ -290,10 +290,12 @@ export class Attachments<K extends Kernel> {
   #siblings(attachment: Attachment, here: Identity, changes: readonly Change[]): Sibling[] {
     if (sysctlChanges(changes).length === 0) return [];
     const { containerId } = attachment;
+    // First: it makes the records of version 0.1.0 known.
+    const others = this.#others();
     const found = [
       ...this.#journal.siblings(attachment).map(({ entry }) => ({ entry, journal: this.#journal })),
       // A chain may call several plugins for one interface.
-      ...this.#others().flatMap((journal) => journal.siblings({ containerId }).map(({ entry }) => ({ entry, journal }))),
+      ...others.flatMap((journal) => journal.siblings({ containerId }).map(({ entry }) => ({ entry, journal }))),
     ];
     return found.filter(({ entry }) => isSameIdentity(entry.netns, here));
   }

@@ -203,7 +203,8 @@ export class Journal<E extends Entry<unknown> = Entry> {
     const old = format1Name(attachment);
     const isOld = !found.includes(files[0]!) && !found.includes(files[1]!);
     if (fits(old)) for (const state of isOld ? format1States : guardStates) remove(top, `${old}.${state}`);
-    if (attachment.device !== undefined) remove(top, `${attachment.device.address}.json`);
+    if (attachment.device !== undefined)
+      for (const state of isOld ? format1States : guardStates) remove(top, `${attachment.device.address}.${state}`);
     own?.close();
     if (own !== undefined && found.every((file) => files.includes(file))) removeDirectory(top, name);
   }

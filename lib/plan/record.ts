@@ -7,7 +7,7 @@ import type { RouteMessage } from "../netlink/route/route.ts";
 import type { Change, CreateLink, SetLink, SetSysctl } from "./change.ts";
 import type { Binding, BindDriver, ConfigureVf, DeviceChange, VfSettings, WriteFile } from "./device.ts";
 import type { Entry } from "./journal.ts";
-import { count, fields, flag, listOf, matching, optional, type Shape, text, time, variants, word } from "./shape.ts";
+import { count, fields, flag, listOf, matching, of, optional, type Shape, text, time, variants, word } from "./shape.ts";
 import type {
   Address,
   BridgeSettings,
@@ -34,6 +34,9 @@ const deviceInfoPath = matching(
   "a file of device information",
 );
 
+/** Attributes that no table names: their types, and their payloads in hex. */
+const rest = optional(listOf(listOf(of((part) => typeof part === "string" || typeof part === "number", "a type or hex"))));
+
 const lifetime = fields({ preferred: count, valid: count });
 
 const addressShapes: Shapes<Omit<AddressMessage, "index">> = {
@@ -50,6 +53,7 @@ const addressShapes: Shapes<Omit<AddressMessage, "index">> = {
   multicast: optional(text),
   routePriority: optional(count),
   protocol: optional(count),
+  rest,
 };
 
 const gateway = fields({ family: count, address: text });
@@ -78,6 +82,7 @@ const routeShapes: Shapes<RouteMessage> = {
       advmss: optional(count),
       hopLimit: optional(count),
       congestionControl: optional(text),
+      rest,
     }),
   ),
   hops: optional(
@@ -89,6 +94,7 @@ const routeShapes: Shapes<RouteMessage> = {
         gateway: optional(text),
         realm: optional(count),
         via: optional(gateway),
+        rest,
       }),
     ),
   ),
@@ -98,6 +104,7 @@ const routeShapes: Shapes<RouteMessage> = {
   preference: optional(count),
   expires: optional(count),
   nexthop: optional(count),
+  rest,
 };
 
 const neighborShapes: Shapes<Omit<NeighborMessage, "index">> = {
@@ -114,6 +121,7 @@ const neighborShapes: Shapes<Omit<NeighborMessage, "index">> = {
   master: optional(count),
   protocol: optional(count),
   extendedFlags: optional(count),
+  rest,
 };
 
 const vlanShapes: Shapes<PortVlan> = { first: count, last: count, pvid: flag, untagged: flag };

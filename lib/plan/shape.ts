@@ -14,7 +14,8 @@ function excerpt(value: unknown): string {
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
 
-function of(is: (value: unknown) => boolean, expected: string): Shape {
+/** A value that passes a test. */
+export function of(is: (value: unknown) => boolean, expected: string): Shape {
   return (value) => (is(value) ? undefined : fault(value, expected));
 }
 

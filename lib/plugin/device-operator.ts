@@ -34,11 +34,11 @@ export function deviceOperator<C extends Journaled, D extends Journaled, P exten
 
 /** What STATUS checks. */
 export function deviceRequirements<C extends Journaled>(
-  { requirements }: Pick<DevicePlugin<C, Journaled, PlannedDevice>, "requirements">,
+  plugin: Pick<DevicePlugin<C, Journaled, PlannedDevice>, "name" | "requirements">,
   conf: C,
 ): Requirement[] {
   const { dataDir } = conf;
-  return [...requirements(conf), canEnterNetns, roomForRecord(dataDir, () => allocationsIn(dataDir).probe())];
+  return [...plugin.requirements(conf), canEnterNetns, roomForRecord(dataDir, () => allocationsIn(plugin, dataDir).probe())];
 }
 
 /** Throws a CniError if the node has no such PCI device. */
@@ -51,7 +51,7 @@ function keeperOf<C extends Journaled, D extends Journaled, P extends PlannedDev
   { name, inspect }: DevicePlugin<C, D, P>,
   directory: string,
 ): RecordKeeper<Allocation> {
-  const allocations = allocationsIn(directory, commandLockTimeoutMs);
+  const allocations = allocationsIn({ name }, directory, commandLockTimeoutMs);
   return {
     name,
     records: () => allocations.records(),
@@ -91,7 +91,7 @@ function dryRun<C extends Journaled, D extends Journaled, P extends PlannedDevic
     return undefined;
   }
   requirePresent(plugin.hints.absent, address);
-  const allocations = allocationsIn(conf.dataDir, commandLockTimeoutMs);
+  const allocations = allocationsIn(plugin, conf.dataDir, commandLockTimeoutMs);
   return allocations.see(address, (kernel): DryRun => {
     refuseTaken(allocations.recordOf(address), call);
     const planned = plugin.plan(kernel, call, { address, mayOpen: false });

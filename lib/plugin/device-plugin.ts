@@ -12,6 +12,7 @@ import { deviceOperator, deviceRequirements, requirePresent } from "./device-ope
 import { allocationsIn } from "./node.ts";
 import type { OperablePlugin } from "./operator.ts";
 import type { Journaled } from "./pod.ts";
+import { podIn } from "./pod-operator.ts";
 import { requireAll } from "./requirements.ts";
 
 /** Returns the plugin. ADD is all or nothing. DEL, GC and a failed ADD restore the device. */
@@ -32,8 +33,8 @@ export function devicePlugin<C extends Journaled, D extends Journaled, P extends
       requirePresent(plugin.hints.absent, address);
       // First: the caller releases the addresses if anything fails later.
       const assigned = call.ipam?.add();
-      const planned = allocationsIn(conf.dataDir).add(
-        { containerId, ifname, network, netns: netns.path, device: address },
+      const planned = allocationsIn(plugin, conf.dataDir).add(
+        { containerId, ifname, network, ...podIn(call.args), netns: netns.path, device: address },
         (kernel) => {
           const planned = plugin.plan(kernel, call, { address, mayOpen: true });
           // Before anything is changed: a missing module is the likeliest failure.
@@ -50,17 +51,17 @@ export function devicePlugin<C extends Journaled, D extends Journaled, P extends
     },
 
     del(call: DelCall<D>): void {
-      allocationsIn(call.conf.dataDir).remove(call);
+      allocationsIn(plugin, call.conf.dataDir).remove(call);
     },
 
     check(call: AddCall<C>): void {
-      const found = allocationsIn(call.conf.dataDir).differences({ ...call, netns: call.netns.path }, plugin.inspect);
+      const found = allocationsIn(plugin, call.conf.dataDir).differences({ ...call, netns: call.netns.path }, plugin.inspect);
       if (found.length > 0) throw new CniError(code.differs, found.map(factText));
     },
 
     gc({ conf, network, valid }: GcCall<D>): void {
       const kept = valid.map(({ containerID, ifname }) => ({ containerId: containerID, ifname }));
-      throwAll(allocationsIn(conf.dataDir).collect(network, kept));
+      throwAll(allocationsIn(plugin, conf.dataDir).collect(network, kept));
     },
 
     status({ conf }: StatusCall<C>): void {

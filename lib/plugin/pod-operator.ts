@@ -1,11 +1,12 @@
 // The operator commands of a plugin whose whole work is a plan for the pod's namespace.
+import type { Args } from "../cni/environment.ts";
 import type { Netns } from "../cni/plugin.ts";
 import { factText } from "../fact.ts";
 import type { Planned } from "../plan/attachments.ts";
 import type { Difference } from "../plan/differences.ts";
-import type { Entry } from "../plan/journal.ts";
+import type { Entry, PodName } from "../plan/journal.ts";
 import { describeChanges } from "../plan/words.ts";
-import { attachmentsIn, commandLockTimeoutMs } from "./node.ts";
+import { attachmentsIn, commandLockTimeoutMs, type Recording } from "./node.ts";
 import type { DryRun, DryRunCall, Operator, Problem, Requirement } from "./operator.ts";
 import type { Journaled, PodPlugin } from "./pod.ts";
 import { checkRecords, collectRecords, type RecordKeeper } from "./records.ts";
@@ -29,10 +30,10 @@ export function podOperator<C extends Journaled, D extends Journaled, P extends 
 
 /** What STATUS checks. */
 export function podRequirements(
-  { requirements }: { readonly requirements: readonly Requirement[] },
+  plugin: Recording & { readonly requirements: readonly Requirement[] },
   { dataDir }: Journaled,
 ): Requirement[] {
-  return [canEnterNetns, ...requirements, roomForRecord(dataDir, () => attachmentsIn(dataDir).probe())];
+  return [canEnterNetns, ...plugin.requirements, roomForRecord(dataDir, () => attachmentsIn(plugin, dataDir).probe())];
 }
 
 /**
@@ -42,11 +43,17 @@ export function procFdPath({ fd }: Netns): string {
   return `/proc/self/fd/${fd}`;
 }
 
+/** Returns the pod that kubelet names in CNI_ARGS. Empty without it. */
+export function podIn({ K8S_POD_NAMESPACE: namespace, K8S_POD_NAME: name, K8S_POD_UID: uid }: Args): { pod?: PodName } {
+  if (namespace === undefined || name === undefined) return {};
+  return { pod: { namespace, name, ...(uid !== undefined && { uid }) } };
+}
+
 function keeperOf<C extends Journaled, D extends Journaled, P extends Planned>(
   plugin: PodPlugin<C, D, P>,
   directory: string,
 ): RecordKeeper<Entry> {
-  const attachments = attachmentsIn(directory, commandLockTimeoutMs);
+  const attachments = attachmentsIn(plugin, directory, commandLockTimeoutMs);
   return {
     name: plugin.name,
     records: () => attachments.records(),
@@ -85,7 +92,7 @@ function dryRun<C extends Journaled, D extends Journaled, P extends Planned>(
   call: DryRunCall<C> & { readonly netns: Netns },
 ): DryRun {
   const { containerId, ifname, netns, conf } = call;
-  const attachments = attachmentsIn(conf.dataDir, commandLockTimeoutMs);
+  const attachments = attachmentsIn(plugin, conf.dataDir, commandLockTimeoutMs);
   const { planned, changes, leftover } = attachments.preview(
     { containerId, ifname, netns: procFdPath(netns) },
     (kernel) => plugin.plan(kernel, call),

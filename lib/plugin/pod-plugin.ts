@@ -10,7 +10,7 @@ import type { Planned } from "../plan/attachments.ts";
 import { attachmentsIn } from "./node.ts";
 import type { OperablePlugin } from "./operator.ts";
 import type { Journaled, PodPlugin } from "./pod.ts";
-import { podOperator, podRequirements, procFdPath } from "./pod-operator.ts";
+import { podIn, podOperator, podRequirements, procFdPath } from "./pod-operator.ts";
 import { requireAll } from "./requirements.ts";
 
 /** Returns the plugin. ADD is all or nothing. DEL, GC and a failed ADD restore the pod. */
@@ -26,24 +26,31 @@ export function podPlugin<C extends Journaled, D extends Journaled, P extends Pl
 
     add(call: AddCall<C>): Result {
       const { containerId, ifname, network, netns, conf } = call;
-      const target = { containerId, ifname, network, netns: netns.path, entrance: procFdPath(netns) };
-      const planned = attachmentsIn(conf.dataDir).add(target, (kernel) => plugin.plan(kernel, call));
+      const target = {
+        containerId,
+        ifname,
+        network,
+        ...podIn(call.args),
+        netns: netns.path,
+        entrance: procFdPath(netns),
+      };
+      const planned = attachmentsIn(plugin, conf.dataDir).add(target, (kernel) => plugin.plan(kernel, call));
       return plugin.report(planned, call);
     },
 
     del(call: DelCall<D>): void {
-      attachmentsIn(call.conf.dataDir).remove(call, call.netns && procFdPath(call.netns));
+      attachmentsIn(plugin, call.conf.dataDir).remove(call, call.netns && procFdPath(call.netns));
     },
 
     check(call: AddCall<C>): void {
       const compare = plugin.differences && ((kernel: NetnsKernel) => plugin.differences!(kernel, call));
-      const found = attachmentsIn(call.conf.dataDir).differences(call, call.netns.path, compare);
+      const found = attachmentsIn(plugin, call.conf.dataDir).differences(call, call.netns.path, compare);
       if (found.length > 0) throw new CniError(code.differs, found.map(factText));
     },
 
     gc(call: GcCall<D>): void {
       const valid = call.valid.map(({ containerID, ifname }) => ({ containerId: containerID, ifname }));
-      throwAll(attachmentsIn(call.conf.dataDir).collect(call.network, valid));
+      throwAll(attachmentsIn(plugin, call.conf.dataDir).collect(call.network, valid));
     },
 
     status({ conf }: StatusCall<C>): void {

@@ -18,6 +18,11 @@ export interface PodPlugin<C extends Journaled, D extends Journaled, P extends P
   readonly about: string;
   readonly schema: NetconfSchema<C, D>;
   /**
+   * The sysctls that the plan changes. A record with another one is refused. Default: all of a
+   * network namespace.
+   */
+  readonly sysctls?: RegExp;
+  /**
    * Reads the pod's namespace and returns the changes that ADD makes. Changes nothing. Throws if
    * they cannot be made.
    */

@@ -3,7 +3,8 @@
 import { code } from "../cni/errors.ts";
 import { explainFailure, inOneLine } from "../cni/failure.ts";
 import { identifyNetns, type NetnsLocation, netnsFinder } from "../kernel/find-netns.ts";
-import { type Entry, ForeignDirectory, isSameNetns, type Recorded } from "../plan/journal.ts";
+import { ForeignDirectory } from "../kernel/directory.ts";
+import { type Entry, isSameIdentity, type Recorded } from "../plan/journal.ts";
 import type {
   Checked,
   Collected,
@@ -151,7 +152,7 @@ function meant(only: Selection | undefined): (entry: Entry<unknown>) => boolean 
   if (only === undefined) return () => true;
   if ("containerId" in only) return ({ containerId }) => containerId.startsWith(only.containerId);
   const identity = identifyNetns(only.netns);
-  return ({ netns }) => isSameNetns(netns, identity);
+  return ({ netns }) => isSameIdentity(netns, identity);
 }
 
 function subjectOf<E extends Entry<unknown>>(keeper: RecordKeeper<E>, entry: E): RecordedAttachment {

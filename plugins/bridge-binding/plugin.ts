@@ -20,6 +20,7 @@ export const bridgeBinding: OperablePlugin<Conf, SalvagedConf> = podPlugin({
   name: "bridge-binding",
   about: "hangs a VM's NIC on a pod's network by way of an in-pod bridge and a tap",
   schema,
+  sysctls: /^net\.(?:ipv4\.conf|ipv6\.conf|bridge)\./,
 
   plan(kernel: NetnsKernel, call: AddCall<Conf>): Situation & Planned {
     const situation = look(kernel, call);

@@ -19,6 +19,7 @@ export const passtBinding: OperablePlugin<Conf, SalvagedConf> = podPlugin({
   name: "passt-binding",
   about: "lets passt serve a VM's NIC, as user 107 without capabilities",
   schema,
+  sysctls: /^net\.ipv4\.(?:ip_unprivileged_port_start|ping_group_range)$/,
 
   plan(kernel: NetnsKernel, call: AddCall<Conf>): Planned {
     // Nothing here uses the name, but the operator learns of an invalid one.

@@ -1,0 +1,47 @@
+// Reads which directories the node gives to the plugins.
+import * as host from "host";
+import { CniError, code } from "../cni/errors.ts";
+import { roots, rootsFile, setRoots } from "../cni/roots.ts";
+import { isErrno } from "../errno.ts";
+import { type HostDirectory, openDirectory } from "./directory.ts";
+
+/**
+ * Takes the roots from the node's file. Without the file, they stay as they are compiled in.
+ *
+ * @throws CniError if the file or a directory on the way does not belong to root alone, or if its
+ *   content is wrong
+ */
+export function loadRoots(): void {
+  const { directory, name } = rootsFile;
+  const path = `${directory}/${name}`;
+  try {
+    host.stat(path, { follow: false });
+  } catch (failure) {
+    if (isErrno(failure, "ENOENT")) return;
+    throw failure;
+  }
+  const opened = openDirectory(directory, { create: false })!;
+  const { kind, uid, mode } = host.stat(path, { follow: false });
+  const fault =
+    kind !== "file"
+      ? `is a ${kind}, not a file`
+      : uid !== 0
+        ? `belongs to user ${uid}, not to root`
+        : (mode & 0o022) === 0
+          ? undefined
+          : `mode ${mode.toString(8)} lets other users write; expected 644 or less`;
+  if (fault !== undefined) throw new CniError(code.badConfiguration, `${path}: ${fault}`);
+  setRoots(opened.read(name));
+  opened.close();
+}
+
+/** The directory that all plugins of the project share, below the root of the state. */
+const sharedName = "kubevirt-cni-bindings";
+
+let shared: HostDirectory | undefined;
+
+/** Opens the directory that all plugins share. Undefined if it is missing, unless `create`. */
+export function sharedDirectory(options: { readonly create: boolean }): HostDirectory | undefined {
+  shared ??= openDirectory(`${roots().state}/${sharedName}`, options);
+  return shared;
+}
