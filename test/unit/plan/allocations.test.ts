@@ -6,17 +6,18 @@ import { factText } from "../../../lib/fact.ts";
 import { failuresOf } from "../../../lib/failures.ts";
 import { type Allocation, Allocations, type DeviceKernel, type Devices } from "../../../lib/plan/allocations.ts";
 import type { DeviceChange } from "../../../lib/plan/device.ts";
-import { type Identity, Journal } from "../../../lib/plan/journal.ts";
+import type { Identity } from "../../../lib/plan/journal.ts";
 import { fc } from "../../harness/fast-check.ts";
-import { MemoryNode } from "../sysfs/memory-node.ts";
+import { failure, MemoryTree } from "./memory-directory.ts";
 
 const directory = "/run/plugin/data";
 const one = "0000:01:10.0";
 const other = "0000:01:10.2";
+const deviceInfo = "/run/k8s.cni.cncf.io/devinfo";
 
 /** A node with two devices, and a pod. */
 class Node {
-  readonly host = new MemoryNode();
+  readonly files = new MemoryTree();
   readonly state = new Map<string, string>();
   readonly identities = new Map<string, Identity>([
     [one, { device: 1, inode: 1 }],
@@ -34,7 +35,6 @@ class Node {
   readonly allocations: Allocations<DeviceKernel>;
 
   constructor() {
-    this.host.pci.files.directory("/run");
     const devices: Devices<DeviceKernel> = {
       identify: (address) => this.identities.get(address),
       enter: (address, work) => this.#enter(address, work),
@@ -43,7 +43,7 @@ class Node {
       identifyNetns: (path) => this.pods.get(path)!,
       time: () => 0,
     };
-    this.allocations = new Allocations(new Journal<Allocation>(directory, this.host), devices);
+    this.allocations = new Allocations(this.files.journal<Allocation>(directory), devices);
   }
 
   #enter<T>(address: string, work: (kernel: DeviceKernel) => T): T {
@@ -78,26 +78,31 @@ class Node {
     else this.state.set(path, from);
   }
 
-  /** What an ADD makes of a device: two settings of it, and a file, have the attachment's name. */
+  /** What an ADD makes of a device: two drivers and a file have the attachment's name. */
   plan(device: string, value: string): { changes: DeviceChange[] } {
     const from = (path: string): string | undefined => this.state.get(path);
-    const binding = (path: string): DeviceChange => {
-      const driver = from(path);
-      return { do: "bindDriver", device: path, from: { ...(driver && { driver }) }, to: { driver: value }, links: [] };
+    const binding = (setting: "a" | "b"): DeviceChange => {
+      const driver = from(`${device} ${setting}`);
+      const bound = setting === "a" ? device : device.replace(/.$/, (fn) => `${Number(fn) + 1}`);
+      return { do: "bindDriver", device: bound, from: { ...(driver && { driver }) }, to: { driver: value }, links: [] };
     };
-    const [a, b, file] = ["a", "b", "file"].map((setting) => `${device} ${setting}`) as [string, string, string];
-    const before = from(file);
-    const written: DeviceChange = { do: "file", path: file, to: value, ...(before !== undefined && { from: before }) };
-    return { changes: [binding(a), binding(b), written] };
+    const before = from(`${device} file`);
+    const path = `${deviceInfo}/${device}`;
+    const written: DeviceChange = { do: "file", path, to: value, ...(before !== undefined && { from: before }) };
+    return { changes: [binding("a"), binding("b"), written] };
   }
 
   add(attachment: Attachment): void {
     const { device, containerId, ifname } = attachment;
-    this.allocations.add(attachment, () => this.plan(device, `${containerId}:${ifname}`));
+    this.allocations.add(attachment, () => this.plan(device, `${containerId}-${ifname}`));
   }
 
+  /** The records by the addresses of their devices. */
   get records(): string[] {
-    return this.host.pci.files.has(directory) ? this.host.pci.files.names(directory) : [];
+    return this.files.records(directory).map((name) => {
+      const { device } = JSON.parse(this.files.files.get(`${directory}/${name}`)!);
+      return `${device.address}.${name.split(".").at(-1)}`;
+    });
   }
 
   get values(): string[] {
@@ -107,8 +112,13 @@ class Node {
 
 /** What a change is of, and to what it takes that. */
 function valuesOf(change: DeviceChange): { path: string; from: string | undefined; to: string } {
-  if (change.do === "file") return { path: change.path, from: change.from, to: change.to };
-  if (change.do === "bindDriver") return { path: change.device, from: change.from.driver, to: change.to.driver };
+  if (change.do === "file")
+    return { path: `${change.path.slice(deviceInfo.length + 1)} file`, from: change.from, to: change.to };
+  if (change.do === "bindDriver") {
+    const isFirst = /[02]$/.test(change.device);
+    const device = isFirst ? change.device : change.device.replace(/.$/, (fn) => `${Number(fn) - 1}`);
+    return { path: `${device} ${isFirst ? "a" : "b"}`, from: change.from.driver, to: change.to.driver };
+  }
   throw new Error(`${change.do}: is not planned here`);
 }
 
@@ -136,7 +146,7 @@ t.test("a device is taken, and given back as it was", async (t) => {
   const node = new Node();
   node.state.set(`${one} a`, "before");
   node.add(mine);
-  t.strictSame(node.values, [`${one} a=c1:net1`, `${one} b=c1:net1`, `${one} file=c1:net1`]);
+  t.strictSame(node.values, [`${one} a=c1-net1`, `${one} b=c1-net1`, `${one} file=c1-net1`]);
   t.strictSame(node.records, [`${one}.json`]);
   t.strictSame(node.allocations.differences(mine, () => []).map(factText), []);
   node.allocations.remove(mine);
@@ -154,7 +164,7 @@ t.test("a device that a living pod has is refused, and the error says who has it
   t.throws(() => node.add(mine), { message: "net1: container c1 is attached already; call DEL first" });
   t.throws(() => node.add({ ...mine, ifname: "net2" }), { message: /in use by container c1 \(net1\)/ });
   t.throws(() => node.add({ ...mine, device: other }), {
-    message: `net1: container c1 has ${one} by this name already; call DEL first`,
+    message: `net1: container c1 holds ${one} by this name; call DEL first`,
   });
   t.strictSame([node.values, node.records, node.locked.size], [before, [`${one}.json`], 0]);
 });
@@ -223,12 +233,12 @@ t.test("an ADD that fails at any change undoes all, and tells of both failures w
 t.test(
   "a journal that cannot be written stops ADD before it changes anything; one that cannot be ended undoes it",
   async (t) => {
-    for (const word of ["create", "json"]) {
+    for (const word of ["create", "rename"]) {
       const node = new Node();
       let performed = 0;
       node.before = () => performed++;
-      node.host.before = (deed) => {
-        if (deed.includes(word)) throw Object.assign(new Error("full (ENOSPC)"), { code: "ENOSPC" });
+      node.files.before = (deed, path) => {
+        if (deed === word && (word === "create" || path.endsWith(".json"))) throw failure("ENOSPC", path);
       };
       t.throws(() => node.add(mine), { code: "ENOSPC" });
       t.equal(performed, word === "create" ? 0 : 6);
@@ -362,7 +372,7 @@ t.test("CHECK names every difference, and what the inspection finds", async (t) 
   node.state.delete(`${one} file`);
   t.strictSame(
     node.allocations.differences(mine, (_, address) => [{ subject: address, fact: "inspected" }]).map(factText),
-    [`${one} a: is x, not c1:net1`, `${one} file: is undefined, not c1:net1`, `${one}: inspected`],
+    [`${one} a: is x, not c1-net1`, `${one} file: is undefined, not c1-net1`, `${one}: inspected`],
   );
 });
 
@@ -384,26 +394,50 @@ t.test(
   },
 );
 
-t.test(
-  "a record that does not parse is an error that names the file where it may be the one that is asked for",
-  async (t) => {
-    for (const text of ["{", "[]", "null", '{"format":2}', '{"format":1}']) {
-      const node = new Node();
-      node.add({ ...mine, device: other });
-      node.host.pci.files.file(`${directory}/${one}.json`, text);
-      const named = { message: new RegExp(`^${directory}/${one}.json: `) };
-      t.throws(() => node.allocations.remove(theirs), named, "it may be this DEL's");
-      t.throws(() => node.add(theirs), named, "what the device was like nobody knows");
-      t.match(node.allocations.collect("fast", []), [named], "GC goes on with the others, and tells");
-      t.strictSame(node.records, [`${one}.json`]);
-      // Other devices can be had, checked and given back.
-      node.add({ ...theirs, device: other });
-      t.strictSame(node.allocations.differences(theirs, () => []).map(factText), []);
-      node.allocations.remove(theirs);
-      t.strictSame(node.records, [`${one}.json`]);
-    }
-  },
-);
+t.test("a record that cannot be read affects its own attachment and its device, and nothing else", async (t) => {
+  for (const text of ["{", "[]", "null", '{"format":3}', '{"format":2}', '{"format":1}']) {
+    const node = new Node();
+    node.add(mine);
+    const path = `${directory}/c1/net1.json`;
+    node.files.files.set(path, text);
+    const named = { message: new RegExp(`^${path}: `) };
+    t.throws(() => node.allocations.remove(mine), named);
+    t.throws(() => node.add(theirs), named, "the state of the device before ADD is unknown");
+    t.match(node.allocations.collect("fast", []), [named], "GC reports it");
+    t.ok(node.files.files.has(path));
+    node.add({ ...theirs, device: other });
+    t.strictSame(node.allocations.differences(theirs, () => []).map(factText), []);
+    node.allocations.remove(theirs);
+    node.allocations.remove(theirs);
+    t.ok(node.files.files.has(path));
+  }
+});
+
+t.test("a record of format 1 is found by its device and by its attachment, and removed", async (t) => {
+  for (const state of ["json", "pending"]) {
+    const node = new Node();
+    node.add(mine);
+    const path = `${directory}/c1/net1.json`;
+    const { plugin: _, kind: __, version: ___, ...entry } = JSON.parse(node.files.files.get(path)!);
+    node.files.files.clear();
+    node.files.files.set(`${directory}/${one}.${state}`, JSON.stringify({ ...entry, format: 1 }));
+    if (state === "json") t.throws(() => node.add(theirs), { message: /in use by container c1 \(net1\)/ });
+    t.strictSame(
+      node.allocations.differences(mine, () => []).map(factText),
+      state === "json" ? [] : ["net1: its ADD did not finish"],
+    );
+    node.allocations.remove(mine);
+    t.strictSame([node.values, [...node.files.files.keys()]], [[], []]);
+  }
+});
+
+t.test("version 0.1.0 refuses the record's place: it must not take the device for free", async (t) => {
+  const node = new Node();
+  node.add(mine);
+  t.match(JSON.parse(node.files.files.get(`${directory}/${one}.json`)!), { format: 2 });
+  node.allocations.remove(mine);
+  t.equal(node.files.files.size, 0);
+});
 
 t.test("records of another plugin in the same directory are not taken for a device's", async (t) => {
   const node = new Node();
@@ -413,14 +447,14 @@ t.test("records of another plugin in the same directory are not taken for a devi
     network: "fast",
     containerId: "c9",
     ifname: "eth0",
-    netns: { path: "/run/netns/a" },
+    netns: { path: "/run/netns/a", device: 4, inode: 1 },
+    time: 1,
     changes: [],
   });
-  node.host.pci.files.file(`${directory}/c9:eth0.json`, text);
+  node.files.files.set(`${directory}/c9:eth0.json`, text);
   node.add({ ...theirs, device: other });
   t.strictSame(node.allocations.collect("fast", []), []);
-  node.allocations.remove({ containerId: "c9", ifname: "eth0" });
-  t.strictSame(node.records, ["c9:eth0.json"]);
+  t.strictSame([...node.files.files.keys()], [`${directory}/c9:eth0.json`]);
 });
 
 /** One call of a pod's life, possibly killed at one of its changes. */

@@ -1,84 +1,39 @@
-import type { Stat } from "host";
 import t from "tap";
 import { factText } from "../../../lib/fact.ts";
 import { Attachments, type Namespaces, type Planned } from "../../../lib/plan/attachments.ts";
-import type { Change } from "../../../lib/plan/change.ts";
-import { type Files, type Identity, Journal } from "../../../lib/plan/journal.ts";
+import { type Change, changeKinds } from "../../../lib/plan/change.ts";
+import type { Identity } from "../../../lib/plan/journal.ts";
+import { failure, MemoryTree } from "./memory-directory.ts";
 import { MemoryKernel } from "./memory-kernel.ts";
 import { dummy, link, pod } from "./pods.ts";
-
-function failure(code: string, path: string): Error {
-  return Object.assign(new Error(`${path} (${code})`), { code });
-}
-
-/** A directory tree in memory, and a way to make its calls fail. */
-class MemoryFiles implements Files {
-  readonly contents = new Map<string, string>();
-  readonly directories = new Map<string, Pick<Stat, "kind" | "uid" | "mode">>([
-    ["/run", { kind: "directory", uid: 0, mode: 0o755 }],
-  ]);
-  failing: string | undefined;
-
-  #call(name: string): void {
-    if (this.failing === name) throw failure("ENOSPC", name);
-  }
-  createFile(path: string, text: string): void {
-    this.#call("createFile");
-    if (this.contents.has(path)) throw failure("EEXIST", path);
-    this.contents.set(path, text);
-  }
-  makeDirectory(path: string): void {
-    if (!this.directories.has(path.slice(0, path.lastIndexOf("/")))) throw failure("ENOENT", path);
-    this.directories.set(path, { kind: "directory", uid: 0, mode: 0o700 });
-  }
-  readDirectory(path: string): string[] {
-    if (!this.directories.has(path)) throw failure("ENOENT", path);
-    return [...this.contents.keys()]
-      .filter((name) => name.startsWith(`${path}/`))
-      .map((name) => name.slice(path.length + 1))
-      .sort();
-  }
-  readFile(path: string): string {
-    const text = this.contents.get(path);
-    if (text === undefined) throw failure("ENOENT", path);
-    return text;
-  }
-  rename(from: string, to: string): void {
-    if (to.endsWith(".json")) this.#call("commit");
-    this.contents.set(to, this.readFile(from));
-    this.contents.delete(from);
-  }
-  stat(path: string): Stat {
-    const found = this.directories.get(path);
-    if (found === undefined) throw failure("ENOENT", path);
-    return { device: 1, inode: 1, ...found };
-  }
-  unlink(path: string): void {
-    if (!this.contents.delete(path)) throw failure("ENOENT", path);
-  }
-}
 
 /** A node with one pod at /run/netns/pod. */
 function node(): {
   attachments: Attachments<MemoryKernel>;
-  files: MemoryFiles;
+  files: MemoryTree;
   kernels: Map<string, { identity: Identity; kernel: MemoryKernel }>;
+  namespaces: Namespaces<MemoryKernel>;
 } {
-  const files = new MemoryFiles();
+  const files = new MemoryTree();
   let clock = 0;
   const kernels = new Map([
-    ["/run/netns/pod", { identity: { device: 4, inode: 1 }, kernel: new MemoryKernel(pod([], { a: "0" })) }],
+    ["/run/netns/pod", { identity: { device: 4, inode: 1 }, kernel: new MemoryKernel(pod([], { "net.a": "0" })) }],
   ]);
   const namespaces: Namespaces<MemoryKernel> = {
-    inTurn: (_, work) => work(),
+    inTurn: (work) => work(),
     identify: (path) => kernels.get(path)?.identity,
     enter: (path, work) => work(kernels.get(path)!.kernel, kernels.get(path)!.identity),
     time: () => clock++,
   };
+  const journal = files.journal("/run/plugin/data", { version: "0", plugin: "test", changes: changeKinds });
   return {
-    attachments: new Attachments(new Journal("/run/plugin/data", files), namespaces),
+    attachments: new Attachments(journal, namespaces, () => {
+      journal.indexFormat1();
+      return [];
+    }),
     files,
     kernels,
+    namespaces,
   };
 }
 
@@ -86,23 +41,23 @@ const here = "/run/netns/pod";
 const net1 = { containerId: "c1", ifname: "net1", network: "blue", netns: here };
 const net2 = { ...net1, ifname: "net2" };
 
-/** A plan that makes a link, and sets sysctl `a`. */
+/** A plan that makes a link, and sets sysctl `net.a`. */
 function making(name: string, mark: number, value = "1"): (kernel: MemoryKernel) => Planned {
   return (kernel) => {
     const state = kernel.observe();
     const changes: Change[] = [
       { do: "create", link: dummy({ name, mark }) },
-      { do: "sysctl", key: "a", from: state.sysctls["a"]!, to: value },
+      { do: "sysctl", key: "net.a", from: state.sysctls["net.a"]!, to: value },
     ];
     return { changes, state };
   };
 }
 
-/** A plan that sets sysctl `a`. */
+/** A plan that sets sysctl `net.a`. */
 function setting(value: string): (kernel: MemoryKernel) => Planned {
   return (kernel) => {
     const state = kernel.observe();
-    return { changes: [{ do: "sysctl", key: "a", from: state.sysctls.a!, to: value }], state };
+    return { changes: [{ do: "sysctl", key: "net.a", from: state.sysctls["net.a"]!, to: value }], state };
   };
 }
 
@@ -115,11 +70,11 @@ t.test("what ADD made, DEL takes away, and the journal with it", async (t) => {
   const { kernel } = kernels.get(here)!;
   const before = kernel.state;
   attachments.add(net1, making("one", 7));
-  t.same([...files.contents.keys()], ["/run/plugin/data/c1:net1.json"]);
+  t.same(files.records("/run/plugin/data"), ["c1/net1.json"]);
   t.same(attachments.differences(net1, here).map(factText), []);
   attachments.remove(net1, here);
   t.same(kernel.state, before);
-  t.equal(files.contents.size, 0);
+  t.equal(files.files.size, 0);
 });
 
 t.test("DEL without ADD, and DEL twice, do nothing", async (t) => {
@@ -145,13 +100,13 @@ t.test("a second ADD of an attachment is refused and changes nothing", async (t)
 t.test("an ADD heals what a killed ADD left", async (t) => {
   const { attachments, files, kernels } = node();
   attachments.add(net1, making("one", 7));
-  files.contents.set("/run/plugin/data/c1:net1.pending", files.contents.get("/run/plugin/data/c1:net1.json")!);
-  files.contents.delete("/run/plugin/data/c1:net1.json");
+  files.files.set("/run/plugin/data/c1/net1.pending", files.files.get("/run/plugin/data/c1/net1.json")!);
+  files.files.delete("/run/plugin/data/c1/net1.json");
   t.same(attachments.differences(net1, here).map(factText), ["net1: its ADD did not finish"]);
   attachments.add(net1, making("two", 8));
   t.same(links(kernels.get(here)!.kernel), ["lo", "two"]);
   attachments.remove(net1, here);
-  t.equal(kernels.get(here)!.kernel.state.sysctls["a"], "0");
+  t.equal(kernels.get(here)!.kernel.state.sysctls["net.a"], "0");
 });
 
 t.test(
@@ -159,12 +114,12 @@ t.test(
   async (t) => {
     const { attachments, files, kernels } = node();
     attachments.add(net1, making("one", 7));
-    const reused = new MemoryKernel(pod([link({ name: "one", mark: 7, index: 2 })], { a: "1" }));
+    const reused = new MemoryKernel(pod([link({ name: "one", mark: 7, index: 2 })], { "net.a": "1" }));
     kernels.set(here, { identity: { device: 4, inode: 2 }, kernel: reused });
     t.match(attachments.differences(net1, here).map(factText), [/is another namespace/]);
     attachments.remove(net1, here);
     t.equal(reused.performed, 0);
-    t.equal(files.contents.size, 0);
+    t.equal(files.files.size, 0);
   },
 );
 
@@ -192,9 +147,9 @@ t.test("a sysctl that two attachments need comes back with the last of them", as
     attachments.add(net1, making("one", 7));
     attachments.add(net2, making("two", 8));
     attachments.remove(first, here);
-    t.equal(kernel.state.sysctls["a"], "1");
+    t.equal(kernel.state.sysctls["net.a"], "1");
     attachments.remove(last, here);
-    t.equal(kernel.state.sysctls["a"], "0");
+    t.equal(kernel.state.sysctls["net.a"], "0");
   }
 });
 
@@ -214,10 +169,10 @@ t.test(
         [],
       );
       attachments.remove(first, here);
-      t.equal(kernel.state.sysctls.a, "2");
+      t.equal(kernel.state.sysctls["net.a"], "2");
       t.same(attachments.differences(last, here).map(factText), []);
       attachments.remove(last, here);
-      t.equal(kernel.state.sysctls.a, "0");
+      t.equal(kernel.state.sysctls["net.a"], "0");
     }
   },
 );
@@ -231,17 +186,17 @@ t.test("what somebody else sets between two ADDs is there after the last DEL, in
       const { attachments, kernels } = node();
       const { kernel } = kernels.get(here)!;
       attachments.add(net1, setting("1"));
-      kernel.state = { ...kernel.state, sysctls: { a: "5" } };
+      kernel.state = { ...kernel.state, sysctls: { "net.a": "5" } };
       attachments.add(net2, setting(wish));
       t.same(
         [attachments.differences(net1, here).map(factText), attachments.differences(net2, here).map(factText)],
         [[], []],
       );
       for (const one of order) {
-        t.equal(kernel.state.sysctls.a, wish);
+        t.equal(kernel.state.sysctls["net.a"], wish);
         attachments.remove(one, here);
       }
-      t.equal(kernel.state.sysctls.a, "5");
+      t.equal(kernel.state.sysctls["net.a"], "5");
     }
   }
 });
@@ -251,11 +206,11 @@ t.test("of what several ADDs left alike, the last one knows what was there befor
   const { kernel } = kernels.get(here)!;
   const net3 = { ...net1, ifname: "net0" };
   attachments.add(net1, setting("1"));
-  kernel.state = { ...kernel.state, sysctls: { a: "5" } };
+  kernel.state = { ...kernel.state, sysctls: { "net.a": "5" } };
   attachments.add(net2, setting("1"));
   attachments.add(net3, setting("1"));
   for (const one of [net1, net2, net3]) attachments.remove(one, here);
-  t.equal(kernel.state.sysctls.a, "5");
+  t.equal(kernel.state.sysctls["net.a"], "5");
 });
 
 t.test("a sysctl that is as it is to be is not written", async (t) => {
@@ -271,15 +226,15 @@ t.test("a sysctl that a killed ADD changed comes back with the last of the pod's
   const { kernel } = kernels.get(here)!;
   attachments.add(net1, setting("1"));
   attachments.add(net2, setting("2"));
-  for (const [name, text] of files.contents) {
-    if (name.endsWith("c1:net1.json")) files.contents.set(name, text.replace('"to":"2"', '"to":"1"'));
-    if (!name.endsWith("c1:net2.json")) continue;
-    files.contents.delete(name);
-    files.contents.set(name.replace(".json", ".pending"), text);
+  for (const [name, text] of files.files) {
+    if (name.endsWith("c1/net1.json")) files.files.set(name, text.replace('"to":"2"', '"to":"1"'));
+    if (!name.endsWith("c1/net2.json")) continue;
+    files.files.delete(name);
+    files.files.set(name.replace(".json", ".pending"), text);
   }
   attachments.remove(net2, here);
   attachments.remove(net1, here);
-  t.equal(kernel.state.sysctls.a, "0");
+  t.equal(kernel.state.sysctls["net.a"], "0");
 });
 
 t.test("a failing second attachment leaves the first one's sysctl", async (t) => {
@@ -291,44 +246,27 @@ t.test("a failing second attachment leaves the first one's sysctl", async (t) =>
   };
   t.throws(() => attachments.add(net2, making("two", 8, "2")), { message: "refused" });
   t.same(links(kernel), ["lo", "one"]);
-  t.equal(kernel.state.sysctls["a"], "1");
+  t.equal(kernel.state.sysctls["net.a"], "1");
 });
 
 t.test("a journal that cannot be written stops ADD before it changes anything", async (t) => {
   const { attachments, files, kernels } = node();
-  files.failing = "createFile";
+  files.before = (deed, path) => {
+    if (deed === "create") throw failure("ENOSPC", path);
+  };
   t.throws(() => attachments.add(net1, making("one", 7)), { code: "ENOSPC" });
   t.equal(kernels.get(here)!.kernel.performed, 0);
-  t.equal(files.contents.size, 0);
-});
-
-t.test("a directory that another ADD makes at the same time is as good as one's own", async (t) => {
-  const { attachments, files } = node();
-  const make = files.makeDirectory.bind(files);
-  files.makeDirectory = (path) => {
-    if (files.directories.has(path)) throw failure("EEXIST", path);
-    make(path);
-    // The other one is always faster with what comes next.
-    if (path === "/run/plugin") make("/run/plugin/data");
-  };
-  attachments.add(net1, making("one", 7));
-  t.same([...files.contents.keys()], ["/run/plugin/data/c1:net1.json"]);
-});
-
-t.test("a directory that can never be made is an error, and no endless attempt", async (t) => {
-  const { attachments, files } = node();
-  files.makeDirectory = (path) => {
-    throw failure(path === "/run/plugin" ? "EEXIST" : "ENOENT", path);
-  };
-  t.throws(() => attachments.add(net1, making("one", 7)), { code: "ENOENT" });
+  t.equal(files.files.size, 0);
 });
 
 t.test("an ADD that cannot be marked as done is undone", async (t) => {
   const { attachments, files, kernels } = node();
-  files.failing = "commit";
+  files.before = (deed, path) => {
+    if (deed === "rename" && path.endsWith(".json")) throw failure("ENOSPC", path);
+  };
   t.throws(() => attachments.add(net1, making("one", 7)), { code: "ENOSPC" });
   t.same(links(kernels.get(here)!.kernel), ["lo"]);
-  t.equal(files.contents.size, 0);
+  t.equal(files.files.size, 0);
 });
 
 t.test("a DEL that fails keeps the journal, and the next one ends the work", async (t) => {
@@ -339,8 +277,8 @@ t.test("a DEL that fails keeps the journal, and the next one ends the work", asy
     if (step.do === "delete") throw new Error("busy");
   };
   t.throws(() => attachments.remove(net1, here), { message: "busy" });
-  t.equal(kernel.state.sysctls["a"], "0", "the rest was done all the same");
-  t.equal(files.contents.size, 1);
+  t.equal(kernel.state.sysctls["net.a"], "0", "the rest was done all the same");
+  t.equal(files.records("/run/plugin/data").length, 1);
   kernel.before = undefined;
   attachments.remove(net1, here);
   t.same(links(kernel), ["lo"]);
@@ -355,54 +293,154 @@ t.test("GC takes this network's attachments that are not valid, and only those",
   t.same(links(kernels.get(here)!.kernel), ["lo", "two", "three"]);
 });
 
-t.test("a journal that others could have written is not believed", async (t) => {
-  const { attachments, files } = node();
-  attachments.add(net1, making("one", 7));
-  const directory = "/run/plugin/data";
-  for (const [found, message] of [
-    [{ kind: "directory", uid: 0, mode: 0o777 }, /mode 777/],
-    [{ kind: "directory", uid: 1000, mode: 0o700 }, /belongs to user 1000/],
-    [{ kind: "symlink", uid: 0, mode: 0o777 }, /is a symlink/],
-  ] as const) {
-    files.directories.set(directory, found);
-    t.throws(() => attachments.remove(net1, here), { message });
-    t.throws(() => attachments.add(net2, making("two", 8)), { message });
-  }
-});
-
 t.test("GC leaves another plugin's device alone that is on record in the same directory", async (t) => {
   const { attachments, files } = node();
   attachments.add(net1, making("one", 7));
-  const path = "/run/plugin/data/0000:01:10.0.json";
-  const entry = JSON.parse(files.contents.get("/run/plugin/data/c1:net1.json")!);
-  files.contents.set(
-    path,
-    JSON.stringify({ ...entry, device: { address: "0000:01:10.0" }, changes: [{ do: "file" }] }),
-  );
+  const path = "/run/plugin/data/c1/net2.json";
+  const entry = JSON.parse(files.files.get("/run/plugin/data/c1/net1.json")!);
+  const device = { address: "0000:01:10.0", device: 1, inode: 2 };
+  files.files.set(path, JSON.stringify({ ...entry, kind: "device", ifname: "net2", device, changes: [] }));
   t.same(attachments.collect(entry.network, []), []);
-  t.same([...files.contents.keys()], [path]);
+  t.same([...files.files.keys()], [path]);
 });
 
 t.test("a record with a kind of change that a newer version may know is kept, and nothing of it undone", async (t) => {
   const { attachments, files, kernels } = node();
   attachments.add(net1, making("one", 7));
-  const path = "/run/plugin/data/c1:net1.json";
-  const whole = files.contents.get(path)!;
-  for (const change of ['{"do":"futureThing"}', "null", "7", "{}"]) {
-    files.contents.set(path, whole.replace('"changes":[', `"changes":[${change},`));
-    const message = `${path}: changes[0] is a kind of change that this version does not know; DEL the attachment with the version that wrote it`;
+  const path = "/run/plugin/data/c1/net1.json";
+  const whole = files.files.get(path)!;
+  for (const [change, fault] of [
+    ['{"do":"futureThing"}', '.do is "futureThing", expected create or set or sysctl'],
+    ["null", ".do is missing"],
+    ["7", ".do is missing"],
+    ["{}", ".do is missing"],
+  ] as const) {
+    files.files.set(path, whole.replace('"changes":[', `"changes":[${change},`));
+    const message = new RegExp(`^${path}: is not a record of this version: changes\\[0\\]${fault.replaceAll(".", "\\.")}`);
     t.throws(() => attachments.remove(net1, here), { message });
     t.match(attachments.collect("blue", []), [{ message }]);
     t.same(links(kernels.get(here)!.kernel), ["lo", "one"]);
-    t.ok(files.contents.has(path));
+    t.ok(files.files.has(path));
   }
 });
 
 t.test("a journal that does not parse is an error that names the file", async (t) => {
   const { attachments, files } = node();
   attachments.add(net1, making("one", 7));
-  for (const text of ["{", "[]", "null", '{"format":2}', '{"format":1}']) {
-    files.contents.set("/run/plugin/data/c1:net1.json", text);
-    t.throws(() => attachments.remove(net1, here), { message: /^\/run\/plugin\/data\/c1:net1.json: / });
+  for (const text of ["{", "[]", "null", '{"format":3}', '{"format":2}', '{"format":1}']) {
+    files.files.set("/run/plugin/data/c1/net1.json", text);
+    t.throws(() => attachments.remove(net1, here), { message: /^\/run\/plugin\/data\/c1\/net1.json: / });
   }
 });
+
+t.test("a record of format 1 is checked, handed over, and removed", async (t) => {
+  for (const order of [
+    [net1, net2],
+    [net2, net1],
+  ]) {
+    const { attachments, files, kernels } = node();
+    const { kernel } = kernels.get(here)!;
+    attachments.add(net1, making("one", 7));
+    asFormat1(files, net1);
+    // Version 0.1.0 has recorded the first attachment.
+    attachments.add(net2, making("two", 8));
+    t.same(attachments.differences(net1, here).map(factText), []);
+    for (const one of order) {
+      t.equal(kernel.state.sysctls["net.a"], "1");
+      attachments.remove(one, here);
+    }
+    t.same([kernel.state.sysctls["net.a"], links(kernel), [...files.files.keys()]], ["0", ["lo"], []]);
+  }
+});
+
+t.test("version 0.1.0 finds a file that it refuses at the place of its own record", async (t) => {
+  const { attachments, files } = node();
+  attachments.add(net1, making("one", 7));
+  t.match(JSON.parse(files.files.get("/run/plugin/data/c1:net1.json")!), { format: 2 });
+});
+
+t.test("DEL succeeds for every container ID that a runtime can call ADD with", async (t) => {
+  for (const length of [199, 200, 201, 255, 300, 4096]) {
+    const { attachments, files, kernels } = node();
+    const long = { ...net1, containerId: "a".repeat(length) };
+    attachments.remove(long, here);
+    attachments.add(long, making("one", 7));
+    t.ok([...files.files.keys()].every((path) => path.split("/").every((part) => part.length <= 255)));
+    t.same(attachments.differences(long, here).map(factText), []);
+    attachments.remove(long, here);
+    t.same([links(kernels.get(here)!.kernel), files.files.size, files.open], [["lo"], 0, 1]);
+  }
+});
+
+t.test("what a record cannot be is refused before anything is undone", async (t) => {
+  const { attachments, files, kernels } = node();
+  attachments.add(net1, making("one", 7));
+  const path = "/run/plugin/data/c1/net1.json";
+  const whole = files.files.get(path)!;
+  for (const [from, to, fault] of [
+    ['"plugin":"test"', '"plugin":"other"', 'is a record of "other", expected one of test'],
+    ['"key":"net.a"', '"key":"kernel.core_pattern"', "expected a sysctl of a network namespace"],
+    ['"key":"net.a"', '"key":"net./../kernel"', "expected a sysctl of a network namespace"],
+    ['"name":"one"', '"name":"../../one"', "expected a link's name"],
+    ['"mtu":', '"owner":0,"mtu":', "is a field that this version does not know"],
+    ['"containerId":"c1"', '"containerId":"c2"', "holds a record of container c2"],
+    ['"do":"sysctl"', '"do":"file","path":"/etc/passwd"', "expected a file of device information"],
+  ] as const) {
+    t.ok(whole.includes(from), from);
+    files.files.set(path, whole.replace(from, to));
+    t.throws(() => attachments.remove(net1, here), { message: new RegExp(fault) }, fault);
+    t.same(links(kernels.get(here)!.kernel), ["lo", "one"]);
+  }
+});
+
+t.test("a record of another boot is forgotten: nothing of it can be left", async (t) => {
+  const { attachments, files, kernels } = node();
+  kernels.set(here, { ...kernels.get(here)!, identity: { device: 4, inode: 1, cookie: "7", boot: "first" } });
+  attachments.add(net1, making("one", 7));
+  kernels.set(here, { ...kernels.get(here)!, identity: { device: 4, inode: 1, cookie: "7", boot: "second" } });
+  const before = kernels.get(here)!.kernel.performed;
+  attachments.remove(net1, here);
+  t.same([kernels.get(here)!.kernel.performed, files.files.size], [before, 0]);
+});
+
+t.test("plugins hand a shared sysctl over to each other, with DEL in any order", async (t) => {
+  const net3 = { ...net1, ifname: "net3" };
+  const orders = [
+    ["a", "b", "c"],
+    ["a", "c", "b"],
+    ["b", "a", "c"],
+    ["b", "c", "a"],
+    ["c", "a", "b"],
+    ["c", "b", "a"],
+  ] as const;
+  for (const order of orders) {
+    const { files, kernels, namespaces } = node();
+    const { kernel } = kernels.get(here)!;
+    const paths = { a: "/run/a", b: "/run/b", c: "/run/c" };
+    const opened = (own: keyof typeof paths): Attachments<MemoryKernel> => {
+      const others = Object.values(paths).filter((path) => path !== paths[own]);
+      return new Attachments(files.journal(paths[own], { version: "0", plugin: own }), namespaces, () =>
+        others.map((path) => files.journal(path, { version: "0" })),
+      );
+    };
+    const plugins = { a: opened("a"), b: opened("b"), c: opened("c") };
+    // Two of them have the same interface, as in a chain.
+    const attached = { a: net1, b: net1, c: net3 };
+    plugins.a.add(attached.a, setting("1"));
+    plugins.b.add(attached.b, setting("1"));
+    plugins.c.add(attached.c, setting("2"));
+    for (const name of order) {
+      t.equal(kernel.state.sysctls["net.a"], "2");
+      plugins[name].remove(attached[name], here);
+    }
+    t.same([kernel.state.sysctls["net.a"], files.files.size], ["0", 0], order.join(" "));
+  }
+});
+
+/** Replaces a record by what version 0.1.0 writes. */
+function asFormat1(files: MemoryTree, { containerId, ifname }: typeof net1): void {
+  const path = `/run/plugin/data/${containerId}/${ifname}.json`;
+  const { plugin: _, kind: __, version: ___, ...entry } = JSON.parse(files.files.get(path)!);
+  files.files.delete(path);
+  files.files.set(`/run/plugin/data/${containerId}:${ifname}.json`, JSON.stringify({ ...entry, format: 1 }));
+}
