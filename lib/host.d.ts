@@ -109,10 +109,7 @@ declare module "host" {
    *
    * EFBIG beyond `limit` bytes (default: 1 MiB). With `follow: false`, ELOOP on a symbolic link.
    */
-  export function readFile(
-    path: string,
-    options?: In & { readonly limit?: number; readonly follow?: boolean },
-  ): string;
+  export function readFile(path: string, options?: In & { readonly limit?: number; readonly follow?: boolean }): string;
   /**
    * Writes to an existing file, in one `write(2)` from its start, as sysctls and sysfs attributes
    * need it.

@@ -1,5 +1,7 @@
 // Writes one line of logfmt about a call: to standard error, and to a file if the netconf names
 // one.
+
+import { openTrusted } from "../trusted-directory.ts";
 import { parseArgs, type Variables } from "./environment.ts";
 import { explainFailure } from "./failure.ts";
 import type { Logging } from "./netconf.ts";
@@ -39,7 +41,7 @@ export function log(account: Account, { logLevel, logFile }: Logging, system: Sy
   system.writeStderr(line);
   if (logFile === undefined) return;
   try {
-    const directory = system.openDirectory(roots().log, { create: true });
+    const directory = openTrusted(system, roots().log, { create: true });
     system.appendFile(logFile.slice(logFile.lastIndexOf("/") + 1), line, { in: directory });
     system.close(directory);
   } catch (failure) {

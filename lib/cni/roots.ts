@@ -1,6 +1,7 @@
 // The directories below which everything is that plugins write on the node. A netconf cannot choose
 // them: its author may be a tenant.
 import { CniError, code } from "./errors.ts";
+import { isBelow, withoutVar } from "./schemas.ts";
 
 /** Absolute paths without a slash at the end. */
 export interface Roots {
@@ -57,4 +58,15 @@ export function setRoots(text: string): void {
 /** Whether the path is absolute, and contains no empty part, no `.` and no `..`. */
 function isNormal(path: string): boolean {
   return /^(?:\/[^/\0]+)+$/.test(path) && !path.split("/").some((part) => part === "." || part === "..");
+}
+
+/**
+ * Returns the path relative to the root of device information. Undefined if the path is not below
+ * it. `/run` and `/var/run` are the same.
+ */
+export function belowDeviceInfo(path: string): string | undefined {
+  const root = withoutVar(roots().deviceInfo);
+  const wanted = withoutVar(path);
+  if (wanted === root || wanted.endsWith("/") || !isBelow(root, wanted)) return undefined;
+  return wanted.slice(root.length + 1);
 }

@@ -1,10 +1,8 @@
 // `version`: the release, and the versions of CNI that a plugin supports.
 import { versions } from "../cni/versions.ts";
+import { release } from "../release.ts";
 import { json } from "./arguments.ts";
 import { type AnyPlugin, type Command, exit } from "./command.ts";
-
-/** The package's version, which the build inserts. */
-declare const __VERSION__: string;
 
 const options = [json];
 
@@ -15,7 +13,7 @@ export const version: Command = {
   options,
 
   run({ program: { name }, given, print }) {
-    print(given.flags.has("json") ? JSON.stringify({ program: name, version: __VERSION__ }) : `${name} ${__VERSION__}`);
+    print(given.flags.has("json") ? JSON.stringify({ program: name, version: release }) : `${name} ${release}`);
     return exit.healthy;
   },
 };
@@ -27,8 +25,8 @@ export const pluginVersion: Command<AnyPlugin> = {
   run({ program: { name }, given, print }) {
     print(
       given.flags.has("json")
-        ? JSON.stringify({ plugin: name, version: __VERSION__, cni: versions })
-        : `${name} ${__VERSION__}, CNI ${versions.join(", ")}`,
+        ? JSON.stringify({ plugin: name, version: release, cni: versions })
+        : `${name} ${release}, CNI ${versions.join(", ")}`,
     );
     return exit.healthy;
   },

@@ -5,20 +5,20 @@ import { isNodes } from "../cni/netns.ts";
 import { codeOf, ignoring, isErrno } from "../errno.ts";
 import { type Fact, FactError } from "../fact.ts";
 import { identityHere } from "../kernel/find-netns.ts";
+import { netnsLock, type Release, takeLock } from "../kernel/locks.ts";
 import { observeLinks } from "../kernel/observe.ts";
+import { sharedDirectory } from "../kernel/roots.ts";
 import { readSysctl } from "../kernel/sysctl.ts";
 import type { Netlink } from "../netlink/client.ts";
 import { address, addressFlags } from "../netlink/route/address.ts";
 import { link } from "../netlink/route/link.ts";
 import { linkExtras, linkFlags } from "../netlink/route/link-header.ts";
 import { forwarding, neighborStates } from "../netlink/route/neighbor.ts";
-import { netnsLock, type Release, takeLock } from "../kernel/locks.ts";
-import { sharedDirectory } from "../kernel/roots.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
 import type { Allocation } from "../plan/allocations.ts";
 import { type Change, sysctlChanges } from "../plan/change.ts";
 import type { DeviceChange } from "../plan/device.ts";
-import { isSameIdentity } from "../plan/journal.ts";
+import { isSameIdentity } from "../plan/entry.ts";
 import { recordsOf } from "../plugin/node.ts";
 import type { PodSurvey, SurveyedLink, SurveyedRecord } from "./survey.ts";
 import { surveyVf } from "./survey-vf.ts";
@@ -138,7 +138,9 @@ const reasons: Readonly<Record<string, string>> = {
 /** Undefined if another call holds the lock. */
 function lockIfFree(netns: number): Release | undefined {
   // No plugin has run on this node.
-  if (sharedDirectory({ create: false }) === undefined) return () => undefined;
+  const shared = sharedDirectory({ create: false });
+  if (shared === undefined) return () => undefined;
+  shared.close();
   const path = `/proc/self/fd/${netns}`;
   return ignoring(["ETIMEDOUT"], () => takeLock(netnsLock(host.stat(path).inode, path), lockTimeoutMs));
 }

@@ -3,7 +3,7 @@ import type { Fact } from "../fact.ts";
 import type { Change } from "../plan/change.ts";
 import type { DeviceChange } from "../plan/device.ts";
 import type { Difference } from "../plan/differences.ts";
-import type { Entry, Recorded } from "../plan/journal.ts";
+import type { Entry, Recorded } from "../plan/entry.ts";
 import type { ObservedLink } from "../plan/state.ts";
 
 /** The state of one pod. */

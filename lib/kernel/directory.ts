@@ -1,8 +1,8 @@
 // Directories of the node that only root can change.
 import * as host from "host";
-import { codeOf, isErrno } from "../errno.ts";
-import { FactError } from "../fact.ts";
+import { ignoring, isErrno } from "../errno.ts";
 import type { Directory } from "../plan/directory.ts";
+import { openTrusted } from "../trusted-directory.ts";
 
 /** The longest record, in bytes. */
 const maxFileSize = 4 << 20;
@@ -10,10 +10,11 @@ const maxFileSize = 4 << 20;
 /**
  * Opens a directory by its absolute path. Undefined if it is missing, unless `create`.
  *
- * @throws FactError that names the first directory on the way that others than root can change
+ * @throws ForeignDirectory that names the first directory on the way that others than root can
+ *   change
  */
 export function openDirectory(path: string, { create }: { readonly create: boolean }): HostDirectory | undefined {
-  const fd = opened(() => host.openDirectory(path, { create }));
+  const fd = ignoring(["ENOENT"], () => openTrusted(host, path, { create }));
   return fd === undefined ? undefined : new HostDirectory(path, fd);
 }
 
@@ -40,10 +41,6 @@ export class HostDirectory implements Directory {
     host.createFile(name, text, this.#in);
   }
 
-  append(name: string, text: string): void {
-    host.appendFile(name, text, this.#in);
-  }
-
   rename(from: string, to: string): void {
     host.rename(from, to, this.#in);
   }
@@ -63,7 +60,8 @@ export class HostDirectory implements Directory {
   }
 
   open(name: string, { create }: { readonly create: boolean }): Directory | undefined {
-    const fd = opened(() => host.openDirectory(name, { ...this.#in, create }), this.path);
+    const below = { ...this.#in, path: this.path };
+    const fd = ignoring(["ENOENT"], () => openTrusted(host, name, { create, below }));
     return fd === undefined ? undefined : new HostDirectory(`${this.path}/${name}`, fd);
   }
 
@@ -74,29 +72,4 @@ export class HostDirectory implements Directory {
   close(): void {
     host.close(this.fd);
   }
-}
-
-/** @param above the path of the directory that the opened one is in */
-function opened(open: () => number, above?: string): number | undefined {
-  try {
-    return open();
-  } catch (failure) {
-    const code = codeOf(failure);
-    if (code === "ENOENT") return undefined;
-    const { path } = failure as { readonly path?: string };
-    if (code !== "EPERM" || path === undefined) throw failure;
-    const found = above === undefined ? path : `${above}/${path}`;
-    throw new ForeignDirectory(found, permissionFault(found));
-  }
-}
-
-/** Others than root can change a directory: nothing in it is believed, and nothing written to it. */
-export class ForeignDirectory extends FactError {}
-
-function permissionFault(path: string): string {
-  const { kind, uid, mode } = host.stat(path, { follow: false });
-  if (uid !== 0) return `belongs to user ${uid}, not to root`;
-  return kind === "directory"
-    ? `mode ${mode.toString(8)} lets other users write; expected 755 or less`
-    : `is a ${kind}, not a directory`;
 }

@@ -4,7 +4,7 @@ import * as host from "host";
 import { isGone, isNodes } from "../cni/netns.ts";
 import { ignoring } from "../errno.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
-import { type Entry, type Identity, isSameIdentity } from "../plan/journal.ts";
+import { type Entry, type Identity, isSameIdentity } from "../plan/entry.ts";
 
 /** `there`: at `path`. If it has `moved`, that is another path than the recorded one. */
 export type NetnsLocation =

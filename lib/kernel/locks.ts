@@ -47,9 +47,7 @@ export type Release = () => void;
  */
 export function takeLock({ offset, formerly }: Lockable, timeoutMs: number): Release {
   const end = host.monotonic() + timeoutMs;
-  const lock = ignoring(["EROFS", "ENOSPC", "EDQUOT"], () =>
-    host.lock(file, timeoutMs, { in: sharedDirectory({ create: true })!.fd, at: offset }),
-  );
+  const lock = ignoring(["EROFS", "ENOSPC", "EDQUOT"], () => lockByte(offset, timeoutMs));
   const held = lock === undefined ? [] : [lock];
   const release = (): void => {
     for (const fd of held) host.close(fd);
@@ -62,6 +60,15 @@ export function takeLock({ offset, formerly }: Lockable, timeoutMs: number): Rel
     throw failure;
   }
   return release;
+}
+
+function lockByte(offset: number, timeoutMs: number): number {
+  const directory = sharedDirectory({ create: true })!;
+  try {
+    return host.lock(file, timeoutMs, { in: directory.fd, at: offset });
+  } finally {
+    directory.close();
+  }
 }
 
 /**
@@ -87,10 +94,14 @@ function formerLock(path: string, end: number): number | undefined {
 /** Whether a process of our mount namespace holds the flock: proc_locks(5). */
 function isHeldByPlugin(path: string): boolean {
   const { inode } = host.stat(path);
-  const own = host.stat("/proc/self/ns/mnt").inode;
-  return [...host.readFile("/proc/locks").matchAll(/^\d+: FLOCK +\w+ +\w+ +(\d+) [0-9a-f]+:[0-9a-f]+:(\d+) /gm)].some(
-    ([, pid, locked]) =>
-      Number(locked) === inode &&
-      ignoring(["ENOENT", "ESRCH", "EACCES"], () => host.stat(`/proc/${pid}/ns/mnt`).inode) === own,
+  const own = mountNamespaceOf("self");
+  const locks = ignoring(["ENOENT"], () => host.readFile("/proc/locks")) ?? "";
+  return [...locks.matchAll(/^\d+: FLOCK +\w+ +\w+ +(\d+) [0-9a-f]+:[0-9a-f]+:(\d+) /gm)].some(
+    ([, pid, locked]) => Number(locked) === inode && own !== undefined && mountNamespaceOf(pid!) === own,
   );
+}
+
+/** Undefined if the process has ended, or is hidden from this one. */
+function mountNamespaceOf(pid: string): number | undefined {
+  return ignoring(["ENOENT", "ESRCH", "EACCES"], () => host.stat(`/proc/${pid}/ns/mnt`).inode);
 }

@@ -4,7 +4,7 @@ import { CniError, code } from "../cni/errors.ts";
 import { isNodes } from "../cni/netns.ts";
 import { ignoring, isErrno } from "../errno.ts";
 import type { Namespaces } from "../plan/attachments.ts";
-import type { Identity } from "../plan/journal.ts";
+import type { Identity } from "../plan/entry.ts";
 import { identityHere } from "./find-netns.ts";
 import { netnsLock, type Release, takeLock, turnLock } from "./locks.ts";
 import { NetnsKernel } from "./netns.ts";

@@ -1,12 +1,11 @@
 // The node's own PCI devices, on which device plans are performed.
 import * as host from "host";
-import { roots } from "../cni/roots.ts";
+import { belowDeviceInfo, roots } from "../cni/roots.ts";
 import { ignoring } from "../errno.ts";
-import { belowDeviceInfo } from "../kubevirt/device-info.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
 import type { Devices } from "../plan/allocations.ts";
 import type { Directory } from "../plan/directory.ts";
-import { isSameIdentity } from "../plan/journal.ts";
+import { isSameIdentity } from "../plan/entry.ts";
 import { deviceDirectoryOf, identityOf, isDevice } from "../sysfs/pci.ts";
 import type { Tree } from "../sysfs/tree.ts";
 import { type Node, NodeDevices } from "./devices.ts";
@@ -98,7 +97,12 @@ function inDeviceInfo(
   const name = parts.pop()!;
   const root = openDirectory(roots().deviceInfo, options);
   const directory = parts.length === 0 ? root : root?.open(parts.join("/"), options);
-  if (directory !== undefined) work(directory, name);
+  try {
+    if (directory !== undefined) work(directory, name);
+  } finally {
+    root?.close();
+    if (directory !== root) directory?.close();
+  }
 }
 
 function discard(directory: Directory, name: string): void {

@@ -38,10 +38,7 @@ export function loadRoots(): void {
 /** The directory that all plugins of the project share, below the root of the state. */
 const sharedName = "kubevirt-cni-bindings";
 
-let shared: HostDirectory | undefined;
-
 /** Opens the directory that all plugins share. Undefined if it is missing, unless `create`. */
 export function sharedDirectory(options: { readonly create: boolean }): HostDirectory | undefined {
-  shared ??= openDirectory(`${roots().state}/${sharedName}`, options);
-  return shared;
+  return openDirectory(`${roots().state}/${sharedName}`, options);
 }

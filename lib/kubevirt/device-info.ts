@@ -2,8 +2,7 @@
 // network (k8s.cni.cncf.io, Device Information Specification 1.1.0).
 import { CniError, code } from "../cni/errors.ts";
 import { isObject, type JsonObject } from "../cni/json.ts";
-import { roots } from "../cni/roots.ts";
-import { isBelow, withoutVar } from "../cni/schemas.ts";
+import { belowDeviceInfo, roots } from "../cni/roots.ts";
 
 /**
  * Returns the path in `runtimeConfig.CNIDeviceInfoFile`, which Multus sets if the netconf declares
@@ -18,17 +17,6 @@ export function deviceInfoFile({ runtimeConfig }: JsonObject): string | undefine
   const root = roots().deviceInfo;
   const words = `runtimeConfig.CNIDeviceInfoFile: must be a file below ${root}, not ${JSON.stringify(path)}`;
   throw new CniError(code.badConfiguration, words, "leave it to Multus: declare the capability CNIDeviceInfoFile");
-}
-
-/**
- * Returns the path relative to the root of device information. Undefined if the path is not below
- * it. `/run` and `/var/run` are the same.
- */
-export function belowDeviceInfo(path: string): string | undefined {
-  const root = withoutVar(roots().deviceInfo);
-  const wanted = withoutVar(path);
-  if (wanted === root || wanted.endsWith("/") || !isBelow(root, wanted)) return undefined;
-  return wanted.slice(root.length + 1);
 }
 
 /**

@@ -8,10 +8,10 @@ import {
   type Identity,
   isSameAttachment,
   isSameIdentity,
-  type Journal,
   type PodName,
   type Recorded,
-} from "./journal.ts";
+} from "./entry.ts";
+import type { Journal } from "./journal.ts";
 import { attachedAlready, Ledger, unfinished, unrecorded } from "./ledger.ts";
 
 /** What a change is made on: a node's devices. */

@@ -4,15 +4,8 @@ import { aged } from "./aging.ts";
 import { apply, type Kernel, undo } from "./apply.ts";
 import { type Change, expectation, scope, sysctlChanges } from "./change.ts";
 import { type Difference, differences } from "./differences.ts";
-import {
-  type Attachment,
-  type Entry,
-  type Identity,
-  isSameIdentity,
-  type Journal,
-  type PodName,
-  type Recorded,
-} from "./journal.ts";
+import { type Attachment, type Entry, type Identity, isSameIdentity, type PodName, type Recorded } from "./entry.ts";
+import type { Journal } from "./journal.ts";
 import { attachedAlready, Ledger, unfinished, unrecorded } from "./ledger.ts";
 import { outdated, withOriginals, withoutShared, withShared } from "./shared.ts";
 import type { State } from "./state.ts";
@@ -58,7 +51,9 @@ export class Attachments<K extends Kernel> {
   readonly #namespaces: Namespaces<K>;
   readonly #others: () => readonly Journal[];
 
-  /** @param others returns the journals of the node's other plugins, with which sysctls are shared */
+  /**
+   * @param others returns the journals of the node's other plugins, with which sysctls are shared
+   */
   constructor(journal: Journal, namespaces: Namespaces<K>, others: () => readonly Journal[] = () => []) {
     // Another plugin may have records of devices in the same directory.
     this.#ledger = new Ledger(journal, (entry) => entry.device === undefined);

@@ -20,8 +20,8 @@ export interface Directory {
   /** Whether there is an entry of that name. */
   has(name: string): boolean;
   /**
-   * Opens a directory in it. Undefined if it is missing, unless `create`. Throws if others than root
-   * can change it.
+   * Opens a directory in it. Undefined if it is missing, unless `create`. Throws if others than
+   * root can change it.
    */
   open(name: string, options: { readonly create: boolean }): Directory | undefined;
   /** Removes an empty directory in it. ENOTEMPTY if it has entries. */

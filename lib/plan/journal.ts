@@ -2,66 +2,9 @@
 // DEL, GC and the next ADD need to restore a pod or a device.
 import { isErrno } from "../errno.ts";
 import { FactError } from "../fact.ts";
-import type { Change } from "./change.ts";
 import type { Directory, OpenDirectory } from "./directory.ts";
+import { type Attachment, type Entry, isSameAttachment, type Recorded } from "./entry.ts";
 import { decodeRecord, format, type RecordRules } from "./record.ts";
-
-/**
- * Identifies a network namespace or a device. The kernel may use the inode number again, also while
- * the node runs.
- */
-export interface Identity {
-  readonly device: number;
-  readonly inode: number;
-  /** The kernel's cookie of a namespace: unique until the next boot. */
-  readonly cookie?: string;
-  /** The boot during which the rest was read: /proc/sys/kernel/random/boot_id. */
-  readonly boot?: string;
-}
-
-/** Whether two identities are of the same object. Compares what both of them have. */
-export function isSameIdentity(one: Identity, other: Identity): boolean {
-  if (one.boot !== undefined && other.boot !== undefined && one.boot !== other.boot) return false;
-  if (one.cookie !== undefined && other.cookie !== undefined) return one.cookie === other.cookie;
-  return one.device === other.device && one.inode === other.inode;
-}
-
-/** What a runtime calls an attachment by. */
-export interface Attachment {
-  readonly containerId: string;
-  readonly ifname: string;
-}
-
-export function isSameAttachment(one: Attachment, other: Attachment): boolean {
-  return one.containerId === other.containerId && one.ifname === other.ifname;
-}
-
-/** The pod of an attachment, as kubelet names it in CNI_ARGS. */
-export interface PodName {
-  readonly namespace: string;
-  readonly name: string;
-  readonly uid?: string;
-}
-
-/** One attachment's record. `C` is the type of its changes. */
-export interface Entry<C = Change> extends Attachment {
-  /** The network's name in the configuration. */
-  readonly network: string;
-  readonly pod?: PodName;
-  /** The namespace, and its path at the time of ADD. */
-  readonly netns: Identity & { readonly path: string };
-  /** When the entry was made, in milliseconds of CLOCK_MONOTONIC. */
-  readonly time: number;
-  readonly changes: readonly C[];
-  /** The device, if the attachment holds one. */
-  readonly device?: Identity & { readonly address: string };
-}
-
-/** An entry, and whether its ADD is `pending`: it runs, or was killed. */
-export interface Recorded<E = Entry> {
-  readonly entry: E;
-  readonly pending: boolean;
-}
 
 /** What a journal writes of itself into each record, and what the records may contain. */
 export interface Author extends RecordRules {
@@ -152,7 +95,7 @@ export class Journal<E extends Entry<unknown> = Entry> {
       if (own.has(fileName(entry, "pending"))) this.#write(own, entry, "pending");
       else if (own.has(fileName(entry, "json"))) this.#write(own, entry, "json");
       else this.#rewriteFormat1(entry);
-      return undefined;
+      return;
     });
   }
 
@@ -379,7 +322,9 @@ function fileName({ ifname }: Pick<Attachment, "ifname">, state: State): string 
   return `${ifname}.${state}`;
 }
 
-/** The name of a record of format 1, without its end. Neither part can contain a colon or a slash. */
+/**
+ * The name of a record of format 1, without its end. Neither part can contain a colon or a slash.
+ */
 function format1Name({ containerId, ifname }: Attachment): string {
   return `${containerId}:${ifname}`;
 }

@@ -1,13 +1,27 @@
 // Decodes the record of an attachment. What DEL undoes with root's rights is read from here: a
 // record that no plugin can have written is refused.
+import { belowDeviceInfo } from "../cni/roots.ts";
 import { FactError } from "../fact.ts";
 import type { AddressMessage } from "../netlink/route/address.ts";
 import type { NeighborMessage } from "../netlink/route/neighbor.ts";
 import type { RouteMessage } from "../netlink/route/route.ts";
 import type { Change, CreateLink, SetLink, SetSysctl } from "./change.ts";
-import type { Binding, BindDriver, ConfigureVf, DeviceChange, VfSettings, WriteFile } from "./device.ts";
-import type { Entry } from "./journal.ts";
-import { count, fields, flag, listOf, matching, of, optional, type Shape, text, time, variants, word } from "./shape.ts";
+import type { BindDriver, Binding, ConfigureVf, DeviceChange, VfSettings, WriteFile } from "./device.ts";
+import type { Entry } from "./entry.ts";
+import {
+  count,
+  fields,
+  flag,
+  listOf,
+  matching,
+  of,
+  optional,
+  type Shape,
+  text,
+  time,
+  variants,
+  word,
+} from "./shape.ts";
 import type {
   Address,
   BridgeSettings,
@@ -29,13 +43,15 @@ const pci = matching(/^[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/, "a PCI a
 const driver = matching(/^[A-Za-z0-9_.-]{1,64}$/, "the name of a driver");
 const mac = matching(/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/, "a MAC address");
 const sysctlKey = matching(/^net\.[^/\0]+$/, "a sysctl of a network namespace");
-const deviceInfoPath = matching(
-  /^(?:\/var)?\/run\/k8s\.cni\.cncf\.io\/devinfo\/(?!.*(?:^|\/)\.\.?(?:\/|$))[^\0]+$/,
+const deviceInfoPath = of(
+  (path) => typeof path === "string" && belowDeviceInfo(path) !== undefined,
   "a file of device information",
 );
 
 /** Attributes that no table names: their types, and their payloads in hex. */
-const rest = optional(listOf(listOf(of((part) => typeof part === "string" || typeof part === "number", "a type or hex"))));
+const rest = optional(
+  listOf(listOf(of((part) => typeof part === "string" || typeof part === "number", "a type or hex"))),
+);
 
 const lifetime = fields({ preferred: count, valid: count });
 
@@ -277,7 +293,10 @@ export function decodeRecord(path: string, source: string, rules: RecordRules): 
     throw new FactError(path, `is not a record: it does not parse: ${(failure as Error).message}`);
   }
   if (value.format !== format && value.format !== 1)
-    throw new FactError(path, `has format ${JSON.stringify(value.format)}, expected ${format}; DEL the attachment with the version that wrote it`);
+    throw new FactError(
+      path,
+      `has format ${JSON.stringify(value.format)}, expected ${format}; DEL the attachment with the version that wrote it`,
+    );
   const fault = (value.format === 1 ? recordOfFormat1 : record)(value);
   if (fault !== undefined) throw new FactError(path, `is not a record of this version: ${fault.replace(/^\./, "")}`);
   const entry = value as unknown as Entry<Change | DeviceChange> & { readonly plugin?: string };

@@ -46,7 +46,7 @@ export function listOf(shape: Shape): Shape {
       const found = shape(value[position]);
       if (found !== undefined) return `[${position}]${found}`;
     }
-    return undefined;
+    return;
   };
 }
 
@@ -61,7 +61,7 @@ export function fields(shapes: Readonly<Record<string, Shape>>): Shape {
     }
     for (const name in object)
       if (!Object.hasOwn(shapes, name)) return `.${name} is a field that this version does not know`;
-    return undefined;
+    return;
   };
 }
 

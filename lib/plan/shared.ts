@@ -1,7 +1,7 @@
 // Sysctls that several attachments of one pod need: the ADD of the first one changes them, the DEL
 // of the last one reverts them.
 import { type Change, type SetSysctl, sysctlChanges } from "./change.ts";
-import type { Entry } from "./journal.ts";
+import type { Entry } from "./entry.ts";
 import { byKind, same } from "./kinds.ts";
 import type { State } from "./state.ts";
 

@@ -5,7 +5,7 @@ import { netnsFinder } from "../kernel/find-netns.ts";
 import { tree } from "../kernel/pci.ts";
 import { type Allocation, heldBy } from "../plan/allocations.ts";
 import { bindings } from "../plan/device.ts";
-import type { Recorded } from "../plan/journal.ts";
+import type { Recorded } from "../plan/entry.ts";
 import { attachedAlready } from "../plan/ledger.ts";
 import { describeDeviceChanges } from "../plan/words.ts";
 import { hasDriver, isDevice } from "../sysfs/pci.ts";
@@ -38,7 +38,11 @@ export function deviceRequirements<C extends Journaled>(
   conf: C,
 ): Requirement[] {
   const { dataDir } = conf;
-  return [...plugin.requirements(conf), canEnterNetns, roomForRecord(dataDir, () => allocationsIn(plugin, dataDir).probe())];
+  return [
+    ...plugin.requirements(conf),
+    canEnterNetns,
+    roomForRecord(dataDir, () => allocationsIn(plugin, dataDir).probe()),
+  ];
 }
 
 /** Throws a CniError if the node has no such PCI device. */

@@ -55,7 +55,10 @@ export function devicePlugin<C extends Journaled, D extends Journaled, P extends
     },
 
     check(call: AddCall<C>): void {
-      const found = allocationsIn(plugin, call.conf.dataDir).differences({ ...call, netns: call.netns.path }, plugin.inspect);
+      const found = allocationsIn(plugin, call.conf.dataDir).differences(
+        { ...call, netns: call.netns.path },
+        plugin.inspect,
+      );
       if (found.length > 0) throw new CniError(code.differs, found.map(factText));
     },
 

@@ -11,11 +11,11 @@ import { type Allocation, Allocations } from "../plan/allocations.ts";
 import { Attachments } from "../plan/attachments.ts";
 import { type Change, changeKinds } from "../plan/change.ts";
 import { type DeviceChange, deviceChangeKinds } from "../plan/device.ts";
-import { type Entry, Journal } from "../plan/journal.ts";
+import type { Directory } from "../plan/directory.ts";
+import type { Entry } from "../plan/entry.ts";
+import { Journal } from "../plan/journal.ts";
 import type { RecordRules } from "../plan/record.ts";
-
-/** The package's version, which the build inserts. */
-declare const __VERSION__: string;
+import { release } from "../release.ts";
 
 /** How long a runtime's call waits for another call that holds the same pod or device. */
 const lockTimeoutMs = { pod: 20_000, device: 30_000 } as const;
@@ -57,7 +57,7 @@ export function recordsOf(directory: string): Journal<Entry<Change | DeviceChang
 }
 
 function journalIn<E extends Entry<unknown>>(directory: string, rules: RecordRules): Journal<E> {
-  return new Journal<E>(directory, openDirectory, { ...rules, version: __VERSION__ }, host.sha256);
+  return new Journal<E>(directory, openDirectory, { ...rules, version: release }, host.sha256);
 }
 
 /**
@@ -68,8 +68,7 @@ const registry = "journals";
 
 /** Returns the paths of the node's journals. Changes nothing. */
 export function registeredJournals(): string[] {
-  const directory = sharedDirectory({ create: false })?.open(registry, { create: false });
-  return directory === undefined ? [] : directory.names().map(decodeURIComponent);
+  return inRegistry({ create: false }, (directory) => directory.names().map(decodeURIComponent)) ?? [];
 }
 
 /**
@@ -88,12 +87,24 @@ function register(journal: Journal): void {
   // NAME_MAX of <linux/limits.h>. Such a journal is not found by other plugins.
   if (name.length > 255) return;
   try {
-    const directory = sharedDirectory({ create: true })!.open(registry, { create: true })!;
-    if (directory.has(name)) return;
-    journal.indexFormat1();
-    directory.create(name, "");
+    inRegistry({ create: true }, (directory) => {
+      if (directory.has(name)) return;
+      journal.indexFormat1();
+      directory.create(name, "");
+    });
   } catch (failure) {
     // EEXIST: another call was faster. Without a writable file system, nothing can be recorded.
     if (!isErrno(failure, "EEXIST", "EROFS")) throw failure;
+  }
+}
+
+function inRegistry<T>(options: { readonly create: boolean }, work: (directory: Directory) => T): T | undefined {
+  const shared = sharedDirectory(options);
+  const directory = shared?.open(registry, options);
+  try {
+    return directory && work(directory);
+  } finally {
+    directory?.close();
+    shared?.close();
   }
 }

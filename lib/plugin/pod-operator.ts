@@ -4,7 +4,7 @@ import type { Netns } from "../cni/plugin.ts";
 import { factText } from "../fact.ts";
 import type { Planned } from "../plan/attachments.ts";
 import type { Difference } from "../plan/differences.ts";
-import type { Entry, PodName } from "../plan/journal.ts";
+import type { Entry, PodName } from "../plan/entry.ts";
 import { describeChanges } from "../plan/words.ts";
 import { attachmentsIn, commandLockTimeoutMs, type Recording } from "./node.ts";
 import type { DryRun, DryRunCall, Operator, Problem, Requirement } from "./operator.ts";

@@ -3,8 +3,8 @@
 import { code } from "../cni/errors.ts";
 import { explainFailure, inOneLine } from "../cni/failure.ts";
 import { identifyNetns, type NetnsLocation, netnsFinder } from "../kernel/find-netns.ts";
-import { ForeignDirectory } from "../kernel/directory.ts";
-import { type Entry, isSameIdentity, type Recorded } from "../plan/journal.ts";
+import { type Entry, isSameIdentity, type Recorded } from "../plan/entry.ts";
+import { ForeignDirectory } from "../trusted-directory.ts";
 import type {
   Checked,
   Collected,

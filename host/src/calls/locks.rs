@@ -89,7 +89,8 @@ fn last_errno() -> Errno {
     Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::INVAL)
 }
 
-/// SIGALRM to this thread after a time, and then at every [`REPEAT`]: it interrupts a blocking call.
+/// SIGALRM to this thread after a time, and then at every [`REPEAT`]: it interrupts a blocking
+/// call.
 struct Alarm {
     timer: libc::c_int,
     mask: libc::sigset_t,

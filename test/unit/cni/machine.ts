@@ -68,7 +68,18 @@ export class Machine implements System {
   writeStderr = (text: string): void => {
     this.stderr += text;
   };
-  appendFile = (path: string, text: string): void => {
+  openDirectory = (path: string): number => {
+    const refused = this.refused.get(path);
+    if (refused !== undefined) throw refused;
+    const { kind = "directory", uid = 0, mode = 0 } = this.files.get(path) ?? {};
+    if (uid !== 0 || (mode & 0o022) !== 0) throw Object.assign(hostError("EPERM", "open", path), { path });
+    if (kind !== "directory") throw hostError("ENOTDIR", "open", path);
+    const fd = 10 + this.#open.size;
+    this.#open.set(fd, path);
+    return fd;
+  };
+  appendFile = (name: string, text: string, options: { readonly in?: number } = {}): void => {
+    const path = options.in === undefined ? name : `${this.#open.get(options.in)}/${name}`;
     const refusal = this.refused.get(path);
     if (refusal !== undefined) throw refusal;
     this.written.set(path, (this.written.get(path) ?? "") + text);
@@ -85,9 +96,6 @@ export class Machine implements System {
     if (refusal !== undefined) throw refusal;
     if (file === undefined) throw hostError("ENOENT", "stat", path);
     return { device: 1, inode: 1, mode: 0o644, uid: 0, ...file };
-  };
-  makeDirectory = (path: string): void => {
-    this.files.set(path, { kind: "directory", mode: 0o700 });
   };
   openNetns = (path: string): number => {
     const file = this.files.get(path);

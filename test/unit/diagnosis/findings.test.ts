@@ -52,18 +52,18 @@ const cases: readonly (readonly [what: string, survey: PodSurvey, ...found: (rea
   ],
   [
     "a record that cannot be read",
-    { ...healthy, unreadable: [{ subject: "/run/x/a:net1.json", fact: "is not a journal: it does not parse" }] },
-    ["record-unreadable", "/run/x/a:net1.json", /^is not a journal: it does not parse$/],
+    { ...healthy, unreadable: [{ subject: "/run/x/a/net1.json", fact: "is not a record: it does not parse" }] },
+    ["record-unreadable", "/run/x/a/net1.json", /^is not a record: it does not parse$/],
   ],
   [
     "a record of another namespace",
     { ...healthy, records: [record, { ...passtRecord, here: false }] },
-    ["record-stale", "/run/passt-binding/c1:net2", /had this path before/],
+    ["record-stale", "/run/passt-binding/c1/net2", /had this path before/],
   ],
   [
     "a record that is pending",
     { ...healthy, records: [{ ...record, pending: true }] },
-    ["record-pending", "/run/bridge-binding/c1:net1", /was killed/],
+    ["record-pending", "/run/bridge-binding/c1/net1", /was killed/],
   ],
   [
     "links of ours without a record",

@@ -13,7 +13,7 @@ const { surveyVf } = await import("../../../lib/diagnosis/survey-vf.ts");
 function given() {
   const plugin = new PluginOnNode();
   plugin.add({ conf: { mac: "02:00:00:00:00:01", vlan: 100, spoofchk: "off" } });
-  const entry: Allocation = JSON.parse(plugin.node.pci.files.read(`${journal}/${plugin.records[0]}`));
+  const entry: Allocation = JSON.parse(plugin.node.pci.files.read(plugin.recordPaths[0]!));
   const look = () => surveyVf(entry);
   const findings = (): string[] => {
     const survey: PodSurvey = {

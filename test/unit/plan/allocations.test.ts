@@ -6,7 +6,7 @@ import { factText } from "../../../lib/fact.ts";
 import { failuresOf } from "../../../lib/failures.ts";
 import { type Allocation, Allocations, type DeviceKernel, type Devices } from "../../../lib/plan/allocations.ts";
 import type { DeviceChange } from "../../../lib/plan/device.ts";
-import type { Identity } from "../../../lib/plan/journal.ts";
+import type { Identity } from "../../../lib/plan/entry.ts";
 import { fc } from "../../harness/fast-check.ts";
 import { failure, MemoryTree } from "./memory-directory.ts";
 

@@ -2,7 +2,7 @@ import t from "tap";
 import { factText } from "../../../lib/fact.ts";
 import { Attachments, type Namespaces, type Planned } from "../../../lib/plan/attachments.ts";
 import { type Change, changeKinds } from "../../../lib/plan/change.ts";
-import type { Identity } from "../../../lib/plan/journal.ts";
+import type { Identity } from "../../../lib/plan/entry.ts";
 import { failure, MemoryTree } from "./memory-directory.ts";
 import { MemoryKernel } from "./memory-kernel.ts";
 import { dummy, link, pod } from "./pods.ts";
@@ -316,7 +316,9 @@ t.test("a record with a kind of change that a newer version may know is kept, an
     ["{}", ".do is missing"],
   ] as const) {
     files.files.set(path, whole.replace('"changes":[', `"changes":[${change},`));
-    const message = new RegExp(`^${path}: is not a record of this version: changes\\[0\\]${fault.replaceAll(".", "\\.")}`);
+    const message = new RegExp(
+      `^${path}: is not a record of this version: changes\\[0\\]${fault.replaceAll(".", "\\.")}`,
+    );
     t.throws(() => attachments.remove(net1, here), { message });
     t.match(attachments.collect("blue", []), [{ message }]);
     t.same(links(kernels.get(here)!.kernel), ["lo", "one"]);

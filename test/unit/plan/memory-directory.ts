@@ -1,7 +1,8 @@
 // Directories in memory, in which a journal keeps its records. A call can be made to fail.
 import { createHash } from "node:crypto";
 import type { Directory, OpenDirectory } from "../../../lib/plan/directory.ts";
-import { type Author, type Entry, Journal } from "../../../lib/plan/journal.ts";
+import type { Entry } from "../../../lib/plan/entry.ts";
+import { type Author, Journal } from "../../../lib/plan/journal.ts";
 
 /** The error of a system call. */
 export function failure(code: string, path: string): Error {
@@ -22,7 +23,7 @@ export class MemoryTree {
 
   readonly opener: OpenDirectory = (path, { create }) => {
     if (!this.directories.has(path)) {
-      if (!create) return undefined;
+      if (!create) return;
       this.before?.("mkdir", path);
       for (let end = path.indexOf("/", 1); end > 0; end = path.indexOf("/", end + 1))
         this.directories.add(path.slice(0, end));
@@ -33,7 +34,10 @@ export class MemoryTree {
   };
 
   /** A journal in a directory. */
-  journal<E extends Entry<unknown> = Entry>(path: string, author: Author = { version: "0", plugin: "test" }): Journal<E> {
+  journal<E extends Entry<unknown> = Entry>(
+    path: string,
+    author: Author = { version: "0", plugin: "test" },
+  ): Journal<E> {
     const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
     return new Journal<E>(path, this.opener, author, sha256);
   }

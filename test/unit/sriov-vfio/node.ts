@@ -133,7 +133,14 @@ export class PluginOnNode {
     return this.node.pci.driverOf(vf);
   }
 
+  /** The records by the addresses of their devices. */
   get records(): string[] {
-    return this.node.pci.files.has(journal) ? this.node.pci.files.names(journal) : [];
+    const { files } = this.node.pci;
+    return this.recordPaths.map((path) => `${JSON.parse(files.read(path)).device.address}.${path.split(".").at(-1)}`);
+  }
+
+  get recordPaths(): string[] {
+    const isRecord = (path: string): boolean => /^[^:]+\.(?:json|pending)$/.test(path.slice(journal.length));
+    return this.node.pci.files.below(journal).flatMap(([path]) => (isRecord(path) ? [path] : []));
   }
 }

@@ -4,6 +4,9 @@ import t, { type Test } from "tap";
 import type { Result } from "../../../lib/cni/results.ts";
 import { everything, infoPath, journal, PluginOnNode, pf, vf, type Wish } from "./node.ts";
 
+// After the node's module, which puts its calls in the place of the host's.
+const { deviceLock } = await import("../../../lib/kernel/locks.ts");
+
 const directory = `/sys/bus/pci/devices/${vf}`;
 const port = "0000:00:04.0";
 const other = "0000:02:00.0";
@@ -175,7 +178,8 @@ t.test("the driver's module is loaded before anything is changed", async (t) => 
 
 t.test("a device that another call is busy with is worth another try", async (t) => {
   const plugin = new PluginOnNode();
-  plugin.node.lock(directory, 0);
+  const shared = plugin.node.openDirectory("/run/kubevirt-cni-bindings");
+  plugin.node.lock("locks", 0, { in: shared, at: deviceLock(vf, directory).offset });
   t.throws(() => plugin.add(), { code: "ETIMEDOUT" });
   t.strictSame([plugin.driver, plugin.records], ["igbvf", []]);
 });
@@ -401,6 +405,11 @@ t.test("DEL of a VF that is gone succeeds, and one that was made anew is not tou
   t.throws(() => plugin.check(), { message: `${vf}: was removed or recreated after ADD` });
   const { length } = plugin.node.deeds;
   plugin.del();
-  t.strictSame(plugin.node.deeds.slice(length), [`unlink ${infoPath}`, `unlink ${journal}/${vf}.json`]);
+  t.strictSame(plugin.node.deeds.slice(length), [
+    `unlink ${infoPath}`,
+    `unlink ${journal}/c1/net1.json`,
+    `unlink ${journal}/${vf}.json`,
+    `rmdir ${journal}/c1`,
+  ]);
   t.equal(plugin.node.pci.rowOf(vf)!.vlan, 5);
 });

@@ -8,8 +8,8 @@ const root = fileURLToPath(new URL("../../..", import.meta.url));
  * From the lowest layer to the highest. A file imports from its own folder or from a lower layer.
  */
 const layers: readonly (readonly string[])[] = [
-  ["lib/errno.ts", "lib/fact.ts", "lib/failures.ts", "lib/shell.ts"],
-  ["lib/net"],
+  ["lib/errno.ts", "lib/fact.ts", "lib/failures.ts", "lib/release.ts", "lib/shell.ts"],
+  ["lib/net", "lib/trusted-directory.ts"],
   ["lib/netlink", "lib/sysfs"],
   ["lib/cni"],
   ["lib/plan"],

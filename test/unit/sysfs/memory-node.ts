@@ -19,11 +19,14 @@ type Calls = Pick<
   | "monotonic"
   | "netlinkSocket"
   | "netnsCookie"
+  | "openDirectory"
   | "openNetns"
   | "readDirectory"
   | "readFile"
   | "readLink"
+  | "readOpenDirectory"
   | "receive"
+  | "removeDirectory"
   | "rename"
   | "run"
   | "send"
@@ -37,9 +40,14 @@ type Calls = Pick<
 /** What the process ends with where it is killed; no call after it does anything. */
 export class Killed extends Error {}
 
+interface In {
+  readonly in?: number;
+}
+
 interface Descriptor {
   readonly path: string;
   readonly answers: Uint8Array[];
+  readonly isDirectory?: true;
   /** The namespace that the socket is of. */
   readonly netns?: string;
 }
@@ -113,15 +121,16 @@ export class MemoryNode implements Calls {
     this.deeds.push(deed);
   }
 
-  /** How many descriptors are open. */
+  /** How many descriptors are open, without directories: a journal's stays open. */
   get open(): number {
-    return this.#descriptors.size;
+    return [...this.#descriptors.values()].filter(({ isDirectory }) => isDirectory !== true).length;
   }
 
   // ---- files
 
-  stat = (path: string, { follow = true }: { follow?: boolean } = {}): ReturnType<Host["stat"]> => {
+  stat = (name: string, { follow = true, ...options }: In & { follow?: boolean } = {}): ReturnType<Host["stat"]> => {
     this.#alive();
+    const path = this.#at(name, options);
     if (path === "/proc/thread-self/ns/net") {
       const inode = this.#netns === undefined ? 4026531840 : this.namespaces.get(this.#netns)!.inode;
       return { device: 4, inode, kind: "file", mode: 0o444, uid: 0 };
@@ -129,9 +138,9 @@ export class MemoryNode implements Calls {
     const { entry } = this.pci.files.find(path, { follow, syscall: "stat" });
     return { device: 1, inode: entry.inode, kind: entry.kind, mode: modeOf(entry), uid: 0 };
   };
-  readFile = (path: string, { follow = true }: { follow?: boolean; limit?: number } = {}): string => {
+  readFile = (path: string, { follow = true, ...options }: In & { follow?: boolean; limit?: number } = {}): string => {
     this.#alive();
-    return this.pci.files.read(path, { follow });
+    return this.pci.files.read(this.#at(path, options), { follow });
   };
   readDirectory = (path: string): string[] => {
     this.#alive();
@@ -148,18 +157,21 @@ export class MemoryNode implements Calls {
     this.#deed("write", path, text);
     this.pci.write(path, text);
   };
-  createFile = (path: string, text: string): void => {
+  createFile = (name: string, text: string, options: In = {}): void => {
+    const path = this.#at(name, options);
     this.#deed("create", path);
     const place = this.pci.files.placeOf(path);
     if (this.pci.files.has(path)) throw hostError("EEXIST", "open", path);
     this.pci.files.file(place, text, { mode: 0o600 });
   };
-  rename = (from: string, to: string): void => {
+  rename = (old: string, name: string, options: In = {}): void => {
+    const [from, to] = [this.#at(old, options), this.#at(name, options)];
     this.#deed("rename", from, to);
     const { path } = this.pci.files.find(from, { follow: false, syscall: "rename" });
     this.pci.files.move(path, this.pci.files.placeOf(to));
   };
-  unlink = (path: string): void => {
+  unlink = (name: string, options: In = {}): void => {
+    const path = this.#at(name, options);
     // Taking away what is not there is no change.
     const { path: real } = this.pci.files.find(path, { follow: false, syscall: "unlink" });
     this.#deed("unlink", path);
@@ -172,11 +184,51 @@ export class MemoryNode implements Calls {
     this.pci.files.directory(place);
   };
 
+  removeDirectory = (name: string, options: In): void => {
+    const path = this.#at(name, options);
+    if (this.pci.files.names(path).length > 0) throw hostError("ENOTEMPTY", "rmdir", path);
+    this.#deed("rmdir", path);
+    this.pci.files.remove(path);
+  };
+  openDirectory = (name: string, { create = false, ...options }: In & { create?: boolean } = {}): number => {
+    this.#alive();
+    const path = this.#at(name, options);
+    if (!this.pci.files.has(path)) {
+      if (!create) throw hostError("ENOENT", "open", path);
+      for (let end = path.indexOf("/", 1); ; end = path.indexOf("/", end + 1)) {
+        const parent = end < 0 ? path : path.slice(0, end);
+        if (!this.pci.files.has(parent)) {
+          this.#deed("mkdir", parent);
+          this.pci.files.directory(this.pci.files.placeOf(parent));
+        }
+        if (end < 0) break;
+      }
+    }
+    const { entry, path: real } = this.pci.files.find(path);
+    if (entry.kind !== "directory") throw hostError("ENOTDIR", "open", path);
+    return this.#opened({ path: real, answers: [], isDirectory: true });
+  };
+  readOpenDirectory = (fd: number): string[] => {
+    this.#alive();
+    return this.pci.files.names(this.#descriptors.get(fd)!.path);
+  };
+  #at(name: string, { in: fd }: In): string {
+    return fd === undefined ? name : `${this.#descriptors.get(fd)!.path}/${name}`;
+  }
+
   close = (fd: number): void => {
     if (!this.#descriptors.delete(fd) && !this.#isKilled) throw hostError("EBADF", "close", `${fd}`);
   };
-  lock = (path: string, timeout: number): number => {
+  lock = (name: string, timeout: number, options: { in?: number; at?: number } = {}): number => {
     this.#alive();
+    const path = this.#at(name, options);
+    if (options.at !== undefined) {
+      const byte = `${path}:${options.at}`;
+      if (![...this.#descriptors.values()].some((one) => one.path === byte))
+        return this.#opened({ path: byte, answers: [] });
+      this.#time += timeout;
+      throw hostError("ETIMEDOUT", "fcntl", path);
+    }
     const { path: real } = this.pci.files.find(path);
     const group = /^\/dev\/vfio\/(\d+)$/.exec(real)?.[1];
     const isOpen = [...this.#descriptors.values()].some((one) => one.path === real);
@@ -306,6 +358,8 @@ export function igbNode(): MemoryNode {
     links.push({ name, index: Number(read("ifindex")), device, mac: read("address"), up: true });
   }
   files.directory("/run");
+  files.link("/var/run", "/run");
+  files.directory("/run/kubevirt-cni-bindings");
   files.file("/proc/sys/kernel/random/uuid", "a1b2c3d4-e5f6-4789-8abc-def012345678\n");
   files.file("/usr/sbin/modprobe", "", { mode: 0o755 });
   node.namespaces.set("/run/netns/pod", { inode: 4026532001, cookie: "7" });

@@ -2,37 +2,25 @@
 // record is never passed over, and never without a word.
 import { Allocations } from "../../../../lib/plan/allocations.ts";
 import { Attachments } from "../../../../lib/plan/attachments.ts";
-import { type Files, Journal } from "../../../../lib/plan/journal.ts";
+import { MemoryTree } from "../../plan/memory-directory.ts";
 import { MemoryKernel } from "../../plan/memory-kernel.ts";
 import { pod } from "../../plan/pods.ts";
-import { MemoryFiles } from "../../sysfs/memory-files.ts";
 
 const here = { device: 4, inode: 7 };
 const attachment = { containerId: "c", ifname: "net1" };
 
-function filesOf(memory: MemoryFiles): Files {
-  return {
-    createFile: (path, text) => memory.file(path, text),
-    makeDirectory: (path) => memory.directory(path),
-    readDirectory: (path) => memory.names(path),
-    readFile: (path, options) => memory.read(path, options),
-    rename: (from, to) => memory.move(from, to),
-    stat: (path, options) => ({ ...memory.find(path, options).entry, device: 1, uid: 0, mode: 0o700 }),
-    unlink: (path) => {
-      memory.find(path, { follow: false });
-      memory.remove(path);
-    },
-  };
-}
-
 /** The first byte chooses the file and the kind of plugin, the rest is the file. */
 export function fuzz(data: Buffer): void {
   const [choice = 0] = data;
-  const memory = new MemoryFiles();
+  const tree = new MemoryTree();
   const isDevice = (choice & 2) !== 0;
-  const name = `${isDevice ? "0000:01:10.1" : "c:net1"}.${choice & 1 ? "pending" : "json"}`;
-  memory.file(`/run/plugin/${name}`, data.subarray(1).toString("utf8"));
-  const journal = new Journal("/run/plugin", filesOf(memory));
+  const state = choice & 1 ? "pending" : "json";
+  // A record, a record of format 1, or a guard.
+  const isFlat = (choice & 4) !== 0;
+  const name = isFlat ? `${isDevice ? "0000:01:10.1" : "c:net1"}.${state}` : `c/net1.${state}`;
+  tree.directories.add("/run/plugin").add("/run/plugin/c");
+  tree.files.set(`/run/plugin/${name}`, data.subarray(1).toString("utf8"));
+  const journal = tree.journal("/run/plugin");
   const kernel = new MemoryKernel(pod());
   const failures: unknown[] = [];
   const attempt = (work: () => unknown): void => {
@@ -58,7 +46,7 @@ export function fuzz(data: Buffer): void {
     const attachments = new Attachments(journal, {
       identify: () => here,
       enter: (_, work) => work(kernel, here),
-      inTurn: (_, work) => work(),
+      inTurn: (work) => work(),
       time: () => 1,
     });
     attempt(() => attachments.differences(attachment, "/run/netns/blue"));

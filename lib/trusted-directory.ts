@@ -1,0 +1,38 @@
+// Opens directories that only root can change, and says who else can change one that is refused.
+import { codeOf } from "./errno.ts";
+import { FactError } from "./fact.ts";
+
+/** The calls of the host that this needs. */
+export type Opener = Pick<typeof import("host"), "openDirectory" | "stat">;
+
+/** Other users than root can change a directory: its content is not believed. */
+export class ForeignDirectory extends FactError {}
+
+/**
+ * Opens a directory as the host does: by its path, or below an open one whose path is `path`.
+ *
+ * @throws ForeignDirectory that names the first directory that others than root can change
+ */
+export function openTrusted(
+  host: Opener,
+  name: string,
+  options: { readonly create: boolean; readonly below?: { readonly in: number; readonly path: string } },
+): number {
+  const { create, below } = options;
+  try {
+    return host.openDirectory(name, { create, ...(below !== undefined && { in: below.in }) });
+  } catch (failure) {
+    const { path } = failure as { readonly path?: string };
+    if (codeOf(failure) !== "EPERM" || path === undefined) throw failure;
+    const found = below === undefined ? path : `${below.path}/${path}`;
+    throw new ForeignDirectory(found, permissionFault(host, found));
+  }
+}
+
+function permissionFault(host: Opener, path: string): string {
+  const { kind, uid, mode } = host.stat(path, { follow: false });
+  if (uid !== 0) return `belongs to user ${uid}, not to root`;
+  return kind === "directory"
+    ? `mode ${mode.toString(8)} lets other users write; expected 755 or less`
+    : `is a ${kind}, not a directory`;
+}
