@@ -59,6 +59,8 @@ declare module "host" {
   /** Returns CLOCK_REALTIME in milliseconds since 1970, UTC. */
   export function time(): number;
   export function sleep(milliseconds: number): void;
+  /** Returns a random whole number below 2^32. */
+  export function random(): number;
   /** Returns the SHA-256 of the text's UTF-8 bytes, as 64 lower-case hex digits. */
   export function sha256(text: string): string;
 
@@ -211,11 +213,18 @@ declare module "host" {
    *
    * It has extended ACKs, capped ACKs and, if the kernel supports it, strict checking. A receive
    * times out after 5 s (EAGAIN).
+   *
+   * It receives only messages whose sequence numbers have the same upper 16 bits as `sequence`. If
+   * these are random, no other process can fill the socket's buffer.
    */
-  export function netlinkSocket(protocol: number): number;
+  export function netlinkSocket(protocol: number, sequence: number): number;
   /** Sends one datagram. */
   export function send(fd: number, datagram: Uint8Array): void;
-  /** Receives one datagram of up to 64 KiB. EMSGSIZE if it was longer. */
+  /**
+   * Receives one datagram of up to 64 KiB from the kernel. EMSGSIZE if it was longer.
+   *
+   * Drops what other processes in the namespace send to the socket.
+   */
   export function receive(fd: number): Uint8Array;
 
   /**

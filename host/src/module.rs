@@ -70,6 +70,7 @@ exports! {
     c"monotonic": process::monotonic,
     c"time": process::time,
     c"sleep": |time: Milliseconds| process::sleep(time.0),
+    c"random": || Outcome(process::random().map(f64::from)),
     c"sha256": |text: Text| Outcome(process::sha256(&text)),
 
     c"stat": stat,
@@ -96,7 +97,9 @@ exports! {
     c"openNetns": |path: Text| Outcome(namespaces::open_netns(&path).map(Descriptor::from)),
     c"inNetns": in_netns,
 
-    c"netlinkSocket": |protocol: u32| Outcome(netlink::socket(protocol).map(Descriptor::from)),
+    c"netlinkSocket": |protocol: u32, sequence: f64| Outcome(
+        netlink::socket(protocol, sequence as u32).map(Descriptor::from)
+    ),
     c"send": send,
     c"receive": receive,
     c"netnsCookie": |fd: Descriptor| Outcome(
@@ -203,7 +206,7 @@ fn send<'js>(ctx: Ctx<'js>, fd: Descriptor, datagram: TypedArray<'js, u8>) -> Re
 fn receive<'js>(ctx: Ctx<'js>, fd: Descriptor) -> Result<TypedArray<'js, u8>> {
     let mut buffer = [MaybeUninit::uninit(); netlink::LONGEST];
     let datagram = fd
-        .borrow("recv")
+        .borrow("recvfrom")
         .and_then(|socket| netlink::receive(socket, &mut buffer))
         .or_throw(&ctx)?;
     TypedArray::new_copy(ctx, datagram)

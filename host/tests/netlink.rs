@@ -24,8 +24,9 @@ const DUMP_LINKS: &str = "
 
 #[test]
 fn a_socket_talks_to_the_kernel() {
-    let call =
-        format!("(() => {{ const socket = host.netlinkSocket(0); {DUMP_LINKS} host.close(socket); return type; }})()");
+    let call = format!(
+        "(() => {{ const socket = host.netlinkSocket(0, 0); {DUMP_LINKS} host.close(socket); return type; }})()"
+    );
     assert_eq!(value(&call), "16");
 }
 
@@ -43,8 +44,8 @@ fn a_socket_stays_in_the_namespace_it_was_made_in() {
               if (answer[at + 4] === 3) return count; count++; } } }";
         let call = format!(
             "(() => {{ host.createTap('here', {{ multiQueue: false }}); const links = {count};
-               const there = host.inNetns({}, () => host.netlinkSocket(0));
-               return [links(there), links(host.netlinkSocket(0))]; }})()",
+               const there = host.inNetns({}, () => host.netlinkSocket(0, 0));
+               return [links(there), links(host.netlinkSocket(0, 0))]; }})()",
             netns.as_raw_fd()
         );
         // A new namespace has a loopback and, with some modules, fallback tunnels. All new
@@ -67,7 +68,7 @@ fn a_namespace_has_a_cookie_that_no_other_one_has() {
     if !root("a namespace has a cookie that no other one has") {
         return;
     }
-    const COOKIE: &str = "host.netnsCookie(host.netlinkSocket(0))";
+    const COOKIE: &str = "host.netnsCookie(host.netlinkSocket(0, 0))";
     let cookies = [
         in_new_netns(|| [value(COOKIE), value(COOKIE)]),
         in_new_netns(|| [value(COOKIE), value(COOKIE)]),
@@ -84,7 +85,7 @@ fn a_namespace_has_a_cookie_that_no_other_one_has() {
 
 #[test]
 fn a_socket_has_all_its_options() {
-    let fd: i32 = value("host.netlinkSocket(0)").parse().unwrap();
+    let fd: i32 = value("host.netlinkSocket(0, 0)").parse().unwrap();
     // SAFETY: the call above opened the socket, and nothing closes it.
     let socket = unsafe { BorrowedFd::borrow_raw(fd) };
     assert_eq!(
@@ -112,7 +113,7 @@ fn a_socket_has_all_its_options() {
 fn a_refused_request_comes_with_the_kernels_own_words() {
     // RTM_GETLINK of an index that no link has, with a wrong family: strict checking returns a
     // message that explains the error.
-    let call = "(() => { const socket = host.netlinkSocket(0);
+    let call = "(() => { const socket = host.netlinkSocket(0, 0);
       host.send(socket, new Uint8Array([36,0,0,0, 18,0, 1,3, 1,0,0,0, 0,0,0,0, ...new Array(20).fill(1)]));
       return String.fromCharCode(...host.receive(socket)).replace(/[^ -~]+/g, ' '); })()";
     assert!(value(call).to_lowercase().contains("invalid"), "{}", value(call));
@@ -146,7 +147,7 @@ fn a_datagram_is_received_whole_or_not_at_all() {
         "[65536,9,0]"
     );
     value(&format!("host.send({from}, new Uint8Array(65537))"));
-    assert_eq!(thrown(&format!("host.receive({to})")), failure("EMSGSIZE", "recv"));
+    assert_eq!(thrown(&format!("host.receive({to})")), failure("EMSGSIZE", "recvfrom"));
 }
 
 #[test]
@@ -155,8 +156,82 @@ fn nothing_received_in_time_is_eagain() {
     theirs.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
     assert_eq!(
         thrown(&format!("host.receive({})", theirs.as_raw_fd())),
-        failure("EAGAIN", "recv")
+        failure("EAGAIN", "recvfrom")
     );
+}
+
+#[test]
+fn a_datagram_of_another_process_is_dropped() {
+    // An ACK of request 1, to the port of the socket, which is our process ID or a number that the
+    // kernel chose.
+    let forged: Vec<u8> = [20 + 16, 2, 1, 0, 0, 0, 0, 0, 0]
+        .iter()
+        .flat_map(|word: &u32| word.to_ne_bytes())
+        .collect();
+    support::in_new_netns(|| {
+        let socket: i32 = value("host.netlinkSocket(0, 0)").parse().unwrap();
+        // SAFETY: all-zero bytes are a valid value. The kernel writes at most the stated length.
+        let port = unsafe {
+            let mut name: libc::sockaddr_nl = std::mem::zeroed();
+            let mut size = size_of_val(&name) as libc::socklen_t;
+            assert_eq!(libc::getsockname(socket, (&raw mut name).cast(), &raw mut size), 0);
+            name.nl_pid
+        };
+        let forger: i32 = value("host.netlinkSocket(0, 0)").parse().unwrap();
+        // SAFETY: as above.
+        let sent = unsafe {
+            let mut to: libc::sockaddr_nl = std::mem::zeroed();
+            to.nl_family = libc::AF_NETLINK as u16;
+            to.nl_pid = port;
+            let size = size_of_val(&to) as libc::socklen_t;
+            libc::sendto(
+                forger,
+                forged.as_ptr().cast(),
+                forged.len(),
+                0,
+                (&raw const to).cast(),
+                size,
+            )
+        };
+        assert_eq!(sent, 36);
+        // RTM_GETLINK of the loopback link.
+        let get = "[32,0,0,0, 18,0, 1,0, 9,0,0,0, 0,0,0,0, 0,0,0,0, 1,0,0,0, 0,0,0,0, 0,0,0,0]";
+        let call =
+            format!("(host.send({socket}, new Uint8Array({get})), ((a) => [a[4], a[8]])(host.receive({socket})))");
+        assert_eq!(value(&call), "[16,9]", "RTM_NEWLINK, the answer to request 9");
+        // A number with other upper bits does not even take room in the buffer.
+        let foreign = get.replacen("9,0,0,0", "9,0,1,0", 1);
+        let call = format!("host.send({socket}, new Uint8Array({foreign}))");
+        value(&call);
+        let mut byte = 0u8;
+        let flags = libc::MSG_DONTWAIT | libc::MSG_PEEK;
+        // SAFETY: the kernel writes at most one byte.
+        let length = unsafe { libc::recv(socket, (&raw mut byte).cast(), 1, flags) };
+        assert_eq!(length, -1);
+    });
+}
+
+#[test]
+fn random_numbers_have_32_bits_and_no_sign() {
+    let calls = "Array.from({ length: 200 }, () => host.random())";
+    assert_eq!(
+        value(&format!(
+            "((all) => [all.every((one) => one >= 0 && one < 2 ** 32), all.some((one) => one >= 2 ** 31), new Set(all).size > 190])({calls})"
+        )),
+        "[true,true,true]"
+    );
+}
+
+#[test]
+fn the_answers_to_the_sockets_own_numbers_are_received() {
+    for base in [0u32, 0x7fff_0000, 0x8000_0000, 0xffff_0000] {
+        let [a, b, c, d] = (base + 9).to_le_bytes();
+        let get = format!("[32,0,0,0, 18,0, 1,0, {a},{b},{c},{d}, 0,0,0,0, 0,0,0,0, 1,0,0,0, 0,0,0,0, 0,0,0,0]");
+        let call = format!(
+            "((fd) => (host.send(fd, new Uint8Array({get})), host.receive(fd)[4]))(host.netlinkSocket(0, {base}))"
+        );
+        assert_eq!(value(&call), "16", "{base:x}");
+    }
 }
 
 #[test]
@@ -190,19 +265,22 @@ fn a_signal_does_not_interrupt_a_receive() {
 fn errors_name_the_system_call() {
     let file = fs::File::open("/dev/null").unwrap();
     let fd = file.as_raw_fd();
-    assert_eq!(thrown("host.netlinkSocket(31)"), failure("EPROTONOSUPPORT", "socket"));
+    assert_eq!(
+        thrown("host.netlinkSocket(31, 0)"),
+        failure("EPROTONOSUPPORT", "socket")
+    );
     assert_eq!(thrown("host.send(-1, new Uint8Array(1))"), failure("EBADF", "send"));
     assert_eq!(
         thrown(&format!("host.send({fd}, new Uint8Array(1))")),
         failure("ENOTSOCK", "send")
     );
-    assert_eq!(thrown("host.receive(-1)"), failure("EBADF", "recv"));
+    assert_eq!(thrown("host.receive(-1)"), failure("EBADF", "recvfrom"));
     assert_eq!(thrown("host.netnsCookie(-1)"), failure("EBADF", "getsockopt"));
     assert_eq!(
         thrown(&format!("host.netnsCookie({fd})")),
         failure("ENOTSOCK", "getsockopt")
     );
-    assert_eq!(thrown(&format!("host.receive({fd})")), failure("ENOTSOCK", "recv"));
+    assert_eq!(thrown(&format!("host.receive({fd})")), failure("ENOTSOCK", "recvfrom"));
     let detached = format!("((a) => {{ a.buffer.transfer(); host.send({fd}, a); }})(new Uint8Array(1))");
     assert_eq!(thrown(&detached), failure("EFAULT", "send"));
 }
@@ -215,7 +293,7 @@ fn a_larger_backlog_than_the_system_allows_is_had_by_root() {
     let (ours, _) = UnixDatagram::pair().unwrap();
     assert!(set_socket_recv_buffer_size_force(&ours, 1024 * 1024).is_ok());
     let backlog = support::as_nobody(|| {
-        let fd: i32 = value("host.netlinkSocket(0)").parse().unwrap();
+        let fd: i32 = value("host.netlinkSocket(0, 0)").parse().unwrap();
         // SAFETY: the call above opened the socket, and nothing closes it.
         socket_recv_buffer_size(unsafe { BorrowedFd::borrow_raw(fd) }).unwrap()
     });

@@ -71,12 +71,16 @@ export function request<T>(verb: Operation, message: Message<T>, body: Body<T>, 
  */
 export class Netlink {
   readonly #transport: Transport;
-  #sequence = 0;
+  readonly #base: number;
+  #sequence: number;
   /** The socket's own port, as the kernel's answers tell it. */
   #port: number | undefined;
 
-  constructor(transport: Transport) {
+  /** @param base the sequence numbers of the requests are the 65,535 numbers after it */
+  constructor(transport: Transport, base = 0) {
     this.#transport = transport;
+    this.#base = base;
+    this.#sequence = base;
   }
 
   /**
@@ -182,7 +186,7 @@ export class Netlink {
   /** Sends requests as one datagram. Returns the first one's sequence number. */
   #send(requests: readonly Uint8Array[]): number {
     // The numbers of one datagram do not wrap.
-    if (this.#sequence + requests.length > 0xffffffff) this.#sequence = 0;
+    if (this.#sequence + requests.length > this.#base + 0xffff) this.#sequence = this.#base;
     const first = this.#sequence + 1;
     for (const request of requests) reader(request).words[2] = ++this.#sequence;
     this.#transport.send(requests.length === 1 ? requests[0]! : joined(requests));

@@ -11,12 +11,15 @@ const route = 0;
  * namespace. Close it after use. Throws a HostError.
  */
 export function openRtnetlink(): { readonly rtnl: Netlink; readonly cookie: string | undefined } {
-  const socket = host.netlinkSocket(route);
-  const rtnl = new Netlink({
-    send: (datagram) => host.send(socket, datagram),
+  // Random, so that no process in the namespace can guess the numbers of the requests.
+  const base = Math.floor(host.random() / 0x10000) * 0x10000;
+  const socket = host.netlinkSocket(route, base);
+  const transport = {
+    send: (datagram: Uint8Array) => host.send(socket, datagram),
     receive: () => host.receive(socket),
     close: () => host.close(socket),
-  });
+  };
+  const rtnl = new Netlink(transport, base);
   return { rtnl, cookie: cookieOf(socket) };
 }
 

@@ -13,8 +13,9 @@ use std::{
 };
 
 use rustix::{
-    io::Errno,
+    io::{Errno, retry_on_intr},
     process::getpid,
+    rand::{GetRandomFlags, getrandom},
     stdio::{stderr, stdin, stdout},
     termios::isatty,
     time::{ClockId, clock_gettime},
@@ -173,6 +174,14 @@ fn milliseconds(clock: ClockId) -> f64 {
 /// Sleeps for the whole duration, even if signals arrive.
 pub fn sleep(duration: Duration) {
     thread::sleep(duration);
+}
+
+/// Returns a random number of 32 bits.
+pub fn random() -> Result<u32> {
+    let mut bytes = [0; 4];
+    // A buffer of up to 256 bytes is filled completely.
+    retry_on_intr(|| getrandom(&mut bytes, GetRandomFlags::empty())).during("getrandom")?;
+    Ok(u32::from_ne_bytes(bytes))
 }
 
 /// Returns the SHA-256 of the text's UTF-8 bytes in lower-case hex. EILSEQ if the text is not

@@ -30,17 +30,17 @@ interface Answer {
 class ScriptedKernel implements Transport {
   readonly requests: Buffer[] = [];
   closed = false;
-  readonly #script: (readonly (readonly Answer[])[])[];
+  readonly script: (readonly (readonly Answer[])[])[];
   readonly #datagrams: Uint8Array[] = [];
 
   constructor(...script: (readonly (readonly Answer[])[])[]) {
-    this.#script = script;
+    this.script = script;
   }
 
   send(datagram: Uint8Array): void {
     const request = Buffer.from(datagram);
     this.requests.push(request);
-    const answers = this.#script.shift() ?? [];
+    const answers = this.script.shift() ?? [];
     this.#datagrams.push(...answers.map((list) => Buffer.concat(list.map((answer) => bytesOf(answer, request)))));
   }
 
@@ -461,4 +461,28 @@ t.test("close closes the transport", (t) => {
   new Netlink(kernel).close();
   t.ok(kernel.closed);
   t.end();
+});
+
+t.test("the numbers of requests are the 65,535 after the base, again and again", async (t) => {
+  for (const [base, expected] of [
+    [undefined, [1, 2]],
+    [0x7fff_0000, [0x7fff_0001, 0x7fff_0002]],
+    [0xffff_0000, [0xffff_0001, 0xffff_0002]],
+  ] as const) {
+    const kernel = new ScriptedKernel([[ack()]], [[ack()]]);
+    const netlink = new Netlink(kernel, base);
+    for (const name of ["e0", "e1"]) netlink.delete(link, { name }, name);
+    t.same(
+      kernel.requests.map((request) => request.readUInt32LE(8)),
+      expected,
+    );
+  }
+  const kernel = new ScriptedKernel();
+  for (let count = 0; count < 0x1_0001; count++) kernel.script.push([[ack()]]);
+  const netlink = new Netlink(kernel, 0xffff_0000);
+  for (let count = 0; count < 0x1_0001; count++) netlink.delete(link, { name: "e0" }, "e0");
+  t.same(
+    kernel.requests.slice(-3).map((request) => request.readUInt32LE(8)),
+    [0xffff_ffff, 0xffff_0001, 0xffff_0002],
+  );
 });

@@ -26,6 +26,7 @@ export const netlinkSocket = call("netlinkSocket");
 export const netnsCookie = call("netnsCookie");
 export const openDirectory = call("openDirectory");
 export const openNetns = call("openNetns");
+export const random = call("random");
 export const readDirectory = call("readDirectory");
 export const readFile = call("readFile");
 export const readLink = call("readLink");

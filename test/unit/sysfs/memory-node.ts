@@ -21,6 +21,7 @@ type Calls = Pick<
   | "netnsCookie"
   | "openDirectory"
   | "openNetns"
+  | "random"
   | "readDirectory"
   | "readFile"
   | "readLink"
@@ -253,6 +254,7 @@ export class MemoryNode implements Calls {
     this.#time += milliseconds;
     this.meanwhile?.();
   };
+  random = (): number => 4_000_000_000;
   sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
   run = (path: string, { args = [] }: { args?: readonly string[] }): ReturnType<Host["run"]> => {
     this.#deed("run", path, ...args);
