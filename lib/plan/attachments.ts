@@ -1,5 +1,6 @@
 // The life of an attachment: planned, written down, performed; checked; undone from what was
 // written down, however far it came.
+import { FactError } from "../fact.ts";
 import { aged } from "./aging.ts";
 import { apply, type Kernel, undo } from "./apply.ts";
 import { type Change, expectation, scope, sysctlChanges } from "./change.ts";
@@ -23,6 +24,16 @@ export interface Namespaces<K extends Kernel> {
   inTurn<T>(work: () => T): T;
   /** Milliseconds of CLOCK_MONOTONIC. */
   time(): number;
+}
+
+/** The plugins that change sysctls in the same pod. */
+export interface Neighbors {
+  /** Makes this plugin's journal known to the container's other plugins. */
+  join(containerId: string): void;
+  /** Reverts {@link join}. */
+  leave(containerId: string): void;
+  /** Returns the journals of the container's other plugins. */
+  others(containerId: string): readonly Journal[];
 }
 
 /** The changes to make, and the state that they were planned for. */
@@ -49,17 +60,18 @@ export class Attachments<K extends Kernel> {
   readonly #ledger: Ledger<Entry>;
   readonly #journal: Journal;
   readonly #namespaces: Namespaces<K>;
-  readonly #others: () => readonly Journal[];
+  readonly #neighbors: Neighbors;
 
-  /**
-   * @param others returns the journals of the node's other plugins, with which sysctls are shared
-   */
-  constructor(journal: Journal, namespaces: Namespaces<K>, others: () => readonly Journal[] = () => []) {
+  constructor(journal: Journal, namespaces: Namespaces<K>, neighbors: Neighbors) {
     // Another plugin may have records of devices in the same directory.
-    this.#ledger = new Ledger(journal, (entry) => entry.device === undefined);
+    this.#ledger = new Ledger(
+      journal,
+      (entry) => entry.device === undefined,
+      (containerId) => neighbors.leave(containerId),
+    );
     this.#journal = journal;
     this.#namespaces = namespaces;
-    this.#others = others;
+    this.#neighbors = neighbors;
   }
 
   /** Throws where no attachment could be recorded. */
@@ -99,6 +111,7 @@ export class Attachments<K extends Kernel> {
           time: this.#namespaces.time(),
           changes: withOriginals(planned.changes, entriesOf(siblings)),
         };
+        if (sysctlChanges(planned.changes).length > 0) this.#neighbors.join(containerId);
         this.#ledger.perform(
           entry,
           () => apply(planned.changes, kernel, planned.state),
@@ -117,12 +130,12 @@ export class Attachments<K extends Kernel> {
     if (netns !== undefined && this.#namespaces.identify(netns) !== undefined)
       return this.#namespaces.enter(netns, (kernel, here) => {
         const recorded = this.#journal.find(attachment);
-        if (recorded === undefined) this.#journal.remove(attachment);
+        if (recorded === undefined) this.#ledger.forget(attachment);
         else if (isSameIdentity(recorded.entry.netns, here)) this.#undo(recorded.entry, kernel);
         else this.#undoElsewhere(recorded.entry, here);
       });
     const recorded = this.#journal.find(attachment);
-    if (recorded === undefined) this.#journal.remove(attachment);
+    if (recorded === undefined) this.#ledger.forget(attachment);
     else this.#undoElsewhere(recorded.entry);
   }
 
@@ -215,7 +228,7 @@ export class Attachments<K extends Kernel> {
         !isSameIdentity(recorded.entry.netns, entry.netns)
       )
         return false;
-      this.#journal.remove(entry);
+      this.#ledger.forget(entry);
       return true;
     });
   }
@@ -285,12 +298,12 @@ export class Attachments<K extends Kernel> {
   #siblings(attachment: Attachment, here: Identity, changes: readonly Change[]): Sibling[] {
     if (sysctlChanges(changes).length === 0) return [];
     const { containerId } = attachment;
-    // First: it makes the records of version 0.1.0 known.
-    const others = this.#others();
     const found = [
       ...this.#journal.siblings(attachment).map(({ entry }) => ({ entry, journal: this.#journal })),
       // A chain may call several plugins for one interface.
-      ...others.flatMap((journal) => journal.siblings({ containerId }).map(({ entry }) => ({ entry, journal }))),
+      ...this.#neighbors
+        .others(containerId)
+        .flatMap((journal) => siblingsIn(journal, containerId).map(({ entry }) => ({ entry, journal }))),
     ];
     return found.filter(({ entry }) => isSameIdentity(entry.netns, here));
   }
@@ -300,6 +313,16 @@ export class Attachments<K extends Kernel> {
 interface Sibling {
   readonly entry: Entry;
   readonly journal: Journal;
+}
+
+/** A journal that cannot be trusted affects its own plugin's attachments only. */
+function siblingsIn(journal: Journal, containerId: string): Recorded[] {
+  try {
+    return journal.siblings({ containerId });
+  } catch (failure) {
+    if (failure instanceof FactError) return [];
+    throw failure;
+  }
 }
 
 function entriesOf(siblings: readonly Sibling[]): Entry[] {

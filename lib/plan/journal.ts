@@ -2,6 +2,7 @@
 // DEL, GC and the next ADD need to restore a pod or a device.
 import { isErrno } from "../errno.ts";
 import { FactError } from "../fact.ts";
+import { ForeignDirectory } from "../trusted-directory.ts";
 import type { Directory, OpenDirectory } from "./directory.ts";
 import { type Attachment, type Entry, isSameAttachment, type Recorded } from "./entry.ts";
 import { decodeRecord, format, type RecordRules } from "./record.ts";
@@ -11,6 +12,9 @@ export interface Author extends RecordRules {
   /** The release. */
   readonly version: string;
 }
+
+/** What must be known of an entry to remove it. */
+export type Removable = Attachment & { readonly device?: Entry["device"] | undefined };
 
 /** States of a record, as the ends of file names. `draft`: incomplete. */
 type State = "draft" | "pending" | "json";
@@ -24,6 +28,9 @@ const maxPlainIdLength = 200;
 /** Files at the place of format 1: of a record of format 1, or the guard of a later one. */
 const format1States: readonly State[] = ["json", "pending", "draft"];
 const guardStates: readonly State[] = ["json"];
+
+/** The name of a file that says: all records of format 1 have their marks. */
+const indexed = ".indexed";
 
 /** Ends the name of a file that says: this interface has a record of format 1. */
 const format1Mark = ".format1";
@@ -132,10 +139,13 @@ export class Journal<E extends Entry<unknown> = Entry> {
     return undefined;
   }
 
-  /** Removes the entry and everything that belongs to it. */
-  remove(attachment: Attachment & Partial<Pick<Entry, "device">>): void {
+  /**
+   * Removes the entry and everything that belongs to it. Returns whether the container has no other
+   * entry.
+   */
+  remove(attachment: Removable): boolean {
     const top = this.#directory();
-    if (top === undefined) return;
+    if (top === undefined) return true;
     const name = this.#directoryName(attachment);
     const own = top.open(name, { create: false });
     const found = own?.names() ?? [];
@@ -149,7 +159,9 @@ export class Journal<E extends Entry<unknown> = Entry> {
     if (attachment.device !== undefined)
       for (const state of isOld ? format1States : guardStates) remove(top, `${attachment.device.address}.${state}`);
     own?.close();
-    if (own !== undefined && found.every((file) => files.includes(file))) removeDirectory(top, name);
+    const isLast = found.every((file) => files.includes(file));
+    if (own !== undefined && isLast) removeDirectory(top, name);
+    return isLast;
   }
 
   /**
@@ -157,6 +169,7 @@ export class Journal<E extends Entry<unknown> = Entry> {
    * that cannot be read is left out: it affects its own attachment only.
    */
   siblings({ containerId, ifname }: Pick<Attachment, "containerId"> & Partial<Attachment>): Recorded<E>[] {
+    this.#indexFormat1();
     return (
       this.#inContainer({ containerId }, (own) => {
         const found: Recorded<E>[] = [];
@@ -189,7 +202,13 @@ export class Journal<E extends Entry<unknown> = Entry> {
       }
       if (recorded !== undefined) take(recorded);
     };
-    const top = this.#directory();
+    let top: Directory | undefined;
+    try {
+      top = this.#directory();
+    } catch (failure) {
+      if (failure instanceof ForeignDirectory) return [failure];
+      throw failure;
+    }
     for (const name of top?.names() ?? []) {
       if (name.startsWith(".")) continue;
       if (name.includes(":")) {
@@ -219,19 +238,25 @@ export class Journal<E extends Entry<unknown> = Entry> {
   }
 
   /**
-   * Marks, in the directory of each container, which of its interfaces have a record of format 1:
-   * {@link siblings} finds them there.
+   * Once for each journal: marks, in the directory of each container, which of its interfaces have
+   * a record of format 1. {@link siblings} finds them there.
    */
-  indexFormat1(): void {
+  #indexFormat1(): void {
     const top = this.#directory();
-    for (const name of top?.names() ?? []) {
-      const match = /^([^:]+):([^:]+)\.(?:json|pending)$/.exec(name);
-      if (match === null) continue;
-      const [, containerId, ifname] = match as unknown as [string, string, string];
-      if (readable(() => this.#readFlat(top!, name)) === undefined) continue;
-      const own = top!.open(this.#directoryName({ containerId }), { create: true })!;
-      if (!own.has(`${ifname}${format1Mark}`)) own.create(`${ifname}${format1Mark}`, "");
-      own.close();
+    if (top === undefined || top.has(indexed)) return;
+    try {
+      for (const name of top.names()) {
+        const match = /^([^:]+):([^:]+)\.(?:json|pending)$/.exec(name);
+        if (match === null || readable(() => this.#readFlat(top, name)) === undefined) continue;
+        const [, containerId, ifname] = match as unknown as [string, string, string];
+        const own = top.open(this.#directoryName({ containerId }), { create: true })!;
+        if (!own.has(`${ifname}${format1Mark}`)) own.create(`${ifname}${format1Mark}`, "");
+        own.close();
+      }
+      top.create(indexed, "");
+    } catch (failure) {
+      // EEXIST: another call was faster. Without a writable file system, nothing can be recorded.
+      if (!isErrno(failure, "EEXIST", "EROFS")) throw failure;
     }
   }
 
@@ -251,7 +276,7 @@ export class Journal<E extends Entry<unknown> = Entry> {
   }
 
   #directoryName({ containerId }: Pick<Attachment, "containerId">): string {
-    return containerId.length <= maxPlainIdLength ? containerId : `~${this.#sha256(containerId)}`;
+    return directoryNameOf(containerId, this.#sha256);
   }
 
   #write(own: Directory, entry: E, state: "pending" | "json"): void {
@@ -316,6 +341,11 @@ export class Journal<E extends Entry<unknown> = Entry> {
     top.create(draft, JSON.stringify({ ...entry, format: 1 }));
     top.rename(draft, `${name}.${state}`);
   }
+}
+
+/** Returns the name of the directory of a container. No container ID begins with a tilde. */
+export function directoryNameOf(containerId: string, sha256: (text: string) => string): string {
+  return containerId.length <= maxPlainIdLength ? containerId : `~${sha256(containerId)}`;
 }
 
 function fileName({ ifname }: Pick<Attachment, "ifname">, state: State): string {

@@ -3,17 +3,26 @@
 import { throwAll, withUndoFailures } from "../failures.ts";
 import type { Difference } from "./differences.ts";
 import type { Attachment, Entry, Recorded } from "./entry.ts";
-import type { Journal } from "./journal.ts";
+import type { Journal, Removable } from "./journal.ts";
 
 /** The entries of one plugin in a journal, which another plugin may share. */
 export class Ledger<E extends Entry<unknown>> {
   readonly journal: Journal<E>;
   readonly #isOwn: (entry: E) => boolean;
+  readonly #gone: (containerId: string) => void;
 
-  /** @param isOwn whether an entry is of this plugin */
-  constructor(journal: Journal<E>, isOwn: (entry: E) => boolean) {
+  /**
+   * @param isOwn whether an entry is of this plugin
+   * @param gone is called when a container has no entry any more
+   */
+  constructor(
+    journal: Journal<E>,
+    isOwn: (entry: E) => boolean,
+    gone: (containerId: string) => void = () => undefined,
+  ) {
     this.journal = journal;
     this.#isOwn = isOwn;
+    this.#gone = gone;
   }
 
   /** Every own entry, and for each file that cannot be read the error that says why. */
@@ -47,8 +56,8 @@ export class Ledger<E extends Entry<unknown>> {
   }
 
   /** Removes the entry, and what a killed ADD may have begun to write of it. */
-  forget(entry: E): void {
-    this.journal.remove(entry);
+  forget(entry: Removable): void {
+    if (this.journal.remove(entry)) this.#gone(entry.containerId);
   }
 
   /** Undoes the entry, then removes it. Throws what undoing returns; the entry stays then. */

@@ -1,6 +1,6 @@
 // Opens this node's journals, with the kernel that their changes are performed on.
 import * as host from "host";
-import { isErrno } from "../errno.ts";
+import { ignoring } from "../errno.ts";
 import type { NodeDevices } from "../kernel/devices.ts";
 import { openDirectory } from "../kernel/directory.ts";
 import { namespacesIn } from "../kernel/namespaces.ts";
@@ -8,12 +8,12 @@ import type { NetnsKernel } from "../kernel/netns.ts";
 import { devicesIn } from "../kernel/pci.ts";
 import { sharedDirectory } from "../kernel/roots.ts";
 import { type Allocation, Allocations } from "../plan/allocations.ts";
-import { Attachments } from "../plan/attachments.ts";
+import { Attachments, type Neighbors } from "../plan/attachments.ts";
 import { type Change, changeKinds } from "../plan/change.ts";
 import { type DeviceChange, deviceChangeKinds } from "../plan/device.ts";
 import type { Directory } from "../plan/directory.ts";
 import type { Entry } from "../plan/entry.ts";
-import { Journal } from "../plan/journal.ts";
+import { directoryNameOf, Journal } from "../plan/journal.ts";
 import type { RecordRules } from "../plan/record.ts";
 import { release } from "../release.ts";
 
@@ -38,7 +38,7 @@ export function attachmentsIn(
 ): Attachments<NetnsKernel> {
   const rules = { plugin: name, changes: changeKinds, ...(sysctls !== undefined && { sysctls }) };
   const journal = journalIn<Entry>(directory, rules);
-  return new Attachments(journal, namespacesIn(timeoutMs), () => othersThan(journal));
+  return new Attachments(journal, namespacesIn(timeoutMs), neighborsOf(directory));
 }
 
 /** Returns the devices whose journal is in `directory`. */
@@ -60,51 +60,67 @@ function journalIn<E extends Entry<unknown>>(directory: string, rules: RecordRul
   return new Journal<E>(directory, openDirectory, { ...rules, version: release }, host.sha256);
 }
 
-/**
- * The directory in which every journal of the node has an empty file: its path, encoded as in a
- * URL. By it, plugins find the records of each other.
- */
-const registry = "journals";
-
-/** Returns the paths of the node's journals. Changes nothing. */
-export function registeredJournals(): string[] {
-  return inRegistry({ create: false }, (directory) => directory.names().map(decodeURIComponent)) ?? [];
-}
-
-/**
- * Returns the node's other journals, and registers this one. When it is new, records of version
- * 0.1.0 may be in it.
- */
-function othersThan(journal: Journal): Journal[] {
-  register(journal);
-  return registeredJournals()
-    .filter((path) => path !== journal.path)
-    .map((path) => journalIn<Entry>(path, {}));
-}
-
-function register(journal: Journal): void {
-  const name = encodeURIComponent(journal.path);
-  // NAME_MAX of <linux/limits.h>. Such a journal is not found by other plugins.
-  if (name.length > 255) return;
-  try {
-    inRegistry({ create: true }, (directory) => {
-      if (directory.has(name)) return;
-      journal.indexFormat1();
-      directory.create(name, "");
-    });
-  } catch (failure) {
-    // EEXIST: another call was faster. Without a writable file system, nothing can be recorded.
-    if (!isErrno(failure, "EEXIST", "EROFS")) throw failure;
+/** Returns the paths of the journals that have records of pods. Changes nothing. */
+export function knownJournals(): string[] {
+  const found = new Set<string>();
+  const pods = openPods({ create: false });
+  for (const name of pods?.names() ?? []) {
+    const pod = pods!.open(name, { create: false });
+    for (const path of pod?.names() ?? []) found.add(decodeURIComponent(path));
+    pod?.close();
   }
+  pods?.close();
+  return [...found].sort();
 }
 
-function inRegistry<T>(options: { readonly create: boolean }, work: (directory: Directory) => T): T | undefined {
+/**
+ * Each container has a directory with an empty file for each journal that holds records of it. The
+ * file's name is the journal's path, encoded as in a URL.
+ */
+function neighborsOf(path: string): Neighbors {
+  const own = encodeURIComponent(path);
+  // NAME_MAX of <linux/limits.h>. The records of such a journal are not found by other plugins.
+  const fits = own.length <= 255;
+  const inPod = <T>(containerId: string, create: boolean, work: (pod: Directory) => T): T | undefined => {
+    const pods = openPods({ create });
+    const pod = pods?.open(directoryNameOf(containerId, host.sha256), { create });
+    try {
+      return pod && work(pod);
+    } finally {
+      pod?.close();
+      pods?.close();
+    }
+  };
+  return {
+    join(containerId) {
+      if (!fits) return;
+      inPod(containerId, true, (pod) => {
+        if (!pod.has(own)) pod.create(own, "");
+      });
+    },
+    leave(containerId) {
+      const isEmpty = inPod(containerId, false, (pod) => {
+        ignoring(["ENOENT", "EROFS"], () => pod.unlink(own));
+        return pod.names().length === 0;
+      });
+      if (isEmpty !== true) return;
+      const pods = openPods({ create: false });
+      // Another plugin has joined, or left.
+      ignoring(["ENOTEMPTY", "ENOENT", "EROFS"], () =>
+        pods?.removeDirectory(directoryNameOf(containerId, host.sha256)),
+      );
+      pods?.close();
+    },
+    others(containerId) {
+      const paths = inPod(containerId, false, (pod) => pod.names()) ?? [];
+      return paths.filter((name) => name !== own).map((name) => journalIn<Entry>(decodeURIComponent(name), {}));
+    },
+  };
+}
+
+function openPods(options: { readonly create: boolean }): Directory | undefined {
   const shared = sharedDirectory(options);
-  const directory = shared?.open(registry, options);
-  try {
-    return directory && work(directory);
-  } finally {
-    directory?.close();
-    shared?.close();
-  }
+  const pods = shared?.open("pods", options);
+  shared?.close();
+  return pods;
 }

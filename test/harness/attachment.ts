@@ -1,6 +1,7 @@
 // Calls one of our plugins for one attachment, as a runtime does: every verb with the same
 // environment, netconf and journal.
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import type { Dirent } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Answer, type Call, callPlugin, callSuccessfully } from "./plugin.ts";
 import type { Pod } from "./pod.ts";
@@ -36,7 +37,10 @@ export interface Attachment {
   del(): Promise<Answer>;
   /** CHECK with an empty previous result, which is what ADD of a binding returns. */
   check(): Promise<Answer>;
-  /** The names of all files in `dataDir`. Empty if `dataDir` does not exist. */
+  /**
+   * The records in `dataDir`, such as `CONTAINER/net1.json`, and whatever else is left there. Empty
+   * if `dataDir` does not exist.
+   */
   journal(): Promise<string[]>;
 }
 
@@ -65,7 +69,7 @@ export async function attachmentOf(
     add: () => callSuccessfully(plugin, "ADD", call, netconf),
     del: () => callSuccessfully(plugin, "DEL", call, netconf),
     check: () => callPlugin(plugin, "CHECK", call, { prevResult: { cniVersion: netconf["cniVersion"] }, ...netconf }),
-    journal: () => filesIn(dataDir),
+    journal: () => recordsIn(dataDir),
   };
 }
 
@@ -98,10 +102,36 @@ export function collect({ netconf, call }: Attachment, extra: Netconf, env: Call
   return callPlugin(netconf["type"] as string, "GC", { node: call.node!, env }, { ...netconf, ...extra });
 }
 
-/** The names in a directory. Empty if the directory does not exist. */
-export async function filesIn(directory: string): Promise<string[]> {
+/**
+ * Returns the paths in a journal's directory, directories with a slash at the end. The directory of
+ * a container with records, and the guards of records, are left out.
+ */
+export async function recordsIn(directory: string): Promise<string[]> {
+  const paths: string[] = [];
+  for (const entry of await entriesOf(directory)) {
+    if (!entry.isDirectory()) {
+      paths.push(entry.name);
+      continue;
+    }
+    const names = (await entriesOf(join(directory, entry.name))).map(({ name }) => name);
+    if (names.length === 0) paths.push(`${entry.name}/`);
+    paths.push(...names.map((name) => `${entry.name}/${name}`));
+  }
+  const guarded = await Promise.all(paths.map((path) => isGuard(directory, path, paths)));
+  return paths.filter((path, position) => !guarded[position] && path !== ".indexed").sort();
+}
+
+/** Whether a file is the guard of a record that exists: version 0.1.0 refuses it. */
+async function isGuard(directory: string, path: string, paths: readonly string[]): Promise<boolean> {
+  if (!/^[^/]*:[^/]*\.json$/.test(path)) return false;
+  const text = await readFile(join(directory, path), "utf8").catch(() => "");
+  const [, containerId, ifname] = /^\{"format":2,"containerId":"([^"]+)","ifname":"([^"]+)"\}$/.exec(text) ?? [];
+  return ["json", "pending"].some((state) => paths.includes(`${containerId}/${ifname}.${state}`));
+}
+
+async function entriesOf(directory: string): Promise<Dirent[]> {
   try {
-    return await readdir(directory);
+    return await readdir(directory, { withFileTypes: true });
   } catch (failure) {
     if ((failure as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw failure;

@@ -1,5 +1,5 @@
 // Values of `dataDir` that ADD refuses.
-import { chmod, mkdir, symlink, writeFile } from "node:fs/promises";
+import { chmod, lchown, mkdir, symlink, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
 export interface BadDataDir {
@@ -19,43 +19,52 @@ export const badDataDirs: Readonly<Record<string, BadDataDir>> = {
       await chmod(dataDir, 0o777);
     },
     code: 102,
-    msg: /^dataDir: .* mode 777 lets other users write/,
+    msg: /^\/run\/.*: mode 777 lets other users write/,
   },
-  "ADD refuses a dataDir that is a symbolic link": {
+  "ADD refuses a dataDir that leads to a directory that other users can write to": {
     prepare: async (dataDir) => {
       await mkdir(dirname(dataDir), { recursive: true });
       await symlink("/tmp", dataDir);
     },
     code: 102,
-    msg: /^dataDir: .* is a symlink, not a directory/,
+    msg: /^\/tmp: mode 1777 lets other users write/,
+  },
+  "ADD refuses a dataDir that is another user's symbolic link": {
+    prepare: async (dataDir) => {
+      await mkdir(dirname(dataDir), { recursive: true });
+      await symlink("/root", dataDir);
+      await lchown(dataDir, 107, 107);
+    },
+    code: 102,
+    msg: /^\/run\/.*: belongs to user 107, not to root/,
   },
   "ADD refuses a dataDir that is a file": {
     prepare: async (dataDir) => {
       await mkdir(dirname(dataDir), { recursive: true });
       await writeFile(dataDir, "");
     },
-    code: 102,
-    msg: /^dataDir: .* is a file, not a directory/,
+    code: 5,
+    msg: /run\/journal: .*ENOTDIR/,
   },
   "ADD refuses a dataDir below a file": {
     prepare: (dataDir) => writeFile(dirname(dataDir), ""),
     code: 5,
-    msg: /run\/journal: .*ENOTDIR/,
+    msg: /run: .*ENOTDIR/,
   },
   "ADD refuses a record that is a symbolic link": {
     prepare: async (dataDir, containerId) => {
-      await mkdir(dataDir, { recursive: true, mode: 0o700 });
-      await symlink("/etc/passwd", `${dataDir}/${containerId}:net1.json`);
+      await mkdir(`${dataDir}/${containerId}`, { recursive: true, mode: 0o700 });
+      await symlink("/etc/passwd", `${dataDir}/${containerId}/net1.json`);
     },
     code: 5,
     msg: /net1\.json: .*ELOOP/,
   },
   "ADD refuses a record with an unknown format": {
     prepare: async (dataDir, containerId) => {
-      await mkdir(dataDir, { recursive: true, mode: 0o700 });
-      await writeFile(`${dataDir}/${containerId}:net1.json`, '{"format":99}');
+      await mkdir(`${dataDir}/${containerId}`, { recursive: true, mode: 0o700 });
+      await writeFile(`${dataDir}/${containerId}/net1.json`, '{"format":99}');
     },
     code: 102,
-    msg: /net1\.json: has format 99, not \d+/,
+    msg: /net1\.json: has format 99, expected \d+/,
   },
 };

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Test } from "tap";
-import { filesIn, type Netconf, newDataDir } from "../../harness/attachment.ts";
+import { type Netconf, newDataDir, recordsIn } from "../../harness/attachment.ts";
 import { ip } from "../../harness/ip.ts";
 import { type KubeApi, type KubeObject, startKubeApi } from "../../harness/kube-api.ts";
 import { installMultus, type Multus } from "../../harness/multus.ts";
@@ -61,7 +61,7 @@ export async function createLauncher(t: Test, { networks, nads = {} }: LauncherO
   const { ifname: _, ...call } = pod.call("");
   return {
     ...{ pod, manifest, api, multus, dataDirs },
-    records: async () => (await Promise.all(Object.values(dataDirs).map(filesIn))).flat(),
+    records: async () => (await Promise.all(Object.values(dataDirs).map(recordsIn))).flat(),
     add: () => multus.add(call, manifest),
     del: () => multus.del(call, manifest),
   };

@@ -24,7 +24,7 @@ export const planted: readonly Rule[] = [
         t.equal(readFileSync(outside, "utf8"), text, name);
         rmSync(`${dataDir}/${name}`);
       }
-      symlinkSync(outside, `${dataDir}/${containerId}:${ifname}.draft`);
+      symlinkSync(outside, `${dataDir}/${containerId}/${ifname}.draft`);
       await attached({}, () => t.equal(readFileSync(outside, "utf8"), text, "a draft is written anew"), "a draft");
       t.equal(readFileSync(outside, "utf8"), text);
       rmSync(outside);

@@ -82,7 +82,7 @@ t.test("ADD succeeds after an ADD is killed before any change", async (t) => {
     t.match(await binding.run("ADD"), { status: 0 });
     t.match(await binding.check(), done);
     t.same(lasting(await snapshot(pod.namespace)), whole);
-    t.same(await binding.journal(), [`${pod.containerId}:net1.json`]);
+    t.same(await binding.journal(), [`${pod.containerId}/net1.json`]);
     await binding.del();
   });
 });

@@ -113,7 +113,7 @@ t.test("DEL restores the pod with a configuration that has only a name and a typ
   const call = pod.call("net1");
   await callSuccessfully("bridge-binding", "ADD", call, { cniVersion: "1.0.0", name: "n", type: "bridge-binding" });
   t.teardown(() => rmdir("/run/bridge-binding").catch(() => undefined));
-  t.ok((await readdir("/run/bridge-binding")).includes(`${pod.containerId}:net1.json`));
+  t.ok(await readFile(`/run/bridge-binding/${pod.containerId}/net1.json`, "utf8"));
   t.match(await callPlugin("bridge-binding", "DEL", call, { name: "n", type: "bridge-binding" }), done);
   t.same(await settledDifferences(pod.namespace, before), []);
 });

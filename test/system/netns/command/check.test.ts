@@ -122,7 +122,7 @@ t.test("check says that only ADD can recreate a deleted tap", async (t) => {
 t.test("check distinguishes vanished namespaces, killed ADDs and unreadable records", async (t) => {
   const { pods, bindings, dataDir } = await bound(t, 3);
   await removeNamespaces([pods[0]!.namespace]);
-  const [killed, foreign] = [bindings[1]!, bindings[2]!].map(({ call }) => `${dataDir}/${call.containerId}:net1`);
+  const [killed, foreign] = [bindings[1]!, bindings[2]!].map(({ call }) => `${dataDir}/${call.containerId}/net1`);
   await rename(`${killed}.json`, `${killed}.pending`);
   await writeFile(`${foreign}.json`, "{");
   const { status, told } = await check("bridge-binding", dataDir);
@@ -132,7 +132,7 @@ t.test("check distinguishes vanished namespaces, killed ADDs and unreadable reco
     ["vanished", "interrupted"],
   );
   t.match(told.attachments[0]!.findings, [{ fact: /is gone, and DEL did not come/, hint: /^bridge-binding gc {2}# / }]);
-  t.match(told.unreadable, [{ fact: new RegExp(`${foreign}\\.json: is not a journal`), hint: /move the file away/ }]);
+  t.match(told.unreadable, [{ fact: new RegExp(`${foreign}\\.json: is not a record`), hint: /move the file away/ }]);
   const { stdout } = await byHand("bridge-binding", ["check", "--data-dir", dataDir]);
   t.match(stdout, /^vanished +net1 .*\n.*\n +do: bridge-binding gc {2}#/m);
   t.match(stdout, /^interrupted +net1 /m);
@@ -201,7 +201,7 @@ t.test("check exits with 1 without a record, with 3 without the directory", asyn
   for (const args of [
     ["--data-dir", `${dataDir}/nosuch`],
     ["--data-dir", dataDir, "/run/netns/nosuch"],
-    ["--data-dir", `${dataDir}/${pods[0]!.containerId}:net1.json`],
+    ["--data-dir", `${dataDir}/${pods[0]!.containerId}/net1.json`],
   ])
     t.match(await byHand("bridge-binding", ["check", ...args]), { status: 3, stdout: "", stderr: /^bridge-binding: / });
   for (const args of [["--data-dir"], ["--data-dir", "run"], ["--josn"], ["a", "b"], ["--json=1"]])
@@ -246,6 +246,9 @@ t.test("check reads only its own plugin's records", async (t) => {
     ["passt-binding", passt.dataDir],
   ] as const)
     t.match(await check(plugin, directory), { status: 0, told: { attachments: [{ condition: "healthy" }] } });
-  t.match(await check("sriov-vfio", dataDir), { status: 0, told: { attachments: [] } }, "no device's record");
-  t.ok(JSON.parse(await readFile(`${dataDir}/${pod.containerId}:net1.json`, "utf8")));
+  t.match(await check("sriov-vfio", dataDir), {
+    status: 1,
+    told: { attachments: [], unreadable: [{ fact: /is a record of "bridge-binding", expected one of sriov-vfio$/ }] },
+  });
+  t.ok(JSON.parse(await readFile(`${dataDir}/${pod.containerId}/net1.json`, "utf8")));
 });

@@ -89,7 +89,7 @@ t.test("gc keeps a namespace that a process or another mount holds", async (t) =
 });
 
 t.test("gc keeps a record if the runtime's directory is not visible, as in a container", async (t) => {
-  const { pods, dataDir } = await prepared(t, 1);
+  const { pods, passts, dataDir } = await prepared(t, 1);
   await removeNamespaces([pods[0]!.namespace]);
   const hidden = [
     "unshare",
@@ -105,25 +105,25 @@ t.test("gc keeps a record if the runtime's directory is not visible, as in a con
   const { status, told } = await inJson<Told>("passt-binding", ["gc", "--data-dir", dataDir], { under: hidden });
   t.match([status, outcomes(told)], [1, ["left"]]);
   t.match(told.attachments[0]!.why, /\/run\/netns does not exist/);
-  t.equal((await readdir(dataDir)).length, 1);
+  t.equal((await passts[0]!.journal()).length, 1);
 });
 
 t.test("gc keeps unreadable records, and removes killed ADDs without a namespace", async (t) => {
   const { pods, passts, dataDir } = await prepared(t, 3);
-  const record = (passt: Attachment): string => `${dataDir}/${passt.call.containerId}:net1`;
+  const record = (passt: Attachment): string => `${dataDir}/${passt.call.containerId}/net1`;
   await rename(`${record(passts[0]!)}.json`, `${record(passts[0]!)}.pending`);
   await writeFile(`${record(passts[1]!)}.json`, "{");
   await rename(`${record(passts[2]!)}.json`, `${record(passts[2]!)}.pending`);
   await removeNamespaces([pods[0]!.namespace]);
   const { status, told } = await gc(dataDir);
   t.match([status, outcomes(told)], [1, ["removed", "alive"]]);
-  t.match(told.unreadable, [{ fact: /is not a journal/, hint: /move the file away/ }]);
-  t.same((await readdir(dataDir)).sort(), [
-    `${passts[1]!.call.containerId}:net1.json`,
-    `${passts[2]!.call.containerId}:net1.pending`,
+  t.match(told.unreadable, [{ fact: /is not a record/, hint: /move the file away/ }]);
+  t.same(await passts[0]!.journal(), [
+    `${passts[1]!.call.containerId}/net1.json`,
+    `${passts[2]!.call.containerId}/net1.pending`,
   ]);
   const { stdout } = await byHand("passt-binding", ["gc", "--data-dir", dataDir]);
-  t.match(stdout, /^left +.*is not a journal.*\n +it cannot be read/m);
+  t.match(stdout, /^left +.*is not a record.*\n +it cannot be read/m);
 });
 
 t.test("gc removes a record if another namespace has its path", async (t) => {

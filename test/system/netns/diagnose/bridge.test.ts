@@ -3,7 +3,7 @@
 // The tests break the pods with ip, bridge and sysctl. They compare the code and the subject of
 // each finding.
 import { once } from "node:events";
-import { readFile, rename, unlink, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { execa } from "execa";
 import t from "tap";
 import { attachmentOf } from "../../../harness/attachment.ts";
@@ -237,11 +237,12 @@ t.test("diagnose reports missing, pending and unreadable records", async (t) => 
   const { findings, dataDir, binding } = await patientOf(t);
   const [file] = await binding.journal();
   await rename(`${dataDir}/${file}`, `${dataDir}/${file!.replace(".json", ".pending")}`);
-  t.match(await findings(), [/^record-pending .*:net1$/]);
-  await writeFile(`${dataDir}/other:net1.json`, "{");
-  t.match(await findings(), [/^record-pending/, /^record-unreadable .*other:net1\.json$/]);
+  t.match(await findings(), [/^record-pending .*\/net1$/]);
+  await mkdir(`${dataDir}/other`, { mode: 0o700 });
+  await writeFile(`${dataDir}/other/net1.json`, "{");
+  t.match(await findings(), [/^record-pending/, /^record-unreadable .*other\/net1\.json$/]);
   await unlink(`${dataDir}/${file!.replace(".json", ".pending")}`);
-  await unlink(`${dataDir}/other:net1.json`);
+  await unlink(`${dataDir}/other/net1.json`);
   t.match(await findings(), [/^record-missing /]);
 });
 
@@ -356,8 +357,9 @@ t.test("diagnose draws KubeVirt's masquerade, and reports disabled forwarding", 
 
 t.test("diagnose reports a running call in the pod after waiting for it", async (t) => {
   const { pod, findings } = await patientOf(t);
-  const script = 'exec 9<"$0"; flock 9; echo; cat';
-  const holder = execa("bash", ["-c", script, pod.namespace.path], { stdin: "pipe", buffer: false });
+  // As version 0.1.0 does.
+  const lock = ["--no-fork", "--exclusive", pod.namespace.path];
+  const holder = execa("flock", [...lock, "sh", "-c", "echo; exec cat"], { stdin: "pipe", buffer: false });
   t.teardown(() => holder.stdin.end());
   await once(holder.stdout, "data");
   t.same(await findings(), [`another-call ${pod.namespace.path}`]);
@@ -372,7 +374,7 @@ t.test("diagnose reports a record of an earlier namespace with the same path", a
   const entry = JSON.parse(await readFile(`${dataDir}/${file}`, "utf8"));
   const netns = { ...entry.netns, inode: 1, ...(entry.netns.cookie && { cookie: "1" }) };
   await writeFile(`${dataDir}/${file}`, JSON.stringify({ ...entry, netns }));
-  t.match(await findings(), [/^record-stale .*:net1$/]);
+  t.match(await findings(), [/^record-stale .*\/net1$/]);
 });
 
 t.test("diagnose draws a bridge that KubeVirt created as KubeVirt's", async (t) => {

@@ -150,6 +150,6 @@ t.test("ADD refuses a dataDir that belongs to another user", async (t) => {
   await chown(dataDir, 107, 107);
   const passt = await passtOf(t, pod, { dataDir });
   const answer = await passt.run("ADD");
-  t.match(answer, { status: 1, error: { code: 102, msg: /^dataDir: .* belongs to user 107, not to root$/ } });
+  t.match(answer, { status: 1, error: { code: 102, msg: /^\/run\/.*: belongs to user 107, not to root$/ } });
   t.same(await passt.journal(), []);
 });

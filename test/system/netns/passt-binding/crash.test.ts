@@ -93,7 +93,7 @@ t.test("ADD with another configuration succeeds after an ADD is killed before an
     t.match(await passt.run("ADD", other), { status: 0 });
     t.same(await rightsIn(pod.namespace), ["80", "90 95"], "what the killed one asked for is gone");
     t.match(await passt.run("CHECK", { ...other, prevResult: { cniVersion: "1.1.0" } }), done);
-    t.same(await passt.journal(), [`${pod.containerId}:net1.json`]);
+    t.same(await passt.journal(), [`${pod.containerId}/net1.json`]);
     await passt.del();
   });
 });

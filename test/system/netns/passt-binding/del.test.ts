@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { readFile, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { execa } from "execa";
 import t from "tap";
 import { writeSysctls } from "../../../harness/ip.ts";
@@ -76,7 +76,7 @@ t.test("DEL restores the pod with a configuration that has only a name and a typ
   const call = pod.call("net1");
   await callSuccessfully("passt-binding", "ADD", call, { cniVersion: "1.0.0", name: "n", type: "passt-binding" });
   t.teardown(() => rmdir("/run/passt-binding").catch(() => undefined));
-  t.ok((await readdir("/run/passt-binding")).includes(`${pod.containerId}:net1.json`));
+  t.ok(await readFile(`/run/passt-binding/${pod.containerId}/net1.json`, "utf8"));
   t.same(await rightsIn(pod.namespace), open);
   t.match(await callPlugin("passt-binding", "DEL", call, { name: "n", type: "passt-binding" }), done);
   t.same(await rightsIn(pod.namespace), closed);

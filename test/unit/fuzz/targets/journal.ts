@@ -43,12 +43,17 @@ export function fuzz(data: Buffer): void {
     attempt(() => allocations.remove(attachment));
     attempt(() => failures.push(...allocations.collect("fast", [])));
   } else {
-    const attachments = new Attachments(journal, {
-      identify: () => here,
-      enter: (_, work) => work(kernel, here),
-      inTurn: (work) => work(),
-      time: () => 1,
-    });
+    const alone = { join: () => undefined, leave: () => undefined, others: () => [] };
+    const attachments = new Attachments(
+      journal,
+      {
+        identify: () => here,
+        enter: (_, work) => work(kernel, here),
+        inTurn: (work) => work(),
+        time: () => 1,
+      },
+      alone,
+    );
     attempt(() => attachments.differences(attachment, "/run/netns/blue"));
     attempt(() => attachments.remove(attachment, "/run/netns/blue"));
   }
