@@ -172,8 +172,10 @@ declare module "host" {
   export function readDirectory(path: string): string[];
   /** The same for what {@link openDirectory} returned. */
   export function readOpenDirectory(directory: number): string[];
-  /** Returns the target of a symbolic link, unresolved. */
-  export function readLink(path: string): string;
+  /** `symlink(2)`: EEXIST if the name exists. */
+  export function createLink(path: string, target: string, options?: In): void;
+  /** Returns the target of a symbolic link, unresolved. EINVAL if the entry is no link. */
+  export function readLink(path: string, options?: In): string;
 
   /** Closes a file descriptor that one of these calls returned. */
   export function close(fd: number): void;

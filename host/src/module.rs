@@ -90,7 +90,8 @@ exports! {
     c"openDirectory": open_directory,
     c"readDirectory": |path: Text| Outcome(files::read_directory(&path)),
     c"readOpenDirectory": |fd: Descriptor| Outcome(fd.borrow("getdents64").and_then(files::read_open_directory)),
-    c"readLink": |path: Text| Outcome(files::read_link(&path)),
+    c"createLink": |ctx, path: Text, target: Text, options| at(&ctx, &path, &options, |place| files::create_link(place, &target)),
+    c"readLink": |ctx, path: Text, options| at(&ctx, &path, &options, files::read_link),
     c"close": |fd: Descriptor| Outcome(files::close(fd.0)),
     c"lock": lock,
 

@@ -41,6 +41,14 @@ export class HostDirectory implements Directory {
     host.createFile(name, text, this.#in);
   }
 
+  link(name: string, target: string): void {
+    host.createLink(name, target, this.#in);
+  }
+
+  target(name: string): string | undefined {
+    return ignoring(["ENOENT", "EINVAL"], () => host.readLink(name, this.#in));
+  }
+
   rename(from: string, to: string): void {
     host.rename(from, to, this.#in);
   }

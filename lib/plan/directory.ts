@@ -13,6 +13,10 @@ export interface Directory {
   read(name: string): string;
   /** Creates a file. EEXIST if the name exists. If the write fails, no file remains. */
   create(name: string, text: string): void;
+  /** Creates a symbolic link, which no method follows. EEXIST if the name exists. */
+  link(name: string, target: string): void;
+  /** Returns the target of a symbolic link. Undefined if the entry is missing, or is no link. */
+  target(name: string): string | undefined;
   /** Replaces `to`. */
   rename(from: string, to: string): void;
   /** ENOENT if it is missing. */

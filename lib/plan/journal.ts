@@ -1,6 +1,6 @@
 // The records of what was changed for each attachment, written before the first change: all that
 // DEL, GC and the next ADD need to restore a pod or a device.
-import { isErrno } from "../errno.ts";
+import { ignoring, isErrno } from "../errno.ts";
 import { FactError } from "../fact.ts";
 import { ForeignDirectory } from "../trusted-directory.ts";
 import type { Directory, OpenDirectory } from "./directory.ts";
@@ -44,8 +44,8 @@ const format1Mark = ".format1";
  *
  * Version 0.1.0 kept its records (format 1) in the journal's directory itself, and finds nothing
  * else. It must not take an attachment for detached that a later version made. Therefore each
- * record has a guard at the place of format 1: a file that 0.1.0 refuses. The guard of a device
- * also leads to the record of its holder.
+ * record has a guard at the place of format 1: a symbolic link to the record, which 0.1.0 refuses
+ * and this class never follows. The guard of a device names its holder.
  *
  * Every method throws the host's errors, and a FactError if a file or a directory is not as it
  * should be.
@@ -113,17 +113,18 @@ export class Journal<E extends Entry<unknown> = Entry> {
 
   /** Returns the entry. Undefined if there is none. */
   find(attachment: Attachment): Recorded<E> | undefined {
-    const found = this.#inContainer(attachment, (own) => this.#readIn(own, attachment));
+    const found = this.#inContainer(attachment, (own) => this.#readIn(own, attachment.ifname));
     return found ?? this.#findFormat1(format1Name(attachment));
   }
 
   /** Returns the entry of the attachment that holds a device. Undefined if no attachment does. */
   findHolder(address: string): Recorded<E> | undefined {
     const top = this.#directory();
-    const source = top && orUndefined(() => top.read(`${address}.json`));
-    const holder = source === undefined ? undefined : holderIn(source);
-    if (holder === undefined) return this.#findFormat1(address);
-    const found = this.#inContainer(holder, (own) => this.#readIn(own, holder));
+    const [directory, ifname] = top?.target(`${address}.json`)?.split("/") ?? [];
+    if (directory === undefined || ifname === undefined) return this.#findFormat1(address);
+    const own = top!.open(directory, { create: false });
+    const found = own && this.#readIn(own, ifname);
+    own?.close();
     // A guard outlives its record if the process is killed between the two.
     return found?.entry.device?.address === address ? found : undefined;
   }
@@ -294,24 +295,28 @@ export class Journal<E extends Entry<unknown> = Entry> {
     }
   }
 
-  /** Writes the file that 0.1.0 refuses. If its name is too long, so was 0.1.0's own. */
+  /** Creates the link that 0.1.0 refuses. If its name is too long, so was 0.1.0's own. */
   #guard(top: Directory, { containerId, ifname, device }: E): void {
     const name = `${device?.address ?? format1Name({ containerId, ifname })}.json`;
     if (!fits(name)) return;
+    const target = `${this.#directoryName({ containerId })}/${ifname}`;
+    if (top.target(name) === target) return;
     remove(top, name);
-    top.create(name, JSON.stringify({ format, containerId, ifname }));
+    top.link(name, target);
   }
 
-  #readIn(own: Directory, attachment: Attachment): Recorded<E> | undefined {
+  #readIn(own: Directory, ifname: string): Recorded<E> | undefined {
     const found =
-      this.#readFile(own, fileName(attachment, "pending")) ?? this.#readFile(own, fileName(attachment, "json"));
-    if (found !== undefined && !isSameAttachment(found.entry, attachment))
-      throw new FactError(own.path, `holds a record of container ${found.entry.containerId} (${found.entry.ifname})`);
+      this.#readFile(own, fileName({ ifname }, "pending")) ?? this.#readFile(own, fileName({ ifname }, "json"));
+    if (found === undefined) return undefined;
+    const { entry } = found;
+    if (entry.ifname !== ifname || !own.path.endsWith(`/${this.#directoryName(entry)}`))
+      throw new FactError(own.path, `holds a record of container ${entry.containerId} (${entry.ifname})`);
     return found;
   }
 
   #readFile(directory: Directory, name: string): Recorded<E> | undefined {
-    const source = orUndefined(() => directory.read(name));
+    const source = ignoring(["ENOENT"], () => directory.read(name));
     if (source === undefined) return undefined;
     const entry = decodeRecord(`${directory.path}/${name}`, source, this.#author) as E;
     return { entry, pending: name.endsWith(".pending") };
@@ -323,10 +328,10 @@ export class Journal<E extends Entry<unknown> = Entry> {
     return this.#readFlat(top, `${name}.pending`) ?? this.#readFlat(top, `${name}.json`);
   }
 
-  /** Reads a record of format 1. Undefined for a guard. */
+  /** Reads a record of format 1. Undefined for a guard: ELOOP. */
   #readFlat(top: Directory, name: string): Recorded<E> | undefined {
-    const source = orUndefined(() => top.read(name));
-    if (source === undefined || holderIn(source) !== undefined) return undefined;
+    const source = ignoring(["ENOENT", "ELOOP"], () => top.read(name));
+    if (source === undefined) return undefined;
     const entry = decodeRecord(`${top.path}/${name}`, source, this.#author) as E;
     return { entry, pending: name.endsWith(".pending") };
   }
@@ -368,32 +373,11 @@ function parsedName(name: string): { ifname: string; state: State | "format1" } 
   return match === null ? undefined : { ifname: match[1]!, state: match[2] as State | "format1" };
 }
 
-/** Returns the attachment that a guard leads to. Undefined for any other file. */
-function holderIn(source: string): Attachment | undefined {
-  // A record is never as short, and a guard never as long.
-  if (source.length > 2 * maxNameLength + 4096 || source.includes('"changes"')) return undefined;
-  try {
-    const { containerId, ifname } = JSON.parse(source);
-    return typeof containerId === "string" && typeof ifname === "string" ? { containerId, ifname } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 function readable<T>(read: () => T | undefined): T | undefined {
   try {
     return read();
   } catch (failure) {
     if (failure instanceof FactError || isErrno(failure, "ELOOP", "EFBIG", "EILSEQ")) return undefined;
-    throw failure;
-  }
-}
-
-function orUndefined<T>(work: () => T): T | undefined {
-  try {
-    return work();
-  } catch (failure) {
-    if (isErrno(failure, "ENOENT")) return undefined;
     throw failure;
   }
 }

@@ -1,7 +1,7 @@
 // Calls one of our plugins for one attachment, as a runtime does: every verb with the same
 // environment, netconf and journal.
 import type { Dirent } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readlink, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Answer, type Call, callPlugin, callSuccessfully } from "./plugin.ts";
 import type { Pod } from "./pod.ts";
@@ -123,10 +123,9 @@ export async function recordsIn(directory: string): Promise<string[]> {
 
 /** Whether a file is the guard of a record that exists: version 0.1.0 refuses it. */
 async function isGuard(directory: string, path: string, paths: readonly string[]): Promise<boolean> {
-  if (!/^[^/]*:[^/]*\.json$/.test(path)) return false;
-  const text = await readFile(join(directory, path), "utf8").catch(() => "");
-  const [, containerId, ifname] = /^\{"format":2,"containerId":"([^"]+)","ifname":"([^"]+)"\}$/.exec(text) ?? [];
-  return ["json", "pending"].some((state) => paths.includes(`${containerId}/${ifname}.${state}`));
+  if (path.includes("/")) return false;
+  const target = await readlink(join(directory, path)).catch(() => undefined);
+  return paths.includes(`${target}.json`) || paths.includes(`${target}.pending`);
 }
 
 async function entriesOf(directory: string): Promise<Dirent[]> {

@@ -268,10 +268,24 @@ fn names_in(directory: OwnedFd, path: impl fmt::Display) -> Result<Vec<String>> 
     Ok(names)
 }
 
+/// Creates a symbolic link. EEXIST if the name exists.
+pub fn create_link(place: Place<'_>, target: &Text) -> Result<()> {
+    let created = place
+        .resolve()
+        .and_then(|(directory, name)| fs::symlinkat(target, directory, name));
+    created.on("symlink", place.path)
+}
+
 /// Returns the target of a symbolic link, unresolved.
-pub fn read_link(path: &Text) -> Result<String> {
-    let target = fs::readlink(path, Vec::new()).on("readlink", path)?;
-    target.into_string().map_err(|_| Errno::ILSEQ).on("readlink", path)
+pub fn read_link(place: Place<'_>) -> Result<String> {
+    let read = place
+        .resolve()
+        .and_then(|(directory, name)| fs::readlinkat(directory, name, Vec::new()));
+    let target = read.on("readlink", place.path)?;
+    target
+        .into_string()
+        .map_err(|_| Errno::ILSEQ)
+        .on("readlink", place.path)
 }
 
 /// Closes a descriptor by its number. EBADF if the number is negative or not open.

@@ -355,10 +355,10 @@ t.test("a record of format 1 is checked, handed over, and removed", async (t) =>
   }
 });
 
-t.test("version 0.1.0 finds a file that it refuses at the place of its own record", async (t) => {
+t.test("version 0.1.0 finds a symbolic link, which it refuses, at the place of its own record", async (t) => {
   const { attachments, files } = node();
   attachments.add(net1, making("one", 7));
-  t.match(JSON.parse(files.files.get("/run/plugin/data/c1:net1.json")!), { format: 2 });
+  t.equal(files.files.get("/run/plugin/data/c1:net1.json"), "-> c1/net1");
 });
 
 t.test("DEL succeeds for every container ID that a runtime can call ADD with", async (t) => {

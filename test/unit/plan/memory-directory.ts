@@ -66,13 +66,22 @@ export class MemoryTree {
     return {
       path,
       names,
-      read: text,
+      read: (name) => {
+        if (text(name).startsWith("-> ")) throw failure("ELOOP", at(name));
+        return text(name);
+      },
       create: (name, content) => {
         this.before?.("create", at(name));
         if (!this.directories.has(path)) throw failure("ENOENT", at(name));
         if (this.files.has(at(name))) throw failure("EEXIST", at(name));
         this.files.set(at(name), content);
       },
+      link: (name, target) => {
+        this.before?.("create", at(name));
+        if (this.files.has(at(name))) throw failure("EEXIST", at(name));
+        this.files.set(at(name), `-> ${target}`);
+      },
+      target: (name) => /^-> (.*)$/.exec(this.files.get(at(name)) ?? "")?.[1],
       rename: (from, to) => {
         this.before?.("rename", at(to));
         this.files.set(at(to), text(from));

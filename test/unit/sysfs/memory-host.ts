@@ -18,6 +18,7 @@ function call<K extends keyof Calls>(name: K): Calls[K] {
 export const checkWritable = call("checkWritable");
 export const close = call("close");
 export const createFile = call("createFile");
+export const createLink = call("createLink");
 export const inNetns = call("inNetns");
 export const lock = call("lock");
 export const makeDirectory = call("makeDirectory");

@@ -13,6 +13,7 @@ type Calls = Pick<
   | "checkWritable"
   | "close"
   | "createFile"
+  | "createLink"
   | "inNetns"
   | "lock"
   | "makeDirectory"
@@ -147,9 +148,15 @@ export class MemoryNode implements Calls {
     this.#alive();
     return this.pci.files.names(path);
   };
-  readLink = (path: string): string => {
+  readLink = (path: string, options: In = {}): string => {
     this.#alive();
-    return this.pci.files.target(path);
+    return this.pci.files.target(this.#at(path, options));
+  };
+  createLink = (name: string, target: string, options: In = {}): void => {
+    const path = this.#at(name, options);
+    this.#deed("symlink", path);
+    if (this.pci.files.has(path)) throw hostError("EEXIST", "symlink", path);
+    this.pci.files.link(this.pci.files.placeOf(path), target);
   };
   checkWritable = (path: string): void => {
     this.pci.files.find(path);

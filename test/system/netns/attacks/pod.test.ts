@@ -1,6 +1,5 @@
 // Checks that a process in the pod cannot delay or falsify the calls for its own pod.
 import { once } from "node:events";
-import { readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import t from "tap";
@@ -63,6 +62,6 @@ t.test("DEL restores the pod while a process in the pod forges the kernel's answ
       t.match(await attachment.check(), { status: 0 });
       t.match(await attachment.run("DEL"), { status: 0 });
       t.same(differences(before, await snapshot(pod.namespace)), [], `${plugin}, round ${round}`);
-      t.same(await readdir(attachment.dataDir), []);
+      t.same(await attachment.journal(), []);
     }
 });

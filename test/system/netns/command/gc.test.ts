@@ -99,7 +99,7 @@ t.test("gc keeps a record if the runtime's directory is not visible, as in a con
     "sh",
     "-c",
     // Replace all of /run except the records.
-    'mount --bind /run/passt-binding /mnt && mount -t tmpfs none /run && mkdir /run/passt-binding && mount --bind /mnt /run/passt-binding && exec "$@"',
+    'mount --bind /run/passt-binding /mnt && mount -t tmpfs -o mode=755 none /run && mkdir /run/passt-binding && mount --bind /mnt /run/passt-binding && exec "$@"',
     "sh",
   ];
   const { status, told } = await inJson<Told>("passt-binding", ["gc", "--data-dir", dataDir], { under: hidden });
