@@ -22,8 +22,8 @@ export function openTrusted(
   try {
     return host.openDirectory(name, { create, ...(below !== undefined && { in: below.in }) });
   } catch (failure) {
-    const { path } = failure as { readonly path?: string };
-    if (codeOf(failure) !== "EPERM" || path === undefined) throw failure;
+    const { path, syscall } = failure as { readonly path?: string; readonly syscall?: string };
+    if (codeOf(failure) !== "EPERM" || syscall !== "fstat" || path === undefined) throw failure;
     const found = below === undefined ? path : `${below.path}/${path}`;
     throw new ForeignDirectory(found, permissionFault(host, found));
   }

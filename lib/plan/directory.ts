@@ -1,4 +1,5 @@
 // A directory that only root can change. Records are kept in one.
+import { isErrno } from "../errno.ts";
 
 /**
  * An open directory. Every name is one component, and no symbolic link is followed. The methods
@@ -35,3 +36,24 @@ export interface Directory {
 
 /** Opens a directory. Undefined if it is missing, unless `create`. */
 export type OpenDirectory = (path: string, options: { readonly create: boolean }) => Directory | undefined;
+
+/** Removes a file, unless it is missing. */
+export function remove(directory: Directory, name: string): void {
+  try {
+    directory.unlink(name);
+  } catch (failure) {
+    if (isErrno(failure, "ENOENT")) return;
+    // A read-only file system reports EROFS before it looks whether the file exists.
+    if (!isErrno(failure, "EROFS") || directory.has(name)) throw failure;
+  }
+}
+
+/** Removes a directory, unless it is missing or has entries. */
+export function removeDirectory(directory: Directory, name: string): void {
+  try {
+    directory.removeDirectory(name);
+  } catch (failure) {
+    // Another call has written a record, or removed the directory.
+    if (!isErrno(failure, "ENOTEMPTY", "ENOENT")) throw failure;
+  }
+}

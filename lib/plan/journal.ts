@@ -3,7 +3,7 @@
 import { ignoring, isErrno } from "../errno.ts";
 import { FactError } from "../fact.ts";
 import { ForeignDirectory } from "../trusted-directory.ts";
-import type { Directory, OpenDirectory } from "./directory.ts";
+import { type Directory, type OpenDirectory, remove, removeDirectory } from "./directory.ts";
 import { type Attachment, type Entry, isSameAttachment, type Recorded } from "./entry.ts";
 import { decodeRecord, format, type RecordRules } from "./record.ts";
 
@@ -81,7 +81,10 @@ export class Journal<E extends Entry<unknown> = Entry> {
 
   /** Writes the entry as pending, completely or not at all. */
   begin(entry: E): void {
+    const isNew = this.#directory() === undefined;
     const top = this.#directory({ create: true })!;
+    // A DEL has then nothing to create.
+    if (isNew) this.#indexFormat1();
     this.#guard(top, entry);
     for (let attempt = 1; ; attempt++) {
       const own = top.open(this.#directoryName(entry), { create: true })!;
@@ -170,7 +173,8 @@ export class Journal<E extends Entry<unknown> = Entry> {
    * that cannot be read is left out: it affects its own attachment only.
    */
   siblings({ containerId, ifname }: Pick<Attachment, "containerId"> & Partial<Attachment>): Recorded<E>[] {
-    this.#indexFormat1();
+    // On a read-only file system, no record can change.
+    ignoring(["EROFS"], () => this.#indexFormat1());
     return (
       this.#inContainer({ containerId }, (own) => {
         const found: Recorded<E>[] = [];
@@ -256,8 +260,8 @@ export class Journal<E extends Entry<unknown> = Entry> {
       }
       top.create(indexed, "");
     } catch (failure) {
-      // EEXIST: another call was faster. Without a writable file system, nothing can be recorded.
-      if (!isErrno(failure, "EEXIST", "EROFS")) throw failure;
+      // Another call was faster.
+      if (!isErrno(failure, "EEXIST")) throw failure;
     }
   }
 
@@ -379,24 +383,5 @@ function readable<T>(read: () => T | undefined): T | undefined {
   } catch (failure) {
     if (failure instanceof FactError || isErrno(failure, "ELOOP", "EFBIG", "EILSEQ")) return undefined;
     throw failure;
-  }
-}
-
-function remove(directory: Directory, name: string): void {
-  try {
-    directory.unlink(name);
-  } catch (failure) {
-    if (isErrno(failure, "ENOENT")) return;
-    // A read-only file system reports EROFS before it looks whether the file exists.
-    if (!isErrno(failure, "EROFS") || directory.has(name)) throw failure;
-  }
-}
-
-function removeDirectory(directory: Directory, name: string): void {
-  try {
-    directory.removeDirectory(name);
-  } catch (failure) {
-    // Another call has written a record, or removed the directory.
-    if (!isErrno(failure, "ENOTEMPTY", "ENOENT", "EROFS")) throw failure;
   }
 }

@@ -1,6 +1,6 @@
 // What attachments and allocations have in common: a journal entry for each, written before the
 // first change and removed after the last one is undone.
-import { throwAll, withUndoFailures } from "../failures.ts";
+import { failuresOf, throwAll, withUndoFailures } from "../failures.ts";
 import type { Difference } from "./differences.ts";
 import type { Attachment, Entry, Recorded } from "./entry.ts";
 import type { Journal, Removable } from "./journal.ts";
@@ -44,7 +44,13 @@ export class Ledger<E extends Entry<unknown>> {
    * @param undo returns its failures
    */
   perform(entry: E, work: () => void, undo: () => readonly unknown[]): void {
-    this.journal.begin(entry);
+    try {
+      this.journal.begin(entry);
+    } catch (failure) {
+      // The error to report is the first one.
+      failuresOf([() => this.forget(entry)]);
+      throw failure;
+    }
     try {
       work();
       this.journal.commit(entry);

@@ -1,6 +1,5 @@
 // Opens this node's journals, with the kernel that their changes are performed on.
 import * as host from "host";
-import { ignoring } from "../errno.ts";
 import type { NodeDevices } from "../kernel/devices.ts";
 import { openDirectory } from "../kernel/directory.ts";
 import { namespacesIn } from "../kernel/namespaces.ts";
@@ -11,7 +10,7 @@ import { type Allocation, Allocations } from "../plan/allocations.ts";
 import { Attachments, type Neighbors } from "../plan/attachments.ts";
 import { type Change, changeKinds } from "../plan/change.ts";
 import { type DeviceChange, deviceChangeKinds } from "../plan/device.ts";
-import type { Directory } from "../plan/directory.ts";
+import { type Directory, remove, removeDirectory } from "../plan/directory.ts";
 import type { Entry } from "../plan/entry.ts";
 import { directoryNameOf, Journal } from "../plan/journal.ts";
 import type { RecordRules } from "../plan/record.ts";
@@ -100,15 +99,12 @@ function neighborsOf(path: string): Neighbors {
     },
     leave(containerId) {
       const isEmpty = inPod(containerId, false, (pod) => {
-        ignoring(["ENOENT", "EROFS"], () => pod.unlink(own));
+        remove(pod, own);
         return pod.names().length === 0;
       });
       if (isEmpty !== true) return;
       const pods = openPods({ create: false });
-      // Another plugin has joined, or left.
-      ignoring(["ENOTEMPTY", "ENOENT", "EROFS"], () =>
-        pods?.removeDirectory(directoryNameOf(containerId, host.sha256)),
-      );
+      if (pods !== undefined) removeDirectory(pods, directoryNameOf(containerId, host.sha256));
       pods?.close();
     },
     others(containerId) {

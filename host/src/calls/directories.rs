@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::{
-    fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags},
+    fs::{self, FileType, Mode, OFlags, ResolveFlags},
     io::{self, Errno},
 };
 
@@ -22,7 +22,7 @@ const LOCATE: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXE
 /// Opens a directory by its absolute path, following symbolic links.
 ///
 /// Every directory and every symbolic link on the way belongs to root, and no other user may write
-/// to it. EPERM with the path of the first one that others can change. With `create`, missing
+/// to it. EPERM of `fstat` with the path of the first one that others can change. With `create`, missing
 /// directories are created with mode 0700.
 pub fn open_trusted(path: &Text, create: bool) -> Result<OwnedFd> {
     let text = path.utf8().on("open", path)?;
@@ -31,7 +31,7 @@ pub fn open_trusted(path: &Text, create: bool) -> Result<OwnedFd> {
     }
     let mut left: Vec<String> = components(text).rev().map(String::from).collect();
     // The directories from the root to the current one, for a link that leads up again.
-    let mut way = vec![(root().on("open", "/")?, String::new())];
+    let mut way = vec![(root()?, String::new())];
     let mut links = 0;
     while let Some(name) = left.pop() {
         if name == ".." {
@@ -42,7 +42,15 @@ pub fn open_trusted(path: &Text, create: bool) -> Result<OwnedFd> {
         }
         let (directory, place) = way.last().expect("the root is never removed");
         let here = format!("{place}/{name}");
-        let entry = located(directory.as_fd(), &name, create).on("open", &here)?;
+        let locate = || fs::openat(directory, &*name, LOCATE, Mode::empty());
+        let entry = match locate() {
+            Err(Errno::NOENT) if create => {
+                make(directory.as_fd(), &name).on("mkdir", &here)?;
+                locate()
+            }
+            result => result,
+        };
+        let entry = entry.on("open", &here)?;
         let stat = fs::fstat(&entry).on("fstat", &here)?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Symlink => {
@@ -52,7 +60,7 @@ pub fn open_trusted(path: &Text, create: bool) -> Result<OwnedFd> {
                 }
                 // The mode of a symbolic link has no meaning.
                 if stat.st_uid != 0 {
-                    return Err(HostError::on(Errno::PERM, "open", here));
+                    return Err(HostError::on(Errno::PERM, "fstat", here));
                 }
                 let target = fs::readlinkat(&entry, "", Vec::new()).on("readlinkat", &here)?;
                 let target = target.into_string().map_err(|_| Errno::ILSEQ).on("readlinkat", &here)?;
@@ -62,7 +70,7 @@ pub fn open_trusted(path: &Text, create: bool) -> Result<OwnedFd> {
                 left.extend(components(&target).rev().map(String::from));
             }
             FileType::Directory => {
-                refuse_foreign(&stat).on("open", &here)?;
+                refuse_foreign(&stat).on("fstat", &here)?;
                 way.push((entry, here));
             }
             _ => return Err(HostError::on(Errno::NOTDIR, "open", here)),
@@ -74,8 +82,8 @@ pub fn open_trusted(path: &Text, create: bool) -> Result<OwnedFd> {
 /// Opens a directory below an open one: `openat2(2)` that follows no symbolic link and does not
 /// leave the directory.
 ///
-/// EINVAL if the path is empty, absolute, or contains `.` or `..`. EPERM with the path of the first
-/// directory that others than root can change. With `create`, missing directories are created with
+/// EINVAL if the path is empty, absolute, or contains `.` or `..`. EPERM of `fstat` with the path of
+/// the first directory that others than root can change. With `create`, missing directories are created with
 /// mode 0700.
 pub fn open_beneath(directory: BorrowedFd<'_>, path: &Text, create: bool) -> Result<OwnedFd> {
     let text = path.utf8().on("openat2", path)?;
@@ -85,40 +93,27 @@ pub fn open_beneath(directory: BorrowedFd<'_>, path: &Text, create: bool) -> Res
             return Err(HostError::on(Errno::INVAL, "openat2", path));
         }
         let parent = found.as_ref().map_or(directory, OwnedFd::as_fd);
-        let entry = beneath(parent, name, create).on("openat2", path)?;
+        let entry = match beneath(parent, name) {
+            Err(Errno::NOENT) if create => {
+                make(parent, name).on("mkdir", path)?;
+                beneath(parent, name)
+            }
+            result => result,
+        };
+        let entry = entry.on("openat2", path)?;
         let stat = fs::fstat(&entry).on("fstat", path)?;
-        refuse_foreign(&stat).on("openat2", path)?;
+        refuse_foreign(&stat).on("fstat", path)?;
         found = Some(entry);
     }
     Ok(found.expect("a path has at least one component"))
 }
 
-fn beneath(parent: BorrowedFd<'_>, name: &str, create: bool) -> io::Result<OwnedFd> {
-    let open = || {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        match fs::openat2(parent, name, flags, Mode::empty(), resolve) {
-            // Before Linux 5.6. For one component, O_NOFOLLOW means the same.
-            Err(Errno::NOSYS) => fs::openat(parent, name, flags | OFlags::NOFOLLOW, Mode::empty()),
-            result => result,
-        }
-    };
-    match open() {
-        Err(Errno::NOENT) if create => {
-            make(parent, name)?;
-            open()
-        }
-        result => result,
-    }
-}
-
-fn located(directory: BorrowedFd<'_>, name: &str, create: bool) -> io::Result<OwnedFd> {
-    let open = || fs::openat(directory, name, LOCATE, Mode::empty());
-    match open() {
-        Err(Errno::NOENT) if create => {
-            make(directory, name)?;
-            open()
-        }
+fn beneath(parent: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    match fs::openat2(parent, name, flags, Mode::empty(), resolve) {
+        // Before Linux 5.6. For one component, O_NOFOLLOW means the same.
+        Err(Errno::NOSYS) => fs::openat(parent, name, flags | OFlags::NOFOLLOW, Mode::empty()),
         result => result,
     }
 }
@@ -131,9 +126,10 @@ fn make(directory: BorrowedFd<'_>, name: &str) -> io::Result<()> {
     }
 }
 
-fn root() -> io::Result<OwnedFd> {
-    let root = fs::openat(fs::CWD, "/", LOCATE | OFlags::DIRECTORY, Mode::empty())?;
-    refuse_foreign(&fs::statat(&root, "", AtFlags::EMPTY_PATH)?)?;
+fn root() -> Result<OwnedFd> {
+    let root = fs::openat(fs::CWD, "/", LOCATE | OFlags::DIRECTORY, Mode::empty()).on("open", "/")?;
+    let stat = fs::fstat(&root).on("fstat", "/")?;
+    refuse_foreign(&stat).on("fstat", "/")?;
     Ok(root)
 }
 

@@ -72,7 +72,7 @@ export class Machine implements System {
     const refused = this.refused.get(path);
     if (refused !== undefined) throw refused;
     const { kind = "directory", uid = 0, mode = 0 } = this.files.get(path) ?? {};
-    if (uid !== 0 || (mode & 0o022) !== 0) throw Object.assign(hostError("EPERM", "open", path), { path });
+    if (uid !== 0 || (mode & 0o022) !== 0) throw Object.assign(hostError("EPERM", "fstat", path), { path });
     if (kind !== "directory") throw hostError("ENOTDIR", "open", path);
     const fd = 10 + this.#open.size;
     this.#open.set(fd, path);

@@ -72,8 +72,8 @@ t.test("ADD writes its record before the first change, and DEL removes it after 
   const { add, del } = await mutationsOf(t);
   const sysctls = ["ip_unprivileged_port_start", "ping_group_range"];
   t.same(add.slice(-4).map(subject), ["pending", ...sysctls, "json"]);
-  t.same(del.slice(0, 2).map(subject), sysctls.toReversed());
-  t.equal(subject(del.at(-1)!), "json");
+  const undone = del.map(subject).filter((one) => one !== undefined);
+  t.same(undone.slice(0, 3), [...sysctls.toReversed(), "json"]);
 });
 
 t.test("DEL restores the pod after ADD is killed before any change", async (t) => {
