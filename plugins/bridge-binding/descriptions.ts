@@ -18,5 +18,5 @@ export const descriptions: Descriptions = {
     "an address for the bridge; `auto` is the first free one of KubeVirt's 169.254.75.10, .11, … if the pod has IPv4",
   keepPodAddresses: "whether the placeholder keeps the pod's IP addresses, which KubeVirt reports as the guest's",
   selinuxContext: "the SELinux context that the tap is made under",
-  dataDir: "where the journal is; must be root's alone, and on a file system that does not survive a reboot",
+  dataDir: "where the records are; every directory on the way must belong to root alone",
 };

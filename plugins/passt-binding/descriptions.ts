@@ -8,5 +8,5 @@ export const descriptions: Descriptions = {
     "the lowest port that passt may bind (`net.ipv4.ip_unprivileged_port_start`); where it is lower already, it stays",
   pingGroupRange:
     "first and last group that may send pings (`net.ipv4.ping_group_range`); where others may already, they still may",
-  dataDir: "where the journal is; must be root's alone, and on a file system that does not survive a reboot",
+  dataDir: "where the records are; every directory on the way must belong to root alone",
 };

@@ -17,5 +17,5 @@ export const descriptions: Descriptions = {
   spoofchk: "whether frames from other MAC addresses or VLANs than the VF's are dropped",
   trust: "whether the guest may change its MAC address, and be promiscuous",
   link_state: "the VF's link: as the PF's, always up, or always down",
-  dataDir: "where the journal is; must be root's alone, and on a file system that does not survive a reboot",
+  dataDir: "where the records are; every directory on the way must belong to root alone",
 };

@@ -80,7 +80,7 @@ export async function podWith(scope: Scope, vf: Vf, fields: object = {}): Promis
   return {
     ...{ call, netconf, info, journal: netconf.dataDir, path, run },
     check: () => run("CHECK", { prevResult: { cniVersion: netconf.cniVersion } }),
-    records: () => filesIn(netconf.dataDir),
+    records: () => recordsIn(netconf.dataDir),
   };
 }
 
@@ -126,6 +126,13 @@ function macOf(link: string | undefined, atPf: string): string {
 async function tellOf({ pf, index }: Vf): Promise<Record<string, unknown>> {
   const { stdout } = await execa("ip", ["-json", "link", "show", "dev", pf]);
   return JSON.parse(stdout)[0].vfinfo_list[index];
+}
+
+/** The records in a journal's directory, such as `CONTAINER/net1.json`. */
+export function recordsIn(directory: string): string[] {
+  return filesIn(directory)
+    .filter((name) => !name.includes(":") && !name.startsWith("."))
+    .flatMap((name) => filesIn(`${directory}/${name}`).map((file) => `${name}/${file}`));
 }
 
 /** The names in a directory. Empty if it does not exist. */

@@ -10,7 +10,7 @@ import { hashedName, networkStatusAnnotation, type VmNetwork, viewsOf } from "..
 import { definition, example, launcherPod } from "../../../harness/multus-manifests.ts";
 import { createNamespace } from "../../../harness/namespaces.ts";
 import { driverOf, type Vf } from "../../../harness/sriov.ts";
-import { done, filesIn, settingsOf, stateOf, vfsOf } from "../pod.ts";
+import { done, filesIn, recordsIn, settingsOf, stateOf, vfsOf } from "../pod.ts";
 
 const skip = missingPeers("multus");
 const resource = "example.com/sriov_vfio";
@@ -127,7 +127,7 @@ t.test("Multus passes each VF to the plugin, and KubeVirt assigns it to the righ
     t.match(await launcher.del(), done, time);
     t.same(await Promise.all(vfs.map(stateOf)), before, time);
   }
-  t.same([...filesIn(`${information}/cni`), ...filesIn("/run/sriov-vfio")], [], "and nothing is remembered");
+  t.same([...filesIn(`${information}/cni`), ...recordsIn("/run/sriov-vfio")], [], "and nothing is remembered");
 });
 
 t.test("a failure of a later network reverts the VF, and Multus reports no network status", { skip }, async (t) => {
@@ -142,6 +142,6 @@ t.test("a failure of a later network reverts the VF, and Multus reports no netwo
     { verb: "DEL", status: 0 },
   ]);
   t.same(await stateOf(vfs[0]), before);
-  t.same([...filesIn(`${information}/cni`), ...filesIn("/run/sriov-vfio")], []);
+  t.same([...filesIn(`${information}/cni`), ...recordsIn("/run/sriov-vfio")], []);
   t.equal(launcher.multus.networkStatus(launcher.manifest), undefined);
 });

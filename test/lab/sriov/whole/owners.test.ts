@@ -35,7 +35,7 @@ t.test("ADD refuses a second VF under the same ifname and accepts it under anoth
   const second = { deviceID: other.address };
   const untouched = await stateOf(other);
   t.match(await run("ADD"), { status: 0 });
-  t.match(await run("ADD", second), { error: { code: 102, msg: `has ${vf.address} by this name already` } });
+  t.match(await run("ADD", second), { error: { code: 102, msg: `holds ${vf.address} by this name` } });
   t.same(await stateOf(other), untouched);
   t.match(await run("ADD", second, { ifname: "net2" }), { status: 0 });
   t.equal(records().length, 2);
