@@ -440,11 +440,11 @@ t.test("plugins hand a shared sysctl over to each other, with DEL in any order",
   }
 });
 
-/** Replaces a record by what version 0.1.0 writes. */
+/** Replaces a record by what version 0.1.0 writes, as if no later version had run before. */
 function asFormat1(files: MemoryTree, { containerId, ifname }: typeof net1): void {
   const path = `/run/plugin/data/${containerId}/${ifname}.json`;
   const { plugin: _, kind: __, version: ___, ...entry } = JSON.parse(files.files.get(path)!);
-  files.files.delete(path);
+  for (const one of [path, "/run/plugin/data/.indexed"]) files.files.delete(one);
   files.files.set(`/run/plugin/data/${containerId}:${ifname}.json`, JSON.stringify({ ...entry, format: 1 }));
 }
 
