@@ -93,8 +93,8 @@ declare module "host" {
    * - With `in`: a path of one or more names below that directory, as `openat2(2)` with
    *   RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS. ELOOP on a symbolic link.
    *
-   * EPERM of `fstat` if others can change a directory: the error's `path` names it. With `create`, missing
-   * directories are created with mode 0700.
+   * EPERM of `fstat` if others can change a directory: the error's `path` names it. With `create`,
+   * missing directories are created with mode 0700.
    */
   export function openDirectory(path: string, options?: In & { readonly create?: boolean }): number;
 

@@ -5,6 +5,7 @@
 //! code's work, as far as it is needed.
 #![no_main]
 
+mod limits;
 mod unwinding;
 
 use std::{
@@ -24,7 +25,7 @@ use host::{
 };
 use rustix::{
     fs::{Mode, OFlags, open},
-    io::fcntl_getfd,
+    io::{Errno, fcntl_getfd},
     stdio::{stderr, stdin, stdout},
 };
 
@@ -41,17 +42,28 @@ const FAULTY: c_int = 70;
 /// `argv` must have `argc` strings that are valid until the process ends.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
+    // Before anything that needs a stack of that size.
+    let stack = limits::ensure_stack();
     // Nothing may be allocated before.
     let plugin = payload::find_own();
+    if matches!(plugin, Err(Fault::Unreadable(Errno::NOMEM))) {
+        limits::report_no_memory();
+        process::exit(FAULTY);
+    }
     // SAFETY: the caller, libc, guarantees `argc` strings. The null pointer after the last one is
     // not read.
     let mut words = (0..argc as usize).map(|word| unsafe { CStr::from_ptr(*argv.add(word)) });
     let program = words.next().unwrap_or_default();
     let args: Vec<_> = words.collect();
     open_standard_streams();
-    // A write to a closed pipe should fail with EPIPE instead of killing the process. If the parent
-    // process ignored SIGCHLD, the kernel would discard the exit status of our children.
-    for (signal, handler) in [(libc::SIGPIPE, libc::SIG_IGN), (libc::SIGCHLD, libc::SIG_DFL)] {
+    // A write to a closed pipe should fail with EPIPE, and one beyond RLIMIT_FSIZE with EFBIG,
+    // instead of killing the process. If the parent process ignored SIGCHLD, the kernel would
+    // discard the exit status of our children.
+    for (signal, handler) in [
+        (libc::SIGPIPE, libc::SIG_IGN),
+        (libc::SIGXFSZ, libc::SIG_IGN),
+        (libc::SIGCHLD, libc::SIG_DFL),
+    ] {
         // SAFETY: both handlers are the kernel's own.
         unsafe { libc::signal(signal, handler) };
     }
@@ -59,12 +71,12 @@ pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int 
     let status = labelled_tap::serve(&args).unwrap_or_else(|| {
         let freeze = args == [frozen::FREEZE];
         process::set_args(args);
-        run(plugin, freeze).map_or_else(
+        stack.and_then(|()| run(plugin, freeze)).map_or_else(
             |fault| {
                 let program = Path::new(program.to_str().unwrap_or_default())
                     .file_name()
                     .unwrap_or_default();
-                eprintln!("{}: {fault}", program.to_string_lossy());
+                limits::report(&program.to_string_lossy(), &fault);
                 FAULTY
             },
             |()| 0,

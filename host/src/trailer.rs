@@ -54,9 +54,13 @@ impl fmt::Display for Fault {
             Self::Unreadable(errno) => {
                 write!(
                     f,
-                    "the plugin within this executable cannot be read: {}",
+                    "/proc/self/exe: the plugin within it cannot be read: {}",
                     io::Error::from(*errno)
-                )
+                )?;
+                match *errno {
+                    Errno::NOENT => f.write_str("; mount /proc"),
+                    _ => Ok(()),
+                }
             }
             Self::Missing => f.write_str("there is no plugin within this executable, or the file was cut short"),
             Self::Damaged => f.write_str("the plugin within this executable is damaged, or of another format"),

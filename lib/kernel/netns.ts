@@ -33,6 +33,9 @@ import { readSysctl, writeSysctl } from "./sysctl.ts";
 /** RTPROT_KERNEL of <linux/rtnetlink.h>. */
 const byKernel = 2;
 
+/** The highest index of a link: INT_MAX. */
+const maxIndex = 0x7fff_ffff;
+
 /** How long to wait for the kernel's route to the IPv6 peer of a new address. */
 const peerRouteTimeoutMs = 1_000;
 
@@ -74,6 +77,8 @@ export class NetnsKernel implements Kernel {
       this.#indexes.set(name, index);
       this.#free = Math.max(this.#free, index + 8);
     }
+    // The kernel's choice, if there is no room above.
+    if (this.#free > maxIndex - 1000) this.#free = 0;
     return { links: observed, sysctls: found };
   }
 

@@ -22,8 +22,9 @@ const LOCATE: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXE
 /// Opens a directory by its absolute path, following symbolic links.
 ///
 /// Every directory and every symbolic link on the way belongs to root, and no other user may write
-/// to it. EPERM of `fstat` with the path of the first one that others can change. With `create`, missing
-/// directories are created with mode 0700.
+/// to it. A directory on the way may have the sticky bit instead: others cannot replace its
+/// entries. EPERM of `fstat` with the path of the first one that others can change. With `create`,
+/// missing directories are created with mode 0700.
 pub fn open_trusted(path: &Text, create: bool) -> Result<OwnedFd> {
     let text = path.utf8().on("open", path)?;
     if !text.starts_with('/') {
@@ -70,7 +71,10 @@ pub fn open_trusted(path: &Text, create: bool) -> Result<OwnedFd> {
                 left.extend(components(&target).rev().map(String::from));
             }
             FileType::Directory => {
-                refuse_foreign(&stat).on("fstat", &here)?;
+                let is_last = left.is_empty();
+                if is_last || !is_sticky(&stat) {
+                    refuse_foreign(&stat).on("fstat", &here)?;
+                }
                 way.push((entry, here));
             }
             _ => return Err(HostError::on(Errno::NOTDIR, "open", here)),
@@ -82,9 +86,9 @@ pub fn open_trusted(path: &Text, create: bool) -> Result<OwnedFd> {
 /// Opens a directory below an open one: `openat2(2)` that follows no symbolic link and does not
 /// leave the directory.
 ///
-/// EINVAL if the path is empty, absolute, or contains `.` or `..`. EPERM of `fstat` with the path of
-/// the first directory that others than root can change. With `create`, missing directories are created with
-/// mode 0700.
+/// EINVAL if the path is empty, absolute, or contains `.` or `..`. EPERM of `fstat` with the path
+/// of the first directory that others than root can change. With `create`, missing directories are
+/// created with mode 0700.
 pub fn open_beneath(directory: BorrowedFd<'_>, path: &Text, create: bool) -> Result<OwnedFd> {
     let text = path.utf8().on("openat2", path)?;
     let mut found: Option<OwnedFd> = None;
@@ -131,6 +135,12 @@ fn root() -> Result<OwnedFd> {
     let stat = fs::fstat(&root).on("fstat", "/")?;
     refuse_foreign(&stat).on("fstat", "/")?;
     Ok(root)
+}
+
+/// Whether the directory is root's, and others can add entries but not remove or rename root's.
+/// What a path leads to in it must be root's, too, as everywhere.
+fn is_sticky(stat: &fs::Stat) -> bool {
+    stat.st_uid == 0 && Mode::from_raw_mode(stat.st_mode).contains(Mode::SVTX)
 }
 
 /// EPERM if others than root can change the directory.
