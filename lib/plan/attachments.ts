@@ -32,7 +32,10 @@ export interface Neighbors {
   join(containerId: string): void;
   /** Reverts {@link join}. */
   leave(containerId: string): void;
-  /** Returns the journals of the container's other plugins. */
+  /**
+   * Returns the journals of the container's other plugins. The first time, makes the records of
+   * version 0.1.0 known to this plugin's journal.
+   */
   others(containerId: string): readonly Journal[];
 }
 
@@ -298,12 +301,12 @@ export class Attachments<K extends Kernel> {
   #siblings(attachment: Attachment, here: Identity, changes: readonly Change[]): Sibling[] {
     if (sysctlChanges(changes).length === 0) return [];
     const { containerId } = attachment;
+    // First: it makes records known.
+    const others = this.#neighbors.others(containerId);
     const found = [
       ...this.#journal.siblings(attachment).map(({ entry }) => ({ entry, journal: this.#journal })),
       // A chain may call several plugins for one interface.
-      ...this.#neighbors
-        .others(containerId)
-        .flatMap((journal) => siblingsIn(journal, containerId).map(({ entry }) => ({ entry, journal }))),
+      ...others.flatMap((journal) => siblingsIn(journal, containerId).map(({ entry }) => ({ entry, journal }))),
     ];
     return found.filter(({ entry }) => isSameIdentity(entry.netns, here));
   }

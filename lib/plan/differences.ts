@@ -1,10 +1,18 @@
 // Compares the state that a plan should have produced with the state that the kernel shows. CHECK
 // uses it.
 import type { Fact } from "../fact.ts";
+import { families } from "../netlink/message.ts";
+import { neighborStates } from "../netlink/route/neighbor.ts";
+import { routeFlags } from "../netlink/route/route.ts";
 import { shellWord } from "../shell.ts";
 import { addressText } from "./address.ts";
 import type { Expectation, ExpectedLink } from "./change.ts";
-import type { Address, ObservedLink, PortVlan, State } from "./state.ts";
+import { absent, addressKey, neighborKey, routeKey } from "./keys.ts";
+import type { KernelRoute, Neighbor, ObservedLink, PortVlan, State } from "./state.ts";
+import { neighborText, routeText } from "./words.ts";
+
+/** RT_TABLE_MAIN, RTN_UNICAST and RT_SCOPE_LINK of <linux/rtnetlink.h>. */
+const [mainTable, unicast, linkScope] = [254, 1, 253];
 
 /** One difference between a plan and the observed state. */
 export interface Difference extends Fact {
@@ -15,8 +23,8 @@ export interface Difference extends Fact {
 }
 
 /**
- * Compares only what the plan set. Routes, addresses and links that other processes added are
- * ignored.
+ * Compares only what the plan set. Routes, addresses, neighbours and links that other processes
+ * added are ignored.
  */
 export function differences(expected: Expectation, observed: State): Difference[] {
   return [
@@ -60,10 +68,20 @@ function linkDifferences(expected: ExpectedLink, observed: ObservedLink | undefi
       onOff(bridge?.vlanFiltering),
     ),
     ...portDifferences(expected, observed, set(masterText(expected))),
-    ...missing(expected.addresses, observed.addresses).map((address) => ({
+    ...absent(addressKey, expected.addresses, observed.addresses).map((address) => ({
       subject: name,
       fact: `address ${addressText(address)} is missing`,
       repair: `ip address add ${addressText(address)} dev ${shellWord(shown)}`,
+    })),
+    ...absent(neighborKey, expected.neighbors, observed.neighbors).map((neighbor) => ({
+      subject: name,
+      fact: `neighbor ${neighborText(neighbor)} is missing`,
+      ...repairOf("ip neighbor replace", neighborCommand(neighbor, shown)),
+    })),
+    ...absent(routeKey, expected.routes, observed.routes).map((route) => ({
+      subject: name,
+      fact: `route ${routeText(route)} is missing`,
+      ...repairOf(`ip${route.family === families.ipv6 ? " -6" : ""} route add`, routeCommand(route, shown)),
     })),
   ];
 }
@@ -139,6 +157,27 @@ function vlansText(vlans: readonly PortVlan[] | undefined): string | undefined {
     .join(", ");
 }
 
-function missing(expected: readonly Address[], observed: readonly Address[]): Address[] {
-  return expected.filter((one) => !observed.some((other) => addressText(other) === addressText(one)));
+function repairOf(command: string, words: string | undefined): { repair?: string } {
+  return words === undefined ? {} : { repair: `${command} ${words}` };
+}
+
+/** Undefined if `ip route` needs more than the words below. */
+function routeCommand(route: KernelRoute, link: string): string | undefined {
+  const { gateway, metric, preferredSource, flags, table, type, tos, sourceLength } = route;
+  if (route.nexthop !== undefined || route.hops !== undefined || route.via !== undefined) return undefined;
+  if (table !== mainTable || type !== unicast || tos !== 0 || sourceLength !== 0) return undefined;
+  const words = [
+    routeText(route),
+    `dev ${shellWord(link)}`,
+    ...((flags & routeFlags.onLink) === 0 ? [] : ["onlink"]),
+    ...(metric === undefined ? [] : [`metric ${metric}`]),
+    ...(preferredSource === undefined ? [] : [`src ${preferredSource}`]),
+    ...(route.scope === linkScope && gateway === undefined ? ["scope link"] : []),
+  ];
+  return words.join(" ");
+}
+
+function neighborCommand({ destination, mac, flags, state }: Neighbor, link: string): string | undefined {
+  if (flags !== 0 || mac === undefined || state !== neighborStates.permanent) return undefined;
+  return `${destination} lladdr ${mac} dev ${shellWord(link)} nud permanent`;
 }

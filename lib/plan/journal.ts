@@ -29,9 +29,6 @@ const maxPlainIdLength = 200;
 const format1States: readonly State[] = ["json", "pending", "draft"];
 const guardStates: readonly State[] = ["json"];
 
-/** The name of a file that says: all records of format 1 have their marks. */
-const indexed = ".indexed";
-
 /** Ends the name of a file that says: this interface has a record of format 1. */
 const format1Mark = ".format1";
 
@@ -81,10 +78,7 @@ export class Journal<E extends Entry<unknown> = Entry> {
 
   /** Writes the entry as pending, completely or not at all. */
   begin(entry: E): void {
-    const isNew = this.#directory() === undefined;
     const top = this.#directory({ create: true })!;
-    // A DEL has then nothing to create.
-    if (isNew) this.#indexFormat1();
     this.#guard(top, entry);
     for (let attempt = 1; ; attempt++) {
       const own = top.open(this.#directoryName(entry), { create: true })!;
@@ -173,8 +167,6 @@ export class Journal<E extends Entry<unknown> = Entry> {
    * that cannot be read is left out: it affects its own attachment only.
    */
   siblings({ containerId, ifname }: Pick<Attachment, "containerId"> & Partial<Attachment>): Recorded<E>[] {
-    // On a read-only file system, no record can change.
-    ignoring(["EROFS"], () => this.#indexFormat1());
     return (
       this.#inContainer({ containerId }, (own) => {
         const found: Recorded<E>[] = [];
@@ -243,25 +235,18 @@ export class Journal<E extends Entry<unknown> = Entry> {
   }
 
   /**
-   * Once for each journal: marks, in the directory of each container, which of its interfaces have
-   * a record of format 1. {@link siblings} finds them there.
+   * Marks, in the directory of each container, which of its interfaces have a record of format 1:
+   * {@link siblings} finds them there.
    */
-  #indexFormat1(): void {
+  indexFormat1(): void {
     const top = this.#directory();
-    if (top === undefined || top.has(indexed)) return;
-    try {
-      for (const name of top.names()) {
-        const match = /^([^:]+):([^:]+)\.(?:json|pending)$/.exec(name);
-        if (match === null || readable(() => this.#readFlat(top, name)) === undefined) continue;
-        const [, containerId, ifname] = match as unknown as [string, string, string];
-        const own = top.open(this.#directoryName({ containerId }), { create: true })!;
-        if (!own.has(`${ifname}${format1Mark}`)) own.create(`${ifname}${format1Mark}`, "");
-        own.close();
-      }
-      top.create(indexed, "");
-    } catch (failure) {
-      // Another call was faster.
-      if (!isErrno(failure, "EEXIST")) throw failure;
+    for (const name of top?.names() ?? []) {
+      const match = /^([^:]+):([^:]+)\.(?:json|pending)$/.exec(name);
+      if (match === null || readable(() => this.#readFlat(top!, name)) === undefined) continue;
+      const [, containerId, ifname] = match as unknown as [string, string, string];
+      const own = top!.open(this.#directoryName({ containerId }), { create: true })!;
+      if (!own.has(`${ifname}${format1Mark}`)) own.create(`${ifname}${format1Mark}`, "");
+      own.close();
     }
   }
 

@@ -9,6 +9,7 @@ import {
   type SetSysctl,
   sysctlChanges,
 } from "./change.ts";
+import { addressKey, Comparison, isSamePort, neighborKey, routeKey } from "./keys.ts";
 import { byKind } from "./kinds.ts";
 import type {
   Address,
@@ -23,7 +24,10 @@ import type {
 
 /** One operation of the kernel. A link is identified by its name at the time of the step. */
 export type Step =
-  /** `ip link add` with master, IPv6 and state, without port settings and addresses. */
+  /**
+   * `ip link add` with master, IPv6 and state, without port settings, addresses, routes and
+   * neighbours.
+   */
   | { readonly do: "create"; readonly link: NewLink }
   /** `ip link del`. With a mark: `ip link del group MARK`. */
   | { readonly do: "delete"; readonly links: readonly string[]; readonly mark: number | undefined }
@@ -128,6 +132,8 @@ function creation({ link }: CreateLink): Step[] {
   const steps: Step[] = [{ do: "create", link }];
   if (link.port !== undefined) steps.push({ do: "port", link: link.name, port: link.port });
   for (const address of link.addresses) steps.push({ do: "assign", link: link.name, address, settled: true });
+  for (const neighbor of link.neighbors) steps.push({ do: "addNeighbor", link: link.name, neighbor });
+  for (const route of link.routes) steps.push({ do: "addRoute", link: link.name, route });
   return steps;
 }
 
@@ -143,12 +149,12 @@ function setting({ from, to }: SetLink, observed: ObservedLink): Step[] {
   const old = observed.name;
   // Backwards: a route is removed before the route that its gateway needs. Without the first
   // address of an IPv4 subnet the kernel would remove the other ones too.
-  for (const route of leaving(from.routes, to.routes, observed.routes).reverse())
-    steps.push({ do: "removeRoute", link: old, route });
-  for (const neighbor of leaving(from.neighbors, to.neighbors, observed.neighbors))
-    steps.push({ do: "removeNeighbor", link: old, neighbor });
-  for (const address of leaving(from.addresses, to.addresses, observed.addresses).reverse())
-    steps.push({ do: "unassign", link: old, address });
+  const routes = new Comparison(routeKey, from.routes, to.routes, observed.routes);
+  const neighbors = new Comparison(neighborKey, from.neighbors, to.neighbors, observed.neighbors);
+  const addresses = new Comparison(addressKey, from.addresses, to.addresses, observed.addresses);
+  for (const route of routes.leaving().reverse()) steps.push({ do: "removeRoute", link: old, route });
+  for (const neighbor of neighbors.leaving()) steps.push({ do: "removeNeighbor", link: old, neighbor });
+  for (const address of addresses.leaving().reverse()) steps.push({ do: "unassign", link: old, address });
 
   const settings = differing(from, to, observed);
   const changed = Object.keys(settings).length > 0;
@@ -158,19 +164,17 @@ function setting({ from, to }: SetLink, observed: ObservedLink): Step[] {
   if (ipv6 && !to.ipv6) steps.push({ do: "ipv6", link: old, on: false });
   if (changed) steps.push({ do: "configure", link: old, settings });
   if (ipv6 && to.ipv6) steps.push({ do: "ipv6", link: to.name, on: true });
-  if (to.port !== undefined && !same(observed.port, to.port)) steps.push({ do: "port", link: to.name, port: to.port });
+  if (to.port !== undefined && !isSamePort(observed.port, to.port))
+    steps.push({ do: "port", link: to.name, port: to.port });
   const rises = to.up && (down || !observed.up);
   if (rises) steps.push({ do: "configure", link: to.name, settings: { up: true } });
 
   if (to.ipv6Mtu !== undefined && (rises || observed.ipv6Mtu !== to.ipv6Mtu))
     steps.push({ do: "sysctl", key: `net.ipv6.conf.${to.name}.mtu`, value: `${to.ipv6Mtu}` });
 
-  for (const address of missing(to.addresses, from.addresses, observed.addresses))
-    steps.push({ do: "assign", link: to.name, address, settled: to.up });
-  for (const neighbor of missing(to.neighbors, from.neighbors, observed.neighbors))
-    steps.push({ do: "addNeighbor", link: to.name, neighbor });
-  for (const route of missing(to.routes, from.routes, observed.routes))
-    steps.push({ do: "addRoute", link: to.name, route });
+  for (const address of addresses.missing()) steps.push({ do: "assign", link: to.name, address, settled: to.up });
+  for (const neighbor of neighbors.missing()) steps.push({ do: "addNeighbor", link: to.name, neighbor });
+  for (const route of routes.missing()) steps.push({ do: "addRoute", link: to.name, route });
   return steps;
 }
 
@@ -181,26 +185,4 @@ function differing(from: LinkSettings, to: LinkSettings, observed: ObservedLink)
     ...(from.mtu !== to.mtu && observed.mtu !== to.mtu && { mtu: to.mtu }),
     ...(from.master !== to.master && observed.master !== to.master && { master: to.master ?? null }),
   };
-}
-
-/** Returns what is in `from`, not in `to`, and still observed. */
-function leaving<T>(from: readonly T[], to: readonly T[], observed: readonly T[]): T[] {
-  return from.filter((one) => !has(to, one) && has(observed, one));
-}
-
-/** Returns what is in `to`, not in `from`, and not yet observed. */
-function missing<T>(to: readonly T[], from: readonly T[], observed: readonly T[]): T[] {
-  return to.filter((one) => !has(from, one) && !has(observed, one));
-}
-
-function has<T>(list: readonly T[], one: T): boolean {
-  return list.some((other) => same(other, one));
-}
-
-/**
- * Whether two values are equal. Their keys are in the same order, because both come from the same
- * decoder, perhaps through the journal.
- */
-function same(one: unknown, other: unknown): boolean {
-  return one === other || JSON.stringify(one) === JSON.stringify(other);
 }

@@ -104,7 +104,8 @@ export function routeText({ destination, destinationLength, gateway }: KernelRou
   return `${to}${gateway === undefined ? "" : ` via ${gateway}`}`;
 }
 
-function neighborText({ destination, mac }: Neighbor): string {
+/** As in `ip neighbor`. */
+export function neighborText({ destination, mac }: Neighbor): string {
   return `${destination}${mac === undefined ? "" : ` at ${mac}`}`;
 }
 

@@ -1,5 +1,6 @@
 // Opens this node's journals, with the kernel that their changes are performed on.
 import * as host from "host";
+import { ignoring } from "../errno.ts";
 import type { NodeDevices } from "../kernel/devices.ts";
 import { openDirectory } from "../kernel/directory.ts";
 import { namespacesIn } from "../kernel/namespaces.ts";
@@ -37,7 +38,7 @@ export function attachmentsIn(
 ): Attachments<NetnsKernel> {
   const rules = { plugin: name, changes: changeKinds, ...(sysctls !== undefined && { sysctls }) };
   const journal = journalIn<Entry>(directory, rules);
-  return new Attachments(journal, namespacesIn(timeoutMs), neighborsOf(directory));
+  return new Attachments(journal, namespacesIn(timeoutMs), neighborsOf(journal));
 }
 
 /** Returns the devices whose journal is in `directory`. */
@@ -76,8 +77,8 @@ export function knownJournals(): string[] {
  * Each container has a directory with an empty file for each journal that holds records of it. The
  * file's name is the journal's path, encoded as in a URL.
  */
-function neighborsOf(path: string): Neighbors {
-  const own = encodeURIComponent(path);
+function neighborsOf(journal: Journal): Neighbors {
+  const own = encodeURIComponent(journal.path);
   // NAME_MAX of <linux/limits.h>. The records of such a journal are not found by other plugins.
   const fits = own.length <= 255;
   const inPod = <T>(containerId: string, create: boolean, work: (pod: Directory) => T): T | undefined => {
@@ -108,10 +109,26 @@ function neighborsOf(path: string): Neighbors {
       pods?.close();
     },
     others(containerId) {
+      if (fits) indexOnce(journal, own);
       const paths = inPod(containerId, false, (pod) => pod.names()) ?? [];
       return paths.filter((name) => name !== own).map((name) => journalIn<Entry>(decodeURIComponent(name), {}));
     },
   };
+}
+
+/** Version 0.1.0 may have left records in a journal that this version sees for the first time. */
+function indexOnce(journal: Journal, name: string): void {
+  const shared = ignoring(["EROFS"], () => sharedDirectory({ create: true }));
+  const seen = shared && ignoring(["EROFS"], () => shared.open("journals", { create: true }));
+  try {
+    if (seen === undefined || seen.has(name)) return;
+    journal.indexFormat1();
+    // EEXIST: another call was faster. The others: the next call does it again.
+    ignoring(["EEXIST", "EROFS", "ENOSPC", "EDQUOT"], () => seen.create(name, ""));
+  } finally {
+    seen?.close();
+    shared?.close();
+  }
 }
 
 function openPods(options: { readonly create: boolean }): Directory | undefined {

@@ -72,8 +72,9 @@ const reading = [
   /nlmsg_type=(RTM_GET|0x[1-9a-f][26ae]\b)/,
   /^(open|openat)\((?!.*O_(CREAT|TRUNC))/,
   /^(write|writev)\((1|2)</,
-  // The file of the locks, which is created once and stays empty.
+  // The file of the locks, and that of each journal, are created once and stay empty.
   /^openat\(\d+<[^>]*\/kubevirt-cni-bindings>, "locks"/,
+  /^(openat|mkdirat)\(\d+<[^>]*\/kubevirt-cni-bindings(\/journals)?>, /,
   /^ioctl\(.*(TCGETS|TIOCG|FIONREAD|FIONBIO|FIOCLEX|SIOCG|TUNGET|NS_GET)/,
 ];
 

@@ -1,5 +1,5 @@
 // What the rules have to know of an executable, and what they stand on when they call it.
-import { readdirSync, readFileSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { Netconf } from "../../harness/attachment.ts";
 import type { Namespace } from "../../harness/namespaces.ts";
@@ -73,7 +73,11 @@ export interface Ground {
  * missing.
  */
 export function fileLines(directory: string): string[] {
-  return filesBelow(directory).map((path) => `file ${relative(directory, path)} ${readFileSync(path, "utf8")}`);
+  return filesBelow(directory).map((path) => `file ${relative(directory, path)} ${contentOf(path)}`);
+}
+
+function contentOf(path: string): string {
+  return lstatSync(path).isSymbolicLink() ? `-> ${readlinkSync(path)}` : readFileSync(path, "utf8");
 }
 
 /** The paths of all files below a directory; none where that is missing. */

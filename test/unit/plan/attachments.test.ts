@@ -27,7 +27,13 @@ function node(): {
   };
   const journal = files.journal("/run/plugin/data", { version: "0", plugin: "test", changes: changeKinds });
   return {
-    attachments: new Attachments(journal, namespaces, alone),
+    attachments: new Attachments(journal, namespaces, {
+      ...alone,
+      others: () => {
+        journal.indexFormat1();
+        return [];
+      },
+    }),
     files,
     kernels,
     namespaces,
@@ -74,7 +80,7 @@ t.test("what ADD made, DEL takes away, and the journal with it", async (t) => {
   t.same(attachments.differences(net1, here).map(factText), []);
   attachments.remove(net1, here);
   t.same(kernel.state, before);
-  t.equal(left(files).length, 0);
+  t.equal(files.files.size, 0);
 });
 
 t.test("DEL without ADD, and DEL twice, do nothing", async (t) => {
@@ -119,7 +125,7 @@ t.test(
     t.match(attachments.differences(net1, here).map(factText), [/is another namespace/]);
     attachments.remove(net1, here);
     t.equal(reused.performed, 0);
-    t.equal(left(files).length, 0);
+    t.equal(files.files.size, 0);
   },
 );
 
@@ -256,7 +262,7 @@ t.test("a journal that cannot be written stops ADD before it changes anything", 
   };
   t.throws(() => attachments.add(net1, making("one", 7)), { code: "ENOSPC" });
   t.equal(kernels.get(here)!.kernel.performed, 0);
-  t.equal(left(files).length, 0);
+  t.equal(files.files.size, 0);
 });
 
 t.test("an ADD that cannot be marked as done is undone", async (t) => {
@@ -266,7 +272,7 @@ t.test("an ADD that cannot be marked as done is undone", async (t) => {
   };
   t.throws(() => attachments.add(net1, making("one", 7)), { code: "ENOSPC" });
   t.same(links(kernels.get(here)!.kernel), ["lo"]);
-  t.equal(left(files).length, 0);
+  t.equal(files.files.size, 0);
 });
 
 t.test("a DEL that fails keeps the journal, and the next one ends the work", async (t) => {
@@ -301,7 +307,7 @@ t.test("GC leaves another plugin's device alone that is on record in the same di
   const device = { address: "0000:01:10.0", device: 1, inode: 2 };
   files.files.set(path, JSON.stringify({ ...entry, kind: "device", ifname: "net2", device, changes: [] }));
   t.same(attachments.collect(entry.network, []), []);
-  t.same(left(files), [path]);
+  t.same([...files.files.keys()], [path]);
 });
 
 t.test("a record with a kind of change that a newer version may know is kept, and nothing of it undone", async (t) => {
@@ -351,7 +357,7 @@ t.test("a record of format 1 is checked, handed over, and removed", async (t) =>
       t.equal(kernel.state.sysctls["net.a"], "1");
       attachments.remove(one, here);
     }
-    t.same([kernel.state.sysctls["net.a"], links(kernel), left(files)], ["0", ["lo"], []]);
+    t.same([kernel.state.sysctls["net.a"], links(kernel), [...files.files.keys()]], ["0", ["lo"], []]);
   }
 });
 
@@ -370,7 +376,7 @@ t.test("DEL succeeds for every container ID that a runtime can call ADD with", a
     t.ok([...files.files.keys()].every((path) => path.split("/").every((part) => part.length <= 255)));
     t.same(attachments.differences(long, here).map(factText), []);
     attachments.remove(long, here);
-    t.same([links(kernels.get(here)!.kernel), left(files).length, files.open], [["lo"], 0, 1]);
+    t.same([links(kernels.get(here)!.kernel), files.files.size, files.open], [["lo"], 0, 1]);
   }
 });
 
@@ -402,7 +408,7 @@ t.test("a record of another boot is forgotten: nothing of it can be left", async
   kernels.set(here, { ...kernels.get(here)!, identity: { device: 4, inode: 1, cookie: "7", boot: "second" } });
   const before = kernels.get(here)!.kernel.performed;
   attachments.remove(net1, here);
-  t.same([kernels.get(here)!.kernel.performed, left(files).length], [before, 0]);
+  t.same([kernels.get(here)!.kernel.performed, files.files.size], [before, 0]);
 });
 
 t.test("plugins hand a shared sysctl over to each other, with DEL in any order", async (t) => {
@@ -436,19 +442,14 @@ t.test("plugins hand a shared sysctl over to each other, with DEL in any order",
       t.equal(kernel.state.sysctls["net.a"], "2");
       plugins[name].remove(attached[name], here);
     }
-    t.same([kernel.state.sysctls["net.a"], left(files).length], ["0", 0], order.join(" "));
+    t.same([kernel.state.sysctls["net.a"], files.files.size], ["0", 0], order.join(" "));
   }
 });
 
-/** Replaces a record by what version 0.1.0 writes, as if no later version had run before. */
+/** Replaces a record by what version 0.1.0 writes. */
 function asFormat1(files: MemoryTree, { containerId, ifname }: typeof net1): void {
   const path = `/run/plugin/data/${containerId}/${ifname}.json`;
   const { plugin: _, kind: __, version: ___, ...entry } = JSON.parse(files.files.get(path)!);
-  for (const one of [path, "/run/plugin/data/.indexed"]) files.files.delete(one);
+  files.files.delete(path);
   files.files.set(`/run/plugin/data/${containerId}:${ifname}.json`, JSON.stringify({ ...entry, format: 1 }));
-}
-
-/** The files, without the mark that says that records of format 1 are indexed. */
-function left(files: MemoryTree): string[] {
-  return [...files.files.keys()].filter((path) => !path.endsWith("/.indexed"));
 }
