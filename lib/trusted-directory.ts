@@ -23,10 +23,20 @@ export function openTrusted(
     return host.openDirectory(name, { create, ...(below !== undefined && { in: below.in }) });
   } catch (failure) {
     const { path, syscall } = failure as { readonly path?: string; readonly syscall?: string };
-    if (codeOf(failure) !== "EPERM" || syscall !== "fstat" || path === undefined) throw failure;
+    const code = codeOf(failure);
+    if (code !== "EPERM" || syscall !== "fstat" || path === undefined) {
+      const wanted = below === undefined ? name : `${below.path}/${name}`;
+      throw path === wanted || code === "ENOENT" ? failure : located(wanted, failure);
+    }
     const found = below === undefined ? path : `${below.path}/${path}`;
     throw new ForeignDirectory(found, permissionFault(host, found));
   }
+}
+
+/** Returns the host's error with the whole path: the error itself names a part of it. */
+export function located(path: string, failure: unknown): Error {
+  const { message, code, syscall } = failure as Error & { readonly code?: string; readonly syscall?: string };
+  return Object.assign(new Error(`${path}: ${message}`), { code, syscall, path });
 }
 
 function permissionFault(host: Opener, path: string): string {

@@ -1,8 +1,9 @@
 // Directories of the node that only root can change.
 import * as host from "host";
+import { roots } from "../cni/roots.ts";
 import { ignoring, isErrno } from "../errno.ts";
-import type { Directory } from "../plan/directory.ts";
-import { openTrusted } from "../trusted-directory.ts";
+import type { Directory, OpenDirectory } from "../plan/directory.ts";
+import { located, openTrusted } from "../trusted-directory.ts";
 
 /** The longest record, in bytes. */
 const maxFileSize = 4 << 20;
@@ -18,6 +19,24 @@ export function openDirectory(path: string, { create }: { readonly create: boole
   return fd === undefined ? undefined : new HostDirectory(path, fd);
 }
 
+/**
+ * Opens the directory of a journal: the plugin's own one in the root of the state, following
+ * symbolic links, and what is below that without.
+ */
+export const openJournal: OpenDirectory = (path, options) => {
+  const { state } = roots();
+  const [, own, below] = path.startsWith(`${state}/`)
+    ? (/^([^/]+)(?:\/(.*))?$/.exec(path.slice(state.length + 1)) ?? [])
+    : [];
+  if (own === undefined || below === undefined) return openDirectory(path, options);
+  const top = openDirectory(`${state}/${own}`, options);
+  try {
+    return top?.open(below, options);
+  } finally {
+    top?.close();
+  }
+};
+
 export class HostDirectory implements Directory {
   readonly path: string;
   readonly fd: number;
@@ -30,19 +49,19 @@ export class HostDirectory implements Directory {
   }
 
   names(): string[] {
-    return host.readOpenDirectory(this.fd);
+    return this.#locating(".", () => host.readOpenDirectory(this.fd));
   }
 
   read(name: string): string {
-    return host.readFile(name, { ...this.#in, limit: maxFileSize });
+    return this.#locating(name, () => host.readFile(name, { ...this.#in, limit: maxFileSize }));
   }
 
   create(name: string, text: string): void {
-    host.createFile(name, text, this.#in);
+    this.#locating(name, () => host.createFile(name, text, this.#in));
   }
 
   link(name: string, target: string): void {
-    host.createLink(name, target, this.#in);
+    this.#locating(name, () => host.createLink(name, target, this.#in));
   }
 
   target(name: string): string | undefined {
@@ -50,11 +69,11 @@ export class HostDirectory implements Directory {
   }
 
   rename(from: string, to: string): void {
-    host.rename(from, to, this.#in);
+    this.#locating(from, () => host.rename(from, to, this.#in));
   }
 
   unlink(name: string): void {
-    host.unlink(name, this.#in);
+    this.#locating(name, () => host.unlink(name, this.#in));
   }
 
   has(name: string): boolean {
@@ -74,10 +93,19 @@ export class HostDirectory implements Directory {
   }
 
   removeDirectory(name: string): void {
-    host.removeDirectory(name, this.#in);
+    this.#locating(name, () => host.removeDirectory(name, this.#in));
   }
 
   close(): void {
     host.close(this.fd);
+  }
+
+  /** An error names the whole path, unless the caller expects it. */
+  #locating<T>(name: string, work: () => T): T {
+    try {
+      return work();
+    } catch (failure) {
+      throw isErrno(failure, "ENOENT", "EEXIST") ? failure : located(`${this.path}/${name}`, failure);
+    }
   }
 }

@@ -28,6 +28,8 @@ export interface Namespaces<K extends Kernel> {
 
 /** The plugins that change sysctls in the same pod. */
 export interface Neighbors {
+  /** Throws if no container could join. */
+  probe(): void;
   /** Makes this plugin's journal known to the container's other plugins. */
   join(containerId: string): void;
   /** Reverts {@link join}. */
@@ -80,6 +82,7 @@ export class Attachments<K extends Kernel> {
   /** Throws where no attachment could be recorded. */
   probe(): void {
     this.#journal.probe();
+    this.#neighbors.probe();
   }
 
   /**

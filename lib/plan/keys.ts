@@ -6,10 +6,14 @@ import type { Address, KernelRoute, Neighbor, PortSettings } from "./state.ts";
 /** IP6_RT_PRIO_USER of <linux/ipv6_route.h>: the metric of an IPv6 route without one. */
 const ipv6Metric = 1024;
 
-/** By local address, peer and prefix: net/ipv4/devinet.c, net/ipv6/addrconf.c. */
-export function addressKey({ message: { family, local, address, prefixLength } }: Address): string {
+/**
+ * By local address, peer and prefix, and by what a restored address may still lack: its flags, its
+ * scope, and whether the kernel's route is there.
+ */
+export function addressKey({ message, prefixRoute }: Address): string {
+  const { family, local, address, prefixLength, scope, flags } = message;
   const own = local ?? address;
-  return `${family} ${own} ${address ?? own}/${prefixLength}`;
+  return `${family} ${own} ${address ?? own}/${prefixLength} scope ${scope} flags ${flags} ${prefixRoute}`;
 }
 
 /**

@@ -2,7 +2,7 @@
 import * as host from "host";
 import { ignoring } from "../errno.ts";
 import type { NodeDevices } from "../kernel/devices.ts";
-import { openDirectory } from "../kernel/directory.ts";
+import { openJournal } from "../kernel/directory.ts";
 import { namespacesIn } from "../kernel/namespaces.ts";
 import type { NetnsKernel } from "../kernel/netns.ts";
 import { devicesIn } from "../kernel/pci.ts";
@@ -57,7 +57,7 @@ export function recordsOf(directory: string): Journal<Entry<Change | DeviceChang
 }
 
 function journalIn<E extends Entry<unknown>>(directory: string, rules: RecordRules): Journal<E> {
-  return new Journal<E>(directory, openDirectory, { ...rules, version: release }, host.sha256);
+  return new Journal<E>(directory, openJournal, { ...rules, version: release }, host.sha256);
 }
 
 /** Returns the paths of the journals that have records of pods. Changes nothing. */
@@ -92,6 +92,9 @@ function neighborsOf(journal: Journal): Neighbors {
     }
   };
   return {
+    probe() {
+      openPods({ create: true })!.close();
+    },
     join(containerId) {
       if (!fits) return;
       inPod(containerId, true, (pod) => {

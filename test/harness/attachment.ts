@@ -118,7 +118,7 @@ export async function recordsIn(directory: string): Promise<string[]> {
     paths.push(...names.map((name) => `${entry.name}/${name}`));
   }
   const guarded = await Promise.all(paths.map((path) => isGuard(directory, path, paths)));
-  return paths.filter((path, position) => !guarded[position]).sort();
+  return paths.filter((_, position) => !guarded[position]).sort();
 }
 
 /** Whether a file is the guard of a record that exists: version 0.1.0 refuses it. */

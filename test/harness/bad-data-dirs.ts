@@ -1,5 +1,5 @@
 // Values of `dataDir` that ADD refuses.
-import { chmod, lchown, mkdir, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, symlink, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
 export interface BadDataDir {
@@ -21,22 +21,13 @@ export const badDataDirs: Readonly<Record<string, BadDataDir>> = {
     code: 102,
     msg: /^\/run\/.*: mode 777 lets other users write/,
   },
-  "ADD refuses a dataDir that leads to a directory that other users can write to": {
+  "ADD refuses a dataDir that is a symbolic link": {
     prepare: async (dataDir) => {
       await mkdir(dirname(dataDir), { recursive: true });
       await symlink("/tmp", dataDir);
     },
-    code: 102,
-    msg: /^\/tmp: mode 1777 lets other users write/,
-  },
-  "ADD refuses a dataDir that is another user's symbolic link": {
-    prepare: async (dataDir) => {
-      await mkdir(dirname(dataDir), { recursive: true });
-      await symlink("/root", dataDir);
-      await lchown(dataDir, 107, 107);
-    },
-    code: 102,
-    msg: /^\/run\/.*: belongs to user 107, not to root/,
+    code: 5,
+    msg: /run\/journal: .*ELOOP/,
   },
   "ADD refuses a dataDir that is a file": {
     prepare: async (dataDir) => {

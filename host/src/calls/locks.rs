@@ -7,7 +7,7 @@ use std::{
 
 use rustix::{
     fs::{self, FlockOperation, Mode, OFlags},
-    io::{self, Errno},
+    io::{self, Errno, retry_on_intr},
 };
 
 use super::files::{is_name, open};
@@ -55,7 +55,7 @@ pub fn lock_byte(directory: BorrowedFd<'_>, name: &Text, offset: u64, timeout: D
         }
     };
     let start = Instant::now();
-    match attempt(libc::F_OFD_SETLK) {
+    match retry_on_intr(|| attempt(libc::F_OFD_SETLK)) {
         Err(Errno::AGAIN | Errno::ACCESS) => wait(start, timeout, || attempt(libc::F_OFD_SETLKW)).on("fcntl", name)?,
         result => result.on("fcntl", name)?,
     }
@@ -63,7 +63,7 @@ pub fn lock_byte(directory: BorrowedFd<'_>, name: &Text, offset: u64, timeout: D
 }
 
 fn take(file: BorrowedFd<'_>, start: Instant, timeout: Duration) -> io::Result<()> {
-    match fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+    match retry_on_intr(|| fs::flock(file, FlockOperation::NonBlockingLockExclusive)) {
         Err(Errno::WOULDBLOCK) => wait(start, timeout, || fs::flock(file, FlockOperation::LockExclusive)),
         result => result,
     }

@@ -1,5 +1,5 @@
 // What the rules have to know of an executable, and what they stand on when they call it.
-import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { Netconf } from "../../harness/attachment.ts";
 import type { Namespace } from "../../harness/namespaces.ts";
@@ -73,19 +73,22 @@ export interface Ground {
  * missing.
  */
 export function fileLines(directory: string): string[] {
-  return filesBelow(directory).map((path) => `file ${relative(directory, path)} ${contentOf(path)}`);
+  return entriesBelow(directory).map(({ path, isLink }) => {
+    const content = isLink ? `-> ${readlinkSync(path)}` : readFileSync(path, "utf8");
+    return `file ${relative(directory, path)} ${content}`;
+  });
 }
 
-function contentOf(path: string): string {
-  return lstatSync(path).isSymbolicLink() ? `-> ${readlinkSync(path)}` : readFileSync(path, "utf8");
-}
-
-/** The paths of all files below a directory; none where that is missing. */
+/** The paths of all files below a directory, without links. None if the directory is missing. */
 export function filesBelow(directory: string): string[] {
+  return entriesBelow(directory).flatMap(({ path, isLink }) => (isLink ? [] : [path]));
+}
+
+function entriesBelow(directory: string): { readonly path: string; readonly isLink: boolean }[] {
   try {
     return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
       const path = join(directory, entry.name);
-      return entry.isDirectory() ? filesBelow(path) : [path];
+      return entry.isDirectory() ? entriesBelow(path) : [{ path, isLink: entry.isSymbolicLink() }];
     });
   } catch (failure) {
     if ((failure as NodeJS.ErrnoException).code === "ENOENT") return [];

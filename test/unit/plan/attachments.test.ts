@@ -41,7 +41,7 @@ function node(): {
 }
 
 /** A plugin that has no neighbors. */
-const alone = { join: () => undefined, leave: () => undefined, others: () => [] };
+const alone = { probe: () => undefined, join: () => undefined, leave: () => undefined, others: () => [] };
 
 const here = "/run/netns/pod";
 const net1 = { containerId: "c1", ifname: "net1", network: "blue", netns: here };

@@ -43,7 +43,7 @@ export function fuzz(data: Buffer): void {
     attempt(() => allocations.remove(attachment));
     attempt(() => failures.push(...allocations.collect("fast", [])));
   } else {
-    const alone = { join: () => undefined, leave: () => undefined, others: () => [] };
+    const alone = { probe: () => undefined, join: () => undefined, leave: () => undefined, others: () => [] };
     const attachments = new Attachments(
       journal,
       {
