@@ -44,6 +44,7 @@ export function bootOf(): Pick<Identity, "boot"> {
  */
 export function netnsFinder(): (netns: Entry["netns"]) => NetnsLocation {
   let places: ReadonlyMap<number, readonly string[]> | undefined;
+  let hidden: { readonly why: string | undefined } | undefined;
   return (netns) => {
     if (isNodes(netns, {}, host))
       return { is: "unclear", why: `${netns.path} was recorded as the node's own network namespace, which no pod has` };
@@ -61,12 +62,13 @@ export function netnsFinder(): (netns: Entry["netns"]) => NetnsLocation {
         // The namespace or its process ended during the search.
       }
     }
-    return isElsewhere(netns.path)
-      ? {
-          is: "unclear",
-          why: `${directoryOf(netns.path)} does not exist; run this on the node, not in a container`,
-        }
-      : { is: "gone" };
+    if (isElsewhere(netns.path))
+      return {
+        is: "unclear",
+        why: `${directoryOf(netns.path)} does not exist; run this on the node, not in a container`,
+      };
+    hidden ??= { why: whyHidden() };
+    return hidden.why === undefined ? { is: "gone" } : { is: "unclear", why: hidden.why };
   };
 }
 
@@ -110,6 +112,33 @@ export function mounted(text: string): { inode: number; path: string }[] {
   }));
 }
 
+/** The inode of the PID namespace that the kernel boots with (PID_NS_INIT_INO in linux/nsfs.h). */
+const initialPidNamespace = 0xef_ff_ff_fc;
+
+/**
+ * Returns why this process cannot see all processes and mounts of the node, and what to do.
+ * Undefined if it can: only then is a namespace that was not found gone.
+ *
+ * A node that is a container itself, as kind makes it, has systemd as its first process.
+ */
+export function whyHidden(system: Pick<typeof host, "readFile" | "stat"> = host): string | undefined {
+  const where = "run this on the node, or in a container with hostPID: true";
+  try {
+    if (
+      system.stat("/proc/self/ns/pid").inode !== initialPidNamespace &&
+      system.readFile("/proc/1/comm").trim() !== "systemd"
+    )
+      return `the node's processes are not visible in this PID namespace; ${where}`;
+    if (system.readFile("/proc/1/mountinfo", { limit: maxMountinfo }) !== "") return undefined;
+    return `/proc/1/mountinfo is empty, so that the node's mounts are not visible; ${where}`;
+  } catch (failure) {
+    return `the node's processes and mounts are not visible (${(failure as Error).message}); ${where}`;
+  }
+}
+
+/** The largest mountinfo that is read, in bytes. */
+const maxMountinfo = 8 << 20;
+
 /**
  * Whether the runtime's directory of namespaces is missing. For a path in /proc: whether the
  * process has ended.
@@ -130,7 +159,7 @@ function directoryOf(path: string): string {
 
 function textOf(path: string): string {
   try {
-    return host.readFile(path, { limit: 8 << 20 });
+    return host.readFile(path, { limit: maxMountinfo });
   } catch {
     return "";
   }

@@ -108,6 +108,31 @@ t.test("gc keeps a record if the runtime's directory is not visible, as in a con
   t.equal((await passts[0]!.journal()).length, 1);
 });
 
+t.test("gc keeps the record of a living pod in a container with a PID namespace of its own", async (t) => {
+  const { pods, passts, dataDir } = await prepared(t, 2);
+  const [file, ...args] = within(pods[0]!.namespace, "sh", "-c", "echo; exec sleep 60");
+  const child = spawn(file, args, { stdio: ["ignore", "pipe", "ignore"] });
+  t.teardown(() => child.kill("SIGKILL"));
+  await new Promise((resolve) => child.stdout.once("data", resolve));
+  await removeNamespaces(pods.map(({ namespace }) => namespace));
+  const container = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--"];
+  const { status, told } = await inJson<Told>("passt-binding", ["gc", "--data-dir", dataDir], { under: container });
+  t.match([status, outcomes(told)], [1, ["left", "left"]]);
+  t.match(told.attachments[0]!.why, /the node's processes are not visible in this PID namespace; run this on the node/);
+  t.equal((await passts[0]!.journal()).length, 2);
+  t.same(outcomes((await gc(dataDir)).told), ["alive", "removed"], "on the node");
+});
+
+t.test("gc keeps records if /proc does not show the node's first process", async (t) => {
+  const { pods, passts, dataDir } = await prepared(t, 1);
+  await removeNamespaces([pods[0]!.namespace]);
+  const hidden = ["unshare", "--mount", "--", "sh", "-c", 'mount -t tmpfs none /proc/1 && exec "$@"', "sh"];
+  const { status, told } = await inJson<Told>("passt-binding", ["gc", "--data-dir", dataDir], { under: hidden });
+  t.match([status, outcomes(told)], [1, ["left"]]);
+  t.match(told.attachments[0]!.why, /processes and mounts are not visible \(.*\/proc\/1\/.*ENOENT.*\); run this on/);
+  t.equal((await passts[0]!.journal()).length, 1);
+});
+
 t.test("gc keeps unreadable records, and removes killed ADDs without a namespace", async (t) => {
   const { pods, passts, dataDir } = await prepared(t, 3);
   const record = (passt: Attachment): string => `${dataDir}/${passt.call.containerId}/net1`;
