@@ -6,10 +6,20 @@ import { CniError, code } from "./errors.ts";
 export type JsonObject = { readonly [key: string]: unknown };
 
 /**
+ * The maximum number of different keys of a text. The engine finds a key among all keys with the
+ * same hash one by one: 8192 chosen keys would cost more than half a second.
+ */
+const maxDifferentKeys = 512;
+
+/** The maximum number of keys of a text. A GC with 8000 attachments has as many. */
+const maxKeys = 16_384;
+
+/**
  * Decodes one JSON object. Throws a CniError 6 that begins with `subject` and states the position
  * of the fault.
  */
 export function decodeObject(text: string, subject: string): JsonObject {
+  refuseManyKeys(text, subject);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -24,6 +34,41 @@ export function decodeObject(text: string, subject: string): JsonObject {
     code.decoding,
     `${subject}: is ${Array.isArray(value) ? "a list" : `${JSON.stringify(value)}`.slice(0, 60)}, not an object`,
   );
+}
+
+/**
+ * Throws a CniError 6 if the text has too many keys, at any depth. Counts them before the engine
+ * stores the first one, in linear time, also in a text that is not JSON.
+ */
+function refuseManyKeys(text: string, subject: string): void {
+  const different = new Set<string>();
+  let count = 0;
+  for (let start = text.indexOf('"'); start >= 0; ) {
+    let end = start;
+    do end = text.indexOf('"', end + 1);
+    while (end >= 0 && isEscaped(text, end));
+    if (end < 0) return;
+    let next = end + 1;
+    while (next < text.length && " \t\n\r".includes(text[next]!)) next++;
+    if (text[next] === ":") {
+      count++;
+      different.add(text.slice(start, end));
+      const most = different.size > maxDifferentKeys ? `${maxDifferentKeys} different` : count > maxKeys && maxKeys;
+      if (most !== false)
+        throw new CniError(
+          code.decoding,
+          `${subject}: ${place(text, start)}: more than ${most} keys; remove those that no plugin reads`,
+        );
+    }
+    start = text.indexOf('"', end + 1);
+  }
+}
+
+/** Whether an odd number of backslashes is before the position. */
+function isEscaped(text: string, at: number): boolean {
+  let first = at;
+  while (text[first - 1] === "\\") first--;
+  return (at - first) % 2 === 1;
 }
 
 /** Returns the position of the fault, unless the search for it exceeds memory as well. */

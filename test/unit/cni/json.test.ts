@@ -80,3 +80,27 @@ t.test("decodeObject refuses a text that is not an object, and names its type", 
   ] as const)
     t.throws(() => decodeObject(text, "netconf"), { name: "CniError", code: 6, message });
 });
+
+t.test("decodeObject refuses too many different keys, at any depth, and states the position", async (t) => {
+  const keys = (count: number, first = 0): string =>
+    Array.from({ length: count }, (_, at) => `"k${first + at}": "\\\\"`).join(",");
+  const fault = { code: 6, message: /^netconf: line \d+, column \d+: more than 512 different keys; remove those/ };
+  t.equal(Object.keys(decodeObject(`{${keys(512)}}`, "netconf")).length, 512);
+  t.throws(() => decodeObject(`{${keys(513)}}`, "netconf"), fault);
+  t.throws(() => decodeObject(`{"a": [{"b": {${keys(511)}}}]}`, "netconf"), fault);
+  const many = Array.from({ length: 100 }, (_, at) => `{${keys(10, at * 10)}}`);
+  t.throws(() => decodeObject(`{"a": [${many}]}`, "netconf"), fault, "in many small objects");
+  t.throws(() => decodeObject(`{${keys(513)}`, "netconf"), fault, "before it is parsed");
+});
+
+t.test("decodeObject accepts the same keys many times, as a GC with 8000 attachments has them", async (t) => {
+  const attachments = (count: number): string =>
+    `{"a": [${Array.from({ length: count }, (_, at) => `{"containerID": "c\\"${at}", "ifname":"net1"}`)}]}`;
+  t.equal((decodeObject(attachments(8000), "netconf").a as unknown[]).length, 8000);
+  t.throws(() => decodeObject(attachments(8192), "netconf"), { code: 6, message: /more than 16384 keys/ });
+});
+
+t.test("decodeObject counts no text in a string as a key", async (t) => {
+  const text = JSON.stringify({ a: Array.from({ length: 1000 }, (_, at) => `"k${at}": {\\"x":`) });
+  t.same(decodeObject(text, "netconf"), JSON.parse(text));
+});
