@@ -3,19 +3,15 @@
 
 import { json, UsageError } from "../../lib/command/arguments.ts";
 import { type Command, exit } from "../../lib/command/command.ts";
-import { printable } from "../../lib/command/paint.ts";
 import { askedDirectory } from "../../lib/command/records.ts";
 import { diagnosisOf } from "../../lib/diagnosis/diagnosis.ts";
 import { documentOf } from "../../lib/diagnosis/document.ts";
 import { linesOf } from "../../lib/diagnosis/picture.ts";
 import type { PodSurvey } from "../../lib/diagnosis/survey.ts";
+import { printableJson, printableParts } from "../../lib/printable.ts";
 
 /** The plugins' journals, unless their netconfs name other directories (dataDir). */
 const directories = ["/run/bridge-binding", "/run/passt-binding", "/run/sriov-vfio"];
-
-/** The sequences of paint.ts. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it is about
-const coloured = /(\x1b\[\d+m)/;
 
 /** Reads the pod in a namespace, and the journals in the directories. Changes nothing. */
 type Survey = (path: string, directories: readonly string[]) => PodSurvey;
@@ -42,8 +38,8 @@ export const diagnoseWith = (survey: Survey): Command => ({
     const own = askedDirectory({ given, terminal });
     const all = own === undefined ? directories : [...new Set([...directories, own])];
     const diagnosis = diagnosisOf(survey(pathOf(operand), all), terminal.sha256);
-    if (flags.has("json")) print(JSON.stringify(documentOf(diagnosis)));
-    else print(linesOf(diagnosis, paint).map(shown).join("\n"));
+    if (flags.has("json")) print(printableJson(documentOf(diagnosis)));
+    else print(linesOf(printableParts(diagnosis), paint).join("\n"));
     return diagnosis.findings.length === 0 ? exit.healthy : exit.findings;
   },
 });
@@ -52,12 +48,4 @@ export const diagnoseWith = (survey: Survey): Command => ({
 function pathOf(operand: string): string {
   if (/^\d+$/.test(operand)) return `/proc/${operand}/ns/net`;
   return operand.includes("/") ? operand : `/run/netns/${operand}`;
-}
-
-/** Makes visible what could control the terminal, except the colours. */
-function shown(line: string): string {
-  return line
-    .split(coloured)
-    .map((part, position) => (position % 2 === 1 ? part : printable(part)))
-    .join("");
 }

@@ -2,6 +2,7 @@
 import { codeOf } from "../errno.ts";
 import { FactError } from "../fact.ts";
 import { Failures, type Relation } from "../failures.ts";
+import { printable, printableJson } from "../printable.ts";
 import { CniError, code } from "./errors.ts";
 import type { Verb, Version } from "./versions.ts";
 
@@ -20,8 +21,8 @@ export interface Explanation {
  */
 export function errorDocument(failure: unknown, version: Version, verb: Verb | undefined): string {
   const { code, msg, details } = explainFailure(failure);
-  const told = verb === "DEL" ? worthARetry : (text: string): string => text;
-  return JSON.stringify({
+  const told = (text: string): string => printable(verb === "DEL" ? worthARetry(text) : text);
+  return printableJson({
     cniVersion: version,
     code,
     msg: told(msg),

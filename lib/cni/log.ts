@@ -1,6 +1,7 @@
 // Writes one line of logfmt about a call: to standard error, and to a file if the netconf names
 // one.
 
+import { printable, printableJson } from "../printable.ts";
 import { openTrusted } from "../trusted-directory.ts";
 import { parseArgs, type Variables } from "./environment.ts";
 import { explainFailure } from "./failure.ts";
@@ -45,7 +46,7 @@ export function log(account: Account, { logLevel, logFile }: Logging, system: Sy
     system.appendFile(logFile.slice(logFile.lastIndexOf("/") + 1), line, { in: directory });
     system.close(directory);
   } catch (failure) {
-    system.writeStderr(`${account.plugin}: logFile: ${(failure as Error).message}\n`);
+    system.writeStderr(`${account.plugin}: logFile: ${printable((failure as Error).message)}\n`);
   }
 }
 
@@ -89,10 +90,10 @@ function podIn(text: string | undefined): string | undefined {
 /** The longest value that is written whole, in characters. */
 const longest = 2000;
 
-/** Formats a value for logfmt: bare if it is one word, otherwise quoted like JSON. */
+/** Formats a value for logfmt: bare if it is one word, otherwise quoted, and printable. */
 function worded(value: string): string {
   const text = value.length > longest ? `${value.slice(0, longest)}…` : value;
-  return /^[\w./:+-]+$/.test(text) ? text : JSON.stringify(text);
+  return /^[\w./:+-]+$/.test(text) ? text : printableJson(text);
 }
 
 /** Formats milliseconds since 1970 as RFC 3339 in UTC: the engine has no Date. */

@@ -1,6 +1,7 @@
 // The verbs: what each requires of a well-formed call, and what it does before and after the
 // plugin's own part.
 import { asOne, failuresOf, throwAll } from "../failures.ts";
+import { printableJson } from "../printable.ts";
 import { ipamType, validAttachments } from "./configuration.ts";
 import { nowhere, readResult, writeResult } from "./conversion.ts";
 import { type Delegation, delegate, delegateAdd } from "./delegation.ts";
@@ -74,7 +75,7 @@ function add<C, D>(request: ParsedCall<C, D>): void {
     throw undone(failure, release);
   }
   try {
-    const document = `${JSON.stringify(documentOf(result, call, target.prevResult))}\n`;
+    const document = `${printableJson(documentOf(result, call, target.prevResult))}\n`;
     progress.printing = true;
     system.writeStdout(document);
   } catch (failure) {

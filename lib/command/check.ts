@@ -1,5 +1,6 @@
 // `check`: compares every recorded attachment with its record. Multus never sends CHECK.
 import type { Checked, Condition, Inspection, Selection } from "../plugin/operator.ts";
+import { printable, printableJson } from "../printable.ts";
 import { json } from "./arguments.ts";
 import { type AnyPlugin, type Command, exit, type Invocation } from "./command.ts";
 import { dataDir, journalDirectoryOf, netnsPath, operatorOf, subjectText } from "./records.ts";
@@ -38,7 +39,7 @@ export const check: Command<AnyPlugin> = {
       inspection.attachments.every(({ condition }) => condition === "healthy");
     const { program: plugin, given, print } = invocation;
     if (given.flags.has("json"))
-      print(JSON.stringify({ plugin: plugin.name, dataDir: directory, healthy, ...inspection }));
+      print(printableJson({ plugin: plugin.name, dataDir: directory, healthy, ...inspection }));
     else for (const line of told(invocation, { directory, about, inspection })) print(line);
     return healthy ? exit.healthy : exit.findings;
   },
@@ -80,7 +81,7 @@ function told(
   const broken = attachments.filter(({ condition }) => condition !== "healthy").length + unreadable.length;
   const count = counted(attachments.length, "attachment");
   const summary = `${count} on record in ${directory}${broken === 0 ? "" : `, ${broken} not as it should be`}`;
-  return [...lines(items, paint), paint.faint(summary)];
+  return [...lines(items, paint), paint.faint(printable(summary))];
 }
 
 function itemOf(checked: Checked): Item {

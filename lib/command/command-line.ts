@@ -1,9 +1,10 @@
 // Runs the operator command that the arguments name.
 import { inOneLine } from "../cni/failure.ts";
 import { nearest } from "../cni/spelling.ts";
+import { printable } from "../printable.ts";
 import { read, UsageError } from "./arguments.ts";
 import { type Command, type CommandSet, exit, type Program, type Terminal } from "./command.ts";
-import { paintFor, printable } from "./paint.ts";
+import { paintFor } from "./paint.ts";
 
 /**
  * Runs the command that the arguments name. Returns the exit status: the command's own (0 no

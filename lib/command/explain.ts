@@ -9,10 +9,11 @@ import type { Netns } from "../cni/plugin.ts";
 import { ipamTypeFor, previousOf } from "../cni/verbs.ts";
 import { configVersion } from "../cni/versions.ts";
 import type { DryRun, DryRunCall } from "../plugin/operator.ts";
+import { printable, printableJson } from "../printable.ts";
 import { json, type Option, UsageError } from "./arguments.ts";
 import { type AnyPlugin, type Command, exit, type Invocation } from "./command.ts";
 import { type FoundNetconf, netconfIn } from "./netconf-file.ts";
-import { type Paint, printable } from "./paint.ts";
+import type { Paint } from "./paint.ts";
 import { netnsPath } from "./records.ts";
 
 const options: readonly Option[] = [
@@ -59,7 +60,7 @@ export const explain: Command<AnyPlugin> = {
     const netns = netnsOf(invocation);
     const told = explanation(invocation, found, netns);
     if (given.flags.has("json"))
-      print(JSON.stringify({ plugin: plugin.name, ...(netns && { netns: netns.path }), ...documentOf(told) }));
+      print(printableJson({ plugin: plugin.name, ...(netns && { netns: netns.path }), ...documentOf(told) }));
     else for (const line of linesOf(invocation, told, found)) print(line);
     return told.refused === undefined ? exit.healthy : exit.findings;
   },
@@ -153,7 +154,7 @@ function linesOf(
     if (refused.details !== "") told.push(`  ${paint.faint("do:")} ${printable(refused.details)}`);
   } else if (dryRun !== undefined) {
     told.push(paint.strong(`${plugin.name} ADD would do this, in order`), ...planLines(dryRun));
-    if (result !== undefined) told.push("", paint.strong("It would report"), `  ${printable(JSON.stringify(result))}`);
+    if (result !== undefined) told.push("", paint.strong("It would report"), `  ${printableJson(result)}`);
   } else
     told.push(
       given.values["netns"] === undefined
@@ -169,7 +170,7 @@ function fieldLines(conf: NonNullable<Explained["conf"]>, object: JsonObject, pa
   const width = Math.max(0, ...fields.map(([name]) => name.length));
   return fields.map(([name, value]) => {
     const isDefault = object[name] === undefined || object[name] === null;
-    return `  ${name.padEnd(width)}  ${printable(JSON.stringify(value))}${isDefault ? paint.faint(" (default)") : ""}`;
+    return `  ${name.padEnd(width)}  ${printableJson(value)}${isDefault ? paint.faint(" (default)") : ""}`;
   });
 }
 

@@ -1,6 +1,7 @@
 // `gc`: removes what belongs to attachments whose namespace does not exist any more. Multus never
 // sends GC.
 import type { Collection, Outcome } from "../plugin/operator.ts";
+import { printable, printableJson } from "../printable.ts";
 import { json, type Option } from "./arguments.ts";
 import { type AnyPlugin, type Command, exit, type Invocation } from "./command.ts";
 import { dataDir, journalDirectoryOf, operatorOf, subjectText } from "./records.ts";
@@ -37,7 +38,7 @@ export const gc: Command<AnyPlugin> = {
       collection.attachments.every(({ outcome }) => outcome === "removed" || outcome === "alive");
     if (given.flags.has("json"))
       print(
-        JSON.stringify({ plugin: plugin.name, dataDir: directory, dryRun: given.flags.has("dry-run"), ...collection }),
+        printableJson({ plugin: plugin.name, dataDir: directory, dryRun: given.flags.has("dry-run"), ...collection }),
       );
     else for (const line of told(invocation, directory, collection)) print(line);
     return clean ? exit.healthy : exit.findings;
@@ -69,5 +70,5 @@ function told({ paint }: Invocation<AnyPlugin>, directory: string, { attachments
     ...(count("removed") > 0 ? [`${count("removed")} removed`] : []),
     ...(count("removable") > 0 ? [`${count("removable")} to be removed`] : []),
   ];
-  return [...lines(items, paint), paint.faint(`${parts.join(", ")}; records in ${directory}`)];
+  return [...lines(items, paint), paint.faint(printable(`${parts.join(", ")}; records in ${directory}`))];
 }

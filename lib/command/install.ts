@@ -1,5 +1,6 @@
 // `install`: copies this executable and those next to it to a node's CNI directory, or removes them
 // from there.
+import { printable } from "../printable.ts";
 import { UsageError } from "./arguments.ts";
 import { type Command, exit, type Invocation } from "./command.ts";
 import { Installation, type InstallOutcome } from "./installation.ts";
@@ -28,7 +29,7 @@ export const install: Command = {
     const pass = (): readonly InstallOutcome[] =>
       given.flags.has("uninstall") ? installation.remove() : installation.put();
     const tell = (outcomes: readonly InstallOutcome[]): void => {
-      for (const { name, what } of outcomes) print(`${name}: ${what}`);
+      for (const { name, what } of outcomes) print(printable(`${name}: ${what}`));
     };
     // The kernel sends the first process of a container only those signals that it handles, even
     // while it copies.

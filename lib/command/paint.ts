@@ -27,10 +27,3 @@ export function paintFor(terminal: Pick<typeof import("host"), "env" | "isTermin
   const { NO_COLOR, TERM } = terminal.env();
   return !NO_COLOR && TERM !== "dumb" && terminal.isTerminal(1) ? coloured : plain;
 }
-
-/**
- * Makes visible what could control a terminal: any user may choose the names of files and links.
- */
-export function printable(text: string): string {
-  return text.replaceAll(/[^\P{Cc}\n]/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
-}

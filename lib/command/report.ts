@@ -1,7 +1,7 @@
 // Prints a report: a line for each item, and below it what is wrong with the item and what to do.
 import type { Problem } from "../plugin/operator.ts";
+import { printable } from "../printable.ts";
 import type { Paint } from "./paint.ts";
-import { printable } from "./paint.ts";
 
 /** The first word of a line: `ok`, `note`, or the kind of problem. */
 export type Grade = "good" | "doubtful" | "bad";

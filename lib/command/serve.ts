@@ -5,6 +5,7 @@ import { CniError, code } from "../cni/errors.ts";
 import { errorDocument } from "../cni/failure.ts";
 import { newest } from "../cni/versions.ts";
 import { loadRoots } from "../kernel/roots.ts";
+import { printable } from "../printable.ts";
 import type { AnyPlugin, CommandSet, Program } from "./command.ts";
 import { commandLine } from "./command-line.ts";
 import { pluginCommands } from "./commands.ts";
@@ -47,7 +48,7 @@ function main(name: string, run: () => number): void {
       status = run();
     } catch (failure) {
       // Not even an error could be printed, and standard output may hold a part of one.
-      host.writeStderr(`${name}: ${failure instanceof Error ? failure.message : String(failure)}\n`);
+      host.writeStderr(`${name}: ${printable(failure instanceof Error ? failure.message : String(failure))}\n`);
     }
     host.exit(status);
   });

@@ -3,6 +3,7 @@ import { explainFailure, faultsOf } from "../cni/failure.ts";
 import { ipamTypeFor } from "../cni/verbs.ts";
 import { newest } from "../cni/versions.ts";
 import type { Requirement } from "../plugin/operator.ts";
+import { printableJson } from "../printable.ts";
 import { json } from "./arguments.ts";
 import { type AnyPlugin, type Command, exit } from "./command.ts";
 import { type FoundNetconf, netconfIn } from "./netconf-file.ts";
@@ -26,7 +27,7 @@ export const status: Command<AnyPlugin> = {
     const outcomes = requirementsOf(plugin, object).map(({ what, check }) => ({ what, faults: faultsOf(check) }));
     const healthy = outcomes.every(({ faults }) => faults.length === 0);
     if (given.flags.has("json")) {
-      print(JSON.stringify({ plugin: plugin.name, healthy, looks: outcomes }));
+      print(printableJson({ plugin: plugin.name, healthy, looks: outcomes }));
       return healthy ? exit.healthy : exit.findings;
     }
     const items = outcomes.map(

@@ -1,5 +1,6 @@
 // `version`: the release, and the versions of CNI that a plugin supports.
 import { versions } from "../cni/versions.ts";
+import { printableJson } from "../printable.ts";
 import { release } from "../release.ts";
 import { json } from "./arguments.ts";
 import { type AnyPlugin, type Command, exit } from "./command.ts";
@@ -13,7 +14,7 @@ export const version: Command = {
   options,
 
   run({ program: { name }, given, print }) {
-    print(given.flags.has("json") ? JSON.stringify({ program: name, version: release }) : `${name} ${release}`);
+    print(given.flags.has("json") ? printableJson({ program: name, version: release }) : `${name} ${release}`);
     return exit.healthy;
   },
 };
@@ -25,7 +26,7 @@ export const pluginVersion: Command<AnyPlugin> = {
   run({ program: { name }, given, print }) {
     print(
       given.flags.has("json")
-        ? JSON.stringify({ plugin: name, version: release, cni: versions })
+        ? printableJson({ plugin: name, version: release, cni: versions })
         : `${name} ${release}, CNI ${versions.join(", ")}`,
     );
     return exit.healthy;

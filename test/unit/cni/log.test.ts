@@ -46,7 +46,7 @@ t.test("a failure is logged at every level, as one line with the runtime's messa
     const { machine } = call(environment("ADD"), { ...netconf, logLevel }, { plugin: failing() });
     t.match(machine.stderr, / code=102 msg="eth0: is \\"odd\\"\\nand more"\n$/);
     t.equal(machine.stderr.split("\n").length, 2, "one line");
-    t.match(machine.document, { code: 102, msg: 'eth0: is "odd"\nand more' });
+    t.match(machine.document, { code: 102, msg: 'eth0: is "odd"\\x0aand more' });
   }
 });
 

@@ -61,3 +61,12 @@ t.test("what a link's name could do to a terminal is made visible, colours or no
     t.match(stdout, "t\\x1b[2J\\x07");
   }
 });
+
+t.test("a link's name cannot colour the picture, nor reverse its text", async (t) => {
+  const survey = withLink("tap0", { name: "\x1b[31mX\x9b\u202e", master: "k6t-eth0" });
+  for (const flags of [[], ["--json"]]) {
+    const { stdout } = run(["diagnose", ...flags, "blue"], { survey });
+    for (const character of ["\x1b", "\x9b", "\u202e"]) t.notMatch(stdout, character);
+    t.match(stdout, flags.length === 0 ? "\\x1b[31mX\\x9b\\u{202e}" : "\\u001b[31mX\\u009b\\u202e");
+  }
+});
