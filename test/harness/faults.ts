@@ -168,7 +168,7 @@ export function sampled<T>(t: { comment(message: string): void }, points: readon
  *
  * For test files with too many points for every run. FAULTS_EVERY=1 tests all points.
  */
-export function sampleUnlessTold(every: number): void {
+export function sampleByDefault(every: number): void {
   process.env["FAULTS_EVERY"] ??= `${every}`;
 }
 

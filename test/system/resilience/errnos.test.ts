@@ -1,26 +1,26 @@
-// Every system call of ADD and of DEL made to fail, once, with each errno that it can give: told or
-// outlived, and nothing is left behind.
+// Makes each system call of ADD and DEL fail once, with each errno that it can return (strace's
+// fault injection). The plugin reports the error or recovers from it, and leaves nothing behind.
 import t, { type Test } from "tap";
-import { failingAt, type SystemCall, sampled, sampleUnlessTold, watch } from "../../harness/faults.ts";
-import { type Failure, failuresOf, fallible } from "./errnos.ts";
+import { failingAt, type SystemCall, sampleByDefault, sampled, watch } from "../../harness/faults.ts";
+import { type Failure, failuresOf, watchedCalls } from "./errnos.ts";
+import { checkAddAfterFault, checkDelAfterFault } from "./fault-outcome.ts";
 import { describe, type Ground, groundOf, type Subject } from "./subject.ts";
 import { subjects } from "./subjects.ts";
-import { addTold, delTold } from "./told.ts";
 
-sampleUnlessTold(7);
+sampleByDefault(7);
 
-/** The calls that a verb makes. */
+/** The system calls that a verb makes. */
 async function callsOf(t: Test, { attachment }: Ground, verb: string): Promise<SystemCall[]> {
-  const { under, calls } = await watch(t, fallible);
+  const { under, calls } = await watch(t, watchedCalls);
   t.match(await attachment.run(verb, {}, { under }), { status: 0 });
   return await calls();
 }
 
 /**
- * Goes through the failures, or a sample of them: after each the pod must be as before. Where it is
- * not, the next one gets a new pod.
+ * Tries the failures, or a sample of them. After each, the pod must be as before; if it is not, the
+ * next failure is tried on a new pod.
  */
-async function atEach(
+async function forEachFailure(
   t: Test,
   subject: Subject,
   failures: readonly Failure[],
@@ -35,26 +35,29 @@ async function atEach(
 }
 
 for (const subject of subjects) {
-  t.test(`${subject.name}: any call of ADD fails: it says so and has undone what it did, or goes on`, async (t) => {
-    const failures = failuresOf(await callsOf(t, await groundOf(t, subject), "ADD"));
-    t.ok(failures.length > 120, `${failures.length} failures`);
-    await atEach(t, subject, failures, async (ground, failure, what) => {
-      const answer = await ground.attachment.run("ADD", {}, { under: failingAt(failure.call, failure.errno) });
-      await addTold(t, ground, answer, { ...failure, what });
-    });
-  });
+  t.test(
+    `${subject.name}: if a system call of ADD fails, ADD reports it and undoes its changes, or succeeds`,
+    async (t) => {
+      const failures = failuresOf(await callsOf(t, await groundOf(t, subject), "ADD"));
+      t.ok(failures.length > 120, `${failures.length} failures`);
+      await forEachFailure(t, subject, failures, async (ground, failure, what) => {
+        const answer = await ground.attachment.run("ADD", {}, { under: failingAt(failure.call, failure.errno) });
+        await checkAddAfterFault(t, ground, answer, { ...failure, what });
+      });
+    },
+  );
 
   t.test(
-    `${subject.name}: any call of DEL fails: it says so and what is left is recorded, or it goes on`,
+    `${subject.name}: if a system call of DEL fails, DEL reports it and keeps the record, or succeeds`,
     async (t) => {
       const ground = await groundOf(t, subject);
       await ground.attachment.add();
       const failures = failuresOf(await callsOf(t, ground, "DEL"));
       t.ok(failures.length > 120, `${failures.length} failures`);
-      await atEach(t, subject, failures, async (ground, failure, what) => {
+      await forEachFailure(t, subject, failures, async (ground, failure, what) => {
         await ground.attachment.add();
         const answer = await ground.attachment.run("DEL", {}, { under: failingAt(failure.call, failure.errno) });
-        await delTold(t, ground, answer, { ...failure, what });
+        await checkDelAfterFault(t, ground, answer, { ...failure, what });
       });
     },
   );

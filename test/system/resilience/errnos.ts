@@ -1,99 +1,106 @@
-// Which system call of ours can fail with which errno, and what has to come of it: by the manual
-// pages of section 2, and for files in /proc/sys by the kernel's proc_sysctl.c.
+// The table of system calls, the errnos that each can return, and the expected outcome. Sources:
+// the manual pages of section 2, and the kernel's proc_sysctl.c for files in /proc/sys.
 import type { SystemCall } from "../../harness/faults.ts";
 
 /**
- * What has to come of a failure. `told`: the call fails, and names it. `outlived`: it succeeds all
- * the same. `either`: one of the two. `ended`: the process ends at once, rather than go
- * on in the wrong namespace.
+ * The expected outcome of a failed system call.
+ *
+ * - `reported`: the CNI call fails, and its error names the errno.
+ * - `survived`: the CNI call succeeds.
+ * - `either`: one of the two.
+ * - `aborted`: the process aborts, because it would continue in the wrong namespace.
  */
-export type Outcome = "told" | "outlived" | "either" | "ended";
+export type Outcome = "reported" | "survived" | "either" | "aborted";
 
-/** A system call that fails. */
+/** A system call that is made to fail. */
 export interface Failure {
   readonly call: SystemCall;
   readonly errno: string;
   readonly outcome: Outcome;
-  /** What has to be told. */
+  /** The pattern that the error message must match. */
   readonly says: RegExp;
 }
 
-/** Of calls whose text matches: errnos for each outcome. */
+/** For calls whose text matches: the errnos of each outcome. */
 type Row = readonly [text: RegExp, outcomes: Partial<Record<Outcome, string>>, says?: RegExp];
 
-/** The first that matches counts. */
+/** The first row that matches counts. */
 const rows: readonly Row[] = [
-  // ---- the call and its answer
-  [/^read\(0</, { told: "EIO", outlived: "EINTR" }],
-  [/^write\(1</, { told: "EPIPE EIO ENOSPC", outlived: "EINTR EAGAIN" }],
-  [/^write\(2</, { outlived: "EPIPE EIO ENOSPC EINTR EAGAIN" }],
+  // ---- standard input, output and error
+  [/^read\(0</, { reported: "EIO", survived: "EINTR" }],
+  [/^write\(1</, { reported: "EPIPE EIO ENOSPC", survived: "EINTR EAGAIN" }],
+  [/^write\(2</, { survived: "EPIPE EIO ENOSPC EINTR EAGAIN" }],
 
   // ---- namespaces
-  [/^open\("\/(run\/netns|proc\/self\/fd)\//, { told: "EACCES EMFILE ENFILE ENOMEM", outlived: "EINTR" }],
-  [/^open\("\/proc\/thread-self\/ns/, { told: "EACCES EMFILE ENFILE ENOMEM", outlived: "EINTR" }],
-  [/^flock\(\d+<\/run\/netns\//, { told: "ENOLCK ENOMEM", outlived: "EINTR EAGAIN" }],
-  [/^setns\(\d+<\/run\/netns\//, { told: "EPERM ENOMEM" }],
-  [/^setns\(/, { ended: "EPERM ENOMEM" }],
-  // Without a /proc of the node, nothing tells which namespace is the node's.
-  [/^newfstatat\(.*"\/proc\/1\/ns\/net"/, { outlived: "EACCES ENOMEM" }],
-  [/^newfstatat\(/, { told: "EACCES ENOMEM" }],
+  [/^open\("\/(run\/netns|proc\/self\/fd)\//, { reported: "EACCES EMFILE ENFILE ENOMEM", survived: "EINTR" }],
+  [/^open\("\/proc\/thread-self\/ns/, { reported: "EACCES EMFILE ENFILE ENOMEM", survived: "EINTR" }],
+  [/^flock\(\d+<\/run\/netns\//, { reported: "ENOLCK ENOMEM", survived: "EINTR EAGAIN" }],
+  [/^setns\(\d+<\/run\/netns\//, { reported: "EPERM ENOMEM" }],
+  [/^setns\(/, { aborted: "EPERM ENOMEM" }],
+  // Without the node's /proc, the plugin cannot know which namespace is the node's.
+  [/^newfstatat\(.*"\/proc\/1\/ns\/net"/, { survived: "EACCES ENOMEM" }],
+  [/^newfstatat\(/, { reported: "EACCES ENOMEM" }],
 
   // ---- sysctls
-  [/^access\(.*\/proc\/sys\/.*W_OK/, { told: "EROFS" }, /read-only/],
-  [/^open\("\/proc\/sys\/.*O_RDONLY/, { told: "EACCES EMFILE ENFILE ENOMEM", outlived: "EINTR" }],
-  [/^open\("\/proc\/sys\//, { told: "EACCES EPERM EROFS EMFILE ENFILE ENOMEM", outlived: "EINTR" }],
-  [/^read\(\d+<\/proc\/sys\//, { told: "EPERM EACCES ENOMEM", outlived: "EINTR" }],
-  [/^write\(\d+<\/proc\/sys\//, { told: "EPERM EACCES EINVAL EBUSY ENOMEM EAGAIN", outlived: "EINTR" }],
+  [/^access\(.*\/proc\/sys\/.*W_OK/, { reported: "EROFS" }, /read-only/],
+  [/^open\("\/proc\/sys\/.*O_RDONLY/, { reported: "EACCES EMFILE ENFILE ENOMEM", survived: "EINTR" }],
+  [/^open\("\/proc\/sys\//, { reported: "EACCES EPERM EROFS EMFILE ENFILE ENOMEM", survived: "EINTR" }],
+  [/^read\(\d+<\/proc\/sys\//, { reported: "EPERM EACCES ENOMEM", survived: "EINTR" }],
+  [/^write\(\d+<\/proc\/sys\//, { reported: "EPERM EACCES EINVAL EBUSY ENOMEM EAGAIN", survived: "EINTR" }],
 
   // ---- the tap
-  [/^open\("\/dev\/net\/tun"/, { told: "ENOENT ENODEV ENXIO EACCES EPERM EMFILE ENFILE", outlived: "EINTR" }],
-  [/^ioctl\(.*TUNSETIFF/, { told: "EPERM EBUSY EINVAL ENOMEM" }],
-  [/^ioctl\(.*TUNSET/, { told: "EPERM EINVAL EBADFD" }],
+  [/^open\("\/dev\/net\/tun"/, { reported: "ENOENT ENODEV ENXIO EACCES EPERM EMFILE ENFILE", survived: "EINTR" }],
+  [/^ioctl\(.*TUNSETIFF/, { reported: "EPERM EBUSY EINVAL ENOMEM" }],
+  [/^ioctl\(.*TUNSET/, { reported: "EPERM EINVAL EBADFD" }],
 
   // ---- rtnetlink
-  [/^socket\(/, { told: "EMFILE ENFILE ENOBUFS ENOMEM EPERM" }],
-  [/^setsockopt\(.*STRICT_CHK/, { outlived: "ENOPROTOOPT" }],
-  [/^setsockopt\(.*SO_RCVBUFFORCE/, { outlived: "EPERM" }],
-  // There are two of it, of which kernels before 5.1 know one.
-  [/^setsockopt\(.*SO_RCVTIMEO/, { told: "ENOMEM", outlived: "ENOPROTOOPT" }],
-  [/^setsockopt\(/, { told: "ENOPROTOOPT ENOMEM" }],
-  [/^getsockopt\(/, { outlived: "ENOPROTOOPT" }],
-  [/^bind\(/, { told: "EADDRINUSE ENOMEM" }],
-  [/^sendto\(/, { told: "EPERM ENOBUFS ENOMEM EAGAIN", outlived: "EINTR" }],
-  // A change has been made by then, and only its answer is lost.
-  [/^recvfrom\(/, { told: "ENOBUFS ENOMEM EAGAIN", outlived: "EINTR" }],
+  [/^socket\(/, { reported: "EMFILE ENFILE ENOBUFS ENOMEM EPERM" }],
+  [/^setsockopt\(.*STRICT_CHK/, { survived: "ENOPROTOOPT" }],
+  [/^setsockopt\(.*SO_RCVBUFFORCE/, { survived: "EPERM" }],
+  // The option has two numbers; kernels before 5.1 know only the old one.
+  [/^setsockopt\(.*SO_RCVTIMEO/, { reported: "ENOMEM", survived: "ENOPROTOOPT" }],
+  [/^setsockopt\(/, { reported: "ENOPROTOOPT ENOMEM" }],
+  [/^getsockopt\(/, { survived: "ENOPROTOOPT" }],
+  [/^bind\(/, { reported: "EADDRINUSE ENOMEM" }],
+  [/^sendto\(/, { reported: "EPERM ENOBUFS ENOMEM EAGAIN", survived: "EINTR" }],
+  // The kernel has made the change already; only its answer is lost.
+  [/^recvfrom\(/, { reported: "ENOBUFS ENOMEM EAGAIN", survived: "EINTR" }],
 
   // ---- the journal
-  // Whose turn it is: courtesy, and nothing that one could fail for.
-  [/^flock\(/, { outlived: "EINTR EAGAIN ENOLCK ENOMEM" }],
-  [/^open\(.*\/journal", O_RDONLY\|O_NOCTTY\|O_NONBLOCK/, { outlived: "EACCES EMFILE EIO EINTR" }],
-  [/^open\(.*O_CREAT/, { told: "ENOSPC EDQUOT EROFS EACCES EPERM EIO EMFILE ENFILE", outlived: "EINTR" }],
-  [/^open\(.*\/journal/, { told: "EACCES EIO EMFILE ENFILE ENOMEM", outlived: "EINTR" }],
-  [/^read\(.*\/journal/, { told: "EIO", outlived: "EINTR" }],
-  [/^write\(.*\/journal/, { told: "ENOSPC EDQUOT EFBIG EIO", outlived: "EINTR" }],
-  [/^getdents64\(/, { told: "EIO ENOMEM" }],
-  [/^mkdirat\(/, { told: "ENOSPC EDQUOT EROFS EACCES EPERM EIO" }],
-  [/^renameat\(/, { told: "ENOSPC EDQUOT EROFS EACCES EPERM EBUSY EIO" }],
-  // Of a file that is not there.
-  [/^unlinkat\(.*ENOENT/, { told: "EACCES EPERM EBUSY EIO", outlived: "EROFS" }],
-  [/^unlinkat\(/, { told: "EROFS EACCES EPERM EBUSY EIO" }],
+  // The queue for the lock is only polite: without it, the call continues.
+  [/^flock\(/, { survived: "EINTR EAGAIN ENOLCK ENOMEM" }],
+  [/^open\(.*\/journal", O_RDONLY\|O_NOCTTY\|O_NONBLOCK/, { survived: "EACCES EMFILE EIO EINTR" }],
+  [/^open\(.*O_CREAT/, { reported: "ENOSPC EDQUOT EROFS EACCES EPERM EIO EMFILE ENFILE", survived: "EINTR" }],
+  [/^open\(.*\/journal/, { reported: "EACCES EIO EMFILE ENFILE ENOMEM", survived: "EINTR" }],
+  [/^read\(.*\/journal/, { reported: "EIO", survived: "EINTR" }],
+  [/^write\(.*\/journal/, { reported: "ENOSPC EDQUOT EFBIG EIO", survived: "EINTR" }],
+  [/^getdents64\(/, { reported: "EIO ENOMEM" }],
+  [/^mkdirat\(/, { reported: "ENOSPC EDQUOT EROFS EACCES EPERM EIO" }],
+  [/^renameat\(/, { reported: "ENOSPC EDQUOT EROFS EACCES EPERM EBUSY EIO" }],
+  // The file does not exist.
+  [/^unlinkat\(.*ENOENT/, { reported: "EACCES EPERM EBUSY EIO", survived: "EROFS" }],
+  [/^unlinkat\(/, { reported: "EROFS EACCES EPERM EBUSY EIO" }],
 ];
 
-/** The calls that are watched: those of the table. */
-export const fallible = [...new Set(rows.map(([text]) => /^\^(\w+)/.exec(text.source)![1]!)), "ioctl"];
+/** The names of the system calls in the table. */
+export const watchedCalls = [...new Set(rows.map(([text]) => /^\^(\w+)/.exec(text.source)![1]!)), "ioctl"];
 
-/** Not made to fail: it fails on what is no namespace, and on nothing else. */
-const infallible = /^ioctl\(.*NS_GET_NSTYPE/;
+/** Not made to fail: NS_GET_NSTYPE fails only on a file that is no namespace. */
+const neverFails = /^ioctl\(.*NS_GET_NSTYPE/;
 
-/** All failures of the calls, one after the other. Throws where the table does not know a call. */
+/**
+ * All failures of the calls, in order.
+ *
+ * @throws if the table has no row for a call.
+ */
 export function failuresOf(calls: readonly SystemCall[]): Failure[] {
   const own = calls.slice(calls.findIndex(({ text }) => text.startsWith("read(0<")));
-  return own.filter(({ text }) => !infallible.test(text)).flatMap((call) => failuresOfOne(call));
+  return own.filter(({ text }) => !neverFails.test(text)).flatMap((call) => failuresOfOne(call));
 }
 
 function failuresOfOne(call: SystemCall): Failure[] {
   const row = rows.find(([text]) => text.test(call.text));
-  if (row === undefined) throw new Error(`${call.text}: is in no row of the table`);
+  if (row === undefined) throw new Error(`${call.text}: no row of the table matches this call; add one`);
   const [, outcomes, says] = row;
   return Object.entries(outcomes).flatMap(([outcome, errnos]) =>
     errnos.split(" ").map((errno) => ({ call, errno, outcome: outcome as Outcome, says: says ?? new RegExp(errno) })),

@@ -1,12 +1,9 @@
-// Makes the kernel refuse a change that rtnetlink was asked for: strace makes the request an empty
-// one, and puts the errno into its ACK.
+// Makes the kernel refuse a change requested through rtnetlink: strace overwrites the request with
+// NLMSG_NOOP, and writes the errno into the ACK.
 import { meddled, type SystemCall, watch } from "../../harness/faults.ts";
 import type { Scope } from "../../harness/scope.ts";
 
-/**
- * What rtnetlink's changes are refused with: those that a caller may not take for "it is so
- * already".
- */
+/** The errnos that a caller must not take for "the change is made already" (as EEXIST). */
 export const refusals: Readonly<Record<string, number>> = {
   EPERM: 1,
   ENOMEM: 12,
@@ -17,23 +14,23 @@ export const refusals: Readonly<Record<string, number>> = {
   ENOBUFS: 105,
 };
 
-/** A request for a change, with its ACK. */
+/** A request for a change, and its ACK. */
 export interface Change {
   readonly request: SystemCall;
-  /** RTM_NEWLINK and so on, of <linux/rtnetlink.h>. */
+  /** An RTM_* number of <linux/rtnetlink.h>. */
   readonly type: number;
   readonly length: number;
   readonly sequence: number;
   readonly answer: SystemCall;
-  /** The socket's port, which every answer names. */
+  /** The socket's port number, which is in each answer. */
   readonly port: number;
 }
 
 /**
- * In a PID namespace of its own the process has the same number each time, which the kernel makes
- * its socket's port.
+ * In its own PID namespace the process always has the same PID. The kernel uses the PID as the
+ * socket's port number, so the port is the same in each run.
  */
-const alone = ["unshare", "--pid", "--fork", "--kill-child", "--"];
+const samePid = ["unshare", "--pid", "--fork", "--kill-child", "--"];
 
 /** NLMSG_NOOP and NLMSG_ERROR of <linux/netlink.h>; NLM_F_REQUEST | NLM_F_ACK, and NLM_F_CAPPED. */
 const types = { nothing: 1, error: 2 } as const;
@@ -41,46 +38,45 @@ const flags = { request: 5, capped: 0x100 } as const;
 /** An nlmsghdr, the errno, and the request's nlmsghdr. */
 const lengthOfAck = 36;
 
-/**
- * Watches a run: pass `under` to callPlugin, then ask for the changes that it asked for, in order.
- */
+/** Watches a run: pass `under` to callPlugin; then `changes` returns its requests, in order. */
 export async function watchChanges(
   scope: Scope,
 ): Promise<{ under: readonly string[]; changes: () => Promise<Change[]> }> {
   const { under, calls } = await watch(scope, ["sendto", "recvfrom"]);
-  return { under: [...alone, ...under], changes: async () => changesIn(await calls()) };
+  return { under: [...samePid, ...under], changes: async () => changesIn(await calls()) };
 }
 
 /**
- * A run in which the kernel does not make that change, and says why. ENODEV of a deletion would say
- * that it is made.
+ * The command line under which the kernel refuses that change with that errno. Do not use ENODEV
+ * for a deletion: it means that the object is deleted already.
  */
 export function refusing({ request, length, sequence, answer, port }: Change, errno: string): readonly string[] {
-  const asked = header(length, types.nothing, flags.request) + words(sequence, 0);
-  const told = header(lengthOfAck, types.error, flags.capped) + words(sequence, port, -refusals[errno]!);
+  const noop = header(length, types.nothing, flags.request) + words(sequence, 0);
+  const ack = header(lengthOfAck, types.error, flags.capped) + words(sequence, port, -refusals[errno]!);
   return [
-    ...alone,
+    ...samePid,
     ...meddled(
-      `sendto:poke_enter=@arg2=${asked}:when=${request.nth}`,
-      `recvfrom:poke_exit=@arg2=${told}:when=${answer.nth}`,
+      `sendto:poke_enter=@arg2=${noop}:when=${request.nth}`,
+      `recvfrom:poke_exit=@arg2=${ack}:when=${answer.nth}`,
     ),
   ];
 }
 
 function changesIn(calls: readonly SystemCall[]): Change[] {
   return calls.flatMap((request, position) => {
-    const asked =
+    const requested =
       /^sendto\(.*nlmsg_len=(?<length>\d+), nlmsg_type=0x(?<type>\w+).*NLM_F_ACK.*nlmsg_seq=(?<sequence>\d+)/.exec(
         request.text,
       )?.groups;
     const answer = calls[position + 1];
-    if (asked === undefined || answer === undefined) return [];
-    const told = /^recvfrom\(.*NLMSG_ERROR.*?nlmsg_seq=(?<sequence>\d+), nlmsg_pid=(?<port>\d+)/.exec(
+    if (requested === undefined || answer === undefined) return [];
+    const ack = /^recvfrom\(.*NLMSG_ERROR.*?nlmsg_seq=(?<sequence>\d+), nlmsg_pid=(?<port>\d+)/.exec(
       answer.text,
     )?.groups;
-    if (told?.["sequence"] !== asked["sequence"]) throw new Error(`${request.text}: is not followed by its ACK`);
-    const type = Number.parseInt(asked["type"]!, 16);
-    const [length, sequence, port] = [asked["length"], asked["sequence"], told!["port"]].map(Number);
+    if (ack?.["sequence"] !== requested["sequence"])
+      throw new Error(`${request.text}: the next recvfrom is not its ACK`);
+    const type = Number.parseInt(requested["type"]!, 16);
+    const [length, sequence, port] = [requested["length"], requested["sequence"], ack!["port"]].map(Number);
     return [{ request, type, length: length!, sequence: sequence!, answer, port: port! }];
   });
 }

@@ -1,4 +1,4 @@
-// Twenty pods at once within what Multus's thick plugin has for all of its plugins together.
+// Twenty concurrent pods within the limits that Multus's thick plugin sets for all its plugins.
 import t from "tap";
 import { attachmentOf, newDataDir } from "../../harness/attachment.ts";
 import { limitedGroup, multusThick } from "../../harness/limits.ts";
@@ -24,8 +24,8 @@ for (const plugin of ["bridge-binding", "passt-binding"])
     t.same(await attachments[0]!.journal(), []);
     for (const [position, state] of before.entries())
       t.same(await settledDifferences(pods[position]!.namespace, state), []);
-    t.notOk(await group.ranOut(), "nobody was killed for lack of memory");
+    t.notOk(await group.ranOut(), "no process was killed for lack of memory");
     const peak = await group.peak();
-    t.comment(`${plugin}: ${(peak / 1024).toFixed(0)} KiB for twenty at once`);
-    t.ok(peak < multusThick.memory / 2, `${peak} bytes: not even half of it`);
+    t.comment(`${plugin}: ${(peak / 1024).toFixed(0)} KiB for twenty concurrent calls`);
+    t.ok(peak < multusThick.memory / 2, `the peak of ${peak} bytes is less than half of the limit`);
   });

@@ -1,5 +1,5 @@
-// Somebody who adds and removes links and addresses in a namespace, as fast as is asked for: dumps
-// there are interrupted.
+// Adds and removes links and addresses in a namespace at a given rate, so that the kernel marks
+// dumps there as interrupted.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { ip } from "../../harness/ip.ts";
@@ -8,17 +8,17 @@ import type { Scope } from "../../harness/scope.ts";
 
 /** See {@link makeNoise}. */
 export interface Noise {
-  /** Ends it, and takes away what it has made. Gives how many changes there were. */
+  /** Stops, removes what it created, and returns the number of changes. */
   end(): Promise<number>;
 }
 
 const addresses = ["192.0.2.1/32", "2001:db8::1/128"] as const;
-/** Nothing that a plan could take for the pod's own. */
+/** A name that no plan uses. */
 const link = "noise";
 
 /**
- * Assigns so many addresses that a list of them takes several datagrams of 32 KiB: of what fits in
- * one, the kernel gives all at once.
+ * Assigns so many addresses that a dump of them takes several datagrams of 32 KiB. The kernel fills
+ * one datagram without a pause, so a dump of one datagram is never interrupted.
  */
 export function crowd(namespace: Namespace): Promise<void> {
   const commands = Array.from({ length: 1000 }, (_, n) => `address add 198.18.${n >> 8}.${n & 255}/32 dev lo`);
@@ -26,13 +26,13 @@ export function crowd(namespace: Namespace): Promise<void> {
 }
 
 /**
- * Starts changing something, once every so many milliseconds: an address of either family, and a
- * link now and then. `scope` ends it, too.
+ * Changes an address of each family every `periodMs`, and a link every 20 periods. Also stops when
+ * `scope` ends.
  */
-export async function makeNoise(scope: Scope, namespace: Namespace, period: number): Promise<Noise> {
+export async function makeNoise(scope: Scope, namespace: Namespace, periodMs: number): Promise<Noise> {
   const changer = spawn("ip", ["-n", namespace.name, "-force", "-batch", "-"], { stdio: ["pipe", "pipe", "ignore"] });
-  const gone = once(changer, "exit");
-  // As soon as it has answered it is there.
+  const exited = once(changer, "exit");
+  // Wait for its first answer: `ip` is ready then.
   changer.stdin.write("link show dev lo\n");
   await once(changer.stdout, "data");
   let count = 0;
@@ -43,12 +43,12 @@ export async function makeNoise(scope: Scope, namespace: Namespace, period: numb
       count += 1;
     }
     if (count % 40 === 0) changer.stdin.write(`link ${count % 80 === 0 ? "add" : "del"} ${link} type bridge\n`);
-  }, period);
+  }, periodMs);
   const end = async (): Promise<number> => {
     clearInterval(timer);
     if (changer.exitCode === null && !changer.stdin.writableEnded) {
       changer.stdin.end();
-      await gone;
+      await exited;
       const commands = [...addresses.map((address) => `address del ${address} dev lo`), `link del ${link}`];
       for (const command of commands) await ip(namespace, command).catch(() => undefined);
     }

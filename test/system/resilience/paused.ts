@@ -1,5 +1,5 @@
-// Stops an executable in the middle of its work, so that something can be done to the world
-// meanwhile.
+// Stops an executable after a given system call (strace injects SIGSTOP), so that a test can change
+// the system before the executable continues.
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,16 +7,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { meddled, type SystemCall } from "../../harness/faults.ts";
 import type { Scope } from "../../harness/scope.ts";
 
-/** A run that stops as soon as it has made that call: pass `under` to callPlugin. */
-export interface Paused {
+/** A run that stops after one system call: pass `under` to callPlugin. */
+export interface PausedRun {
   readonly under: readonly string[];
-  /** When it has stopped; rejects where it does not within 10 s. */
+  /** Resolves when the process has stopped; rejects after 10 s. */
   reached(): Promise<void>;
   resume(): Promise<void>;
 }
 
-/** Prepares one. */
-export async function pausedAfter(scope: Scope, { name, nth }: SystemCall): Promise<Paused> {
+export async function pauseAfter(scope: Scope, { name, nth }: SystemCall): Promise<PausedRun> {
   const directory = await mkdtemp(join(tmpdir(), "paused-"));
   scope.teardown(() => rm(directory, { recursive: true }));
   const [log, pid] = [join(directory, "log"), join(directory, "pid")];
@@ -28,7 +27,7 @@ export async function pausedAfter(scope: Scope, { name, nth }: SystemCall): Prom
     reached: async () => {
       for (const deadline = Date.now() + 10_000; Date.now() < deadline; await sleep(2))
         if (/stopped by SIGSTOP/.test(await readFile(log, "utf8").catch(() => ""))) return;
-      throw new Error(`${name} ${nth}: did not come within 10 s`);
+      throw new Error(`${name} ${nth}: the process did not stop there within 10 s`);
     },
     resume: async () => {
       const tracer = (await readFile(pid, "utf8")).trim();

@@ -1,5 +1,5 @@
-// Called without the rights that it needs: it says which call was refused, changes nothing, and
-// forgets nothing.
+// Calls a plugin without the capabilities that it needs. The plugin reports the refused system
+// call, changes nothing and keeps its records.
 import t from "tap";
 import { validAttachments } from "../../harness/attachment.ts";
 import { groundOf } from "./subject.ts";
@@ -10,7 +10,7 @@ const setpriv = (...options: readonly string[]): readonly string[] => ["setpriv"
 const without = (capability: string): readonly string[] =>
   setpriv(`--bounding-set=-${capability}`, `--inh-caps=-${capability}`);
 
-/** What a caller lacks, and how that is called. The names complete "called …". */
+/** The capabilities that a caller lacks, and its command line. The names complete "called …". */
 const callers: Readonly<Record<string, { lacks: readonly string[]; under: readonly string[] }>> = {
   "without CAP_NET_ADMIN": { lacks: ["net_admin"], under: without("net_admin") },
   "without CAP_SYS_ADMIN": { lacks: ["sys_admin"], under: without("sys_admin") },
@@ -21,13 +21,13 @@ const callers: Readonly<Record<string, { lacks: readonly string[]; under: readon
   },
 };
 
-/** Of a kernel, or a file system, that refuses. */
+/** The errnos by which the kernel or a file system refuses. */
 const refused = /EPERM|EACCES/;
 
 for (const subject of subjects)
   for (const [who, { lacks, under }] of Object.entries(callers))
     if (subject.capabilities.some((capability) => lacks.includes(capability))) {
-      t.test(`${subject.name} called ${who}: ADD and STATUS say so, and nothing is changed`, async (t) => {
+      t.test(`${subject.name} called ${who}: ADD and STATUS fail and change nothing`, async (t) => {
         const { attachment, differences } = await groundOf(t, subject);
         const added = await attachment.run("ADD", {}, { under });
         t.match(added, { status: 1, error: { code: Number, msg: refused } });
@@ -37,7 +37,7 @@ for (const subject of subjects)
         t.same(await differences(), []);
       });
 
-      t.test(`${subject.name} called ${who}: DEL and GC say so, and what is left stays on record`, async (t) => {
+      t.test(`${subject.name} called ${who}: DEL and GC fail and keep the record`, async (t) => {
         const { attachment, differences } = await groundOf(t, subject);
         await attachment.add();
         const answers = {
@@ -53,7 +53,7 @@ for (const subject of subjects)
         t.same(await differences(), []);
       });
     } else
-      t.test(`${subject.name} called ${who}, which it does not need: it works`, async (t) => {
+      t.test(`${subject.name} called ${who}, which it does not need: all verbs succeed`, async (t) => {
         const { attachment, differences } = await groundOf(t, subject);
         t.match(await attachment.run("STATUS", {}, { under }), done);
         t.match(await attachment.run("ADD", {}, { under }), { status: 0 });

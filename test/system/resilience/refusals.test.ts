@@ -1,36 +1,36 @@
-// Every change that the kernel is asked for by rtnetlink refused, once, with each errno that it can
-// give: as a kernel refuses, in its ACK.
+// Refuses each change that ADD and DEL request through rtnetlink, once, with each errno that the
+// kernel can return in its ACK.
 import t, { type Test } from "tap";
-import { sampled, sampleUnlessTold } from "../../harness/faults.ts";
+import { sampleByDefault, sampled } from "../../harness/faults.ts";
+import { checkAddAfterFault, checkDelAfterFault } from "./fault-outcome.ts";
 import { type Change, refusals, refusing, watchChanges } from "./kernel-refusal.ts";
 import { describe, type Ground, groundOf, type Subject } from "./subject.ts";
 import { subjects } from "./subjects.ts";
-import { addTold, delTold } from "./told.ts";
 
-sampleUnlessTold(5);
+sampleByDefault(5);
 
-/** Every fourth type from RTM_DELLINK (17) on deletes. */
+/** RTM_DELLINK is 17, and each fourth type after it deletes, too. */
 const isDeletion = ({ type }: Change): boolean => type % 4 === 1;
 
 /**
- * The errno; or that no answer came: where a list before it takes another number of datagrams than
- * when it was watched, the answer that is changed is another one.
+ * Matches the errno, or EAGAIN (no answer). If an earlier dump takes another number of datagrams
+ * than in the watched run, strace overwrites another answer, and the ACK is missing.
  */
-const saying = (errno: string): RegExp => new RegExp(`${errno}|EAGAIN`);
+const messageOf = (errno: string): RegExp => new RegExp(`${errno}|EAGAIN`);
 
-/** All refusals of all changes that a verb asks for. */
+/** All refusals of all changes that a verb requests. */
 async function refusalsOf(t: Test, { attachment }: Ground, verb: string): Promise<[Change, errno: string][]> {
   const { under, changes } = await watchChanges(t);
   t.match(await attachment.run(verb, {}, { under }), { status: 0 });
   return (await changes()).flatMap((change) =>
     Object.keys(refusals)
-      // It would say that the thing is gone, which it is not.
+      // ENODEV would mean that the object is deleted already, which is not so.
       .filter((errno) => !(errno === "ENODEV" && isDeletion(change)))
       .map((errno): [Change, string] => [change, errno]),
   );
 }
 
-async function atEach(
+async function forEachRefusal(
   t: Test,
   subject: Subject,
   points: readonly [Change, errno: string][],
@@ -44,28 +44,31 @@ async function atEach(
   }
 }
 
-// The others ask rtnetlink for nothing.
+// The other plugins request nothing through rtnetlink.
 for (const subject of subjects.filter(({ name }) => name === "bridge-binding")) {
-  t.test(`${subject.name}: any change of ADD is refused: it says so and has undone what it did`, async (t) => {
+  t.test(`${subject.name}: if the kernel refuses a change of ADD, ADD reports it and undoes its changes`, async (t) => {
     const points = await refusalsOf(t, await groundOf(t, subject), "ADD");
     t.ok(points.length > 120, `${points.length} refusals`);
-    await atEach(t, subject, points, async (ground, under, [errno, what]) => {
+    await forEachRefusal(t, subject, points, async (ground, under, [errno, what]) => {
       const answer = await ground.attachment.run("ADD", {}, { under });
-      // An index that is taken, and a kind of link that the kernel does not have, are got round.
-      const outcome = /^(EBUSY|EOPNOTSUPP) to type 16,/.test(what) ? "either" : "told";
-      await addTold(t, ground, answer, { outcome, says: saying(errno), what });
+      // ADD retries if an interface index is taken, and does without a kind that the kernel lacks.
+      const outcome = /^(EBUSY|EOPNOTSUPP) to type 16,/.test(what) ? "either" : "reported";
+      await checkAddAfterFault(t, ground, answer, { outcome, says: messageOf(errno), what });
     });
   });
 
-  t.test(`${subject.name}: any change of DEL is refused: it says so, and the next one restores`, async (t) => {
-    const ground = await groundOf(t, subject);
-    await ground.attachment.add();
-    const points = await refusalsOf(t, ground, "DEL");
-    t.ok(points.length > 90, `${points.length} refusals`);
-    await atEach(t, subject, points, async (ground, under, [errno, what]) => {
+  t.test(
+    `${subject.name}: if the kernel refuses a change of DEL, DEL reports it, and the next DEL restores the pod`,
+    async (t) => {
+      const ground = await groundOf(t, subject);
       await ground.attachment.add();
-      const answer = await ground.attachment.run("DEL", {}, { under });
-      await delTold(t, ground, answer, { outcome: "told", says: saying(errno), what });
-    });
-  });
+      const points = await refusalsOf(t, ground, "DEL");
+      t.ok(points.length > 90, `${points.length} refusals`);
+      await forEachRefusal(t, subject, points, async (ground, under, [errno, what]) => {
+        await ground.attachment.add();
+        const answer = await ground.attachment.run("DEL", {}, { under });
+        await checkDelAfterFault(t, ground, answer, { outcome: "reported", says: messageOf(errno), what });
+      });
+    },
+  );
 }

@@ -1,5 +1,5 @@
-// A node whose /run is small, full or read-only, which only those see who are called in it: a mount
-// namespace of its own, gone with its keeper.
+// Runs programs on a node with a small /run that can be full or read-only: a tmpfs in a separate
+// mount namespace, which lives as long as the process that holds it.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { execa } from "execa";
@@ -7,28 +7,29 @@ import type { Scope } from "../../harness/scope.ts";
 
 /** See {@link smallRun}. */
 export interface RunDirectory {
-  /** The command line that another one's is appended to, so that it sees this /run. */
+  /** The command line before the program's, so that the program uses this /run. */
   readonly under: readonly string[];
-  /** Leaves no room for a byte more. */
+  /** Uses all bytes. */
   fill(): Promise<void>;
-  /** Leaves no room for a file more, but for what is in them. */
+  /** Uses all inodes; there is still space for bytes. */
   exhaust(): Promise<void>;
-  /** Takes away what the two above have put there. */
+  /** Removes the files of `fill` and `exhaust`. */
   clear(): Promise<void>;
   /** `mount -o remount,ro /run`, and `rw`. */
   setWritable(writable: boolean): Promise<void>;
-  /** The paths of all files in /run, without those of namespaces. */
+  /** The paths of all files in /run, except those of namespaces and of `permanentFiles`. */
   files(): Promise<string[]>;
 }
 
-/** The empty files that the first call creates, and that stay. */
-const lasting = "-not -path '/run/kubevirt-cni-bindings/locks' -not -path '/run/kubevirt-cni-bindings/journals/*'";
+/** Options of find that skip the empty files which the first call creates and no call removes. */
+const permanentFiles =
+  "-not -path '/run/kubevirt-cni-bindings/locks' -not -path '/run/kubevirt-cni-bindings/journals/*'";
 
-/** Whole pages, and files, that there is room for. */
+/** The limits of the tmpfs: bytes in whole pages, and inodes. */
 const size = 16 * 4096;
 const files = 64;
 
-/** The named namespaces come along: they have to be there before. */
+/** Moves the named namespaces that exist now into the new /run. */
 const script = `
 set -e
 new=$(mktemp -d)
@@ -41,13 +42,13 @@ echo made
 exec cat
 `;
 
-/** Makes one, in memory, gone when `scope` ends. */
+/** The mount namespace is deleted when `scope` ends. */
 export async function smallRun(scope: Scope): Promise<RunDirectory> {
   const keeper = spawn("unshare", ["--mount", "--propagation=private", "--", "sh", "-c", script], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   const ended = once(keeper, "exit").then(() => {
-    throw new Error("/run: could not be made, or its keeper was killed");
+    throw new Error("/run: unshare failed, or the process that holds the mount namespace was killed");
   });
   scope.teardown(async () => {
     keeper.stdin.end();
@@ -73,6 +74,7 @@ export async function smallRun(scope: Scope): Promise<RunDirectory> {
     setWritable: async (writable) => {
       await sh(`mount -n -o remount,${writable ? "rw" : "ro"} /run`);
     },
-    files: async () => (await sh(`find /run -xdev -type f ${lasting}`)).split("\n").filter((path) => path !== ""),
+    files: async () =>
+      (await sh(`find /run -xdev -type f ${permanentFiles}`)).split("\n").filter((path) => path !== ""),
   };
 }

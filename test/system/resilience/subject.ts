@@ -1,4 +1,4 @@
-// What faults befall: a plugin's attachment of a pod in which there is some of everything that the
+// The subject of a fault: a plugin's attachment of a pod that has an object of each kind that the
 // plugin changes.
 import { type Attachment, attachmentOf } from "../../harness/attachment.ts";
 import type { SystemCall } from "../../harness/faults.ts";
@@ -8,28 +8,28 @@ import { settledDifferences, snapshot } from "../../harness/snapshot.ts";
 
 /** A plugin of ours. */
 export interface Subject {
-  /** The executable's. */
+  /** The executable's name. */
   readonly name: string;
-  /** The capabilities that root needs for it, as setpriv(1) has them. */
+  /** The capabilities that root needs to call it, as setpriv(1) spells them. */
   readonly capabilities: readonly string[];
-  /** Puts a new pod on its network, and adds whatever ADD has to take away and DEL to give back. */
+  /** Attaches a new pod to its network, and adds what ADD must remove and DEL must restore. */
   readonly furnish: (pod: Pod) => Promise<void>;
   /**
-   * Puts a new pod on cheap networks and prepares four attachments of it, `net1` to `net4`, whose
-   * journal is in `dataDir`.
+   * Attaches a new pod to networks that are fast to create. Prepares four attachments of the pod,
+   * `net1` to `net4`, with their journal in `dataDir`.
    */
   readonly four: (scope: Scope, pod: Pod, dataDir: string) => Promise<readonly Attachment[]>;
 }
 
-/** A pod and an attachment of it, which is not made. */
+/** A pod, and an attachment that is not added yet. */
 export interface Ground {
   readonly pod: Pod;
   readonly attachment: Attachment;
-  /** How the pod, once it has settled, differs from what it was, and which records there are. */
+  /** The differences of the pod from its first state, after it has settled, and all records. */
   differences(): Promise<string[]>;
 }
 
-/** Makes one; gone when `scope` ends. `more` is done to the pod before. */
+/** Deletes the pod when `scope` ends. `more` prepares the pod further. */
 export async function groundOf(
   scope: Scope,
   { name, furnish }: Subject,
@@ -39,8 +39,8 @@ export async function groundOf(
   await furnish(pod);
   await more(pod);
   const attachment = await attachmentOf(scope, name, pod);
-  // Once before, so that all of the pod's links are of the same age, and the journal's directories
-  // are there.
+  // One ADD and DEL first, so that the journal's directories exist and the pod's links have the same
+  // age.
   await attachment.add();
   await attachment.del();
   const before = await snapshot(pod.namespace);
@@ -54,7 +54,7 @@ export async function groundOf(
   };
 }
 
-/** What a test says of a call: `sendto 7: sendto(3<socket:[…`. */
+/** Describes a system call in a test's message: `sendto 7: sendto(3<socket:[…`. */
 export function describe({ name, nth, text }: SystemCall): string {
   return `${name} ${nth}: ${text.slice(0, 110)}`;
 }

@@ -1,5 +1,5 @@
-// The plugins that faults are tried on, here and in the lab: sriov-vfio, which needs a VF, has its
-// own in test/lab/sriov/faulty.ts.
+// The plugins that the faults are tried on. sriov-vfio needs a VF: test/lab/sriov/faulty.ts prepares
+// it.
 import { createHash } from "node:crypto";
 import { attachmentOf, type Netconf } from "../../harness/attachment.ts";
 import { ip, writeSysctls } from "../../harness/ip.ts";
@@ -14,7 +14,7 @@ const bridgeBinding: Subject = {
   furnish,
   four: async (scope, pod, dataDir) => {
     const networks = four.map((n) => ({ n, name: `network${n}`, link: linkOf(`network${n}`) }));
-    // Pairs as `attach` makes them, but all with two processes.
+    // The same pairs as `attach` creates, but with two processes for all of them.
     await ip(
       pod.node,
       ...networks.map(({ n, link }) => `link add veth${n} type veth peer name ${link} netns ${pod.namespace.name}`),
@@ -39,12 +39,12 @@ const bridgeBinding: Subject = {
 
 const passtBinding: Subject = {
   name: "passt-binding",
-  // A namespace's sysctls are files of its root's (net_ctl_permissions).
+  // A namespace's sysctls belong to the root user of its user namespace (net_ctl_permissions).
   capabilities: ["sys_admin"],
-  // Something of its own, so that what comes back is not what a new namespace has anyway.
+  // Values that differ from a new namespace's, so that a restored value is not the default.
   furnish: ({ namespace }) =>
     writeSysctls(namespace, { "net/ipv4/ip_unprivileged_port_start": "500", "net/ipv4/ping_group_range": "90 95" }),
-  // Each asks for something else.
+  // Each attachment requests other values.
   four: (scope, pod, dataDir) =>
     Promise.all(
       four.map((n) => {
@@ -57,13 +57,10 @@ const passtBinding: Subject = {
     ),
 };
 
-/**
- * The pod link that stands for a network, by the name that KubeVirt gives to it
- * (namescheme/networknamescheme.go).
- */
+/** The name that KubeVirt gives to a network's pod link (namescheme/networknamescheme.go). */
 function linkOf(network: string): string {
   return `pod${createHash("sha256").update(network).digest("hex").slice(0, 11)}`;
 }
 
-/** In the order of their tests. A new plugin is one more. */
+/** In the order of their tests. Add a new plugin here. */
 export const subjects: readonly Subject[] = [bridgeBinding, passtBinding];

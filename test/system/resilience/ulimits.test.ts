@@ -7,7 +7,7 @@ import { settledDifferences, snapshot } from "../../harness/snapshot.ts";
 
 const plugins = ["bridge-binding", "passt-binding"] as const;
 
-/** Options of `ulimit`. Some are too low for any call, some are enough. */
+/** Options of `ulimit`. Some values are too low for any call, some are high enough. */
 const limits = [
   ...["-n 5", "-n 8", "-n 16"],
   ...["-s 64", "-s 256"],
