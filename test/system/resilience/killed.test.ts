@@ -1,5 +1,5 @@
-// Kills a plugin at points that are not just before a change of ADD or DEL (each plugin's
-// crash.test.ts has those): after the last change, during the undo of a failed ADD, at random times.
+// Kills a plugin after the last change, during the undo of a failed ADD, and at random times. Each
+// plugin's crash.test.ts kills it just before each change.
 import t, { type Test } from "tap";
 import { killedBefore, type Mutation, meddled, type SystemCall, sampled, watch } from "../../harness/faults.ts";
 import type { Answer } from "../../harness/plugin.ts";

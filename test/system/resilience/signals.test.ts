@@ -1,5 +1,5 @@
-// Signals that a runtime or a node's shutdown sends to a plugin. DEL ignores them and completes; ADD
-// dies, and the next DEL undoes it.
+// Signals that a runtime or a node's shutdown sends to a plugin. DEL ignores them and completes.
+// ADD dies, and the next DEL undoes it.
 import t, { type Test } from "tap";
 import { type Mutation, sampleByDefault, sampled, signalledDuring, watch } from "../../harness/faults.ts";
 import { describe, type Ground, groundOf, type Subject } from "./subject.ts";

@@ -39,8 +39,8 @@ export async function groundOf(
   await furnish(pod);
   await more(pod);
   const attachment = await attachmentOf(scope, name, pod);
-  // One ADD and DEL first, so that the journal's directories exist and the pod's links have the same
-  // age.
+  // One ADD and DEL first, so that the journal's directories exist and the pod's links have the
+  // same age.
   await attachment.add();
   await attachment.del();
   const before = await snapshot(pod.namespace);

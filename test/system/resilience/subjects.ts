@@ -1,5 +1,5 @@
-// The plugins that the faults are tried on. sriov-vfio needs a VF: test/lab/sriov/faulty.ts prepares
-// it.
+// The plugins that the faults are tried on. sriov-vfio needs a VF: test/lab/sriov/faulty.ts
+// prepares it.
 import { createHash } from "node:crypto";
 import { attachmentOf, type Netconf } from "../../harness/attachment.ts";
 import { ip, writeSysctls } from "../../harness/ip.ts";

@@ -1,5 +1,5 @@
-// Deletes the pod's namespace in the middle of ADD and DEL, and in half of the cases creates another
-// pod at the same path. The call answers, leaves nothing behind, and does not touch the other pod.
+// Deletes the pod's namespace in the middle of ADD and DEL, with and without another pod at its
+// path afterwards. The call answers, leaves nothing behind, and does not touch the other pod.
 import { execa } from "execa";
 import t, { type Test } from "tap";
 import { type Attachment, attachmentOf, newDataDir } from "../../harness/attachment.ts";
@@ -102,8 +102,8 @@ for (const subject of subjects)
   });
 
 /**
- * Checks that the other pod at the same path is unchanged, and that calls for the deleted pod do not
- * touch the other pod's attachment.
+ * Checks that the other pod at the same path is unchanged, and that calls for the deleted pod do
+ * not touch the other pod's attachment.
  */
 async function checkOtherPod(
   t: Test,
