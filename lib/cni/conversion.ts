@@ -8,7 +8,8 @@ import { configVersion, isAtLeast, type Version } from "./versions.ts";
  * Reads the result of another plugin.
  *
  * Keeps unknown keys. Keeps each entry of `interfaces`, `ips` and `routes` as the same object, by
- * which {@link writeResult} recognises it.
+ * which {@link writeResult} recognises it. Exception: before 0.3.0 there is no `ips`; its entries
+ * are created from `ip4` and `ip6`.
  * @param version the version of a document that does not state its own
  * @param subject what a fault begins with, such as `prevResult`
  * @throws CniError 7 that lists all faults of the shape, or a CniError 1

@@ -84,7 +84,7 @@ function utf8Length(text: string): number {
  * Decodes CNI_ARGS, `KEY=VALUE;KEY=VALUE`. A value may contain "=".
  *
  * If a key appears more than once, the last one wins: Multus relies on it in its thin mode. Throws
- * a CniError 4 for a pair without "=".
+ * a CniError 4 for a pair without "=" or without a key (`=value`).
  */
 export function parseArgs(text: string | undefined): Args {
   const args: Record<string, string> = Object.create(null);

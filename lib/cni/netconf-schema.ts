@@ -79,8 +79,8 @@ export function pluginSchema(type: string, netconf: FieldSchema<unknown, unknown
 }
 
 /**
- * Returns the table of a plugin's own fields in Markdown: name, type, default, description. Throws
- * like {@link jsonSchema}.
+ * Returns the table of a plugin's own fields and of the log's fields in Markdown: name, type,
+ * default, description. Throws like {@link jsonSchema}.
  */
 export function fieldTable(netconf: FieldSchema<unknown, unknown>, descriptions: Descriptions): string {
   const rows = described(netconf, descriptions).map(
@@ -95,7 +95,7 @@ const jsonTypes = { text: "string", "true or false": "boolean", "an object": "ob
 /** The descriptions of the standard fields. */
 const common: Descriptions = {
   logLevel:
-    "what is told on standard error, a line for each call: failures, also successes with a warning, or every call",
+    "which calls are logged on standard error, one line each: failures, also successes with a warning, or all",
   logFile: "a file to which the same lines are appended",
 };
 

@@ -12,7 +12,7 @@ const launcher = 107;
 const forwardingState = 3;
 
 /** The remedy if no command repairs the path. */
-export const remake = "delete the pod, so that it is made anew";
+export const remake = "delete the pod, so that it is recreated";
 
 /** The input of the checks of one path. */
 export interface Look {

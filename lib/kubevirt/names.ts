@@ -32,8 +32,9 @@ export function podLinkName(network: string, sha256: Sha256): string {
  * | `pod16477688c0e` | `k6t-16477688c0e` | `16477688c0e-nic` | `tap16477688c0e` |
  * | `net1`, of VMs from before KubeVirt 1.0 | `k6t-net1` | `net1-nic` | `tap1` |
  *
- * Any other link, and a primary one whose derived names would not fit in 15 bytes, is named by the
- * hash of its own name.
+ * For any other link, the tap's name is `tap` and the hash of the link's name. The bridge and the
+ * NIC are named by the link's name, or by its hash if these names do not fit in 15 bytes or if the
+ * link's name is not printable ASCII. The primary link's tap is always `tap0`.
  */
 export function linkNames(podLink: string, primary: boolean, sha256: Sha256): LinkNames {
   const secondary = /^pod([0-9a-f]{11})$/.exec(podLink);

@@ -51,7 +51,7 @@ t.test("fieldTable returns a Markdown table of a schema's fields", async (t) => 
       "| `groups` | `[0–9, 0–9]` | `[1,2]` | g |",
       "| `loud` | true or false | `false` | e |",
       "| `mac` | MAC address | – | f |",
-      '| `logLevel` | `"error"` or `"warn"` or `"info"` | `"warn"` | what is told on standard error, a line for each call: failures, also successes with a warning, or every call |',
+      '| `logLevel` | `"error"` or `"warn"` or `"info"` | `"warn"` | which calls are logged on standard error, one line each: failures, also successes with a warning, or all |',
       "| `logFile` | file in `/var/log/kubevirt-cni-bindings` | – | a file to which the same lines are appended |",
       "",
     ].join("\n"),
