@@ -94,8 +94,7 @@ const jsonTypes = { text: "string", "true or false": "boolean", "an object": "ob
 
 /** The descriptions of the standard fields. */
 const common: Descriptions = {
-  logLevel:
-    "which calls are logged on standard error, one line each: failures, also successes with a warning, or all",
+  logLevel: "which calls are logged on standard error, one line each: failures, also successes with a warning, or all",
   logFile: "a file to which the same lines are appended",
 };
 
