@@ -54,6 +54,13 @@ declare module "host" {
   export function exit(status: number): never;
   /** Ignores SIGTERM, SIGINT and SIGHUP in this process, but not in the children that it runs. */
   export function ignoreSignals(): void;
+  /**
+   * Confines this process until it ends: it starts no program, and writes only below `directories`
+   * and to existing files below `files`. A missing directory counts as the one above it.
+   *
+   * Returns the measures in force: `noNewPrivileges`, `landlock`, `capabilities`, `noNewCode`.
+   */
+  export function confine(directories: readonly string[], files: readonly string[]): string[];
   /** Returns CLOCK_MONOTONIC in milliseconds. */
   export function monotonic(): number;
   /** Returns CLOCK_REALTIME in milliseconds since 1970, UTC. */

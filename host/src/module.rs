@@ -19,7 +19,7 @@ use rustix::io::Errno;
 use crate::{
     calls::{
         children::{self, Run},
-        directories, executables,
+        confinement, directories, executables,
         files::{self, Place},
         labelled_tap, locks, namespaces, netlink, process, taps,
     },
@@ -67,6 +67,7 @@ exports! {
     c"machine": executables::machine,
     c"exit": |status: i32| -> () { process::exit(status) },
     c"ignoreSignals": process::ignore_signals,
+    c"confine": |directories: Vec<Text>, files: Vec<Text>| confinement::confine(&directories, &files),
     c"monotonic": process::monotonic,
     c"time": process::time,
     c"sleep": |time: Milliseconds| process::sleep(time.0),

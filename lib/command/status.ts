@@ -26,8 +26,9 @@ export const status: Command<AnyPlugin> = {
     const { object }: FoundNetconf = file === undefined ? { object: {}, chained: false } : netconfIn(file, invocation);
     const outcomes = requirementsOf(plugin, object).map(({ what, check }) => ({ what, faults: faultsOf(check) }));
     const healthy = outcomes.every(({ faults }) => faults.length === 0);
+    const confinement = plugin.operator?.confinement?.();
     if (given.flags.has("json")) {
-      print(printableJson({ plugin: plugin.name, healthy, looks: outcomes }));
+      print(printableJson({ plugin: plugin.name, healthy, looks: outcomes, ...(confinement && { confinement }) }));
       return healthy ? exit.healthy : exit.findings;
     }
     const items = outcomes.map(
@@ -36,12 +37,21 @@ export const status: Command<AnyPlugin> = {
           ? { grade: "good", word: "ok", text: what }
           : { grade: "bad", word: "fault", text: faults.join("; ") },
     );
+    if (confinement !== undefined) items.push(confinementItem(confinement));
     const broken = outcomes.filter(({ faults }) => faults.length > 0).length;
     for (const line of lines(items, paint)) print(line);
     print(paint.faint(healthy ? "an ADD can be served" : `no ADD can be served: ${counted(broken, "fault")}`));
     return healthy ? exit.healthy : exit.findings;
   },
 };
+
+/** Says which measures confine a call on this node. A node without them can serve it as well. */
+function confinementItem(measures: readonly string[]): Item {
+  const text = `confinement of calls: ${measures.length === 0 ? "none" : measures.join(", ")}`;
+  return measures.includes("landlock")
+    ? { grade: "good", word: "ok", text }
+    : { grade: "doubtful", word: "note", text: `${text}; this kernel has no Landlock` };
+}
 
 /**
  * Returns what to check. An invalid netconf is one of the faults; its valid fields count for the

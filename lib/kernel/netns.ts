@@ -27,6 +27,7 @@ import type {
 } from "../plan/state.ts";
 import type { Configuration, Step } from "../plan/step.ts";
 import { routeText } from "../plan/words.ts";
+import { confineNow } from "./confinement.ts";
 import { observeLinks } from "./observe.ts";
 import { readSysctl, writeSysctl } from "./sysctl.ts";
 
@@ -66,6 +67,7 @@ export class NetnsKernel implements Kernel {
   }
 
   observe({ links, sysctls }: Scope): State {
+    confineNow();
     const found: Record<string, string> = {};
     for (const key of sysctls) {
       const value = readSysctl(key);
@@ -89,6 +91,7 @@ export class NetnsKernel implements Kernel {
    * (rtnl_newlink).
    */
   has(kind: "bridge" | "dummy"): boolean {
+    confineNow();
     try {
       const info: LinkMessage["info"] = kind === "bridge" ? { kind } : { kind };
       this.#rtnl.create(link, { mac: "00:00:00:00:00:00", info }, kind);
@@ -101,10 +104,12 @@ export class NetnsKernel implements Kernel {
 
   /** Whether there is a link of that name. */
   hasLink(name: string): boolean {
+    confineNow();
     return isDone(["ENODEV"], () => this.#index(name));
   }
 
   perform(step: Step): void {
+    confineNow();
     switch (step.do) {
       case "create":
         return step.link.kind === "tap" ? this.#createTap(step.link) : this.#create(step.link);

@@ -73,6 +73,16 @@ export function knownJournals(): string[] {
   return [...found].sort();
 }
 
+/** Returns the paths of the journals that have records of a container. Changes nothing. */
+export function journalsOf(containerId: string): string[] {
+  const pods = openPods({ create: false });
+  const pod = pods?.open(directoryNameOf(containerId, host.sha256), { create: false });
+  const paths = (pod?.names() ?? []).map((name) => decodeURIComponent(name));
+  pod?.close();
+  pods?.close();
+  return paths;
+}
+
 /**
  * Each container has a directory with an empty file for each journal that holds records of it. The
  * file's name is the journal's path, encoded as in a URL.

@@ -26,6 +26,11 @@ export interface Operator<C> {
   /** What STATUS checks. */
   requirements(conf: C): readonly Requirement[];
   /**
+   * Confines this process as a call is, until it ends, and returns the measures that the node's
+   * kernel has. Absent if the plugin's calls are not confined.
+   */
+  confinement?(): readonly string[];
+  /**
    * Returns what ADD would do. Undefined if that needs a namespace or a device that the call does
    * not name. Throws the error by which ADD would refuse the call.
    */

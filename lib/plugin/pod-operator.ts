@@ -2,6 +2,7 @@
 import type { Args } from "../cni/environment.ts";
 import type { Netns } from "../cni/plugin.ts";
 import { factText } from "../fact.ts";
+import { confine } from "../kernel/confinement.ts";
 import type { Planned } from "../plan/attachments.ts";
 import type { Difference } from "../plan/differences.ts";
 import type { Entry, PodName } from "../plan/entry.ts";
@@ -24,6 +25,7 @@ export function podOperator<C extends Journaled, D extends Journaled, P extends 
     check: (directory, only) => checkRecords(keeperOf(plugin, directory), only),
     collect: (directory, isDryRun) => collectRecords(keeperOf(plugin, directory), isDryRun),
     requirements: (conf) => podRequirements(plugin, conf),
+    confinement: () => confine([]),
     dryRun: ({ netns, ...call }) => (netns === undefined ? undefined : dryRun(plugin, { ...call, netns })),
   };
 }

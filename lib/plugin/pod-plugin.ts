@@ -5,9 +5,10 @@ import type { AddCall, DelCall, GcCall, StatusCall } from "../cni/plugin.ts";
 import type { Result } from "../cni/results.ts";
 import { factText } from "../fact.ts";
 import { throwAll } from "../failures.ts";
+import { confineInPod } from "../kernel/confinement.ts";
 import type { NetnsKernel } from "../kernel/netns.ts";
 import type { Planned } from "../plan/attachments.ts";
-import { attachmentsIn } from "./node.ts";
+import { attachmentsIn, journalsOf } from "./node.ts";
 import type { OperablePlugin } from "./operator.ts";
 import type { Journaled, PodPlugin } from "./pod.ts";
 import { podIn, podOperator, podRequirements, procFdPath } from "./pod-operator.ts";
@@ -34,15 +35,18 @@ export function podPlugin<C extends Journaled, D extends Journaled, P extends Pl
         netns: netns.path,
         entrance: procFdPath(netns),
       };
+      if (plugin.startsPrograms?.(conf) !== true) confineInPod(() => writtenIn(call));
       const planned = attachmentsIn(plugin, conf.dataDir).add(target, (kernel) => plugin.plan(kernel, call));
       return plugin.report(planned, call);
     },
 
     del(call: DelCall<D>): void {
+      confineInPod(() => writtenIn(call));
       attachmentsIn(plugin, call.conf.dataDir).remove(call, call.netns && procFdPath(call.netns));
     },
 
     check(call: AddCall<C>): void {
+      confineInPod(() => writtenIn(call));
       const compare = plugin.differences && ((kernel: NetnsKernel) => plugin.differences!(kernel, call));
       const found = attachmentsIn(plugin, call.conf.dataDir).differences(call, call.netns.path, compare);
       if (found.length > 0) throw new CniError(code.differs, found.map(factText));
@@ -57,4 +61,9 @@ export function podPlugin<C extends Journaled, D extends Journaled, P extends Pl
       requireAll(podRequirements(plugin, conf));
     },
   };
+}
+
+/** The journals that a call may write to: its own, and those of the container's other plugins. */
+function writtenIn({ conf, containerId }: { readonly conf: Journaled; readonly containerId: string }): string[] {
+  return [conf.dataDir, ...journalsOf(containerId)];
 }

@@ -23,6 +23,11 @@ export interface PodPlugin<C extends Journaled, D extends Journaled, P extends P
    */
   readonly sysctls?: RegExp;
   /**
+   * Whether an ADD with this conf starts a program. Default: it does not, and is confined
+   * (docs/security.md).
+   */
+  startsPrograms?(conf: C): boolean;
+  /**
    * Reads the pod's namespace and returns the changes that ADD makes. Changes nothing. Throws if
    * they cannot be made.
    */

@@ -22,6 +22,9 @@ export const bridgeBinding: OperablePlugin<Conf, SalvagedConf> = podPlugin({
   schema,
   sysctls: /^net\.(?:ipv4\.conf|ipv6\.conf|bridge)\./,
 
+  // The tap's label is that of a process that is started for it.
+  startsPrograms: ({ selinuxContext }: Conf): boolean => selinuxContext !== undefined,
+
   plan(kernel: NetnsKernel, call: AddCall<Conf>): Situation & Planned {
     const situation = look(kernel, call);
     const faults = obstacles(situation);

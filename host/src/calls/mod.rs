@@ -2,6 +2,7 @@
 //! with a `HostError`.
 
 pub mod children;
+pub mod confinement;
 pub mod directories;
 pub mod executables;
 pub mod files;
