@@ -15,7 +15,7 @@ const root = fileURLToPath(new URL("../../../../", import.meta.url));
 const folder = await mkdtemp(join(tmpdir(), "confinement-"));
 t.teardown(() => rm(folder, { recursive: true }));
 
-/** A plugin that stands for one that an attacker controls: it tries, and reports what it could do. */
+/** A plugin that stands for one that an attacker controls. It reports what it could do. */
 const source = `
 import * as host from "host";
 import { defineSchema, defaulted, journalDirectory } from "${root}lib/cni/netconf.ts";
@@ -30,7 +30,7 @@ const attempts = {
   removeOutside: () => host.unlink("${folder}/victim"),
   runUnit: () => host.createFile("/run/confinement-test.service", ""),
   corePattern: () => host.writeFile("/proc/sys/kernel/core_pattern", host.readFile("/proc/sys/kernel/core_pattern")),
-  otherNetns: () => host.openNetns("/proc/1/ns/net"),
+  otherNetns: () => host.openNetns("/proc/${process.pid}/ns/net"),
   ownRecord: () => host.createFile("/run/kubevirt-cni-bindings/confinement-test", ""),
   ownRecordRemoved: () => host.unlink("/run/kubevirt-cni-bindings/confinement-test"),
   sysctl: () => host.writeFile("/proc/sys/net/ipv4/ip_default_ttl", "64"),
@@ -91,7 +91,14 @@ t.test("a confined call cannot run a program, write outside, or enter another na
     t.notOk((await readdir(folder)).includes("planted"));
   }
   // Without confinement the attempts succeed, so that each of them could fail above.
-  const free = { run: "done", createOutside: "done", writeOutside: "done", removeOutside: "done", runUnit: "done" };
+  const free = {
+    run: "done",
+    otherNetns: "done",
+    createOutside: "done",
+    writeOutside: "done",
+    removeOutside: "done",
+    runUnit: "done",
+  };
   t.match(await outcomes({ program: true }), { ...own, ...free, corePattern: "done", privileges: "0" });
   await rm("/run/confinement-test.service");
   t.same(differences(before, await snapshot(pod.namespace)), []);
