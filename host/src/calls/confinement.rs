@@ -48,17 +48,13 @@ const CAP_SYS_ADMIN: u32 = 1 << 21;
 /// A missing directory counts as the nearest one above it, but never as `/`. A missing file is left
 /// out.
 pub fn confine(directories: &[Text], files: &[Text]) -> Vec<&'static str> {
-    // SAFETY: these calls take numbers only.
-    let no_new_privileges = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } == 0;
+    // SAFETY: both calls take numbers only.
+    let prctl = |option, value: c_long| unsafe { libc::prctl(option, value, 0, 0, 0) } == 0;
     let measures = [
-        ("noNewPrivileges", no_new_privileges),
+        ("noNewPrivileges", prctl(libc::PR_SET_NO_NEW_PRIVS, 1)),
         ("landlock", restrict_files(directories, files).is_some()),
         ("capabilities", drop_capabilities()),
-        // SAFETY: as above.
-        (
-            "noNewCode",
-            unsafe { libc::prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) } == 0,
-        ),
+        ("noNewCode", prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN)),
     ];
     measures
         .into_iter()
