@@ -1,4 +1,4 @@
-// Tries all rules on a subject, on one ground as long as none of them fails.
+// Tries all rules on a subject. All rules share one ground until one fails.
 import type { Test } from "tap";
 import { differences, type Snapshot } from "../../harness/snapshot.ts";
 import type { Rule } from "./rule.ts";
@@ -21,7 +21,6 @@ import { steadyState } from "./settled.ts";
 import type { Ground, Subject } from "./subject.ts";
 import { trialOf } from "./trial.ts";
 
-/** All that there are. */
 export const rules: readonly Rule[] = [
   ...environment,
   ...input,
@@ -40,12 +39,12 @@ export const rules: readonly Rule[] = [
   ...mutation,
 ];
 
-/** Those that need something to attach to, which for some subjects is in the lab alone. */
+/** The rules that need a device or link to attach; some subjects have one only in the lab. */
 export const attaching: readonly Rule[] = rules.filter(({ attaches }) => attaches);
 
 /**
- * Tries those that concern the subject and can be tried where it is, each as a test by its name,
- * after which the ground has to be as it was before.
+ * Tries the rules that apply to the subject on this machine, each as a test with its name. After
+ * each rule the ground must be as before.
  */
 export async function conform(scope: Test, subject: Subject, some: readonly Rule[] = rules): Promise<void> {
   let ground: Ground | undefined;
@@ -63,7 +62,7 @@ export async function conform(scope: Test, subject: Subject, some: readonly Rule
       await check(trial);
       await trial.isAsBefore(before, "the ground is as it was before the rule was tried");
       t.same(differences(around, await ground.surroundings()), [], "and so is what is around it");
-      // What a rule broke is not the next one's fault.
+      // A failed rule may have changed the ground, so the next rule gets a new one.
       if (!t.passing()) ground = undefined;
     });
   }

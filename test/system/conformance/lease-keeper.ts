@@ -1,24 +1,24 @@
-// IPAM plugins that are shell scripts: one that keeps a file for each address that it gave away,
-// and such as do what a test tells.
+// IPAM plugins as shell scripts: one keeps a file for each address that it assigned, the others
+// run the lines of a test.
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Netconf } from "../../harness/attachment.ts";
 
-/** What {@link leaseKeeper} gives to everybody, in the shape of 1.0.0. */
+/** The result that {@link leaseKeeper} returns to every caller, in version 1.0.0. */
 export const leased = {
   ips: [{ address: "10.9.0.2/24", gateway: "10.9.0.1" }, { address: "fd00:9::2/64" }],
   routes: [{ dst: "0.0.0.0/0" }, { dst: "::/0", gw: "fd00:9::1" }],
 } as const;
 
-/** A script. It reads standard input first, as a plugin does that is well-behaved. */
+/** A script that reads standard input first, as a plugin must. */
 export interface IpamPlugin {
   /** The value of `ipam`. */
   readonly ipam: Netconf;
-  /** Where it is, for CNI_PATH. */
+  /** Its directory, for CNI_PATH. */
   readonly path: string;
 }
 
-/** Writes one into a directory, which is made. `lines` find the configuration in `$conf`. */
+/** Creates the directory and a script in it. `lines` read the configuration from `$conf`. */
 export function ipamPlugin(directory: string, type: string, ...lines: readonly string[]): IpamPlugin {
   mkdirSync(directory, { recursive: true });
   const file = join(directory, type);
@@ -28,8 +28,8 @@ export function ipamPlugin(directory: string, type: string, ...lines: readonly s
 }
 
 /**
- * One that ADD and DEL really matter to: `leases`, below the directory, has a file for each
- * attachment; GC, where it is given a list, removes those of containers that are not in it.
+ * An IPAM plugin with state: `leases`, below the directory, has a file for each attachment. GC with
+ * a list removes the files of containers that are not in the list.
  */
 export function leaseKeeper(directory: string): IpamPlugin {
   mkdirSync(join(directory, "leases"), { recursive: true });

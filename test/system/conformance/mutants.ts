@@ -1,11 +1,10 @@
-// Calls that were right once, with a few things broken at random: what fast-check tries and
-// shrinks.
+// Valid calls with a few random mutations, which fast-check generates and shrinks.
 import { fc } from "../../harness/fast-check.ts";
 import { versions } from "../../harness/previous-result.ts";
 import type { Ground } from "./subject.ts";
 import type { Changes } from "./trial.ts";
 
-/** A call, as {@link changesOf} makes one of a ground's. */
+/** The mutations that {@link changesOf} applies to a ground's call. */
 export interface Mutant {
   readonly verb: string;
   readonly version: string;
@@ -16,7 +15,7 @@ export interface Mutant {
   readonly cuts: readonly Cut[];
 }
 
-/** Something done to one value of the configuration, the `at`th one of all that are in it. */
+/** A mutation of one value of the configuration: the `at`th of all its values. */
 interface Edit {
   readonly at: number;
   readonly what: "remove" | "replace" | "rename" | "add" | "repeat";
@@ -24,14 +23,14 @@ interface Edit {
   readonly value: unknown;
 }
 
-/** Something done to the configuration's text. */
+/** A mutation of the configuration's text. */
 interface Cut {
   readonly at: number;
   readonly remove: number;
   readonly insert: string;
 }
 
-/** Numbers that JSON has and JSON.stringify never writes; in a string between these marks. */
+/** Marks text that is written without quotes: JSON numbers that JSON.stringify never writes. */
 const raw = (text: string): string => `<raw>${text}</raw>`;
 
 const words = [
@@ -114,7 +113,7 @@ const numbers = [
   raw("1e-7"),
 ];
 
-// U+FFFD in the output is how one sees that it was no UTF-8.
+// Without U+FFFD: in the output it means that the output was not UTF-8.
 const text = fc
   .oneof(fc.constantFrom(...words), fc.string({ maxLength: 20 }), fc.string({ unit: "binary", maxLength: 8 }))
   .map((one) => one.replaceAll("\ufffd", "x"));
@@ -126,7 +125,7 @@ const value = fc.oneof(
 
 const variable = fc.tuple(
   fc.constantFrom("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_ARGS", "CNI_PATH"),
-  // What is in the environment is UTF-8 here, and has no NUL.
+  // Variables are UTF-8 here, and have no NUL.
   fc.option(
     fc.oneof(
       text.map((one) => one.replaceAll(/[\0\ud800-\udfff]/g, "x")),
@@ -170,7 +169,7 @@ const cut = fc.record<Cut>({
   ),
 });
 
-/** Calls of these verbs. */
+/** Generates calls of these verbs. */
 export function mutant(...verbs: readonly string[]): fc.Arbitrary<Mutant> {
   return fc.record({
     verb: fc.constantFrom(...verbs),
@@ -189,8 +188,8 @@ export function mutant(...verbs: readonly string[]): fc.Arbitrary<Mutant> {
 }
 
 /**
- * The call. Where the journal is, and who assigns addresses, stays as it is: a broken one could be
- * anywhere on the machine.
+ * The mutated call. `dataDir` and `ipam` are never mutated: they could name any path or program of
+ * the machine.
  */
 export function changesOf({ version, chained, variables, edits, cuts }: Mutant, ground: Ground): Changes {
   const { dataDir, ipam, ...rest } = ground.netconf;
@@ -203,11 +202,11 @@ export function changesOf({ version, chained, variables, edits, cuts }: Mutant, 
     const place = at % (text.length + 1);
     return text.slice(0, place) + insert + text.slice(place + remove);
   }, edited);
-  // At the end, where it also counts before any other of the same name.
+  // At the end: of several keys with the same name, the last one counts.
   const whole = /\}\s*$/.test(broken)
     ? broken.replace(/\}\s*$/, `${/^\{\s*\}\s*$/.test(broken) ? "" : ","}${fixed}}`)
     : broken;
-  // Half of a character is U+FFFD by now.
+  // A cut in the middle of a character leaves U+FFFD.
   const stdin = Buffer.from(whole).toString().replaceAll("\ufffd", "x");
   const set = variables.filter((one): one is readonly [string, string] => one[1] !== undefined);
   const unset = variables.filter(([, one]) => one === undefined).map(([name]) => name);
@@ -222,7 +221,7 @@ function apply({ at, what, key, value }: Edit, tree: unknown): void {
   if (container === undefined || name === undefined) return;
   const own = container[name];
   const put = (name: string, value: unknown): void => {
-    // Any key, also those that an assignment takes for something else.
+    // Not by assignment, which would treat `__proto__` differently.
     Object.defineProperty(container, name, { value, enumerable: true, configurable: true, writable: true });
   };
   if (what === "remove" || what === "rename") Reflect.deleteProperty(container, name);

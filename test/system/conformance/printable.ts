@@ -1,8 +1,8 @@
-// The names of assertions.
+// Makes names of assertions printable.
 
 /**
- * In ASCII, since a line separator of Unicode would end the line of a test's output that it is in,
- * and no longer than a line.
+ * Returns the text in ASCII, at most one line long: a Unicode line separator would end the line of
+ * the test's output.
  */
 export function printable(text: string): string {
   const ascii = text.replaceAll(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);

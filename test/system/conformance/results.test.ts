@@ -1,5 +1,5 @@
-// The schemas by which results are judged let through what the specification shows, and nothing
-// that is of another version.
+// Tests the schemas of results: each accepts the examples of the specification, and refuses results
+// of other versions.
 import t from "tap";
 import { versions } from "../../harness/previous-result.ts";
 import { error, faultsOf, faultsOfResult } from "./results.ts";
@@ -19,7 +19,7 @@ const newest = {
   routes: [{ dst: "::/0", mtu: 1500, advmss: 1440, priority: 1, table: 254, scope: 0 }],
 };
 
-/** Results, and the versions that have them. */
+/** Results, and the versions in which they are valid. */
 const shapes: readonly (readonly [result: object, versions: readonly string[]])[] = [
   [{}, versions],
   [{ dns }, versions],
@@ -31,7 +31,7 @@ const shapes: readonly (readonly [result: object, versions: readonly string[]])[
   [{ routes: [{ dst: "0.0.0.0/0", priority: 1 }] }, ["1.1.0"]],
 ];
 
-t.test("each version has its own shape of result, and no other's", async (t) => {
+t.test("each version accepts only its own results", async (t) => {
   for (const [result, those] of shapes) {
     const accepting = versions.filter(
       (cniVersion) => faultsOfResult({ cniVersion, ...result }, cniVersion).length === 0,
@@ -58,7 +58,7 @@ t.test("a result is refused that has", async (t) => {
   t.not(faultsOfResult(four, "0.4.0").length, 0, "an address of the other family");
 });
 
-t.test("an error is refused whose code Go cannot read, or that says nothing", async (t) => {
+t.test("an error with a code that Go cannot read, or without a message, is refused", async (t) => {
   const right = { cniVersion: "1.0.0", code: 7, msg: "a", details: "b" };
   t.same(faultsOf(error, right), []);
   for (const fields of [

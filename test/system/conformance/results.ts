@@ -1,5 +1,5 @@
-// The shape of a result in each version of the specification (SPEC.md, section 5), and nothing
-// beside it: a key that is unknown there, or at the wrong place, is a fault.
+// The schema of a result in each version of the specification (SPEC.md, section 5). An unknown or
+// misplaced key is a fault.
 import { isIP } from "node:net";
 import * as z from "zod";
 
@@ -79,25 +79,22 @@ const schemas: Readonly<Record<string, z.ZodType>> = {
 };
 
 /**
- * What is wrong with a result that ought to be of that version: `ips.0: Unrecognized key:
- * "version"`. Nothing if it is right.
+ * The faults of a result in that version, such as `ips.0: Unrecognized key: "version"`. Empty if
+ * the result is valid.
  */
 export function faultsOfResult(result: unknown, version: string): string[] {
   const schema = schemas[version];
-  if (schema === undefined) return [`${version}: there is no such version`];
+  if (schema === undefined) return [`${version}: unknown version`];
   return faultsOf(schema, result);
 }
 
-/** What VERSION says. */
+/** The answer of VERSION. */
 export const versionResult = z.strictObject({
   cniVersion: z.string().min(1),
   supportedVersions: z.array(z.string()).min(1),
 });
 
-/**
- * An error, of any version. Go loses the whole message where `code` is anything but a natural
- * number.
- */
+/** An error of any version. Go loses the whole message if `code` is not a natural number. */
 export const error = z.strictObject({
   cniVersion: z.enum(Object.keys(schemas)),
   code: natural,
@@ -105,7 +102,7 @@ export const error = z.strictObject({
   details: z.string().min(1).optional(),
 });
 
-/** In words, one for each fault. */
+/** The faults as text. */
 export function faultsOf(schema: z.ZodType, value: unknown): string[] {
   const { error } = schema.safeParse(value);
   return (error?.issues ?? []).map(({ path, message }) => [...path.map(String), message].join(": "));

@@ -1,13 +1,12 @@
-// What a ground is like once the kernel is done with it, and how that differs from what it was.
+// The state of a ground after the kernel has finished its changes, and the differences.
 import { setTimeout as sleep } from "node:timers/promises";
 import { differences, type Snapshot } from "../../harness/snapshot.ts";
 import { emulated } from "./emulation.ts";
 import type { Ground } from "./subject.ts";
 
 /**
- * Takes its state as soon as there have been two that are the same, 100 ms apart: after an ADD the
- * kernel finishes with IPv6 addresses some time after they were assigned, and shows no
- * sign of being busy with them.
+ * Returns the state once two states, 100 ms apart, are equal. The kernel completes IPv6 addresses
+ * some time after ADD assigned them, and does not show that it is still busy.
  */
 export async function steadyState(ground: Ground): Promise<Snapshot> {
   for (let last = await ground.state(); ; ) {
@@ -18,15 +17,12 @@ export async function steadyState(ground: Ground): Promise<Snapshot> {
   }
 }
 
-/**
- * How long the kernel may take for what it finishes after the call that asked for it, such as
- * removing an IPv6 address.
- */
-const patience = emulated ? 20_000 : 3000;
+/** The time that the kernel may take for changes that it completes after a call. */
+const settleTimeoutMs = emulated ? 20_000 : 3000;
 
-/** How the ground differs from `before` once it has settled. Empty where all is as it was. */
+/** The differences of the ground from `before`, after it has settled. */
 export async function settledState(ground: Ground, before: Snapshot): Promise<string[]> {
-  const deadline = Date.now() + patience;
+  const deadline = Date.now() + settleTimeoutMs;
   for (;;) {
     const found = differences(before, await ground.state());
     if (found.length === 0 || Date.now() > deadline) return found;

@@ -1,4 +1,4 @@
-// What the rules have to know of an executable, and what they stand on when they call it.
+// The subject of the rules, an executable, and the ground on which they call it.
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { Netconf } from "../../harness/attachment.ts";
@@ -7,35 +7,28 @@ import type { Call, Result } from "../../harness/plugin.ts";
 import type { Scope } from "../../harness/scope.ts";
 import type { Snapshot } from "../../harness/snapshot.ts";
 
-/** An executable of ours. */
 export interface Subject {
   readonly name: string;
-  /** The file. */
   readonly path: string;
-  /**
-   * Whether there is here what its ADD binds, so that one can succeed: if not, only the rules are
-   * tried that need none.
-   */
+  /** Whether this machine has what ADD binds. If not, only rules without `attaches` are tried. */
   readonly attaches: boolean;
-  /** Whether its configuration may, or has to, name an IPAM plugin. */
+  /** Whether its configuration may or must name an IPAM plugin. */
   readonly ipam: "refused" | "optional" | "required";
-  /** Where what it attaches can be seen from: the pod's namespace, or the node's alone. */
+  /** Where the attachment is visible: in the pod's namespace, or only on the node. */
   readonly reach: "pod" | "node";
   /** Whether it records its attachments in files below the field `dataDir`. */
   readonly records: boolean;
-  /**
-   * The names of the links that ADD reports behind those of prevResult, of an attachment of eth0.
-   */
+  /** The names of the links that an ADD of eth0 reports after those of prevResult. */
   readonly appended: readonly string[];
-  /** Makes a pod that is not attached yet; `beside` is one whose journal it shares. */
+  /** Creates a pod that is not attached yet. It shares the journal of `beside`. */
   ground(scope: Scope, beside?: Ground): Promise<Ground>;
-  /** The whole result where there is no prevResult, in a version. */
+  /** The whole result of ADD without a prevResult, in a version. */
   result(version: string, ground: Ground): Netconf;
-  /** What the kernel here may make it say on standard error at every ADD. */
+  /** What each ADD prints on standard error if this kernel lacks a feature. */
   readonly remark?: RegExp;
   /**
-   * Where the guest's MAC address can be asked for: what the result of ADD behind {@link
-   * Ground.previousResult} says that it is.
+   * Reads the guest's MAC address from the result of an ADD after {@link Ground.previousResult}.
+   * Absent if the configuration cannot set the address.
    */
   readonly guestMac?: (result: Result) => string | undefined;
 }
@@ -43,35 +36,25 @@ export interface Subject {
 /** A pod, and a call that attaches it. */
 export interface Ground {
   readonly call: Call;
-  /** `cniVersion` 1.1.0, `name`, `type`, and what else it takes. */
+  /** `cniVersion` 1.1.0, `name`, `type`, and the other required fields. */
   readonly netconf: Netconf;
   readonly namespace: Namespace;
-  /** The directory below which `dataDir` is, and nothing of others. */
+  /** A directory of this ground alone, with `dataDir` in it. */
   readonly directory: string;
   /**
-   * All that ADD may change and DEL has to give back, at pod and devices, and all files below
+   * What ADD may change and DEL must restore, at the pod and at devices, and all files below
    * {@link directory}.
    */
   state(): Promise<Snapshot>;
-  /**
-   * What no verb has any business with, such as the node's own network; looked at after each rule.
-   */
+  /** What no verb may change, such as the node's own network. Checked after each rule. */
   surroundings(): Promise<Snapshot>;
-  /**
-   * What a plugin before this one in a list gives, in a version, with `custom` keys that nobody
-   * knows.
-   */
+  /** The result of an earlier plugin in the chain, in a version, with unknown `custom` keys. */
   previousResult(version: string): Netconf;
-  /**
-   * Changes something that ADD made, as somebody with a shell would. Gives what takes that back.
-   */
+  /** Reverts a change of ADD, as an operator could. Returns a function that repairs it. */
   meddle(): Promise<() => Promise<void>>;
 }
 
-/**
- * A line for each file below a directory, its content at the end; none where the directory is
- * missing.
- */
+/** A line for each file below a directory, with its content. Empty if the directory is missing. */
 export function fileLines(directory: string): string[] {
   return entriesBelow(directory).map(({ path, isLink }) => {
     const content = isLink ? `-> ${readlinkSync(path)}` : readFileSync(path, "utf8");

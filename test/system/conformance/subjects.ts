@@ -1,5 +1,4 @@
-// Every executable that there is, here and in the lab: what is not in this list is not tested, and
-// executables.test.ts says so.
+// All executables, here and in the lab. executables.test.ts fails if one is not in this list.
 import type { Scope } from "../../harness/scope.ts";
 import type { Subject } from "./subject.ts";
 import { addressOnly } from "./subjects/address-only.ts";
@@ -7,13 +6,13 @@ import { bridgeBinding } from "./subjects/bridge-binding.ts";
 import { passtBinding } from "./subjects/passt-binding.ts";
 import { sriovVfioAlone } from "./subjects/sriov-vfio.ts";
 
-/** Of plugins/, each in dist/: how its subject is made, by its name. */
+/** Creates the subject of each plugin of plugins/. The executables are in dist/. */
 export const plugins: Readonly<Record<string, (scope: Scope) => Promise<Subject>>> = {
   "bridge-binding": async () => bridgeBinding,
   "passt-binding": async () => passtBinding,
-  // The lab, which has VFs, tries the rest of it: test/lab/sriov/whole/conformance.test.ts.
+  // The lab has VFs and tries the other rules: test/lab/sriov/whole/conformance.test.ts.
   "sriov-vfio": async () => sriovVfioAlone,
 };
 
-/** Of examples/, which are not released. */
+/** Of the plugins in examples/, which are not released. */
 export const examples: typeof plugins = { "address-only": addressOnly };

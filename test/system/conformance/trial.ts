@@ -1,4 +1,4 @@
-// One rule being tried: calls of its subject on a ground, every answer of which is judged.
+// The trial of one rule: calls of its subject on a ground. Every answer is checked.
 import type { Test } from "tap";
 import type { Netconf } from "../../harness/attachment.ts";
 import { type Answer, type Call, callPlugin } from "../../harness/plugin.ts";
@@ -9,59 +9,58 @@ import { printable } from "./printable.ts";
 import { settledState, steadyState } from "./settled.ts";
 import type { Ground, Subject } from "./subject.ts";
 
-/** How a call differs from the ground's own. */
+/** The changes to the ground's call. */
 export interface Changes {
-  /** Fields beside, or in place of, the configuration's; those that are undefined are left out. */
+  /** Additional or replaced fields of the configuration. `undefined` removes a field. */
   readonly netconf?: Netconf;
-  /** In place of the configuration, standard input's text. */
+  /** The text of standard input, in place of the configuration. */
   readonly stdin?: string;
   readonly call?: Call;
-  /** False where the call has bytes that are no UTF-8. */
+  /** False if the call has bytes that are not UTF-8. */
   readonly isText?: boolean;
-  /** Variables that are not in the environment at all. */
+  /** Variables to remove from the environment. */
   readonly unset?: readonly string[];
 }
 
-/** How a call is to be refused. */
+/** The expected error of a call. */
 export interface Refusal {
   readonly code: number;
-  /** What `msg` and `details`, with "; " between them, have to match or to hold. */
+  /** What `msg` and `details`, joined by "; ", must match or contain. */
   readonly says?: RegExp | string;
-  /** Which case it is. */
+  /** The message of the assertion. */
   readonly what?: string;
 }
 
-/** What a rule is tried with. */
 export interface Trial {
   readonly t: Test;
   readonly subject: Subject;
   readonly ground: Ground;
-  /** Calls a verb, and sees that the answer is well-formed. */
+  /** Calls a verb, and checks that the answer is well-formed. */
   run(verb: string, changes?: Changes, ground?: Ground): Promise<Answer>;
-  /** Calls it and sees that it fails so. */
+  /** Calls a verb, and checks that it fails as expected. */
   refused(verb: string, changes: Changes, expected: Refusal): Promise<Answer>;
-  /** Calls it and sees that it succeeds, and, but for ADD and VERSION, without a word. */
+  /** Calls a verb, and checks that it succeeds; only ADD and VERSION may print a result. */
   succeeds(verb: string, changes?: Changes, what?: string, ground?: Ground): Promise<Answer>;
-  /** Calls it and sees that it fails, however. */
+  /** Calls a verb, and checks that it fails, with any error. */
   fails(verb: string, changes?: Changes, what?: string): Promise<Answer>;
-  /** ADD, `work` with its answer, and DEL with the same call, all of which has to succeed. */
+  /** Calls ADD, `work` with its answer, and DEL; all must succeed. */
   attached(changes: Changes, work: (answer: Answer) => unknown, what?: string): Promise<void>;
-  /** Sees that nothing was said on standard error, but what is said at every ADD here. */
+  /** Checks that standard error is empty, except for {@link Subject.remark}. */
   isSilent(answer: Answer, what?: string): void;
-  /** As what `ADD` is called with in a list: for eth0, behind a plugin that gave `prevResult`. */
+  /** The changes for a call in a chain: for eth0, after a plugin that returned `prevResult`. */
   chained(version: string, prevResult: unknown): Changes;
-  /** Another pod, with the same journal. */
+  /** Creates another pod with the same journal. */
   another(): Promise<Ground>;
-  /** The ground's state once nothing changes any more, which after an ADD takes a while. */
+  /** The ground's state after it has settled. */
   steady(): Promise<Snapshot>;
-  /** Sees that nothing differs from an earlier state, at the latest after some seconds. */
+  /** Checks that the ground returns to an earlier state within some seconds. */
   isAsBefore(before: readonly string[], what?: string, ground?: Ground): Promise<void>;
 }
 
-/** Whoever needs longer hangs. */
-const limit = emulated ? 60_000 : 5_000;
+/** A call that takes longer has failed. */
+const timeoutMs = emulated ? 60_000 : 5_000;
 
-/** Calls a verb, and judges the answer: `faults` says what is wrong with it, whatever was asked. */
+/** Calls a verb. `faults` are the violations of what holds for every answer. */
 export async function invoke(
   subject: Subject,
   ground: Ground,
@@ -69,12 +68,11 @@ export async function invoke(
   { netconf, stdin, call, isText, unset = [] }: Changes,
 ): Promise<{ answer: Answer; faults: string[] }> {
   const without = unset.length === 0 ? [] : ["env", ...unset.flatMap((name) => ["-u", name])];
-  const changed: Call = { timeout: limit, ...ground.call, ...call, under: [...without, ...(call?.under ?? [])] };
+  const changed: Call = { timeout: timeoutMs, ...ground.call, ...call, under: [...without, ...(call?.under ?? [])] };
   const answer = await callPlugin(subject.path, verb, changed, stdin ?? { ...ground.netconf, ...netconf });
   return { answer, faults: faultsOfAnswer(verb, answer, isText) };
 }
 
-/** Prepares the trial of one rule. */
 export function trialOf(t: Test, subject: Subject, ground: Ground): Trial {
   const run: Trial["run"] = async (verb, changes = {}, on = ground) => {
     const { answer, faults } = await invoke(subject, on, verb, changes);
@@ -112,7 +110,7 @@ export function trialOf(t: Test, subject: Subject, ground: Ground): Trial {
       if (answer.status === 0) await work(answer);
       await succeeds("DEL", changes, what);
     },
-    isSilent: ({ stderr }, what = "nothing has to be said of it") => {
+    isSilent: ({ stderr }, what = "standard error is empty") => {
       t.equal(stderr.replace(subject.remark ?? "", ""), "", printable(what));
     },
     chained: (cniVersion, prevResult) => ({
@@ -125,7 +123,7 @@ export function trialOf(t: Test, subject: Subject, ground: Ground): Trial {
       await steadyState(other);
       return other;
     },
-    isAsBefore: async (before, what = "all is as it was before", on = ground) => {
+    isAsBefore: async (before, what = "the state is as before", on = ground) => {
       t.same(await settledState(on, before), [], printable(what));
     },
   };

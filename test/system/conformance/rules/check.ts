@@ -1,4 +1,4 @@
-// CHECK: content with what ADD made and what others did since, and with nothing else.
+// CHECK: accepts the state that ADD created, and additions of other programs; no other state.
 import { ip } from "../../../harness/ip.ts";
 import type { Call } from "../../../harness/plugin.ts";
 import type { Rule } from "../rule.ts";
@@ -7,7 +7,7 @@ const prevResult = { cniVersion: "1.1.0" };
 
 export const check: readonly Rule[] = [
   {
-    name: "S2: CHECK without prevResult is code 7 and names it",
+    name: "S2: CHECK without prevResult fails with code 7 and names it",
     check: async ({ refused }) => {
       for (const value of [undefined, null])
         for (const cniVersion of ["0.4.0", "1.0.0", "1.1.0"])
@@ -19,7 +19,7 @@ export const check: readonly Rule[] = [
     },
   },
   {
-    name: "S2: CHECK after ADD is content, silent, and changes nothing, in every version that has it",
+    name: "S2: CHECK after ADD succeeds silently and changes nothing, in every version that has CHECK",
     attaches: true,
     check: async ({ ground, attached, succeeds, isSilent, chained, steady, isAsBefore }) => {
       for (const cniVersion of ["0.4.0", "1.0.0", "1.1.0"])
@@ -37,7 +37,7 @@ export const check: readonly Rule[] = [
     },
   },
   {
-    name: "S2: CHECK tolerates what later plugins and others have added, to the result and to the pod",
+    name: "S2: CHECK tolerates additions by later plugins and other programs, in the result and in the pod",
     attaches: true,
     check: async ({ ground, attached, succeeds, chained }) => {
       const changes = chained("1.0.0", ground.previousResult("1.0.0"));
@@ -56,7 +56,7 @@ export const check: readonly Rule[] = [
     },
   },
   {
-    name: "S2: CHECK fails where something of ADD's is not as it was left, and changes nothing",
+    name: "S2: CHECK fails if a change of ADD was reverted, and changes nothing",
     attaches: true,
     check: async ({ t, subject, ground, attached, run, succeeds, steady, isAsBefore }) => {
       await attached({}, async ({ result }) => {
@@ -72,7 +72,7 @@ export const check: readonly Rule[] = [
     },
   },
   {
-    name: "S2: CHECK of what was never added, or is deleted, fails",
+    name: "S2: CHECK of an attachment that was never added, or is deleted, fails",
     attaches: true,
     check: async ({ t, subject, fails, succeeds }) => {
       const differs = async (what: string, prevResult: object, call: Call = {}): Promise<void> => {
@@ -88,7 +88,7 @@ export const check: readonly Rule[] = [
     },
   },
   {
-    name: "S2: CHECK in another namespace than the one that ADD had fails",
+    name: "S2: CHECK in another namespace than that of ADD fails",
     attaches: true,
     of: ({ records, reach }) => records && reach === "pod",
     check: async ({ another, attached, refused }) => {

@@ -1,5 +1,5 @@
-// DEL: succeeds again and again, whatever has become of the pod and of the configuration, and fails
-// in words that get it called again.
+// DEL: succeeds if it is repeated, whatever happened to the pod and the configuration. If it fails,
+// the runtime must call it again, so its message avoids phrases that containerd takes for success.
 import { readFileSync, writeFileSync } from "node:fs";
 import { execa } from "execa";
 import { signalledDuring, watch } from "../../../harness/faults.ts";
@@ -11,7 +11,7 @@ import type { Rule } from "../rule.ts";
 import { filesBelow } from "../subject.ts";
 import type { Changes } from "../trial.ts";
 
-/** What may have become of the call since ADD. */
+/** How the call may differ from that of ADD. */
 const later: Readonly<Record<string, Changes>> = {
   "without prevResult": { netconf: { prevResult: undefined } },
   "with a prevResult that is none": { netconf: { prevResult: "none" } },
@@ -39,7 +39,7 @@ export const del: readonly Rule[] = [
     },
   },
   {
-    name: "S2: DEL succeeds again and again, and ADD after it",
+    name: "S2: repeated DELs succeed, and so does an ADD after them",
     attaches: true,
     check: async ({ ground, succeeds, isAsBefore }) => {
       const before = await ground.state();
@@ -51,7 +51,7 @@ export const del: readonly Rule[] = [
     },
   },
   {
-    name: "S2: DEL gives everything back whatever has become of the configuration and the environment",
+    name: "S2: DEL restores everything, however the configuration and the environment have changed",
     attaches: true,
     check: async ({ ground, succeeds, isAsBefore }) => {
       const before = await ground.state();
@@ -63,7 +63,7 @@ export const del: readonly Rule[] = [
     },
   },
   {
-    name: "S2: DEL succeeds where the namespace is gone, and leaves nothing on node or devices",
+    name: "S2: DEL succeeds if the namespace no longer exists, and leaves nothing on node or devices",
     attaches: true,
     check: async ({ t, another, run, succeeds }) => {
       for (const netns of [undefined, ""]) {
@@ -78,7 +78,7 @@ export const del: readonly Rule[] = [
     },
   },
   {
-    name: "S2: DEL by another path to the same namespace gives everything back",
+    name: "S2: DEL by another path to the same namespace restores everything",
     attaches: true,
     check: async ({ t, ground, succeeds, isAsBefore }) => {
       const before = await ground.state();
@@ -89,7 +89,7 @@ export const del: readonly Rule[] = [
     },
   },
   {
-    name: "S2: DEL leaves a namespace alone that has the pod's path by now",
+    name: "S2: DEL does not touch another namespace that has the pod's path now",
     attaches: true,
     check: async ({ t, another, run, succeeds }) => {
       const pod = await another();
@@ -104,7 +104,7 @@ export const del: readonly Rule[] = [
     },
   },
   {
-    name: "ours: a DEL that cannot read its record says so, changes nothing, and succeeds once it can",
+    name: "ours: a DEL that cannot read its record reports it, changes nothing, and succeeds once it can",
     attaches: true,
     of: ({ records }) => records,
     check: async ({ t, ground, refused, succeeds, steady, isAsBefore }) => {
@@ -124,7 +124,7 @@ export const del: readonly Rule[] = [
     },
   },
   {
-    name: "go-cni: a failed DEL never says what containerd takes for success, not even where it quotes what it was given",
+    name: "go-cni: the message of a failed DEL never holds a phrase that containerd takes for success, not even in a quotation",
     check: async ({ ground, fails }) => {
       // What run judges of every DEL; here the words come from outside.
       const words = "Link not found: no such file or directory";
@@ -140,7 +140,7 @@ export const del: readonly Rule[] = [
     },
   },
   {
-    name: "S4: DEL goes on through SIGTERM, SIGINT and SIGHUP at each of its changes",
+    name: "S4: DEL continues after SIGTERM, SIGINT or SIGHUP at each of its changes",
     attaches: true,
     of: ({ records }) => records,
     check: async ({ t, ground, run, succeeds, isAsBefore }) => {
@@ -164,7 +164,7 @@ export const del: readonly Rule[] = [
     },
   },
   {
-    name: "S4: DEL goes on through SIGTERM, SIGINT and SIGHUP while an IPAM plugin releases its address",
+    name: "S4: DEL continues after SIGTERM, SIGINT or SIGHUP while an IPAM plugin releases its address",
     of: ({ ipam }) => ipam !== "refused",
     check: async ({ t, succeeds }) => {
       const directory = t.testdir({});

@@ -1,5 +1,5 @@
-// Delegating to an IPAM plugin: it is found on CNI_PATH, gets all that we got, and is undone where
-// ADD fails.
+// Delegation to an IPAM plugin: the plugin finds it in CNI_PATH and passes its own input on. If the
+// own ADD fails, it undoes the ADD of the IPAM plugin.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { blockedDataDir } from "../../../harness/attachment.ts";
 import { type IpamPlugin, ipamPlugin, leased, leaseKeeper } from "../lease-keeper.ts";
@@ -9,16 +9,14 @@ import type { Changes } from "../trial.ts";
 
 const callOf = ({ ipam, path }: IpamPlugin): Changes => ({ netconf: { ipam }, call: { path } });
 
-/** A script's lines that note what it is asked for, and end it there unless that is ADD. */
+/** A script's lines that log the verb, and exit if it is not ADD. */
 const logging = (directory: string) => [`echo $CNI_COMMAND >>${directory}/log`, '[ "$CNI_COMMAND" = ADD ] || exit 0'];
 const logOf = (directory: string): string =>
   existsSync(`${directory}/log`) ? readFileSync(`${directory}/log`, "utf8") : "";
 
 const failing = 'printf \'{"cniVersion":"1.1.0","code":123,"msg":"%s failed","details":"why"}\' $CNI_COMMAND; exit 1';
 
-/**
- * ADDs of an IPAM plugin that are of no use, and whether it was run: then its DEL has to follow.
- */
+/** ADDs of an IPAM plugin that return no valid result. If the plugin ran, its DEL must follow. */
 const useless: readonly (readonly [what: string, lines: readonly string[], says: RegExp])[] = [
   ["nonsense", ["echo hello"], /gave no result that can be read/],
   ["nothing", [], /gave no result that can be read/],
@@ -33,7 +31,7 @@ const delegates = ({ ipam }: Subject): boolean => ipam !== "refused";
 
 export const delegation: readonly Rule[] = [
   {
-    name: "S4: a delegate gets the whole environment and the configuration, letter by letter, and its stderr is passed on",
+    name: "S4: a delegate gets the whole environment and the unchanged configuration, and its stderr is passed on",
     of: delegates,
     check: async ({ t, ground, run }) => {
       const directory = t.testdir({});
@@ -61,7 +59,7 @@ export const delegation: readonly Rule[] = [
     },
   },
   {
-    name: "S4: DEL, CHECK, GC and STATUS reach the delegate, and its own error comes back",
+    name: "S4: DEL, CHECK, GC and STATUS call the delegate and return its error",
     of: delegates,
     check: async ({ t, run, subject }) => {
       const directory = t.testdir({});
@@ -78,7 +76,7 @@ export const delegation: readonly Rule[] = [
     },
   },
   {
-    name: "S4: a delegate is looked for in CNI_PATH, in order, and nowhere else",
+    name: "S4: a delegate is searched in CNI_PATH, in order, and in no other directory",
     of: delegates,
     check: async ({ t, run, refused, succeeds }) => {
       const directory = t.testdir({});
@@ -103,7 +101,7 @@ export const delegation: readonly Rule[] = [
     },
   },
   {
-    name: "S4: a delegate's addresses are in the result, on an interface of the result's where it has one",
+    name: "S4: the result has the delegate's addresses, on an interface of the result if there is one",
     of: delegates,
     attaches: true,
     check: async ({ t, attached }) => {
@@ -120,7 +118,7 @@ export const delegation: readonly Rule[] = [
     },
   },
   {
-    name: "S4: the address is released by DEL, again and again, also where the namespace is gone",
+    name: "S4: DEL releases the address, and succeeds if it is repeated, also if the namespace no longer exists",
     of: delegates,
     attaches: true,
     check: async ({ t, succeeds }) => {
@@ -138,7 +136,7 @@ export const delegation: readonly Rule[] = [
     },
   },
   {
-    name: "S4: an IPAM plugin whose ADD fails is undone by its DEL, and its own error comes back",
+    name: "S4: if the ADD of an IPAM plugin fails, its DEL is called and its error is returned",
     of: delegates,
     attaches: true,
     check: async ({ t, refused, isAsBefore, ground }) => {
@@ -151,7 +149,7 @@ export const delegation: readonly Rule[] = [
     },
   },
   {
-    name: "S4: an IPAM plugin that gives no result is told of, and undone by its DEL",
+    name: "S4: if an IPAM plugin returns no valid result, its DEL is called and the fault is reported",
     of: delegates,
     attaches: true,
     check: async ({ t, refused, isAsBefore, ground }) => {
@@ -170,7 +168,7 @@ export const delegation: readonly Rule[] = [
     },
   },
   {
-    name: "S4: an IPAM plugin that cannot be run is told of",
+    name: "S4: an IPAM plugin that cannot be executed is reported",
     of: delegates,
     attaches: true,
     check: async ({ t, refused }) => {
@@ -186,7 +184,7 @@ export const delegation: readonly Rule[] = [
     },
   },
   {
-    name: "S4: where ADD fails after the delegate's has succeeded, the address is released",
+    name: "S4: if ADD fails after the delegate's ADD has succeeded, the address is released",
     of: (subject) => delegates(subject) && subject.records,
     attaches: true,
     check: async ({ t, subject, run, ground, isAsBefore }) => {

@@ -1,4 +1,4 @@
-// The variables that a runtime sets, and what is said where they are missing or malformed.
+// The variables that a runtime sets, and the errors if they are missing or invalid.
 import type { Rule } from "../rule.ts";
 import type { Trial } from "../trial.ts";
 
@@ -11,7 +11,7 @@ const needed: Readonly<Record<string, readonly string[]>> = {
 };
 const prevResult = { cniVersion: "1.1.0" };
 
-/** All that can be made of a list but nothing. */
+/** All non-empty subsets of a list. */
 function subsets(list: readonly string[]): string[][] {
   const bits = Array.from({ length: 2 ** list.length - 1 }, (_, index) => index + 1);
   return bits.map((mask) => list.filter((_, position) => (mask >> position) % 2 === 1));
@@ -76,7 +76,7 @@ const ifnames: { bad: readonly (readonly [ifname: string, says: RegExp])[]; good
   good: ["a".repeat(15), "ä".repeat(7), "...", "-", "a@b", "a%d", "ethernet.4094", "\ufeff"],
 };
 
-/** What is no network namespace, and what is said of it. */
+/** Paths that are no network namespace, and the expected messages. */
 function elsewhere({ t, ground }: Trial): [netns: string, says: RegExp][] {
   const directory = t.testdir({
     file: "",
@@ -101,26 +101,26 @@ function elsewhere({ t, ground }: Trial): [netns: string, says: RegExp][] {
 export const environment: readonly Rule[] = [
   ...["ADD", "CHECK", "DEL", "GC"].map(
     (verb): Rule => ({
-      name: `S2: ${verb} without ${needed[verb]!.join(", ")}, or any of them, is code 4 and names all that are missing`,
+      name: `S2: ${verb} without ${needed[verb]!.join(", ")}, or any of them, fails with code 4 and names all that are missing`,
       check: (trial) => missing(trial, verb),
     }),
   ),
   {
-    name: "S2: STATUS and VERSION need nothing but CNI_COMMAND",
+    name: "S2: STATUS and VERSION require only CNI_COMMAND",
     check: async ({ t, subject, run, ground }) => {
-      // An IPAM plugin has to be found, where one is named.
+      // If the configuration names an IPAM plugin, it must exist.
       const path = ground.netconf["ipam"] === undefined ? [] : [`CNI_PATH=${ground.call.path}`];
       for (const verb of ["STATUS", "VERSION"]) {
         const under = ["env", "-i", `CNI_COMMAND=${verb}`, ...path];
         const { status, error } = await run(verb, { call: { under } });
-        // Where no ADD can be served STATUS says so.
+        // STATUS fails if ADD cannot succeed here.
         if (subject.attaches || verb === "VERSION") t.equal(status, 0, verb);
         else t.match(error, { code: 50 }, verb);
       }
     },
   },
   {
-    name: "S2: a container ID is letters, digits, _, . and -, the first one a letter or digit, else code 4 that quotes it",
+    name: "S2: a container ID has letters, digits, _, . and -, and begins with a letter or digit; any other fails with code 4",
     check: async ({ refused, succeeds }) => {
       for (const containerId of containerIds.bad) {
         const quoted = JSON.stringify(containerId);
@@ -134,7 +134,7 @@ export const environment: readonly Rule[] = [
     },
   },
   {
-    name: "skel: CNI_IFNAME is 1 to 15 bytes, not . or .., without /, : or white space of Unicode, else code 4",
+    name: "skel: CNI_IFNAME has 1 to 15 bytes, is not . or .., and has no /, : or Unicode white space; any other fails with code 4",
     check: async ({ refused, succeeds }) => {
       for (const [ifname, says] of ifnames.bad) {
         for (const verb of ["ADD", "CHECK", "DEL"]) {
@@ -146,7 +146,7 @@ export const environment: readonly Rule[] = [
     },
   },
   {
-    name: "S2: a variable that the verb does not need is not looked at",
+    name: "S2: a verb does not check variables that it does not need",
     check: async ({ t, ground, run, succeeds }) => {
       const bad = { containerId: "../x", ifname: "a/b", netns: "/nowhere", args: "no pair" };
       const withoutPath = { env: { CNI_PATH: "" } };
@@ -166,7 +166,7 @@ export const environment: readonly Rule[] = [
     },
   },
   {
-    name: "S2: CNI_PATH is needed only to delegate: ADD and CHECK do without",
+    name: "S2: CNI_PATH is required only for delegation: ADD and CHECK succeed without it",
     attaches: true,
     of: ({ ipam }) => ipam !== "required",
     check: async ({ t, run, succeeds }) => {
@@ -178,7 +178,7 @@ export const environment: readonly Rule[] = [
     },
   },
   {
-    name: "S2: an unknown CNI_COMMAND, or one that differs by case, is code 4 and named",
+    name: "S2: an unknown CNI_COMMAND, or one in another case, fails with code 4 that names it",
     check: async ({ refused }) => {
       for (const verb of [
         "FOO",
@@ -199,7 +199,7 @@ export const environment: readonly Rule[] = [
     },
   },
   {
-    name: "skel: without a CNI_COMMAND it says on standard error what it is and what it speaks, and succeeds",
+    name: "skel: without a CNI_COMMAND, the plugin prints its name and versions on standard error, and succeeds",
     check: async ({ t, run, subject }) => {
       for (const answer of [await run(""), await run("", { unset: ["CNI_COMMAND"] })]) {
         t.match(answer, { status: 0, stdout: "" });
@@ -208,7 +208,7 @@ export const environment: readonly Rule[] = [
     },
   },
   {
-    name: "skel: a CNI_NETNS that is missing or something else is code 8 and said what it is; DEL takes it for gone",
+    name: "skel: a CNI_NETNS that is missing or no namespace fails with code 8; DEL takes it for deleted",
     check: async (trial) => {
       for (const [netns, says] of elsewhere(trial)) {
         for (const verb of ["ADD", "CHECK"])
@@ -222,7 +222,7 @@ export const environment: readonly Rule[] = [
     },
   },
   {
-    name: "skel: a CNI_NETNS that is the plugin's own is code 8, before anything is changed; for DEL it is gone",
+    name: "skel: the plugin's own namespace as CNI_NETNS fails with code 8 and changes nothing; DEL takes it for deleted",
     check: async ({ refused, succeeds, ground, isAsBefore }) => {
       const before = await ground.state();
       for (const call of [{ netns: "/proc/self/ns/net" }, { netns: ground.namespace.path, node: ground.namespace }]) {
@@ -238,7 +238,7 @@ export const environment: readonly Rule[] = [
     },
   },
   {
-    name: "skel: CNI_NETNS_OVERRIDE, 1 or true, lets the plugin's own namespace pass",
+    name: "skel: CNI_NETNS_OVERRIDE, 1 or true, allows the plugin's own namespace",
     attaches: true,
     of: ({ reach }) => reach === "pod",
     check: async ({ attached, refused, t, ground }) => {

@@ -1,5 +1,4 @@
-// GC: removes this network's attachments that are not valid any more, and never one without being
-// told.
+// GC: removes this network's attachments that are no longer in the runtime's list, and no others.
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Netconf } from "../../../harness/attachment.ts";
 import { removeNamespaces } from "../../../harness/namespaces.ts";
@@ -13,8 +12,8 @@ const valid = (...grounds: readonly Ground[]): Netconf[] =>
   grounds.map(({ call }) => ({ containerID: call.containerId, ifname: call.ifname }));
 
 /**
- * Attaches this ground and two more with one journal, the last one by a network of another name,
- * and takes them away again.
+ * Adds this ground and two more with one journal, the last one to a network of another name, and
+ * deletes them afterwards.
  */
 async function three(
   { t, ground, another, run, succeeds, isAsBefore }: Trial,
@@ -38,7 +37,7 @@ async function three(
     };
   });
   for (const one of all) await one.add();
-  // For no container, and from the node: of the attachment nothing but where the journal is.
+  // Without a container and from the node: only `dataDir` is the same as for the attachments.
   await work(all, async (netconf, what = "GC") => {
     await succeeds("GC", { netconf, unset: ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"] }, what);
     return await Promise.all(all.map((one) => one.isAttached()));
@@ -53,14 +52,14 @@ interface Attached {
   isAttached(): Promise<boolean>;
 }
 
-/** GC with these fields, which has to succeed, and who is attached after it. */
+/** Calls GC with these fields, requires success, and returns which grounds are still attached. */
 type Collect = (netconf: Netconf, what?: string) => Promise<boolean[]>;
 
 const list = "cni.dev/valid-attachments";
 
 export const gc: readonly Rule[] = [
   {
-    name: "S2: GC removes what is not valid any more of its network, gives back what DEL would, and does so twice",
+    name: "S2: GC removes its network's attachments that are no longer valid, restores what DEL would, and can be repeated",
     attaches: true,
     of: ({ records }) => records,
     check: (trial) =>
@@ -99,7 +98,7 @@ export const gc: readonly Rule[] = [
       }),
   },
   {
-    name: "S2: GC goes by the network's name, and by nothing else of the configuration",
+    name: "S2: GC selects by the network's name, and by no other field of the configuration",
     attaches: true,
     of: ({ records }) => records,
     check: (trial) =>
@@ -113,7 +112,7 @@ export const gc: readonly Rule[] = [
       }),
   },
   {
-    name: "S2: GC forgets an attachment whose namespace is gone",
+    name: "S2: GC removes the record of an attachment whose namespace no longer exists",
     attaches: true,
     of: ({ records }) => records,
     check: async ({ t, ground, another, run, succeeds }) => {
@@ -125,14 +124,14 @@ export const gc: readonly Rule[] = [
     },
   },
   {
-    name: "S2: GC goes on past a record that it cannot read, removes the others, and reports it",
+    name: "S2: GC reports a record that it cannot read, and removes the others",
     attaches: true,
     of: ({ records }) => records,
     check: async ({ t, ground, another, run, succeeds }) => {
       await succeeds("ADD");
       const first = filesBelow(ground.netconf["dataDir"] as string);
       const contents = first.map((path) => readFileSync(path, "utf8"));
-      // One to be met before the broken one, and one after.
+      // GC reads one valid record before the broken one, and one after it.
       const others = [await another(), await another()];
       for (const other of others) t.match(await run("ADD", {}, other), { status: 0 });
       for (const path of first) writeFileSync(path, "{");
@@ -143,7 +142,7 @@ export const gc: readonly Rule[] = [
     },
   },
   {
-    name: "S2: what is no list of attachments is code 7, and nothing is removed",
+    name: "S2: an invalid list of attachments fails with code 7, and nothing is removed",
     attaches: true,
     of: ({ records }) => records,
     check: async ({ ground, refused, attached, steady, isAsBefore }) => {
@@ -168,7 +167,7 @@ export const gc: readonly Rule[] = [
     },
   },
   {
-    name: "S2: GC of a network that nobody is on succeeds, and prints nothing",
+    name: "S2: GC of a network without attachments succeeds, and prints nothing",
     check: async ({ succeeds, isSilent }) => {
       for (const netconf of [{}, { [list]: [] }, { [list]: [{ containerID: "gone", ifname: "eth0", more: 1 }] }]) {
         isSilent(await succeeds("GC", { netconf }));

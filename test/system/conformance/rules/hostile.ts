@@ -1,5 +1,5 @@
-// Input by somebody who means no good, or whose memory is broken: taken or refused, never obeyed
-// beyond what it is.
+// Hostile or corrupted input: the plugin accepts or refuses it, and never does more than the input
+// may request.
 import { statSync, writeFileSync } from "node:fs";
 import { sorted } from "../../../harness/previous-result.ts";
 import type { Rule } from "../rule.ts";
@@ -7,8 +7,8 @@ import { filesBelow } from "../subject.ts";
 import type { Changes } from "../trial.ts";
 
 /**
- * A configuration's text with more at its beginning: keys that are there twice are possible so, and
- * what JSON.stringify would not write.
+ * A configuration's text with more text at its beginning. This allows duplicate keys, and text that
+ * JSON.stringify never writes.
  */
 const prefixed = (netconf: object, text: string): string => JSON.stringify(netconf).replace("{", `{${text},`);
 const suffixed = (netconf: object, text: string): string => JSON.stringify(netconf).replace(/\}$/, `,${text}}`);
@@ -17,7 +17,7 @@ const nested = (levels: number, open = '{"a":', close = "}"): string =>
 
 const mebibyte = 1 << 20;
 
-/** Bytes that are no UTF-8, for printf. */
+/** Invalid UTF-8, as printf escapes. */
 const notUtf8 = [
   "\\377",
   "\\300\\257",
@@ -28,7 +28,7 @@ const notUtf8 = [
   "\\360\\200\\200\\257",
 ];
 
-/** Runs it with a variable that holds such bytes. */
+/** Calls the plugin with a variable that holds these bytes. */
 const withBytes = (name: string, bytes: string): Changes => ({
   call: { under: ["sh", "-c", `export ${name}="$(printf 'a${bytes}')"; exec "$@"`, "sh"] },
   isText: false,
@@ -48,7 +48,7 @@ const numbers = [
 
 export const hostile: readonly Rule[] = [
   {
-    name: "ours: JSON 1000 levels deep in a place where nobody looks is no reason to refuse",
+    name: "ours: JSON of 1000 levels in a field that the plugin does not read is accepted",
     attaches: true,
     check: async ({ t, ground, attached }) => {
       const { args: _, ...netconf } = ground.netconf;
@@ -58,7 +58,7 @@ export const hostile: readonly Rule[] = [
     },
   },
   {
-    name: "S1: JSON that is deeper than the stack is code 6, not a crash, for every verb",
+    name: "S1: JSON that is deeper than the stack fails with code 6, for every verb",
     check: async ({ ground, refused }) => {
       const places: readonly (readonly [verb: string, key: string, open: string, close: string])[] = [
         ["ADD", "args", '{"a":', "}"],
@@ -78,7 +78,7 @@ export const hostile: readonly Rule[] = [
     },
   },
   {
-    name: "ours: a configuration of 1 MiB is taken, one byte more is code 6",
+    name: "ours: a configuration of 1 MiB is accepted, one byte more fails with code 6",
     check: async ({ ground, refused, succeeds }) => {
       const text = JSON.stringify(ground.netconf);
       const padded = (length: number) => text + " ".repeat(length - text.length);
@@ -91,7 +91,7 @@ export const hostile: readonly Rule[] = [
     },
   },
   {
-    name: "skel: of a key that is given more than once the last one counts, as it does to Go",
+    name: "skel: if a key appears more than once, the last one counts, as in Go",
     check: async ({ ground, refused, succeeds }) => {
       await succeeds("DEL", { stdin: prefixed(ground.netconf, '"name":"a/b","cniVersion":"9.9.9"') });
       await refused("DEL", { stdin: suffixed(ground.netconf, '"name":"a/b"') }, { code: 7 });
@@ -99,7 +99,7 @@ export const hostile: readonly Rule[] = [
     },
   },
   {
-    name: "ours: keys that every object of the language has are keys like any other, and prevResult keeps them",
+    name: "ours: names of Object.prototype's properties are ordinary keys, and prevResult keeps them",
     attaches: true,
     check: async ({ t, ground, chained, attached }) => {
       const words =
@@ -113,13 +113,13 @@ export const hostile: readonly Rule[] = [
       const stdin = JSON.stringify({ ...netconf, ...fields, prevResult: "HERE" }).replace('"HERE"', previous);
       await attached({ stdin, call: call! }, ({ result }) => {
         const { interfaces, ips, routes, ...found } = result!;
-        // As text, since a comparison would take the keys for something else.
+        // Compared as text: a deep comparison would take these keys for the prototype's.
         t.equal(JSON.stringify(sorted(found)), JSON.stringify(sorted(JSON.parse(previous))));
       });
     },
   },
   {
-    name: "ours: NUL and half of a surrogate pair in a string never reach a file's name or the output as bytes",
+    name: "ours: NUL and half of a surrogate pair in a string never appear in a file's name or as bytes of the output",
     check: async ({ refused, subject, succeeds }) => {
       for (const text of ["a\u0000", "\u0000", "\ud800", "a\udfff"]) {
         await refused("ADD", { netconf: { name: text } }, { code: 7, what: JSON.stringify(text) });
@@ -138,7 +138,7 @@ export const hostile: readonly Rule[] = [
     },
   },
   {
-    name: "S1: standard input that is not UTF-8 is code 6",
+    name: "S1: standard input that is not UTF-8 fails with code 6",
     check: async ({ t, ground, refused }) => {
       const directory = t.testdir({});
       for (const bytes of notUtf8) {
@@ -156,7 +156,7 @@ export const hostile: readonly Rule[] = [
     },
   },
   {
-    name: "S2: variables that are not UTF-8 are refused where they count, and no reason to fail where they do not",
+    name: "S2: a variable that is not UTF-8 is refused if the verb needs it, and ignored otherwise",
     check: async ({ t, refused, succeeds, run }) => {
       for (const bytes of notUtf8.slice(0, 3)) {
         for (const verb of ["ADD", "DEL"])
@@ -166,13 +166,13 @@ export const hostile: readonly Rule[] = [
         await succeeds("DEL", withBytes("CNI_NETNS", bytes), "CNI_NETNS");
         for (const name of ["FOO", "LANG", "CNI_FOO"]) await succeeds("DEL", withBytes(name, bytes), name);
         t.equal((await run("VERSION", withBytes("FOO", bytes))).status, 0, "VERSION");
-        // Taken or refused, but in form. A link's name may be of any bytes.
+        // Accepted or refused, with a well-formed answer. A link's name may have any bytes.
         for (const name of ["CNI_IFNAME", "CNI_ARGS", "CNI_PATH"]) await run("DEL", withBytes(name, bytes));
       }
     },
   },
   {
-    name: "ours: numbers at the edges of what a computer can say are taken or refused like any other",
+    name: "ours: numbers at the limits of their type are accepted or refused as any other",
     check: async ({ ground, succeeds, run, refused }) => {
       for (const number of numbers) {
         const what = number.slice(0, 30);
@@ -192,7 +192,7 @@ export const hostile: readonly Rule[] = [
     },
   },
   {
-    name: "ours: strings of 100 KB are taken or refused like any other",
+    name: "ours: strings of 100 KB are accepted or refused as any other",
     check: async ({ t, refused, run, subject, succeeds }) => {
       const long = "a".repeat(100_000);
       for (const verb of ["ADD", "DEL"]) {
@@ -206,7 +206,7 @@ export const hostile: readonly Rule[] = [
       await refused("ADD", { netconf: { [long]: 1 } }, { code: 7, what: "a key" });
       if (subject.records)
         await refused("ADD", { netconf: { dataDir: `/${long}` } }, { code: 7, says: /^dataDir/, what: "dataDir" });
-      // Longer than a file's name can be.
+      // Longer than a file's name may be.
       if (subject.records && subject.attaches)
         for (const verb of ["ADD", "DEL"])
           await succeeds(verb, { call: { containerId: "a".repeat(300) } }, `${verb}: CNI_CONTAINERID`);
@@ -214,14 +214,14 @@ export const hostile: readonly Rule[] = [
     },
   },
   {
-    name: "S2: DEL with a CNI_NETNS that no path can be succeeds: nothing can be there",
+    name: "S2: DEL with a CNI_NETNS that cannot be a path succeeds",
     check: async ({ succeeds }) => {
       await succeeds("DEL", { call: { netns: `/${"a".repeat(300)}` } }, "a name of 300 bytes");
       await succeeds("DEL", { call: { netns: `/${"a/".repeat(3000)}` } }, "a path of 6000 bytes");
     },
   },
   {
-    name: "ours: nothing is written outside of dataDir, whatever container ID and interface are called, and all of it is root's alone",
+    name: "ours: no container ID or interface name writes a file outside of dataDir, and all files belong to root alone",
     attaches: true,
     of: ({ records }) => records,
     check: async ({ t, ground, attached, refused }) => {
@@ -235,7 +235,7 @@ export const hostile: readonly Rule[] = [
         { containerId: "d", ifname: "$(id)" },
       ];
       const earlier = filesBelow(ground.directory);
-      // The device's information is where the runtime wants it.
+      // The runtime chooses the path of the device information file.
       const isNew = (path: string) => !earlier.includes(path) && !path.includes("/devinfo/");
       const look = (what: string) => () => {
         const made = filesBelow(ground.directory).filter(isNew);
@@ -255,7 +255,7 @@ export const hostile: readonly Rule[] = [
     },
   },
   {
-    name: "S2: an attachment is its container's and its interface's alone: a DEL of names that are nearly those leaves it",
+    name: "S2: a DEL with a similar container ID or interface name does not touch the attachment",
     attaches: true,
     check: async ({ ground, attached, succeeds, steady, isAsBefore }) => {
       const { containerId, ifname } = ground.call as { containerId: string; ifname: string };

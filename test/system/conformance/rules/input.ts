@@ -1,8 +1,8 @@
-// Standard input: the configuration, and what is said where it is none.
+// Standard input: the configuration, and the errors if it is invalid.
 import type { Rule } from "../rule.ts";
 import type { Trial } from "../trial.ts";
 
-/** Each with a configuration that would be taken. */
+/** Each is built from a valid configuration. */
 const undecodable: Readonly<Record<string, (netconf: string) => string>> = {
   nothing: () => "",
   "white space": () => " \n\t\r",
@@ -60,7 +60,7 @@ async function misspelled({ refused }: Trial): Promise<void> {
 
 export const input: readonly Rule[] = [
   {
-    name: "S1: standard input that is not exactly one JSON object is code 6, for every verb that reads it",
+    name: "S1: standard input that is not exactly one JSON object fails with code 6, for every verb that reads it",
     check: async ({ ground, refused }) => {
       for (const [what, made] of Object.entries(undecodable)) {
         const stdin = made(JSON.stringify(ground.netconf));
@@ -76,7 +76,7 @@ export const input: readonly Rule[] = [
     },
   },
   {
-    name: "ours: what is wrong with JSON is said with its place",
+    name: "ours: an error in JSON is reported with its position",
     check: async ({ ground, refused }) => {
       const stdin = `${JSON.stringify(ground.netconf, null, 2).replace(/\n\}$/, "")},\n  "mtu" 7\n}`;
       const line = stdin.split("\n").length - 1;
@@ -84,17 +84,17 @@ export const input: readonly Rule[] = [
     },
   },
   {
-    name: "S2: VERSION does not wait for standard input, nor does it look at it",
+    name: "S2: VERSION does not read standard input",
     check: async ({ t, run }) => {
       const fifo = `${t.testdir({})}/fifo`;
-      // Open for reading and writing, it never ends.
+      // A FIFO that is open for reading and writing never ends.
       const script = 'mkfifo "$0" && exec "$@" <>"$0"';
       t.match(await run("VERSION", { call: { under: ["sh", "-c", script, fifo] } }), { status: 0 }, "kept open");
       for (const stdin of ["", "{", "[]", "\0"]) t.match(await run("VERSION", { stdin }), { status: 0 }, stdin);
     },
   },
   {
-    name: "skel: standard input is read to its end, however slowly it comes",
+    name: "skel: standard input is read to its end, even if it arrives slowly",
     check: async ({ succeeds, refused }) => {
       const slowly = { under: ["sh", "-c", '{ head -c 9; sleep 0.1; head -c 9; sleep 0.1; cat; } | "$@"', "sh"] };
       await succeeds("DEL", { call: slowly });
@@ -103,7 +103,7 @@ export const input: readonly Rule[] = [
     },
   },
   {
-    name: "ours: standard input that cannot be read is an error, too",
+    name: "ours: standard input that cannot be read is reported",
     check: async ({ t, run }) => {
       for (const from of ["<&-", "</", "</dev/null"]) {
         for (const verb of ["ADD", "DEL"]) {
@@ -114,7 +114,7 @@ export const input: readonly Rule[] = [
     },
   },
   {
-    name: "S1: a configuration without a name, or with an empty one, is code 7, for every verb that reads it",
+    name: "S1: a configuration without a name, or with an empty one, fails with code 7, for every verb that reads it",
     check: async ({ refused }) => {
       for (const verb of verbs) {
         for (const name of [undefined, "", null])
@@ -123,14 +123,14 @@ export const input: readonly Rule[] = [
             { netconf: { name } },
             { code: 7, says: /missing network name/, what: `${verb}: ${name}` },
           );
-        // Without a version it is 0.1.0, in which these are unknown.
+        // Without a version, the version is 0.1.0, which does not have these verbs.
         if (verb === "ADD" || verb === "DEL")
           await refused(verb, { stdin: "{}" }, { code: 7, says: /missing network name/ });
       }
     },
   },
   {
-    name: "S1: a network's name is letters, digits, _, . and -, the first one a letter or digit, else code 7 that quotes it",
+    name: "S1: a network's name has letters, digits, _, . and -, and begins with a letter or digit; any other fails with code 7",
     check: async ({ refused, succeeds }) => {
       for (const name of [...names.bad, ...names.notText]) {
         const quoted = JSON.stringify(name);
@@ -145,11 +145,11 @@ export const input: readonly Rule[] = [
     },
   },
   {
-    name: "skel: a key that differs from a known one by case alone is refused, and the right spelling named",
+    name: "skel: a key that differs from a known one only in case is refused, and the error names the right spelling",
     check: misspelled,
   },
   {
-    name: "ours: an unknown key is refused and named, also one that every object of the language has",
+    name: "ours: an unknown key is refused and named, also a name of Object.prototype's properties",
     check: async ({ refused }) => {
       for (const key of [
         "zzzzzzzz",
@@ -174,7 +174,7 @@ export const input: readonly Rule[] = [
     },
   },
   {
-    name: "S5: a key of the specification's with a value of another kind is code 7 and named",
+    name: "S5: a key of the specification with a value of the wrong type fails with code 7 and is named",
     check: async ({ refused }) => {
       const wrong: readonly (readonly [string, unknown])[] = [
         ["type", 7],
@@ -194,21 +194,21 @@ export const input: readonly Rule[] = [
     },
   },
   {
-    name: "ours: all that is wrong with a configuration is said at once",
+    name: "ours: all faults of a configuration are reported at once",
     check: async ({ refused }) => {
       const says = /(?=.*capabilities: )(?=.*args: )(?=.*"zzzzzzzz")(?=.*"Dns")/;
       await refused("ADD", { netconf: { capabilities: 1, args: 1, zzzzzzzz: 1, Dns: 1 } }, { code: 7, says });
     },
   },
   {
-    name: "S5: an IPAM plugin that would never be asked is code 2, which holds key and value",
+    name: "S5: an IPAM plugin that the plugin would never call fails with code 2, which holds key and value",
     of: ({ ipam }) => ipam === "refused",
     check: async ({ refused }) => {
       await refused("ADD", { netconf: { ipam: { type: "host-local" } } }, { code: 2, says: /ipam\.type.*host-local/ });
     },
   },
   {
-    name: "ours: of DEL and GC nothing but the name and the version of a configuration is demanded",
+    name: "ours: DEL and GC require only the name and the version of a configuration",
     check: async ({ succeeds }) => {
       const faulty = [
         { zzzzzzzz: 1 },

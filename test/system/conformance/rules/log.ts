@@ -1,5 +1,5 @@
-// The log: a line on standard error, and in a file if asked, that harms nothing and gives nothing
-// away.
+// The log: one line on standard error, and in a file if configured. It never fails a call, and
+// never holds the content of the configuration.
 import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
@@ -10,7 +10,7 @@ const line = /^time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z level=(error|warn|inf
 
 export const log: readonly Rule[] = [
   {
-    name: "ours: a failure is one line on standard error, with its code and words",
+    name: "ours: a failure is one line on standard error, with its code and message",
     check: async ({ t, subject, refused }) => {
       const { stderr, error } = await refused("ADD", { netconf: { zzzzzzzz: 1 } }, { code: 7 });
       t.match(stderr, line);
@@ -20,7 +20,7 @@ export const log: readonly Rule[] = [
     },
   },
   {
-    name: "ours: at level info every call is one line, and none has what CNI_ARGS or the configuration hold",
+    name: "ours: at level info every call is one line, without the content of CNI_ARGS or the configuration",
     attaches: true,
     check: async ({ t, succeeds }) => {
       const netconf = { logLevel: "info", args: { password: "s3cret" } };
@@ -36,7 +36,7 @@ export const log: readonly Rule[] = [
     },
   },
   {
-    name: "ours: logFile is appended to, line by line, by twenty calls at once, and is root's alone",
+    name: "ours: twenty concurrent calls append whole lines to logFile, which belongs to root alone",
     check: async ({ t, run }) => {
       const file = newLogFile(t);
       const calls = await Promise.all(
@@ -48,7 +48,7 @@ export const log: readonly Rule[] = [
     },
   },
   {
-    name: "ours: a logFile that cannot be written fails no call, waits for nobody, and leads nowhere else",
+    name: "ours: a logFile that cannot be written fails and delays no call, and is not followed if it is a link",
     check: async ({ t, succeeds }) => {
       const victim = `${t.testdir({ victim: "" })}/victim`;
       for (const prepare of [
@@ -69,7 +69,7 @@ export const log: readonly Rule[] = [
     },
   },
   {
-    name: "ours: a logFile anywhere else is refused by ADD, and not written by DEL, which succeeds",
+    name: "ours: ADD refuses a logFile in another directory; DEL ignores it and succeeds",
     check: async ({ t, run, refused }) => {
       const victim = `${t.testdir({ victim: "" })}/victim`;
       for (const logFile of [victim, "/etc/ld.so.preload", `${logDirectory}/../x`, `${logDirectory}/a b`]) {
@@ -85,7 +85,7 @@ export const log: readonly Rule[] = [
 
 const logDirectory = "/var/log/kubevirt-cni-bindings";
 
-/** The path of a log file that is not there yet, and is removed after the test. */
+/** The path of a log file that does not exist yet, and is removed after the test. */
 function newLogFile(t: Test): string {
   const file = `${logDirectory}/test-${randomUUID()}.log`;
   mkdirSync(logDirectory, { recursive: true, mode: 0o700 });

@@ -1,4 +1,4 @@
-// Whatever a call is: it ends soon, is answered in form, and where it fails has changed nothing.
+// Random calls: each ends in time with a well-formed answer, and a failed call changes nothing.
 import { fc } from "../../../harness/fast-check.ts";
 import { emulated } from "../emulation.ts";
 import { changesOf, type Mutant, mutant } from "../mutants.ts";
@@ -14,7 +14,7 @@ const { FUZZ_RUNS, FUZZ_PATH } = process.env;
 const runs = Number(FUZZ_RUNS ?? (emulated ? 25 : 100));
 const parameters: fc.Parameters<[Mutant]> = {
   ...(FUZZ_PATH !== undefined && { path: FUZZ_PATH }),
-  // Milliseconds for which a failure is made smaller, too.
+  // In milliseconds; includes the time in which fast-check shrinks a failure.
   interruptAfterTimeLimit: 60_000,
 };
 
@@ -26,8 +26,8 @@ async function holds({ t }: Trial, property: fc.IAsyncProperty<[Mutant]>, share:
 }
 
 /**
- * Sees that a property of a call holds, after which the pod is not attached whatever became of it:
- * or the calls that follow would fail for that.
+ * A property of a call. Afterwards the pod is deleted, whatever happened, so that the next calls do
+ * not fail.
  */
 function property(trial: Trial, verbs: readonly string[], check: (one: Mutant) => Promise<void>) {
   return fc.asyncProperty(mutant(...verbs), async (one) => {
@@ -39,7 +39,7 @@ function property(trial: Trial, verbs: readonly string[], check: (one: Mutant) =
   });
 }
 
-/** Calls, and throws where the answer is not in form. */
+/** Calls a verb. Throws if the answer is not well-formed. */
 async function called({ subject, ground }: Trial, verb: string, changes = {}) {
   const { answer, faults } = await invoke(subject, ground, verb, changes);
   if (faults.length > 0) throw new Error(`${verb}: ${faults.join("; ")}\n${JSON.stringify(answer)}`);
@@ -58,7 +58,7 @@ async function unchanged({ ground }: Trial, before: readonly string[], when: str
 
 export const mutation: readonly Rule[] = [
   {
-    name: "ours: any call of a pod that is not attached ends in time and in form, and leaves it so, after DEL where it was an ADD that succeeded",
+    name: "ours: any call for an unattached pod ends in time with a well-formed answer, and changes nothing; if it is a successful ADD, DEL reverts it",
     check: async (trial) => {
       const before = await trial.ground.state();
       const verbs = ["ADD", "ADD", "ADD", "DEL", "CHECK", "GC", "STATUS"];
@@ -72,7 +72,7 @@ export const mutation: readonly Rule[] = [
     },
   },
   {
-    name: "ours: any call that fails leaves a pod that is attached as it is, and DEL gives everything back after any",
+    name: "ours: a failed call for an attached pod changes nothing, and after any call DEL restores everything",
     attaches: true,
     check: async (trial) => {
       const before = await trial.ground.state();

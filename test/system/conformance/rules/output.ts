@@ -1,11 +1,11 @@
-// Standard output and the exit status: one document, written last, and nothing left of an ADD whose
-// result nobody got.
+// Standard output and the exit status: one document, written last. If the result of ADD cannot be
+// written, ADD is undone.
 import { callPlugin } from "../../../harness/plugin.ts";
 import type { Rule } from "../rule.ts";
 
 export const output: readonly Rule[] = [
   {
-    name: "S3: an ADD whose result cannot be handed over fails, and nothing is left of it",
+    name: "S3: an ADD that cannot write its result fails, and leaves nothing behind",
     attaches: true,
     check: async ({ t, subject, ground, isAsBefore }) => {
       const before = await ground.state();
@@ -23,7 +23,7 @@ export const output: readonly Rule[] = [
     },
   },
   {
-    name: "S5: an error that cannot be handed over is a failure all the same",
+    name: "S5: a call that cannot write its error fails with an exit status",
     check: async ({ t, subject, ground }) => {
       const under = ["sh", "-c", 'exec "$@" >/dev/full', "sh"];
       for (const verb of ["ADD", "DEL", "VERSION"]) {
@@ -33,7 +33,7 @@ export const output: readonly Rule[] = [
     },
   },
   {
-    name: "S3: without a standard output DEL works, and what others wrote to is not written to",
+    name: "S3: DEL without a standard output succeeds, and writes to no other file instead",
     attaches: true,
     check: async ({ t, ground, run, succeeds, isAsBefore }) => {
       const before = await ground.state();
@@ -45,7 +45,7 @@ export const output: readonly Rule[] = [
     },
   },
   {
-    name: "S2: the exit status is 0 or not, as a runtime can tell it from a signal and from the shell's own",
+    name: "S2: the exit status is 0 or an error's, and never one that a signal or the shell would set",
     check: async ({ t, run }) => {
       const { status } = await run("ADD", { stdin: "{" });
       t.ok(status! > 0 && status! < 126, `${status}`);

@@ -1,4 +1,4 @@
-// What somebody put into the journal's directory, or in its place: never followed, never obeyed.
+// Foreign files in the journal's directory, or in its place: the plugin never follows or uses them.
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Rule } from "../rule.ts";
@@ -6,7 +6,7 @@ import { filesBelow } from "../subject.ts";
 
 export const planted: readonly Rule[] = [
   {
-    name: "ours: a symbolic link in the journal, or in its place, is not followed",
+    name: "ours: the plugin does not follow a symbolic link in the journal, or in its place",
     attaches: true,
     of: ({ records }) => records,
     check: async ({ t, ground, attached, fails, refused }) => {
@@ -18,7 +18,7 @@ export const planted: readonly Rule[] = [
         record = filesBelow(dataDir).find((path) => path.endsWith(".json"))!;
         text = readFileSync(record, "utf8");
       });
-      // A record that DEL would obey, were it in the journal.
+      // A record that DEL would use if it were in the journal.
       writeFileSync(outside, text, { mode: 0o600 });
       for (const path of [record, record.replace(/json$/, "pending")]) {
         mkdirSync(dirname(path), { mode: 0o700 });

@@ -1,4 +1,4 @@
-// What ADD tells the runtime, in every version.
+// The result of ADD, in every version.
 import { isDeepStrictEqual } from "node:util";
 import type { Netconf } from "../../../harness/attachment.ts";
 import type { Result } from "../../../harness/plugin.ts";
@@ -8,8 +8,8 @@ import { faultsOfResult } from "../results.ts";
 import type { Rule } from "../rule.ts";
 
 /**
- * Where an earlier plugin's result is not in a later one's as it was: a key that is gone or
- * changed, a list that does not begin as it did.
+ * The paths at which a later result does not keep an earlier plugin's result: missing or changed
+ * keys, and lists that begin with other entries.
  */
 function lost(earlier: unknown, later: unknown, path = "prevResult"): string[] {
   if (Array.isArray(earlier) && Array.isArray(later))
@@ -21,7 +21,7 @@ function lost(earlier: unknown, later: unknown, path = "prevResult"): string[] {
     : [`${path}: is ${JSON.stringify(later)}, not ${JSON.stringify(earlier)}`];
 }
 
-/** Without what nobody knows, so that the rest can be held against the version's shape. */
+/** Returns the value without unknown keys, to compare it with the version's schema. */
 function known<T>(value: T): T {
   return JSON.parse(JSON.stringify(value, (key, one) => (key === "custom" ? undefined : one)));
 }
@@ -48,14 +48,14 @@ interface Family {
 const namesIn = (result: Netconf): unknown =>
   (result["interfaces"] as { name: string }[] | undefined)?.map(({ name }) => name);
 
-/** Where every ADD is slow, those next to each other, and first and last. */
+/** All pairs of versions; on an emulated machine one pair for each version. */
 const pairs = versions.flatMap((from, row) =>
   versions.flatMap((to, column) => (!emulated || (row + 3) % versions.length === column ? [[from, to] as const] : [])),
 );
 
 export const results: readonly Rule[] = [
   {
-    name: "S5: ADD's result is in the configuration's version, in its shape, and what this plugin has to tell, no more",
+    name: "S5: ADD's result has the configuration's version and its schema, and holds what this plugin reports, no more",
     attaches: true,
     check: async ({ t, subject, ground, attached, isSilent }) => {
       for (const cniVersion of versions)
@@ -76,14 +76,14 @@ export const results: readonly Rule[] = [
     },
   },
   {
-    name: "Multus: an empty list is left out of the result: it would be taken for one with interfaces",
+    name: "Multus: an empty list is left out of the result: Multus would take it for one with interfaces",
     attaches: true,
     check: async ({ t, attached }) => {
       await attached({}, ({ stdout }) => t.notMatch(stdout, /\[\]|\{\}|null/));
     },
   },
   {
-    name: "S2: prevResult is kept whole, with keys that nobody knows, and what is new comes behind it, in every version",
+    name: "S2: ADD keeps prevResult, with its unknown keys, and appends its own entries, in every version",
     attaches: true,
     check: async ({ t, subject, ground, chained, attached }) => {
       for (const version of versions) {
@@ -97,7 +97,7 @@ export const results: readonly Rule[] = [
     },
   },
   {
-    name: "S5: in a list the result has the version's shape, every address on an interface that there is",
+    name: "S5: in a chain, the result has the version's schema, and each address is on an interface of the result",
     attaches: true,
     check: async ({ t, ground, chained, attached }) => {
       for (const version of versions)
@@ -107,7 +107,7 @@ export const results: readonly Rule[] = [
     },
   },
   {
-    name: "S5: a prevResult of any other version becomes one of the configuration's, with the same addresses",
+    name: "S5: a prevResult of any other version is converted to the configuration's version, with the same addresses",
     attaches: true,
     check: async ({ t, subject, ground, chained, attached }) => {
       for (const [from, to] of pairs) {
@@ -128,7 +128,7 @@ export const results: readonly Rule[] = [
     },
   },
   {
-    name: "S2: a prevResult with next to nothing in it is kept, null as Go writes it for no list too",
+    name: "S2: an almost empty prevResult is kept, also with null for an empty list, as Go writes it",
     attaches: true,
     of: ({ appended, ipam }) => appended.length === 0 && ipam === "refused",
     check: async ({ t, chained, attached }) => {
@@ -145,7 +145,7 @@ export const results: readonly Rule[] = [
     },
   },
   {
-    name: "S2: a prevResult with next to nothing in it is no reason to fail, nor is null, as Go writes it for no list",
+    name: "S2: an almost empty prevResult is accepted, also with null for an empty list, as Go writes it",
     attaches: true,
     check: async ({ t, subject, chained, attached }) => {
       for (const rest of [
@@ -164,7 +164,7 @@ export const results: readonly Rule[] = [
     },
   },
   {
-    name: "S5: a prevResult that is no result is code 7 with all its faults, one of a version that there is not code 1",
+    name: "S5: an invalid prevResult fails with code 7 that names all faults; one of an unknown version fails with code 1",
     check: async ({ refused, chained }) => {
       const says =
         /(?=.*prevResult\.interfaces: )(?=.*prevResult\.ips\[1\]\.address: )(?=.*prevResult\.routes\[0\])(?=.*prevResult\.dns: )/;
@@ -176,7 +176,7 @@ export const results: readonly Rule[] = [
     },
   },
   {
-    name: "S5: sandbox is CNI_NETNS, letter by letter, in what this plugin adds",
+    name: "S5: the sandbox of each interface that this plugin adds is exactly CNI_NETNS",
     attaches: true,
     of: ({ appended }) => appended.length > 0,
     check: async ({ t, ground, chained, attached, subject }) => {
@@ -189,7 +189,7 @@ export const results: readonly Rule[] = [
     },
   },
   {
-    name: "S2: a second ADD of the same attachment is refused, changes nothing, and leaves the first one's DEL its work",
+    name: "S2: a second ADD of the same attachment is refused and changes nothing, and DEL then undoes the first one",
     attaches: true,
     of: ({ records }) => records,
     check: async ({ t, run, refused, attached, steady, isAsBefore }) => {
@@ -202,7 +202,7 @@ export const results: readonly Rule[] = [
     },
   },
   {
-    name: "S3: ADD and DEL of different containers may run at the same time",
+    name: "S3: concurrent ADDs and DELs of different containers succeed",
     attaches: true,
     check: async ({ t, run, ground, another, isAsBefore }) => {
       const grounds = [ground, await another(), await another()];

@@ -1,5 +1,5 @@
-// What runtimes add to a configuration and to the environment: tolerated where it is not for us,
-// and taken in the order that is agreed on where it is.
+// What runtimes add to a configuration and to the environment: the plugin ignores what it does not
+// use, and takes the rest in the documented order.
 import type { Netconf } from "../../../harness/attachment.ts";
 import type { Rule } from "../rule.ts";
 import type { Changes, Trial } from "../trial.ts";
@@ -44,7 +44,7 @@ const args: Readonly<Record<string, string>> = {
   "a megabyte's tenth": `A=${"a".repeat(100_000)}`,
 };
 
-/** The call in a list, where what the guest's MAC address is can be seen in any version. */
+/** A call in a chain, whose result holds the guest's MAC address in every version. */
 async function guestMac(
   { t, subject, ground, chained, attached }: Trial,
   { netconf, call }: Changes,
@@ -62,7 +62,7 @@ const mac = (last: number): string => `02:00:00:00:01:0${last}`;
 
 export const runtime: readonly Rule[] = [
   {
-    name: "libcni: what runtimes and Multus add to a configuration is no reason to refuse it",
+    name: "libcni: the plugin accepts what runtimes and Multus add to a configuration",
     attaches: true,
     check: async ({ attached, ground, isSilent }) => {
       for (const [what, netconf] of Object.entries(extras)) {
@@ -78,7 +78,7 @@ export const runtime: readonly Rule[] = [
     },
   },
   {
-    name: "Multus: deviceID and pciBusID are in every plugin's configuration",
+    name: "Multus: every plugin accepts deviceID and pciBusID in its configuration",
     attaches: true,
     check: async ({ t, ground, attached }) => {
       const address = ground.netconf["deviceID"] ?? "0000:3b:02.6";
@@ -88,7 +88,7 @@ export const runtime: readonly Rule[] = [
     },
   },
   {
-    name: "S2: keys of CNI_ARGS that nobody knows are ignored, whatever they are",
+    name: "S2: unknown keys of CNI_ARGS are ignored, also without IgnoreUnknown",
     attaches: true,
     check: async ({ attached, isSilent }) => {
       for (const [what, words] of Object.entries(args))
@@ -96,7 +96,7 @@ export const runtime: readonly Rule[] = [
     },
   },
   {
-    name: "S2: CNI_ARGS without a pair is code 4 and quotes it",
+    name: "S2: CNI_ARGS that is no list of pairs fails with code 4 that quotes it",
     check: async ({ refused, succeeds }) => {
       for (const [words, quoted] of [
         ["IgnoreUnknown", "IgnoreUnknown"],
@@ -114,7 +114,7 @@ export const runtime: readonly Rule[] = [
     },
   },
   {
-    name: "Multus: of a key that is in CNI_ARGS twice the last one counts",
+    name: "Multus: if a key appears twice in CNI_ARGS, the last one counts",
     attaches: true,
     of: ({ guestMac }) => guestMac !== undefined,
     check: async (trial) => {
@@ -126,7 +126,7 @@ export const runtime: readonly Rule[] = [
     },
   },
   {
-    name: "libcni: a MAC address is taken from runtimeConfig, then args.cni, then CNI_ARGS, then the configuration",
+    name: "libcni: the MAC address is the first of runtimeConfig, args.cni, CNI_ARGS and the configuration",
     attaches: true,
     of: ({ guestMac }) => guestMac !== undefined,
     check: async (trial) => {
@@ -150,7 +150,7 @@ export const runtime: readonly Rule[] = [
     },
   },
   {
-    name: "ours: a MAC address that no link can have is refused, wherever it is from",
+    name: "ours: a MAC address that no link can have is refused, from any source",
     of: ({ guestMac }) => guestMac !== undefined,
     attaches: true,
     check: async ({ refused }) => {

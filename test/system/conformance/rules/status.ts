@@ -1,4 +1,4 @@
-// STATUS: whether an ADD could be served, and nothing that another verb would wait for.
+// STATUS: whether an ADD could succeed. It changes nothing and delays no other verb.
 
 import { chmodSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
@@ -7,7 +7,7 @@ import type { Rule } from "../rule.ts";
 
 export const status: readonly Rule[] = [
   {
-    name: "S2: STATUS succeeds where an ADD could be served, silently, and leaves nothing behind",
+    name: "S2: STATUS succeeds silently if an ADD could succeed, and leaves nothing behind",
     attaches: true,
     check: async ({ ground, succeeds, attached, isSilent, isAsBefore }) => {
       const before = await ground.state();
@@ -21,7 +21,7 @@ export const status: readonly Rule[] = [
     },
   },
   {
-    name: "S2: STATUS is code 50 where nothing can be recorded, and says where; other verbs do not ask it",
+    name: "S2: STATUS fails with code 50 and names the directory if no record can be written; VERSION does not check it",
     of: ({ records }) => records,
     check: async ({ t, subject, refused, succeeds }) => {
       const blocked = await blockedDataDir(t, subject.name);
@@ -35,7 +35,7 @@ export const status: readonly Rule[] = [
     },
   },
   {
-    name: "S2: STATUS of a configuration that ADD would refuse says why",
+    name: "S2: STATUS of a configuration that ADD would refuse reports the reason",
     check: async ({ refused }) => {
       await refused("STATUS", { netconf: { zzzzzzzz: 1 } }, { code: 7, says: /"zzzzzzzz"/ });
       await refused("STATUS", { netconf: { capabilities: 1 } }, { code: 7, says: /^capabilities: / });

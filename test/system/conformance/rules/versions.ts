@@ -1,4 +1,4 @@
-// Which versions there are, which of them a configuration may be in, and which verbs each has.
+// The versions: which exist, which a configuration may have, and which verbs each has.
 import { versions } from "../../../harness/previous-result.ts";
 import type { Rule } from "../rule.ts";
 
@@ -29,7 +29,7 @@ const unknown = [
 
 export const versionRules: readonly Rule[] = [
   {
-    name: "S2: VERSION tells a version of its own and all that it supports, of which that is one",
+    name: "S2: VERSION reports its own version and all supported versions, which include it",
     check: async ({ t, run }) => {
       const { status, result, stderr } = await run("VERSION");
       t.match({ status, stderr }, { status: 0, stderr: "" });
@@ -38,7 +38,7 @@ export const versionRules: readonly Rule[] = [
     },
   },
   {
-    name: "S1: a version is supported or it is not: any other is code 1 with both sides in details, for every verb",
+    name: "S1: an unsupported version fails with code 1, and details names it and the supported ones, for every verb",
     check: async ({ t, run }) => {
       for (const cniVersion of unknown) {
         const verbs = cniVersion === "9.9.9" || cniVersion === 1 ? ["ADD", "DEL", "CHECK", "GC", "STATUS"] : ["ADD"];
@@ -55,7 +55,7 @@ export const versionRules: readonly Rule[] = [
     },
   },
   {
-    name: "S1: without a cniVersion, or with an empty one, a configuration is of 0.1.0",
+    name: "S1: a configuration without a cniVersion, or with an empty one, has version 0.1.0",
     check: async ({ t, run, refused }) => {
       for (const cniVersion of [undefined, "", null]) {
         const { error } = await run("ADD", { netconf: { cniVersion, name: "/" } });
@@ -66,7 +66,7 @@ export const versionRules: readonly Rule[] = [
     },
   },
   {
-    name: "S5: an error's cniVersion is the configuration's, as soon as that is known",
+    name: "S5: an error has the configuration's cniVersion, once it is known",
     check: async ({ t, run }) => {
       for (const cniVersion of versions) {
         for (const netconf of [{ name: "/" }, { zzzzzzzz: 1 }, { prevResult: "none" }]) {
@@ -78,7 +78,7 @@ export const versionRules: readonly Rule[] = [
   },
   ...Object.entries(since).map(
     ([verb, first]): Rule => ({
-      name: `S2: ${verb} below ${first} is code 1`,
+      name: `S2: ${verb} below ${first} fails with code 1`,
       check: async ({ t, run }) => {
         for (const cniVersion of versions) {
           const { status, error } = await run(verb, { netconf: { cniVersion, prevResult } });
@@ -91,7 +91,7 @@ export const versionRules: readonly Rule[] = [
     }),
   ),
   {
-    name: "S2: DEL is there in every version",
+    name: "S2: every version has DEL",
     check: async ({ succeeds }) => {
       for (const cniVersion of [...versions, undefined, ""])
         await succeeds("DEL", { netconf: { cniVersion } }, `${cniVersion}`);
