@@ -1,9 +1,9 @@
-// What a change does to a node in memory, beside vfs.test.ts and drivers.test.ts: files.
+// Changes of files on a node in memory. vfs.test.ts and drivers.test.ts test the other changes.
 import t from "tap";
 import { factText } from "../../../lib/fact.ts";
 import { begin, revert } from "./igb.ts";
 
-t.test("a file is taken back only as it was written", async (t) => {
+t.test("undo deletes a file only if its content is unchanged", async (t) => {
   const { node, devices } = begin();
   const change = { do: "file", path: "/run/info.json", to: "ours" } as const;
   devices.perform(change);

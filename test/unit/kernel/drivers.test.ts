@@ -1,10 +1,10 @@
-// A device's way to VFIO and back on a node in memory: drivers, overrides, links' names.
+// Binds a device to VFIO and back on a node in memory: drivers, overrides, names of links.
 import t from "tap";
 import { factText } from "../../../lib/fact.ts";
 import type { BindDriver } from "../../../lib/plan/device.ts";
 import { begin, configure, devicesOf, group, revert, toVfio, vf, vfs } from "./igb.ts";
 
-t.test("a device goes to vfio-pci, and back with a reset, and its link has its name again", async (t) => {
+t.test("a device is bound to vfio-pci; undo resets and rebinds it, and its link gets its name back", async (t) => {
   const { node, devices } = begin();
   node.pci.rename("eth3", "sriov1");
   const change = { ...toVfio, links: ["sriov1"] };
@@ -18,35 +18,29 @@ t.test("a device goes to vfio-pci, and back with a reset, and its link has its n
   t.strictSame(devices.differences(change).map(factText), [`${vf}: driver is igbvf, not vfio-pci`]);
 });
 
-t.test(
-  "a driver whose module is not loaded is loaded; one that there is not is an error before anything is changed",
-  async (t) => {
-    const { node, devices } = begin();
-    node.modules.set("mlx5_vfio_pci", "mlx5_vfio_pci");
-    node.modules.set("empty-vfio-pci", "something-else");
-    devices.perform({ ...toVfio, to: { driver: "mlx5_vfio_pci" } });
-    t.equal(node.pci.driverOf(vf), "mlx5_vfio_pci");
-    const other = begin();
-    other.node.modules.set("empty-vfio-pci", "something-else");
-    t.throws(() => other.devices.perform({ ...toVfio, to: { driver: "empty-vfio-pci" } }), {
-      message: "empty-vfio-pci: module loaded, but it registers no PCI driver of that name",
-    });
-    t.equal(other.node.pci.driverOf(vf), "igbvf");
-  },
-);
+t.test("a missing module is loaded; an unknown driver is an error before anything is changed", async (t) => {
+  const { node, devices } = begin();
+  node.modules.set("mlx5_vfio_pci", "mlx5_vfio_pci");
+  node.modules.set("empty-vfio-pci", "something-else");
+  devices.perform({ ...toVfio, to: { driver: "mlx5_vfio_pci" } });
+  t.equal(node.pci.driverOf(vf), "mlx5_vfio_pci");
+  const other = begin();
+  other.node.modules.set("empty-vfio-pci", "something-else");
+  t.throws(() => other.devices.perform({ ...toVfio, to: { driver: "empty-vfio-pci" } }), {
+    message: "empty-vfio-pci: module loaded, but it registers no PCI driver of that name",
+  });
+  t.equal(other.node.pci.driverOf(vf), "igbvf");
+});
 
-t.test(
-  "a driver that does not take the device is an error, and taking the change back gives it to its own",
-  async (t) => {
-    const { node, devices } = begin();
-    node.pci.failing.add("vfio-pci");
-    t.throws(() => devices.perform(toVfio), { message: /vfio-pci did not bind to it \(driver: none\)/ });
-    revert(devices, toVfio);
-    t.strictSame([node.pci.driverOf(vf), node.readDirectory(`/sys/bus/pci/devices/${vf}/net`)], ["igbvf", ["eth3"]]);
-  },
-);
+t.test("a driver that refuses the device is an error, and undo returns the device to its own driver", async (t) => {
+  const { node, devices } = begin();
+  node.pci.failing.add("vfio-pci");
+  t.throws(() => devices.perform(toVfio), { message: /vfio-pci did not bind to it \(driver: none\)/ });
+  revert(devices, toVfio);
+  t.strictSame([node.pci.driverOf(vf), node.readDirectory(`/sys/bus/pci/devices/${vf}/net`)], ["igbvf", ["eth3"]]);
+});
 
-t.test("a device node that does not come is an error that says what is expected to make it", async (t) => {
+t.test("a device node that does not appear is an error that names what should create it", async (t) => {
   const { node, devices } = begin();
   const before = node.monotonic();
   node.meanwhile = () => undefined;
@@ -60,7 +54,7 @@ t.test("a device node that does not come is an error that says what is expected 
   t.ok(node.monotonic() - before > 4000);
 });
 
-t.test("a device is not taken from VFIO while somebody has it open", async (t) => {
+t.test("a device stays on VFIO while a process has it open", async (t) => {
   const { node, devices } = begin();
   devices.perform(toVfio);
   node.pci.holders.set(group, { pid: 4711, comm: "qemu-kvm", device: true });
@@ -71,25 +65,22 @@ t.test("a device is not taken from VFIO while somebody has it open", async (t) =
   t.equal(node.pci.driverOf(vf), "igbvf");
 });
 
-t.test(
-  "a device that somebody gave to another driver since stays there; only our override is taken back",
-  async (t) => {
-    const { node, devices } = begin();
-    devices.perform(toVfio);
-    node.pci.unbind(vf);
-    node.pci.files.file("/sys/bus/pci/drivers/pci-stub/bind", "");
-    node.pci.write(`/sys/bus/pci/devices/${vf}/driver_override`, "pci-stub");
-    node.pci.probe(vf);
-    revert(devices, { ...toVfio, from: { driver: "igbvf", override: "igbvf" } });
-    t.strictSame(
-      [node.pci.driverOf(vf), node.readFile(`/sys/bus/pci/devices/${vf}/driver_override`)],
-      ["pci-stub", "igbvf\n"],
-    );
-    t.strictSame(node.pci.resets, []);
-  },
-);
+t.test("a device that was bound to another driver after ADD stays there; undo clears only our override", async (t) => {
+  const { node, devices } = begin();
+  devices.perform(toVfio);
+  node.pci.unbind(vf);
+  node.pci.files.file("/sys/bus/pci/drivers/pci-stub/bind", "");
+  node.pci.write(`/sys/bus/pci/devices/${vf}/driver_override`, "pci-stub");
+  node.pci.probe(vf);
+  revert(devices, { ...toVfio, from: { driver: "igbvf", override: "igbvf" } });
+  t.strictSame(
+    [node.pci.driverOf(vf), node.readFile(`/sys/bus/pci/devices/${vf}/driver_override`)],
+    ["pci-stub", "igbvf\n"],
+  );
+  t.strictSame(node.pci.resets, []);
+});
 
-t.test("a link that somebody uses since is neither taken down nor renamed", async (t) => {
+t.test("a link that is in use after ADD is neither taken down nor renamed", async (t) => {
   const { node, devices } = begin();
   devices.perform(toVfio);
   node.pci.unbind(vf);
@@ -104,7 +95,7 @@ t.test("a link that somebody uses since is neither taken down nor renamed", asyn
   revert(devices, toVfio);
 });
 
-t.test("a driver that does not take its device back is an error", async (t) => {
+t.test("undo fails if the driver refuses its own device", async (t) => {
   const { node, devices } = begin();
   devices.perform(toVfio);
   node.pci.failing.add("igbvf");
@@ -114,35 +105,32 @@ t.test("a driver that does not take its device back is an error", async (t) => {
   t.equal(node.pci.driverOf(vf), "igbvf");
 });
 
-t.test(
-  "VFs that come back at the same time get their own names, though the kernel gives each the other's",
-  async (t) => {
-    const { node, devices } = begin();
-    const first: BindDriver = { ...toVfio, device: vfs[0]!, links: ["eth2"] };
-    devices.perform(first);
-    devices.perform(toVfio);
-    // The kernel gives the first free name: VF 1 gets eth2. Before it is eth3 again VF 0 comes
-    // back, gets that, and wants eth2.
-    const other = devicesOf(node);
-    node.before = (deed) => {
-      if (!deed.includes('"name":"eth3"')) return;
-      node.before = undefined;
-      node.pci.write(`/sys/bus/pci/devices/${vfs[0]}/driver_override`, "\n");
-      node.pci.unbind(vfs[0]!);
-      node.pci.probe(vfs[0]!);
-    };
-    node.meanwhile = () => {
-      node.meanwhile = undefined;
-      revert(other, first);
-    };
-    revert(devices, toVfio);
-    t.equal(node.meanwhile, undefined, "one has waited for the other");
-    t.strictSame(node.readDirectory(`/sys/bus/pci/devices/${vf}/net`), ["eth3"]);
-    t.strictSame(node.readDirectory(`/sys/bus/pci/devices/${vfs[0]}/net`), ["eth2"]);
-  },
-);
+t.test("VFs that are rebound at the same time get their own names, though the kernel swaps them", async (t) => {
+  const { node, devices } = begin();
+  const first: BindDriver = { ...toVfio, device: vfs[0]!, links: ["eth2"] };
+  devices.perform(first);
+  devices.perform(toVfio);
+  // The kernel assigns the first free name: VF 1 gets eth2. Before VF 1 is renamed to eth3, VF 0
+  // is rebound, gets eth3, and needs eth2.
+  const other = devicesOf(node);
+  node.before = (deed) => {
+    if (!deed.includes('"name":"eth3"')) return;
+    node.before = undefined;
+    node.pci.write(`/sys/bus/pci/devices/${vfs[0]}/driver_override`, "\n");
+    node.pci.unbind(vfs[0]!);
+    node.pci.probe(vfs[0]!);
+  };
+  node.meanwhile = () => {
+    node.meanwhile = undefined;
+    revert(other, first);
+  };
+  revert(devices, toVfio);
+  t.equal(node.meanwhile, undefined, "one has waited for the other");
+  t.strictSame(node.readDirectory(`/sys/bus/pci/devices/${vf}/net`), ["eth3"]);
+  t.strictSame(node.readDirectory(`/sys/bus/pci/devices/${vfs[0]}/net`), ["eth2"]);
+});
 
-t.test("a name that another link keeps does not keep the VF from coming back", async (t) => {
+t.test("the VF is rebound even if another link keeps its name", async (t) => {
   const { node, devices } = begin();
   devices.perform(toVfio);
   node.pci.rename("eth4", "eth3");
@@ -151,7 +139,7 @@ t.test("a name that another link keeps does not keep the VF from coming back", a
   t.strictSame(node.readDirectory(`/sys/bus/pci/devices/${vf}/net`), ["eth4"]);
 });
 
-t.test("the module of its own driver is loaded again where somebody unloaded it meanwhile", async (t) => {
+t.test("undo loads the module of the device's own driver if it was unloaded after ADD", async (t) => {
   const { node, devices } = begin();
   devices.perform(toVfio);
   const directory = "/sys/bus/pci/drivers/igbvf";
@@ -162,7 +150,7 @@ t.test("the module of its own driver is loaded again where somebody unloaded it 
   t.equal(node.pci.driverOf(vf), "igbvf");
 });
 
-t.test("who has the VF open keeps its settings: nothing is taken back before", async (t) => {
+t.test("undo changes nothing while a process has the VF open", async (t) => {
   for (const bound of [true, false]) {
     const { node, devices, row } = begin();
     const change = configure({ trust: true });
@@ -175,7 +163,7 @@ t.test("who has the VF open keeps its settings: nothing is taken back before", a
     node.pci.holders.clear();
     const free = node.deeds.length;
     node.before = (deed) => {
-      // Without a driver, or while the group is open here, nobody can open it.
+      // No process can open the device without a driver, or while this process has the group open.
       if (deed.includes("trust") && bound) t.equal(node.pci.driverOf(vf), undefined);
     };
     revert(devices, ...changes);

@@ -36,7 +36,7 @@ export function rowOf(node: MemoryNode) {
   return node.pci.vfs.get(pf)![1]!;
 }
 
-/** The settings of a VF that nobody has set. */
+/** The settings of a new VF. */
 export const untouched = {
   mac: noMac,
   vlan: { id: 0, qos: 0, protocol: "802.1q" },
@@ -46,7 +46,7 @@ export const untouched = {
   linkState: "auto",
 } as const;
 
-/** Sets VF 1, which nobody has set but for `from`. */
+/** Sets VF 1, a new VF except for `from`. */
 export function configure(to: VfSettings, from: VfSettings = {}): ConfigureVf {
   const before = Object.entries(untouched).filter(([name]) => Object.hasOwn(to, name));
   return { do: "configureVf", pf, index: 1, from: { ...Object.fromEntries(before), ...from }, to };
@@ -61,7 +61,7 @@ export const toVfio: BindDriver = {
   links: ["eth3"],
 };
 
-/** Takes changes of VF 1 back, and throws what fails. */
+/** Undoes changes of VF 1, and throws the failures. */
 export function revert(devices: NodeDevices, ...changes: readonly DeviceChange[]): void {
   const [failure, ...others] = devices.revert(vf, changes);
   if (failure !== undefined) throw asOne([failure, ...others]);

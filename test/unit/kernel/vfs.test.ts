@@ -1,4 +1,4 @@
-// What setting a VF by its PF's link does on a node in memory, and what becomes of it.
+// Sets a VF through its PF's link on a node in memory, and undoes it.
 import t from "tap";
 import { factText } from "../../../lib/fact.ts";
 import type { VfSettings } from "../../../lib/plan/device.ts";
@@ -8,7 +8,7 @@ import { begin, configure, pf, revert, rowOf, untouched, vf } from "./igb.ts";
 
 const mac = "02:00:00:00:00:01";
 
-t.test("the VF is told as its PF has it", async (t) => {
+t.test("a VF's settings are read from its PF", async (t) => {
   const { node, devices, row } = begin();
   const uplinkIndex = node.pci.links.find(({ name }) => name === "eth0")!.index;
   t.strictSame(devices.vfs.get({ pf, index: 1 }), {
@@ -25,13 +25,13 @@ t.test("the VF is told as its PF has it", async (t) => {
     uplinkIndex,
     mtu: 1500,
     up: false,
-    // What the driver does not know is left out.
+    // Settings that the driver does not report are left out.
     settings: { mac: noMac, vlan: { id: 7, qos: 2, protocol: "802.1ad" }, rate: { least: 0, most: 0 } },
   });
   t.throws(() => devices.vfs.get({ pf, index: 5 }), { message: "eth0: the kernel reports no VF 5" });
 });
 
-t.test("what was asked for is sent, each once, the MAC address last, and nothing else", async (t) => {
+t.test("exactly the requested settings are sent, each once, the MAC address last", async (t) => {
   const { node, devices, row } = begin();
   devices.perform(
     configure({
@@ -49,7 +49,7 @@ t.test("what was asked for is sent, each once, the MAC address last, and nothing
   );
 });
 
-t.test("what is so already is not sent", async (t) => {
+t.test("a setting that has the value already is not sent", async (t) => {
   const { node, devices, row } = begin();
   Object.assign(row, { vlan: 100, trust: 1 });
   devices.perform(
@@ -61,19 +61,19 @@ t.test("what is so already is not sent", async (t) => {
 });
 
 t.test(
-  "a MAC address that the PF tells is said to it again, but not beside the VF's own driver: a reset takes one that was not given",
+  "a MAC address that the PF reports is set again, because a reset may clear it, but not while the VF is on its own driver",
   async (t) => {
     const { node, devices, row } = begin();
     row.mac = mac;
     devices.perform(configure({ mac }, { mac }));
-    t.strictSame([node.deeds, row.isAdministrative], [[], false], "beside its driver");
+    t.strictSame([node.deeds, row.isAdministrative], [[], false], "on its own driver");
     node.pci.unbind(vf);
     devices.perform(configure({ mac }, { mac }));
     t.strictSame([node.deeds.length, row.isAdministrative, row.mac], [1, true, mac]);
   },
 );
 
-t.test("a refusal says which setting of which VF, in the kernel's words, and what the driver is", async (t) => {
+t.test("a refusal names the setting, the VF, the kernel's error and the driver", async (t) => {
   const cases: [VfSettings, RegExp][] = [
     [{ linkState: "enable" }, /^set eth0 VF 1: link state: .*\(EOPNOTSUPP\); the PF's driver igb has no such setting$/],
     [
@@ -91,7 +91,7 @@ t.test("a refusal says which setting of which VF, in the kernel's words, and wha
     t.throws(() => begin().devices.perform(configure(to)), { message, cause: { name: "NetlinkError" } });
 });
 
-t.test("a setting that the kernel took and the PF does not have is an error", async (t) => {
+t.test("a setting that the kernel accepted but the PF does not report is an error", async (t) => {
   const { node, devices } = begin();
   Object.defineProperty(rowOf(node), "trust", { get: () => 0, set: () => undefined });
   t.throws(() => devices.perform(configure({ trust: true })), {
@@ -99,7 +99,7 @@ t.test("a setting that the kernel took and the PF does not have is an error", as
   });
 });
 
-t.test("taking settings back goes on past failures, and tells them all", async (t) => {
+t.test("undo continues after failures, and reports them all", async (t) => {
   const { node, devices, row } = begin();
   const change = configure({ vlan: { id: 100, qos: 0, protocol: "802.1q" }, spoofCheck: false, trust: true, mac });
   devices.perform(change);
@@ -112,7 +112,7 @@ t.test("taking settings back goes on past failures, and tells them all", async (
   t.match(row, { vlan: 0, trust: 0 });
 });
 
-t.test("a MAC address that the VF's driver picked meanwhile is not an administrator's: it is left alone", async (t) => {
+t.test("a MAC address that the VF's driver picked after ADD is left alone", async (t) => {
   const { node, devices, row } = begin();
   node.pci.unbind(vf);
   node.pci.probe(vf);
@@ -122,7 +122,7 @@ t.test("a MAC address that the VF's driver picked meanwhile is not an administra
   t.strictSame([row.mac, node.deeds], [picked, []]);
 });
 
-t.test("where the VF is on its network driver, that tells the PF anew which MAC address it has", async (t) => {
+t.test("if the VF is on its network driver, undo makes the driver report its MAC address to the PF", async (t) => {
   const { node, devices, row } = begin();
   const change = configure({ mac });
   devices.perform(change);
@@ -132,11 +132,11 @@ t.test("where the VF is on its network driver, that tells the PF anew which MAC 
   t.strictSame([name, picked], ["eth3", row.mac], "otherwise the PF would drop its frames");
 });
 
-t.test("a PF that has missed which MAC address the VF's driver has picked is told, where it knew before", async (t) => {
+t.test("a PF that missed the MAC address of the VF's driver gets it, if it had one before", async (t) => {
   for (const picked of [true, false]) {
     const { node, devices, row } = begin();
     const { mac: before } = node.pci.links.find(({ device }) => device === vf)!;
-    // As after a DEL while the PF was down.
+    // The state after a DEL while the PF was down.
     row.mac = noMac;
     revert(devices, { ...configure({ mac }), ...(picked && { picked }) });
     const { name, mac: now } = node.pci.links.find(({ device }) => device === vf)!;
@@ -145,7 +145,7 @@ t.test("a PF that has missed which MAC address the VF's driver has picked is tol
   }
 });
 
-t.test("the PF is found by whatever name it has by now", async (t) => {
+t.test("the PF is found after its link was renamed", async (t) => {
   const { node, devices, row } = begin();
   const change = configure({ trust: true });
   devices.perform(change);
@@ -156,7 +156,7 @@ t.test("the PF is found by whatever name it has by now", async (t) => {
   revert(devices, change);
 });
 
-t.test("CHECK names every setting that differs, and none that was not asked for", async (t) => {
+t.test("CHECK names every setting that differs, and none that was not requested", async (t) => {
   const { devices, row } = begin();
   const change = configure({ mac, vlan: { id: 100, qos: 3, protocol: "802.1q" }, rate: { least: 0, most: 200 } });
   Object.assign(row, { mac: "02:00:00:00:00:02", isAdministrative: true, vlan: 7 });
@@ -169,7 +169,7 @@ t.test("CHECK names every setting that differs, and none that was not asked for"
   t.notMatch(devices.differences(change).map(factText).join(), /MAC/, "a guest that is trusted may have another one");
 });
 
-t.test("where the PF's driver takes no MAC address back, the next guest does not get this one's", async (t) => {
+t.test("if the PF's driver cannot clear a MAC address, undo sets a random one", async (t) => {
   const { node, devices, row } = begin();
   node.pci.unbind(vf);
   const change = configure({ mac });
@@ -183,7 +183,7 @@ t.test("where the PF's driver takes no MAC address back, the next guest does not
   t.throws(() => revert(devices, change), { message: /^set eth0 VF 1: MAC: .*EINVAL/ });
 });
 
-t.test("a PF with more VFs than a netlink message can tell of is named", async (t) => {
+t.test("a PF with more VFs than a netlink message can hold is reported by name", async (t) => {
   const { node, devices } = begin();
   node.pci.files.file(`${node.pci.directoryOf(pf)}/sriov_numvfs`, "400\n");
   node.receive = () => {
