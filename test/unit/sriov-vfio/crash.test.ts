@@ -1,9 +1,8 @@
-// Whatever a call of ADD or DEL ends in, and wherever the process is killed: DEL, or the next ADD
-// and its DEL, put the node back as it was.
+// Fails and kills ADD and DEL at each change. DEL, or the next ADD and its DEL, restores the node.
 import t from "tap";
 import { everything, infoPath, PluginOnNode, pf, vf } from "./node.ts";
 
-/** What a VF may be like before anybody has it. */
+/** The states of a VF before ADD. */
 const beginnings: Readonly<Record<string, (plugin: PluginOnNode) => void>> = {
   "on its network driver": () => undefined,
   "with settings of an administrator": ({ node }) => {
@@ -54,7 +53,7 @@ for (const [name, set] of Object.entries(beginnings)) {
     t.equal(plugin.node.open, 0);
   });
 
-  t.test(`an ADD of a VF ${name} that fails anywhere leaves nothing`, async (t) => {
+  t.test(`an ADD of a VF ${name} that fails at any change leaves nothing behind`, async (t) => {
     for (let position = 0, failed = true; failed; position++) {
       const { plugin, before } = begin(set);
       failed = failsAt(plugin, position, () => plugin.add(wish));
@@ -63,7 +62,7 @@ for (const [name, set] of Object.entries(beginnings)) {
     }
   });
 
-  t.test(`DEL puts a VF ${name} back, whichever change ADD was killed at`, async (t) => {
+  t.test(`DEL restores a VF ${name} if ADD was killed at any change`, async (t) => {
     for (let position = 0, killed = true; killed; position++) {
       const { plugin, before } = begin(set);
       killed = plugin.node.killedAt(position, () => plugin.add(wish));
@@ -73,7 +72,7 @@ for (const [name, set] of Object.entries(beginnings)) {
     }
   });
 
-  t.test(`the next ADD of a VF ${name} heals what a killed one left`, async (t) => {
+  t.test(`the next ADD of a VF ${name} reverts what a killed ADD left`, async (t) => {
     for (let position = 0, killed = true; killed; position++) {
       const { plugin, before } = begin(set);
       killed = plugin.node.killedAt(position, () => plugin.add(wish));
@@ -87,7 +86,7 @@ for (const [name, set] of Object.entries(beginnings)) {
     }
   });
 
-  t.test(`DEL ends what a killed DEL of a VF ${name} began, and so does the next ADD`, async (t) => {
+  t.test(`DEL completes a killed DEL of a VF ${name}, and so does the next ADD`, async (t) => {
     for (let position = 0, killed = true; killed; position++) {
       for (const heal of [false, true]) {
         const { plugin, before } = begin(set);
@@ -101,7 +100,7 @@ for (const [name, set] of Object.entries(beginnings)) {
     }
   });
 
-  t.test(`a DEL of a VF ${name} that fails anywhere is worth another`, async (t) => {
+  t.test(`after a DEL of a VF ${name} fails at any change, the next DEL succeeds`, async (t) => {
     for (let position = 0, failed = true; failed; position++) {
       const { plugin, before } = begin(set);
       plugin.add(wish);
@@ -112,30 +111,27 @@ for (const [name, set] of Object.entries(beginnings)) {
   });
 }
 
-t.test(
-  "DEL ends what a killed DEL of a killed ADD began, and the PF knows the MAC address that its driver has",
-  async (t) => {
-    let cases = 0;
-    for (let first = 0, addKilled = true; addKilled; first++)
-      for (let second = 0, delKilled = true; delKilled; second++) {
-        const { plugin, before } = begin(({ node }) => {
-          node.pci.unbind(vf);
-          node.pci.probe(vf);
-        });
-        addKilled = plugin.node.killedAt(first, () => plugin.add(wish));
-        delKilled = plugin.node.killedAt(second, () => plugin.del(wish));
-        plugin.del(wish);
-        const { pci } = plugin.node;
-        const { mac } = pci.links.find(({ device }) => device === vf)!;
-        const found = [plugin.node.snapshot(), plugin.records, pci.vfs.get(pf)![1]!.mac];
-        // A comparison of its own for each of many would take long to tell.
-        if (JSON.stringify(found) !== JSON.stringify([before, [], mac]))
-          t.strictSame(found, [before, [], mac], `changes ${first} and ${second}`);
-        cases += 1;
-      }
-    t.ok(cases > 100, `${cases} cases`);
-  },
-);
+t.test("DEL completes a killed DEL of a killed ADD, and the PF has the MAC address of the VF's driver", async (t) => {
+  let cases = 0;
+  for (let first = 0, addKilled = true; addKilled; first++)
+    for (let second = 0, delKilled = true; delKilled; second++) {
+      const { plugin, before } = begin(({ node }) => {
+        node.pci.unbind(vf);
+        node.pci.probe(vf);
+      });
+      addKilled = plugin.node.killedAt(first, () => plugin.add(wish));
+      delKilled = plugin.node.killedAt(second, () => plugin.del(wish));
+      plugin.del(wish);
+      const { pci } = plugin.node;
+      const { mac } = pci.links.find(({ device }) => device === vf)!;
+      const found = [plugin.node.snapshot(), plugin.records, pci.vfs.get(pf)![1]!.mac];
+      // A comparison of its own for each of many would take long to tell.
+      if (JSON.stringify(found) !== JSON.stringify([before, [], mac]))
+        t.strictSame(found, [before, [], mac], `changes ${first} and ${second}`);
+      cases += 1;
+    }
+  t.ok(cases > 100, `${cases} cases`);
+});
 
 /** Whether the call, of whose changes this one fails, throws. */
 function failsAt({ node }: PluginOnNode, position: number, call: () => void): boolean {

@@ -4,7 +4,7 @@ import { schema } from "../../../plugins/sriov-vfio/netconf.ts";
 
 const network = { cniVersion: "1.1.0", name: "fast", type: "sriov-vfio" };
 
-/** What is wrong with a configuration; empty where nothing is. */
+/** The faults of a configuration. Empty if it is valid. */
 function faults(conf: object): string {
   try {
     schema.parse({ ...network, ...conf } as JsonObject);
@@ -14,7 +14,7 @@ function faults(conf: object): string {
   }
 }
 
-t.test("nothing has to be there, and what is not there is not decided", async (t) => {
+t.test("no field is required, and an absent field stays undefined", async (t) => {
   t.strictSame(schema.parse(network), { binding: "auto", driver: "vfio-pci", dataDir: "/run/sriov-vfio" });
 });
 
@@ -66,18 +66,18 @@ const invalid: Record<string, readonly unknown[]> = {
   ],
 };
 
-t.test("each field takes what it may be", async (t) => {
+t.test("each field accepts its valid values", async (t) => {
   for (const [field, values] of Object.entries(valid))
     for (const value of values) t.equal(faults({ [field]: value }), "", `${field}: ${value}`);
 });
 
-t.test("each field refuses all else, by its name", async (t) => {
+t.test("each field refuses other values, and the fault names the field", async (t) => {
   for (const [field, values] of Object.entries(invalid))
     for (const value of values)
       t.match(faults({ [field]: value }), new RegExp(`^${field}: must be `), `${field}: ${JSON.stringify(value)}`);
 });
 
-t.test("the VLAN's fields fit each other", async (t) => {
+t.test("vlanQoS and vlanProto require vlan", async (t) => {
   const noVlan = "vlanQoS: requires vlan";
   const cases: [conf: object, faults: string][] = [
     [{ vlan: 100 }, ""],
@@ -94,7 +94,7 @@ t.test("the VLAN's fields fit each other", async (t) => {
   for (const [conf, expected] of cases) t.equal(faults(conf), expected, JSON.stringify(conf));
 });
 
-t.test("the least rate is not above the highest, where there is one", async (t) => {
+t.test("min_tx_rate must not exceed max_tx_rate, if that is set", async (t) => {
   t.equal(faults({ min_tx_rate: 100, max_tx_rate: 100 }), "");
   t.equal(faults({ min_tx_rate: 100, max_tx_rate: 0 }), "");
   t.equal(faults({ min_tx_rate: 100 }), "");
@@ -104,13 +104,13 @@ t.test("the least rate is not above the highest, where there is one", async (t) 
   );
 });
 
-t.test("an unknown key is a fault that names the nearest one, and all faults are told at once", async (t) => {
+t.test("an unknown key is a fault that names the nearest one, and all faults are reported at once", async (t) => {
   t.match(faults({ vlanQos: 1 }), /unknown field "vlanQos", it is spelled "vlanQoS"/);
   t.match(faults({ spoofcheck: "on" }), /did you mean "spoofchk"\?/);
   t.match(faults({ vlan: 5000, trust: true, maxTxRate: 1 }), /vlan: .*; trust: .*; netconf: unknown field "maxTxRate"/);
 });
 
-t.test("DEL and GC get the journal's place whatever else is wrong", async (t) => {
+t.test("DEL and GC get the journal's directory, whatever other field is invalid", async (t) => {
   t.match(schema.salvage({ ...network, vlan: 5000, oops: 1, dataDir: "/run/sriov-vfio/blue" }), {
     dataDir: "/run/sriov-vfio/blue",
   });

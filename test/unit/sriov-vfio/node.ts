@@ -1,4 +1,4 @@
-// The plugin on a node in memory: its verbs, and the attachments that tests make.
+// The plugin on a node in memory: its verbs, and the attachments of the tests.
 import { register } from "node:module";
 import type { AddCall } from "../../../lib/cni/plugin.ts";
 import type { Result } from "../../../lib/cni/results.ts";
@@ -93,7 +93,7 @@ export class PluginOnNode {
     sriovVfio.check({ prevResult: {}, ...this.#attachment(wish) });
   }
 
-  /** Without a namespace, as for a pod that is gone. */
+  /** Without a namespace, as for a deleted pod. */
   del(wish: Wish = {}): void {
     const call = this.#call(wish);
     sriovVfio.del({ ...call, conf: schema.salvage(call.object) });
@@ -109,7 +109,7 @@ export class PluginOnNode {
     sriovVfio.status({ ...call, conf: schema.parse(call.object) });
   }
 
-  /** What the verbs for people are made from. */
+  /** The plugin's part of the operator commands. */
   get operator(): Operator<Conf> {
     return sriovVfio.operator!;
   }
@@ -119,7 +119,7 @@ export class PluginOnNode {
     return this.operator.dryRun({ ...attachment, ...(netns !== undefined && { netns: there }) });
   }
 
-  /** A pod and its namespace go. */
+  /** Deletes a pod and its namespace. */
   end(netns = "/run/netns/pod"): void {
     this.node.namespaces.delete(netns);
   }

@@ -1,5 +1,4 @@
-// The verbs for people, on a node in memory that is like one with igb's VFs: what is on record,
-// what has vanished, what ADD would do.
+// The operator commands on a node in memory with igb's VFs: check, gc, explain and status.
 
 import t from "tap";
 import { faultsOf } from "../../../lib/cni/failure.ts";
@@ -15,7 +14,7 @@ function withVm(): PluginOnNode {
   return plugin;
 }
 
-t.test("check finds what ADD made as it was, by container, by its beginning and by namespace", async (t) => {
+t.test("check reports a healthy attachment by container ID, by its prefix and by namespace", async (t) => {
   const plugin = withVm();
   const before = plugin.node.snapshot();
   const healthy = { attachments: [{ ...subject, condition: "healthy", findings: [] }], unreadable: [] };
@@ -26,7 +25,7 @@ t.test("check finds what ADD made as it was, by container, by its beginning and 
   t.same([plugin.node.snapshot(), plugin.node.open], [before, 0]);
 });
 
-t.test("check names every difference, and what to do", async (t) => {
+t.test("check names every difference and its repair", async (t) => {
   const plugin = withVm();
   plugin.node.pci.files.file(infoPath, "{}");
   const [checked] = plugin.operator.check(journal).attachments;
@@ -36,7 +35,7 @@ t.test("check names every difference, and what to do", async (t) => {
   });
 });
 
-t.test("check tells of a vanished namespace, and gc gives the VF back; with --dry-run it does not", async (t) => {
+t.test("check reports a deleted namespace, and gc restores the VF, but not with --dry-run", async (t) => {
   const plugin = withVm();
   plugin.end();
   t.match(plugin.operator.check(journal).attachments, [
@@ -55,7 +54,7 @@ t.test("check tells of a vanished namespace, and gc gives the VF back; with --dr
   t.same(plugin.operator.collect(journal, false).attachments, []);
 });
 
-t.test("gc leaves a VF whose namespace is there, and one where nobody can tell", async (t) => {
+t.test("gc does not touch a VF whose namespace exists, or may exist", async (t) => {
   const plugin = withVm();
   t.match(plugin.operator.collect(journal, false).attachments, [{ outcome: "alive" }]);
   plugin.end();
@@ -67,7 +66,7 @@ t.test("gc leaves a VF whose namespace is there, and one where nobody can tell",
   t.same([plugin.driver, plugin.records], ["vfio-pci", [`${vf}.json`]]);
 });
 
-t.test("explain gives the changes in order and in words, without asking whether the VF is in use", async (t) => {
+t.test("explain prints the changes in order, and does not check whether the VF is in use", async (t) => {
   const plugin = new PluginOnNode();
   const before = plugin.node.snapshot();
   const dryRun = plugin.dryRun({ conf: everything });
@@ -96,7 +95,7 @@ t.test("explain gives the changes in order and in words, without asking whether 
   t.match(plugin.said, [/not checked: whether a process has the device open/]);
 });
 
-t.test("explain without a device says where it comes from", async (t) => {
+t.test("explain without a device reports where the device comes from", async (t) => {
   const plugin = new PluginOnNode();
   t.equal(plugin.dryRun({ conf: { deviceID: null } }), undefined);
   t.match(plugin.said, [/^deviceID: is missing .*--device/]);

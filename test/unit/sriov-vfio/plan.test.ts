@@ -45,26 +45,35 @@ function kinds(changes: readonly DeviceChange[]): string[] {
 
 const prebound: Partial<FoundVf> = { binding: { driver: "vfio-pci", override: "vfio-pci" }, links: [] };
 
-/** What the PF tells already, which is said to it again. */
+/** The settings that the PF reports already, and that are set again. */
 const told = { mac: "02:00:00:00:00:77" };
 
-t.test("where nothing is asked for the VF keeps its MAC address, and only the driver changes", async (t) => {
-  const kept: DeviceChange = { do: "configureVf", pf: found.pf, index: 1, from: told, to: told };
-  t.strictSame(plan(situation()), [
-    kept,
-    { do: "bindDriver", device: found.device, from: { driver: "igbvf" }, to: { driver: "vfio-pci" }, links: ["eth3"] },
-  ]);
-  t.strictSame(plan(situation({}, prebound)), [kept]);
-});
+t.test(
+  "without settings in the configuration, the VF keeps its MAC address, and only the driver changes",
+  async (t) => {
+    const kept: DeviceChange = { do: "configureVf", pf: found.pf, index: 1, from: told, to: told };
+    t.strictSame(plan(situation()), [
+      kept,
+      {
+        do: "bindDriver",
+        device: found.device,
+        from: { driver: "igbvf" },
+        to: { driver: "vfio-pci" },
+        links: ["eth3"],
+      },
+    ]);
+    t.strictSame(plan(situation({}, prebound)), [kept]);
+  },
+);
 
-t.test("a VF without a MAC address gets one of its own, and nothing else", async (t) => {
+t.test("a VF without a MAC address gets one, and no other setting", async (t) => {
   const without = { settings: { ...found.settings, mac: noMac } };
   t.strictSame(settings(situation({}, without)), { from: { mac: noMac }, to: { mac: generatedMac } });
   const { mac, ...others } = found.settings;
   t.strictSame(settings(situation({}, { settings: others })), { from: {}, to: { mac: generatedMac } });
 });
 
-t.test("each setting that is asked for is set, with what it was, and no other", async (t) => {
+t.test("exactly the configured settings are set, and the change holds their old values", async (t) => {
   const cases: [conf: object, to: VfSettings][] = [
     [{ vlan: 100 }, { vlan: { id: 100, qos: 0, protocol: "802.1q" } }],
     [{ vlan: 100, vlanQoS: 3, vlanProto: "802.1ad" }, { vlan: { id: 100, qos: 3, protocol: "802.1ad" } }],
@@ -86,7 +95,7 @@ t.test("each setting that is asked for is set, with what it was, and no other", 
   }
 });
 
-t.test("the MAC address is the one that was asked for, the VF's, or its own, in this order", async (t) => {
+t.test("the MAC address is the requested one, the VF's, or a derived one, in this order", async (t) => {
   const asked = "02:00:00:00:00:01";
   const without = { settings: { mac: noMac } };
   t.strictSame(
@@ -106,7 +115,7 @@ t.test("the MAC address is the one that was asked for, the VF's, or its own, in 
   );
 });
 
-t.test("which VF is bound depends on what it is on, and on binding and driver", async (t) => {
+t.test("whether a VF is bound depends on its driver, on `binding` and on `driver`", async (t) => {
   const on = (driver: string | undefined): Partial<FoundVf> => ({
     binding: driver === undefined ? {} : { driver },
     links: driver === "igbvf" ? ["eth3"] : [],
@@ -142,7 +151,7 @@ t.test("which VF is bound depends on what it is on, and on binding and driver", 
     ]);
 });
 
-t.test("settings come before the driver, which reads them, and the file last", async (t) => {
+t.test("settings come before the driver, which reads them, and the file comes last", async (t) => {
   const info = { path: "/run/info.json" };
   const of = situation({ vlan: 1 }, {}, { info });
   t.strictSame(kinds(plan(of)), ["configureVf", "bindDriver", "file"]);
@@ -158,7 +167,7 @@ t.test("settings come before the driver, which reads them, and the file last", a
   });
 });
 
-t.test("each obstacle is told in words, with what to do about it", async (t) => {
+t.test("each obstacle is reported with a remedy", async (t) => {
   const cases: [more: Partial<FoundVf>, fact: string, hint: RegExp][] = [
     [{ up: false }, "eth0: the VF's PF is down", /^ip link set eth0 up$/],
     [{ group: undefined }, "0000:01:10.2: is in no IOMMU group", /intel_iommu=on/],

@@ -1,5 +1,4 @@
-// The verbs, on a node in memory that is like one with igb's VFs: what they refuse, what they
-// change, what they say.
+// The verbs on a node in memory with igb's VFs: their errors, changes and results.
 import t, { type Test } from "tap";
 import type { Result } from "../../../lib/cni/results.ts";
 import { everything, infoPath, journal, PluginOnNode, pf, vf, type Wish } from "./node.ts";
@@ -26,7 +25,7 @@ function refused(t: Test, plugin: PluginOnNode, wish: Wish, expected: Expected):
 
 // ---- which device
 
-t.test("the device is the runtime's, in whichever place it names it", async (t) => {
+t.test("the device is read from each place in which the runtime may name it", async (t) => {
   for (const conf of [
     { deviceID: vf },
     { deviceID: null, pciBusID: vf },
@@ -39,7 +38,7 @@ t.test("the device is the runtime's, in whichever place it names it", async (t) 
   }
 });
 
-t.test("without a device, or with what is none, the configuration is at fault", async (t) => {
+t.test("a missing or invalid device is a fault of the configuration", async (t) => {
   const plugin = new PluginOnNode();
   refused(
     t,
@@ -56,7 +55,7 @@ t.test("without a device, or with what is none, the configuration is at fault", 
   refused(t, plugin, { conf: { deviceID: null, pciBusID: "3b:02.6" } }, { code: 7, message: /^pciBusID: must be/ });
 });
 
-t.test("what is no VF is refused, with what to do about it", async (t) => {
+t.test("a device that is no VF is refused with a remedy", async (t) => {
   const plugin = new PluginOnNode();
   refused(
     t,
@@ -176,7 +175,7 @@ t.test("the driver's module is loaded before anything is changed", async (t) => 
   t.equal(plugin.driver, "vfio-pci");
 });
 
-t.test("a device that another call is busy with is worth another try", async (t) => {
+t.test("a device that another call has locked is an error that asks for a retry", async (t) => {
   const plugin = new PluginOnNode();
   const shared = plugin.node.openDirectory("/run/kubevirt-cni-bindings");
   plugin.node.lock("locks", 0, { in: shared, at: deviceLock(vf, directory).offset });
@@ -194,7 +193,7 @@ t.test("the result is one interface, as KubeVirt maps it", async (t) => {
   });
 });
 
-t.test("a VF that is on VFIO already has its PF's MTU, and stays there for ever", async (t) => {
+t.test("a VF that is on VFIO already gets its PF's MTU, and stays on VFIO permanently", async (t) => {
   const plugin = new PluginOnNode();
   bind(plugin.node);
   const before = plugin.node.snapshot();
@@ -209,7 +208,7 @@ t.test("a VF that is on VFIO already has its PF's MTU, and stays there for ever"
 });
 
 t.test(
-  "the MAC address is that of runtimeConfig, CNI_ARGS or the configuration, in this order, and each is told",
+  "the MAC address is that of runtimeConfig, CNI_ARGS or the configuration, in this order, and is in the result",
   async (t) => {
     const [one, two, three] = ["02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03"];
     const cases: [wish: Wish, mac: string | undefined][] = [
@@ -227,7 +226,7 @@ t.test(
 );
 
 t.test(
-  "a VF without one gets one that is the attachment's alone, and the same whenever its pod's sandbox is made anew",
+  "a VF without a MAC address gets one for this attachment, which is the same when the pod's sandbox is recreated",
   async (t) => {
     const macOf = (wish: Wish): string => {
       const plugin = new PluginOnNode();
@@ -250,7 +249,7 @@ t.test(
   },
 );
 
-t.test("a VF's own MAC address stays, be it its administrator's, but not one that its driver picked", async (t) => {
+t.test("a MAC address that an administrator set stays, but not one that the VF's driver picked", async (t) => {
   const plugin = new PluginOnNode();
   Object.assign(plugin.node.pci.rowOf(vf)!, { mac: "02:00:00:00:00:77", isAdministrative: true });
   t.match(plugin.add().interfaces, [{ mac: "02:00:00:00:00:77" }]);
@@ -264,7 +263,7 @@ t.test("a VF's own MAC address stays, be it its administrator's, but not one tha
   t.match(chance.node.pci.rowOf(vf), { mac: link!.mac, isAdministrative: true });
 });
 
-t.test("IPAM's addresses are in the result, and what fails there fails before the VF is touched", async (t) => {
+t.test("IPAM's addresses are in the result, and a failure of IPAM precedes any change of the VF", async (t) => {
   const plugin = new PluginOnNode();
   const assigned: Result = { ips: [{ address: "10.0.0.7/24" }] };
   t.match(plugin.add({ ipam: { add: () => assigned } }).ips, [{ address: "10.0.0.7/24", interface: 0 }]);
@@ -276,7 +275,7 @@ t.test("IPAM's addresses are in the result, and what fails there fails before th
 
 // ---- device information
 
-t.test("device information is written where there is none, its directory too, and taken away again", async (t) => {
+t.test("ADD writes device information and its directory if they are missing, and DEL removes them", async (t) => {
   const plugin = new PluginOnNode();
   const path = "/run/k8s.cni.cncf.io/devinfo/cni/fast.json";
   const conf = { runtimeConfig: { CNIDeviceInfoFile: path } };
@@ -293,7 +292,7 @@ t.test("device information is written where there is none, its directory too, an
   t.strictSame(plugin.node.pci.files.names("/run/k8s.cni.cncf.io/devinfo/cni"), []);
 });
 
-t.test("what a symbolic link points to is not written to", async (t) => {
+t.test("ADD does not write to the target of a symbolic link", async (t) => {
   const plugin = new PluginOnNode();
   const text = '{"type":"pci","note":1}';
   plugin.node.pci.files.file("/run/precious", text);
@@ -307,7 +306,7 @@ t.test("what a symbolic link points to is not written to", async (t) => {
 
 // ---- the other verbs
 
-t.test("a second ADD of a device, or of an attachment, is refused while the first one's pod is there", async (t) => {
+t.test("a second ADD of a device or an attachment is refused while the first one's pod exists", async (t) => {
   const plugin = new PluginOnNode();
   plugin.add({ conf: everything });
   const before = plugin.node.snapshot();
@@ -318,7 +317,7 @@ t.test("a second ADD of a device, or of an attachment, is refused while the firs
   t.strictSame([plugin.node.snapshot(), plugin.records], [before, [`${vf}.json`]]);
 });
 
-t.test("a namespace that has another cookie is another one, though its path and inode are the same", async (t) => {
+t.test("a namespace with another cookie is another one, even with the same path and inode", async (t) => {
   const plugin = new PluginOnNode();
   const before = plugin.node.snapshot();
   plugin.add({ conf: everything });
@@ -330,7 +329,7 @@ t.test("a namespace that has another cookie is another one, though its path and 
   t.strictSame(plugin.node.snapshot(), before);
 });
 
-t.test("CHECK names what somebody changed, and what keeps a guest from opening the device", async (t) => {
+t.test("CHECK names changed settings, and what prevents a guest from opening the device", async (t) => {
   const plugin = new PluginOnNode();
   t.throws(() => plugin.check(), { code: 101, message: "net1: no ADD of container c1 is recorded" });
   plugin.add({ conf: everything });
@@ -356,7 +355,7 @@ t.test("CHECK names what somebody changed, and what keeps a guest from opening t
   });
 });
 
-t.test("GC gives back what this network has leaked, and no other network's", async (t) => {
+t.test("GC restores the leaked VFs of this network, and of no other", async (t) => {
   const plugin = new PluginOnNode();
   const before = plugin.node.snapshot();
   plugin.add({ conf: everything });
@@ -367,7 +366,7 @@ t.test("GC gives back what this network has leaked, and no other network's", asy
   t.strictSame([plugin.node.snapshot(), plugin.records], [before, []]);
 });
 
-t.test("STATUS is 50, with all that is missing", async (t) => {
+t.test("STATUS fails with code 50 and names all that is missing", async (t) => {
   const plugin = new PluginOnNode();
   plugin.status();
   plugin.node.pci.files.remove("/sys/bus/pci/drivers/vfio-pci");
@@ -375,7 +374,7 @@ t.test("STATUS is 50, with all that is missing", async (t) => {
   t.throws(() => plugin.status(), { code: 50, message: /^vfio-pci: neither a driver.*; node: has no SR-IOV VF/ });
 });
 
-t.test("a PF that is renamed in between, or has representors, is found all the same", async (t) => {
+t.test("a PF that was renamed after ADD, or has representors, is found", async (t) => {
   const plugin = new PluginOnNode();
   const before = plugin.node.snapshot();
   const { pci } = plugin.node;
@@ -391,7 +390,7 @@ t.test("a PF that is renamed in between, or has representors, is found all the s
   t.strictSame(plugin.node.snapshot(), before);
 });
 
-t.test("DEL of a VF that is gone succeeds, and one that was made anew is not touched", async (t) => {
+t.test("DEL of a removed VF succeeds, and does not touch a recreated one", async (t) => {
   const plugin = new PluginOnNode();
   plugin.add({ conf: everything });
   plugin.node.writeFile(`/sys/bus/pci/devices/${pf}/sriov_numvfs`, "0");

@@ -6,16 +6,16 @@ import { report } from "../../../plugins/sriov-vfio/report.ts";
 
 const vf = { name: "net1", sandbox: "/run/netns/pod", mac: "02:00:00:00:00:01", mtu: 1500, pciID: "0000:01:10.2" };
 
-/** As KubeVirt's and Multus' mapping looks for a network. */
+/** Finds a network as KubeVirt and Multus do. */
 function sandboxed(result: Result): unknown[] {
   return (result.interfaces ?? []).filter(({ sandbox }) => sandbox !== undefined && sandbox !== "");
 }
 
-t.test("the result is the VF, and nothing else", async (t) => {
+t.test("the result holds the VF only", async (t) => {
   t.strictSame(report(vf), { interfaces: [vf] });
 });
 
-t.test("addresses of IPAM are the VF's, with routes and DNS", async (t) => {
+t.test("IPAM's addresses are on the VF, with routes and DNS", async (t) => {
   const assigned: Result = {
     ips: [{ address: "10.0.0.7/24", gateway: "10.0.0.1" }, { address: "fd00::7/64" }],
     routes: [{ dst: "0.0.0.0/0" }],
@@ -29,33 +29,30 @@ t.test("addresses of IPAM are the VF's, with routes and DNS", async (t) => {
   });
 });
 
-t.test(
-  "in a chain what was there stays in its place, and there is one interface of this name with a sandbox",
-  async (t) => {
-    const prevResult: Result = {
-      interfaces: [
-        { name: "cni0", mac: "02:00:00:00:00:0b" },
-        { name: "eth0", sandbox: "/run/netns/pod" },
-      ],
-      ips: [{ address: "10.244.0.7/24", interface: 1 }],
-      routes: [{ dst: "10.0.0.0/8" }],
-      dns: { nameservers: ["10.96.0.10"] },
-    };
-    const result = report(vf, { ips: [{ address: "10.0.0.7/24" }], routes: [{ dst: "0.0.0.0/0" }] }, prevResult);
-    t.strictSame(result, {
-      interfaces: [...prevResult.interfaces!, vf],
-      ips: [
-        { address: "10.244.0.7/24", interface: 1 },
-        { address: "10.0.0.7/24", interface: 2 },
-      ],
-      routes: [{ dst: "10.0.0.0/8" }, { dst: "0.0.0.0/0" }],
-      dns: { nameservers: ["10.96.0.10"] },
-    });
-    t.equal(sandboxed(result).filter((one) => (one as typeof vf).name === "net1").length, 1);
-  },
-);
+t.test("in a chain earlier entries keep their positions, and one interface with a sandbox has this name", async (t) => {
+  const prevResult: Result = {
+    interfaces: [
+      { name: "cni0", mac: "02:00:00:00:00:0b" },
+      { name: "eth0", sandbox: "/run/netns/pod" },
+    ],
+    ips: [{ address: "10.244.0.7/24", interface: 1 }],
+    routes: [{ dst: "10.0.0.0/8" }],
+    dns: { nameservers: ["10.96.0.10"] },
+  };
+  const result = report(vf, { ips: [{ address: "10.0.0.7/24" }], routes: [{ dst: "0.0.0.0/0" }] }, prevResult);
+  t.strictSame(result, {
+    interfaces: [...prevResult.interfaces!, vf],
+    ips: [
+      { address: "10.244.0.7/24", interface: 1 },
+      { address: "10.0.0.7/24", interface: 2 },
+    ],
+    routes: [{ dst: "10.0.0.0/8" }, { dst: "0.0.0.0/0" }],
+    dns: { nameservers: ["10.96.0.10"] },
+  });
+  t.equal(sandboxed(result).filter((one) => (one as typeof vf).name === "net1").length, 1);
+});
 
-t.test("in every version the result has what that version has a place for", async (t) => {
+t.test("in every version the result holds all that the version can express", async (t) => {
   for (const version of versions) {
     const document = JSON.parse(
       JSON.stringify(writeResult(report(vf, { ips: [{ address: "10.0.0.7/24" }] }), version, undefined)),

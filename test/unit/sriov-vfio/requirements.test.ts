@@ -5,16 +5,16 @@ import { igbNode } from "../sysfs/memory-node.ts";
 
 const conf = { driver: "vfio-pci" };
 
-/** What the node lacks, in words. */
+/** What the node lacks, as text. */
 function unavailable(conf: { readonly driver: string }, node: ReturnType<typeof igbNode>): string[] {
   return requirements(conf, node).flatMap(({ check }) => faultsOf(check));
 }
 
-t.test("a node that has all that it takes is available", async (t) => {
+t.test("a node with all requirements is available", async (t) => {
   t.strictSame(unavailable(conf, igbNode()), []);
 });
 
-t.test("what is missing is named, all of it, each with what to do", async (t) => {
+t.test("every missing requirement is named, with a remedy", async (t) => {
   const node = igbNode();
   const { files } = node.pci;
   node.writeFile("/sys/class/net/eth0/device/sriov_numvfs", "0");
@@ -29,7 +29,7 @@ t.test("what is missing is named, all of it, each with what to do", async (t) =>
   t.equal(unavailable(conf, node).length, 3, "also where the kernel knows no groups at all");
 });
 
-t.test("a driver whose module could be loaded is no fault, however its name is written", async (t) => {
+t.test("a driver whose module can be loaded is no fault, with - or _ in its name", async (t) => {
   for (const [directory, line, driver] of [
     ["/lib/modules", "kernel/drivers/vfio/pci/vfio-pci.ko.xz: kernel/drivers/vfio/vfio.ko.xz", "vfio-pci"],
     ["/usr/lib/modules", "kernel/drivers/vfio/pci/vfio_pci.ko:", "vfio-pci"],
@@ -44,7 +44,7 @@ t.test("a driver whose module could be loaded is no fault, however its name is w
   }
 });
 
-t.test("a module that only ends like the driver's, or that is only another one's need, is not it", async (t) => {
+t.test("a module whose name only ends like the driver's, or that is only a dependency, does not count", async (t) => {
   const node = igbNode();
   node.pci.files.remove("/sys/bus/pci/drivers/vfio-pci");
   node.pci.files.file(
