@@ -195,7 +195,11 @@ export const environment: readonly Rule[] = [
         "0",
         "ÄDD",
       ])
-        await refused(verb, {}, { code: 4, says: `unknown CNI_COMMAND: ${verb}`, what: JSON.stringify(verb) });
+        await refused(
+          verb,
+          {},
+          { code: 4, says: `unknown CNI_COMMAND: ${verb.replace("\n", "\\x0a")}`, what: JSON.stringify(verb) },
+        );
     },
   },
   {
