@@ -21,6 +21,7 @@ import type {
   Neighbor,
   NewBridge,
   NewDummy,
+  NewLink,
   NewTap,
   PortSettings,
   State,
@@ -170,6 +171,7 @@ export class NetnsKernel implements Kernel {
       throw new Error(words, { cause: failure });
     }
     this.#setIpv6(name, ipv6);
+    this.#setOwn(made);
   }
 
   /** An index of our choice saves asking for it, unless someone else has just taken it. */
@@ -182,7 +184,8 @@ export class NetnsKernel implements Kernel {
   }
 
   /** The tap outlives a killed process only once it carries its mark. */
-  #createTap({ name, mac, mtu, mark, up, ipv6, master, tap }: NewTap): void {
+  #createTap(made: NewTap): void {
+    const { name, mac, mtu, mark, up, ipv6, master, tap } = made;
     const { owner, group, multiQueue, selinuxContext } = tap;
     const fd = host.createTap(name, { multiQueue, ...(selinuxContext !== undefined && { selinuxContext }) });
     try {
@@ -190,6 +193,7 @@ export class NetnsKernel implements Kernel {
       this.#setIpv6(name, ipv6);
       const index = master === undefined ? undefined : this.#index(master);
       this.#rtnl.set(link, { name, mac, mtu, group: mark, master: index, ...administrative(up) }, name);
+      this.#setOwn(made);
       host.persistTap(fd, { owner, group });
     } finally {
       host.close(fd);
@@ -198,6 +202,10 @@ export class NetnsKernel implements Kernel {
 
   #setIpv6(name: string, on: boolean | undefined): void {
     if (on !== undefined) writeSysctl(`net.ipv6.conf.${name}.disable_ipv6`, on ? "0" : "1");
+  }
+
+  #setOwn({ sysctls }: NewLink): void {
+    for (const [key, value] of Object.entries(sysctls ?? {})) writeSysctl(key, value);
   }
 
   #delete(links: readonly string[], mark: number | undefined): void {

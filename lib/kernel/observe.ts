@@ -1,5 +1,6 @@
 // What a network namespace shows: its links with their addresses, routes and neighbours, as plans
 // speak of them.
+import { ignoring } from "../errno.ts";
 import { networkOf } from "../net/ip.ts";
 import type { Netlink } from "../netlink/client.ts";
 import { families } from "../netlink/message.ts";
@@ -14,6 +15,7 @@ import {
   neighborFlags,
   neighborStates,
 } from "../netlink/route/neighbor.ts";
+import { nexthop } from "../netlink/route/nexthop.ts";
 import { type RouteMessage, route } from "../netlink/route/route.ts";
 import type {
   Address,
@@ -29,6 +31,10 @@ import type {
 const ethernet = 1;
 /** RTPROT_KERNEL: the routes that come and go with an address. */
 const byKernel = 2;
+/** Kinds of links that go down with the link that they stand on. */
+const standingKinds: ReadonlySet<string> = new Set(["vlan", "macsec"]);
+/** RTN_UNICAST of <linux/rtnetlink.h>. */
+const unicast = 1;
 /** IFF_TAP of <linux/if_tun.h>, as IFLA_TUN_TYPE tells it. */
 const iffTap = 2;
 /** INFINITY_LIFE_TIME of <linux/if_addr.h>. */
@@ -47,20 +53,33 @@ export function observeLinks(rtnl: Netlink): ObservedLink[] {
   const links = rtnl.dump(link, { extMask: linkExtras.skipStatistics });
   const addresses = rtnl.dump(address);
   const routes = [...rtnl.dump(route, { family: families.ipv4 }), ...rtnl.dump(route, { family: families.ipv6 })];
-  const neighbors = [
-    ...rtnl.dump(neighbor).filter(({ state }) => (state & neighborStates.permanent) !== 0),
-    ...rtnl.dump(neighbor, { flags: neighborFlags.proxy }),
-  ];
+  const neighbors = [...rtnl.dump(neighbor).filter(isStatic), ...rtnl.dump(neighbor, { flags: neighborFlags.proxy })];
+  // EOPNOTSUPP before Linux 5.3.
+  const nexthops = ignoring(["EOPNOTSUPP"], () => rtnl.dump(nexthop)) ?? [];
   const vlans = links.some(isFiltering) ? vlansByPort(rtnl) : undefined;
   const stations = links.some(isBridgedMacvlan) ? stationsByPort(rtnl) : undefined;
   const names = new Map(links.map(({ index, name }) => [index, name]));
+  // Each list is looked at once, however many links there are.
+  const byLink = {
+    addresses: grouped(addresses, ({ index }) => index),
+    neighbors: grouped(neighbors, ({ index }) => index),
+    nexthops: grouped(nexthops, ({ oif }) => oif),
+    routes: routesByLink(routes, addresses),
+    uppers: grouped(links, ({ link }) => link),
+  };
   return links.map((message) => {
-    const { index, mac, type, info, afSpec, group, mtu } = message;
-    const own = addresses.filter((one) => one.index === index && !isTemporary(one));
-    const mine = routes.filter((one) => leadsOut(one, index) || own.some((address) => isSource(address, one)));
+    const { index, mac, type, info, afSpec, group, mtu, otherNames, parentBus, parentDevice } = message;
+    const own = (byLink.addresses.get(index) ?? []).filter((one) => !isTemporary(one));
+    const mine = byLink.routes.get(index) ?? [];
+    const prefixes = new Set(mine.filter(({ protocol }) => protocol === byKernel).map(prefixOf));
     const master = names.get(message.master ?? 0);
     const tap = tapOf(message);
-    const uppers = links.filter((other) => other.link === index && receivesAll(other));
+    const above = byLink.uppers.get(index) ?? [];
+    const uppers = above.filter(receivesAll);
+    const standing = above.filter(
+      ({ info, linkNetns }) => linkNetns === undefined && standingKinds.has(info?.kind ?? ""),
+    );
+    const leading = byLink.nexthops.get(index) ?? [];
     const ipv6 = afSpec?.ipv6?.conf;
     return {
       index,
@@ -69,9 +88,9 @@ export function observeLinks(rtnl: Netlink): ObservedLink[] {
       mark: group ?? 0,
       mtu: mtu ?? 0,
       up: (message.flags & linkFlags.up) !== 0,
-      addresses: own.map((one) => addressFrom(one, message, mine)),
+      addresses: own.map((one) => addressFrom(one, message, prefixes)),
       routes: inOrder(mine.filter(({ protocol }) => protocol !== byKernel)),
-      neighbors: neighbors.filter((one) => one.index === index).map(withoutIndex),
+      neighbors: (byLink.neighbors.get(index) ?? []).map(withoutIndex),
       ...(type === ethernet && mac !== undefined && { mac }),
       ...(master !== undefined && { master }),
       ...(ipv6 !== undefined && { ipv6: !ipv6.disabled }),
@@ -80,6 +99,10 @@ export function observeLinks(rtnl: Netlink): ObservedLink[] {
       ...(info?.slaveKind === "bridge" && { port: portOf(message, vlans?.get(index), stations?.get(index)) }),
       ...(tap !== undefined && { tap }),
       ...(uppers.length > 0 && { uppers: uppers.map(({ name = "" }) => name) }),
+      ...(standing.length > 0 && { standing: standing.map(({ name = "" }) => name) }),
+      ...(leading.length > 0 && { nexthops: leading.map(({ id = 0 }) => id) }),
+      ...(otherNames?.names !== undefined && { otherNames: otherNames.names }),
+      ...(parentDevice !== undefined && parentBus === "pci" && { parent: parentDevice }),
     };
   });
 }
@@ -89,7 +112,7 @@ function isTemporary({ family, flags }: AddressMessage): boolean {
   return family === families.ipv6 && (flags & addressFlags.secondary) !== 0;
 }
 
-function addressFrom(message: AddressMessage, on: LinkMessage, routes: readonly RouteMessage[]): Address {
+function addressFrom(message: AddressMessage, on: LinkMessage, prefixes: ReadonlySet<string>): Address {
   const { index: _, lifetime: shown, ...rest } = message;
   // Of an IPv4 address that is valid for ever the kernel says that it is preferred for ever, even
   // where it is not (inet_fill_ifaddr).
@@ -101,10 +124,9 @@ function addressFrom(message: AddressMessage, on: LinkMessage, routes: readonly 
       flags: message.flags & chosenFlags,
       ...(lifetime !== undefined && !isEndless(lifetime) && { lifetime }),
     },
-    prefixRoute:
-      (on.flags & linkFlags.up) === 0 ||
-      !wantsPrefixRoute(message) ||
-      routes.some((one) => isPrefixRoute(one, message)),
+    prefixRoute: (on.flags & linkFlags.up) === 0 || !wantsPrefixRoute(message) || prefixes.has(ownPrefix(message)),
+    // The kernel found that another host has it.
+    ...((message.flags & addressFlags.dadFailed) !== 0 && { duplicate: true }),
   };
 }
 
@@ -120,16 +142,55 @@ function receivesAll({ info, linkNetns }: LinkMessage): boolean {
   return linkNetns === undefined && ["macvlan", "macvtap", "ipvlan"].includes(info?.kind ?? "");
 }
 
-function leadsOut({ oif, hops }: RouteMessage, index: number): boolean {
-  return oif === index || (hops?.some((hop) => hop.index === index) ?? false);
+/** Groups by a link's index. What has none is left out. */
+function grouped<T>(list: readonly T[], indexOf: (one: T) => number | undefined): Map<number, T[]> {
+  const groups = new Map<number, T[]>();
+  for (const one of list) {
+    const index = indexOf(one);
+    if (index === undefined) continue;
+    const group = groups.get(index);
+    if (group === undefined) groups.set(index, [one]);
+    else group.push(one);
+  }
+  return groups;
 }
 
 /**
- * Whether what takes the route has that address, without which the kernel drops the route,
- * whichever link it leads out of (fib_sync_down_addr, rt6_remove_prefsrc).
+ * Groups the routes by the links that they lead out of, and by the link whose address is their
+ * source: without the address the kernel deletes the route, whichever link it leads out of
+ * (fib_sync_down_addr, rt6_remove_prefsrc).
  */
-function isSource({ family, local, address }: AddressMessage, route: RouteMessage): boolean {
-  return route.family === family && route.preferredSource !== undefined && route.preferredSource === (local ?? address);
+function routesByLink(
+  routes: readonly RouteMessage[],
+  addresses: readonly AddressMessage[],
+): Map<number, RouteMessage[]> {
+  const owners = new Map(
+    addresses
+      .filter((one) => !isTemporary(one))
+      .map(({ family, local, address, index }) => [`${family} ${local ?? address}`, index]),
+  );
+  const groups = new Map<number, RouteMessage[]>();
+  for (const route of routes) {
+    const { family, oif, hops, preferredSource } = route;
+    const indexes = new Set([oif, ...(hops ?? []).map((hop) => hop.index)]);
+    if (preferredSource !== undefined) indexes.add(owners.get(`${family} ${preferredSource}`));
+    for (const index of indexes) {
+      if (index === undefined) continue;
+      const group = groups.get(index);
+      if (group === undefined) groups.set(index, [route]);
+      else group.push(route);
+    }
+  }
+  return groups;
+}
+
+/**
+ * Whether a program made the entry: permanent, or without ARP. The kernel makes the entries of
+ * broadcast and multicast addresses.
+ */
+function isStatic({ state, type, mac }: NeighborMessage): boolean {
+  if ((state & neighborStates.permanent) !== 0) return true;
+  return (state & neighborStates.noArp) !== 0 && type === unicast && mac !== undefined;
 }
 
 /**
@@ -143,13 +204,12 @@ function wantsPrefixRoute({ family, flags, prefixLength, local, address }: Addre
   return !isHost && (flags & addressFlags.secondary) === 0;
 }
 
-function isPrefixRoute(route: RouteMessage, { family, prefixLength, address, local }: AddressMessage): boolean {
-  return (
-    route.protocol === byKernel &&
-    route.family === family &&
-    route.destinationLength === prefixLength &&
-    route.destination === networkOf(address ?? local ?? "", prefixLength)
-  );
+function prefixOf({ family, destination, destinationLength }: RouteMessage): string {
+  return `${family} ${destination}/${destinationLength}`;
+}
+
+function ownPrefix({ family, prefixLength, address, local }: AddressMessage): string {
+  return `${family} ${networkOf(address ?? local ?? "", prefixLength)}/${prefixLength}`;
 }
 
 /**

@@ -44,13 +44,18 @@ export interface Scope {
 export function scope(changes: readonly Change[]): Scope {
   return {
     links: changes.some((change) => byKind(change, { create: () => true, set: () => true, sysctl: () => false })),
-    sysctls: sysctlChanges(changes).map(({ key }) => key),
+    sysctls: [...sysctlChanges(changes).map(({ key }) => key), ...Object.keys(sysctlsOfLinks(changes))],
   };
 }
 
 /** Returns the links that the changes create. */
 export function createdLinks(changes: readonly Change[]): NewLink[] {
   return changes.flatMap((change) => byKind(change, { create: ({ link }) => [link], set: none, sysctl: none }));
+}
+
+/** Returns the sysctls of the links that the changes create. */
+function sysctlsOfLinks(changes: readonly Change[]): State["sysctls"] {
+  return Object.assign({}, ...createdLinks(changes).map(({ sysctls }) => sysctls));
 }
 
 /** Returns the changes to links that existed before. */
@@ -89,6 +94,9 @@ export function expectation(changes: readonly Change[]): Expectation {
         sysctl: none,
       }),
     ),
-    sysctls: Object.fromEntries(sysctlChanges(changes).map(({ key, to }) => [key, to])),
+    sysctls: {
+      ...sysctlsOfLinks(changes),
+      ...Object.fromEntries(sysctlChanges(changes).map(({ key, to }) => [key, to])),
+    },
   };
 }

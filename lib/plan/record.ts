@@ -13,6 +13,7 @@ import {
   fields,
   flag,
   listOf,
+  mapOf,
   matching,
   of,
   optional,
@@ -149,7 +150,9 @@ const portShapes: Shapes<PortSettings> = {
   stations: listOf(mac),
 };
 
-const addressOf: Shapes<Address> = { message: fields(addressShapes), prefixRoute: flag };
+const addressOf: Shapes<Address> = { message: fields(addressShapes), prefixRoute: flag, duplicate: optional(flag) };
+
+const sysctls = optional(mapOf(sysctlKey, text));
 
 const settingsShapes: Shapes<LinkSettings> = {
   name: linkName,
@@ -170,6 +173,7 @@ const bridgeShapes: Shapes<BridgeSettings> = { vlanFiltering: flag };
 const bridge: Shapes<NewBridge> = {
   ...settingsShapes,
   mark: count,
+  sysctls,
   kind: word("bridge"),
   bridge: optional(fields(bridgeShapes)),
 };
@@ -177,11 +181,12 @@ const bridge: Shapes<NewBridge> = {
 const tap: Shapes<NewTap> = {
   ...settingsShapes,
   mark: count,
+  sysctls,
   kind: word("tap"),
   tap: fields({ owner: count, group: count, multiQueue: flag, selinuxContext: optional(text) }),
 };
 
-const dummy: Shapes<NewDummy> = { ...settingsShapes, mark: count, kind: word("dummy") };
+const dummy: Shapes<NewDummy> = { ...settingsShapes, mark: count, sysctls, kind: word("dummy") };
 
 const newLink = variants("kind", { bridge: fields(bridge), tap: fields(tap), dummy: fields(dummy) });
 
@@ -194,6 +199,10 @@ const observed: Shapes<ObservedLink> = {
   kind: optional(text),
   mark: optional(count),
   uppers: optional(listOf(text)),
+  standing: optional(listOf(text)),
+  nexthops: optional(listOf(count)),
+  otherNames: optional(listOf(text)),
+  parent: optional(text),
   bridge: optional(fields(bridgeShapes)),
   tap: optional(fields({ owner: optional(count), group: optional(count), multiQueue: flag })),
 };

@@ -50,6 +50,18 @@ export function listOf(shape: Shape): Shape {
   };
 }
 
+/** An object with any fields whose names and values have these shapes. */
+export function mapOf(name: Shape, of: Shape): Shape {
+  return (value) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return fault(value, "an object");
+    for (const [key, one] of Object.entries(value)) {
+      const found = name(key) ?? of(one);
+      if (found !== undefined) return `[${JSON.stringify(key)}]${found}`;
+    }
+    return;
+  };
+}
+
 /** An object with these fields and no others. */
 export function fields(shapes: Readonly<Record<string, Shape>>): Shape {
   return (value) => {

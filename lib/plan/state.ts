@@ -27,6 +27,14 @@ export interface ObservedLink extends LinkSettings {
   readonly mark: number;
   /** The links on top of it that receive all its frames, such as macvlans. */
   readonly uppers?: readonly string[];
+  /** The links on top of it that receive a part of its frames, such as VLANs. */
+  readonly standing?: readonly string[];
+  /** The IDs of the nexthop objects that lead out of it. */
+  readonly nexthops?: readonly number[];
+  /** Its alternative names (`ip link property`). */
+  readonly otherNames?: readonly string[];
+  /** The PCI address of its device. */
+  readonly parent?: string;
   readonly bridge?: BridgeSettings;
   readonly tap?: ObservedTap;
 }
@@ -37,6 +45,11 @@ export type NewLink = NewBridge | NewTap | NewDummy;
 interface MarkedLink extends LinkSettings {
   /** See `markOf` in mark.ts. */
   readonly mark: number;
+  /**
+   * Sysctls of the link itself, which it would inherit otherwise, by their names. They end with the
+   * link.
+   */
+  readonly sysctls?: Readonly<Record<string, string>>;
 }
 
 export interface NewBridge extends MarkedLink {
@@ -130,6 +143,8 @@ export interface Address {
   readonly message: Omit<AddressMessage, "index">;
   /** False if the kernel's route to the address' network was removed, as the `ptp` plugin does. */
   readonly prefixRoute: boolean;
+  /** The kernel found that another host has the address (duplicate address detection). */
+  readonly duplicate?: boolean;
 }
 
 /** A route as rtnetlink reports it, with all attributes. `ip route` equivalent. */

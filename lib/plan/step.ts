@@ -172,7 +172,8 @@ function setting({ from, to }: SetLink, observed: ObservedLink): Step[] {
   if (to.ipv6Mtu !== undefined && (rises || observed.ipv6Mtu !== to.ipv6Mtu))
     steps.push({ do: "sysctl", key: `net.ipv6.conf.${to.name}.mtu`, value: `${to.ipv6Mtu}` });
 
-  for (const address of addresses.missing()) steps.push({ do: "assign", link: to.name, address, settled: to.up });
+  for (const address of addresses.missing())
+    steps.push({ do: "assign", link: to.name, address, settled: to.up && address.duplicate !== true });
   for (const neighbor of neighbors.missing()) steps.push({ do: "addNeighbor", link: to.name, neighbor });
   for (const route of routes.missing()) steps.push({ do: "addRoute", link: to.name, route });
   return steps;

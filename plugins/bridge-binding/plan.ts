@@ -37,8 +37,14 @@ export interface Situation {
 
 const arpIgnore = "net.ipv4.conf.all.arp_ignore";
 
+/**
+ * Whether bridged frames pass the pod's own firewall (module br_netfilter). The guest's frames are
+ * not the pod's.
+ */
+const bridgeFirewall = ["arptables", "ip6tables", "iptables"].map((name) => `net.bridge.bridge-nf-call-${name}`);
+
 /** The sysctls that a plan reads. */
-export const sysctls = [arpIgnore];
+export const sysctls = [arpIgnore, ...bridgeFirewall];
 
 /** Returns the reasons why the pod link cannot be bound, each with what to do. Empty if it can. */
 export function obstacles(situation: Situation): string[] {
@@ -54,12 +60,20 @@ export function obstacles(situation: Situation): string[] {
     link.mac === undefined && `${link.name}: is not an Ethernet link`,
     link.master !== undefined && `${link.name}: is already a port of ${link.master}`,
     link.uppers !== undefined && `${link.name}: cannot be a bridge port: ${link.uppers.join(", ")} is on top of it`,
+    link.standing !== undefined &&
+      `${link.name}: ${link.standing.join(", ")} stands on it, and would lose its addresses and routes; remove it first`,
+    link.nexthops !== undefined &&
+      `${link.name}: the nexthop objects ${link.nexthops.join(", ")} lead out of it, and cannot be restored; remove them first`,
     isOurs(link) && `${link.name}: is the placeholder of a link that is bound already; DEL that attachment first`,
     ...state.links.map(
       (other) =>
         made.includes(other.name) &&
         `${other.name}: name in use by a ${other.kind || "device"} ${isOurs(other) ? "of another attachment; if its record is lost, delete the pod" : "that is not ours"}`,
     ),
+    ...state.links.map(({ name, otherNames = [] }) => {
+      const taken = made.find((wanted) => otherNames.includes(wanted));
+      return taken !== undefined && `${taken}: name in use: it is an alternative name of ${name}`;
+    }),
     ...link.routes.map(
       ({ destination = "default", nexthop }) =>
         nexthop !== undefined &&
@@ -74,7 +88,7 @@ export function obstacles(situation: Situation): string[] {
       ipv6 !== undefined &&
       `mtu: ${conf.mtu} is less than ${leastIpv6Mtu}, the least for IPv6, and ${link.name} has ${addressText(ipv6)}`,
     conf.attachment === "tap" &&
-      (conf.mtu ?? link.mtu) > largestTapMtu &&
+      (conf.mtu ?? mtuOf(link)) > largestTapMtu &&
       `${link.name}: its MTU ${link.mtu} is more than the ${largestTapMtu} that a tap can have; set mtu`,
     conf.selinuxContext !== undefined && !situation.selinux && "selinuxContext: the node has no SELinux; leave it out",
   ];
@@ -93,10 +107,23 @@ export function plan(situation: Situation): Change[] {
   const changes = conf.attachment === "tap" ? withTap(situation, nic) : [bridge(situation, nic)];
   const ignored = state.sysctls[arpIgnore];
   // The pod must not answer ARP requests for the guest's address, which the kernel still has on the
-  // placeholder. Any value but 0 prevents that.
+  // placeholder. The bridge has its own setting; of the two, the larger one counts. KubeVirt sets
+  // this one.
   if (nic.addresses.some(isIpv4Address) && ignored !== undefined)
-    changes.push({ do: "sysctl", key: arpIgnore, from: ignored, to: ignored === "0" ? "1" : ignored });
+    changes.push({ do: "sysctl", key: arpIgnore, from: ignored, to: arpIgnoreFor(ignored) });
+  for (const key of bridgeFirewall) {
+    const from = state.sysctls[key];
+    if (from !== undefined) changes.push({ do: "sysctl", key, from, to: "0" });
+  }
   return changes;
+}
+
+/** 8: answers no ARP request. Larger values mean nothing, and hide the bridge's own 8. */
+const noArp = 8;
+
+function arpIgnoreFor(present: string): string {
+  if (present === "0") return "1";
+  return Number(present) > noArp ? `${noArp}` : present;
 }
 
 function withTap(situation: Situation, nic: ObservedLink): Change[] {
@@ -104,7 +131,8 @@ function withTap(situation: Situation, nic: ObservedLink): Change[] {
   const guestMac = situation.guestMac ?? nic.mac!;
   // A macvlan receives only the frames for its own MAC address, so it keeps the guest's address,
   // and the bridge gets a forwarding entry for the guest.
-  const macvlan = nic.kind === "macvlan";
+  // So does a NIC: a VF, or that of a cloud, whose switch knows no other address.
+  const macvlan = nic.kind === "macvlan" || nic.parent !== undefined;
   const from: LinkSettings = {
     name: nic.name,
     mac: nic.mac!,
@@ -152,6 +180,12 @@ function bridge(situation: Situation, nic: ObservedLink): CreateLink {
       kind: "bridge",
       mac: bridgeMac,
       bridge: { vlanFiltering: vlansOf(conf).guest.length > 0 },
+      sysctls: {
+        // Otherwise inherited from the node's `default`, as are those of every new link.
+        [`net.ipv4.conf.${names.bridge}.arp_ignore`]: `${noArp}`,
+        [`net.ipv4.conf.${names.bridge}.forwarding`]: "0",
+        [`net.ipv4.conf.${names.bridge}.proxy_arp`]: "0",
+      },
       addresses: address === undefined ? [] : [address],
     },
   };
@@ -175,12 +209,17 @@ function tap({ conf, names, tapMac }: Situation, nic: ObservedLink, stations: re
   };
 }
 
+/** Whether the guest can have the address: it is no link-local one, and no other host has it. */
+function isUsable(address: Address): boolean {
+  return !isIpv6LinkLocal(address) && address.duplicate !== true;
+}
+
 /**
  * KubeVirt reads the guest's MAC address, MTU and addresses from this link. It is down, so that no
  * traffic uses it.
  */
 function placeholder({ conf, names, placeholder }: Situation, nic: ObservedLink, mac: string): NewBridge | NewDummy {
-  const addresses = conf.keepPodAddresses ? nic.addresses.filter((address) => !isIpv6LinkLocal(address)) : [];
+  const addresses = conf.keepPodAddresses ? nic.addresses.filter(isUsable) : [];
   return {
     ...made(nic, conf),
     name: names.podLink,
@@ -192,12 +231,23 @@ function placeholder({ conf, names, placeholder }: Situation, nic: ObservedLink,
   };
 }
 
+/**
+ * Returns the MTU that the guest can use: the link's, or that of a default or on-link route if it
+ * is smaller. Networks with tunnels set it at the route (Cilium, GKE).
+ */
+function mtuOf({ mtu, routes }: ObservedLink): number {
+  const limits = routes
+    .filter(({ destinationLength, gateway, via, hops }) => destinationLength === 0 || (!gateway && !via && !hops))
+    .flatMap(({ metrics }) => (metrics?.mtu === undefined ? [] : [metrics.mtu]));
+  return Math.min(mtu, ...limits);
+}
+
 /** Returns what all created links have in common. */
 function made(
   nic: ObservedLink,
   conf: Conf,
 ): Pick<NewDummy, "mark" | "mtu" | "up" | "ipv6" | "addresses" | "routes" | "neighbors"> {
-  const mtu = conf.mtu ?? nic.mtu;
+  const mtu = conf.mtu ?? mtuOf(nic);
   return {
     mark: markOf(nic.index),
     mtu,

@@ -6,11 +6,12 @@ import { apply, undo } from "../../../lib/plan/apply.ts";
 import { type Change, expectation } from "../../../lib/plan/change.ts";
 import { differences } from "../../../lib/plan/differences.ts";
 import type { ObservedLink, State } from "../../../lib/plan/state.ts";
+import { undoing } from "../../../lib/plan/step.ts";
 import type { Conf } from "../../../plugins/bridge-binding/netconf.ts";
 import { obstacles, plan, type Situation } from "../../../plugins/bridge-binding/plan.ts";
 import { fc } from "../../harness/fast-check.ts";
 import { allOrNothing, MemoryKernel } from "../plan/memory-kernel.ts";
-import { address, eth0, link, pod } from "../plan/pods.ts";
+import { address, eth0, link, pod, route } from "../plan/pods.ts";
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
@@ -290,7 +291,11 @@ t.test("CHECK names each difference", async (t) => {
         if (link.name === "eth0-nic") return { ...link, port: { ...link.port!, learning: true }, ipv6: true };
         return link.name === "k6t-eth0" ? { ...link, addresses: [] } : link;
       }),
-    sysctls: { "net.ipv4.conf.all.arp_ignore": "0" },
+    sysctls: {
+      ...kernel.state.sysctls,
+      "net.ipv4.conf.all.arp_ignore": "0",
+      "net.ipv4.conf.k6t-eth0.forwarding": "1",
+    },
   };
   t.same(differences(expectation(plan(from)), kernel.state).map(factText), [
     "k6t-eth0: address 169.254.75.10/32 is missing",
@@ -300,6 +305,7 @@ t.test("CHECK names each difference", async (t) => {
     "tap0: owner is 0, not 107",
     "tap0: group is none, not 107",
     "eth0: is missing",
+    "net.ipv4.conf.k6t-eth0.forwarding: is 1, not 0",
     "net.ipv4.conf.all.arp_ignore: is 0, not 1",
   ]);
 });
@@ -321,4 +327,85 @@ t.test("what stands in the way is named", async (t) => {
   t.same(names(pod([{ ...eth0, addresses: [address("fe80::1/64"), address("10.0.0.2/24")] }]), { mtu: 1000 }), []);
   const { mac: _, ...bare } = eth0;
   t.match(names(pod([bare])), ["eth0: is not an Ethernet link"]);
+});
+
+t.test("the pod answers no ARP request for the guest, whatever the node's settings are", async (t) => {
+  for (const [present, expected] of [
+    ["0", "1"],
+    ["1", "1"],
+    ["3", "3"],
+    ["8", "8"],
+    ["9", "8"],
+  ]) {
+    const kernel = performed(situation({}, pod([eth0], { "net.ipv4.conf.all.arp_ignore": present! })));
+    t.match(kernel.state.sysctls, {
+      "net.ipv4.conf.all.arp_ignore": expected,
+      "net.ipv4.conf.k6t-eth0.arp_ignore": "8",
+      "net.ipv4.conf.k6t-eth0.forwarding": "0",
+      "net.ipv4.conf.k6t-eth0.proxy_arp": "0",
+    });
+  }
+});
+
+t.test("bridged frames do not pass the pod's firewall, and DEL restores the switch", async (t) => {
+  const key = "net.bridge.bridge-nf-call-iptables";
+  const from = situation({}, pod([eth0], { "net.ipv4.conf.all.arp_ignore": "0", [key]: "1" }));
+  const kernel = performed(from);
+  t.equal(kernel.state.sysctls[key], "0");
+  undo(plan(from), kernel);
+  t.equal(kernel.state.sysctls[key], "1");
+});
+
+t.test("the guest's MTU is that of a default or on-link route if it is smaller than the link's", async (t) => {
+  const limited = (destination: string, mtu: number, gateway?: string) => ({
+    ...route(destination, gateway),
+    metrics: { mtu },
+  });
+  for (const [routes, expected] of [
+    [[limited("0.0.0.0/0", 1400, "10.244.0.1")], 1400],
+    [[limited("::/0", 1390, "fd00::1"), limited("0.0.0.0/0", 1400, "10.244.0.1")], 1390],
+    [[limited("10.0.0.0/8", 1300)], 1300],
+    [[limited("10.0.0.0/8", 1300, "10.244.0.1")], 1450],
+    [[limited("0.0.0.0/0", 9000, "10.244.0.1")], 1450],
+  ] as const) {
+    const kernel = performed(situation({}, pod([{ ...eth0, routes }])));
+    for (const name of ["k6t-eth0", "tap0", "eth0"])
+      t.equal(kernel.state.links.find((link) => link.name === name)?.mtu, expected, name);
+    const set = performed(situation({ mtu: 1280 }, pod([{ ...eth0, routes }])));
+    t.equal(set.state.links.find(({ name }) => name === "tap0")?.mtu, 1280);
+  }
+});
+
+t.test("a NIC of the node keeps the guest's MAC address: its switch knows no other", async (t) => {
+  const kernel = performed(situation({}, pod([{ ...eth0, kind: "", parent: "0000:3b:02.6" }])));
+  const found = (name: string) => kernel.state.links.find((link) => link.name === name);
+  t.equal(found("eth0-nic")?.mac, eth0.mac);
+  t.same(found("tap0")?.port?.stations, [eth0.mac]);
+});
+
+t.test("an address that another host has is not the guest's, and the kernel checks it again after DEL", async (t) => {
+  const duplicate = { ...address("fd00::9/64"), duplicate: true };
+  const from = situation({}, pod([{ ...eth0, addresses: [...eth0.addresses, duplicate] }]));
+  const kernel = performed(from);
+  t.notOk(kernel.state.links.find(({ name }) => name === "eth0")?.addresses.some((one) => one.duplicate));
+  const restored = undoing(plan(from), kernel.state).flat();
+  t.match(
+    restored.filter((step) => step.do === "assign").map((step) => [step.address.message.local, step.settled]),
+    [
+      ["10.244.0.7", true],
+      ["10.244.0.8", true],
+      ["fd00::7", true],
+      ["fe80::858:aff:fef4:7", true],
+      ["fd00::9", false],
+    ],
+  );
+});
+
+t.test("what would be lost is named before any change", async (t) => {
+  const faults = (more: Partial<ObservedLink>, others: readonly ObservedLink[] = []): string[] =>
+    obstacles(situation({}, pod([{ ...eth0, ...more }, ...others])));
+  t.match(faults({ nexthops: [7, 8] }), [/nexthop objects 7, 8 lead out of it/]);
+  t.match(faults({ standing: ["eth0.100"] }), [/eth0: eth0\.100 stands on it/]);
+  t.match(faults({ otherNames: ["eth0-nic"] }), [/^eth0-nic: name in use: it is an alternative name of eth0$/]);
+  t.match(faults({}, [link({ name: "x", index: 9, otherNames: ["tap0"] })]), [/^tap0: .* of x$/]);
 });

@@ -15,12 +15,19 @@ export function fold(state: State, step: Step): State {
     case "create": {
       if (named(state, step.link.name) !== undefined) throw new Error(`${step.link.name}: File exists (EEXIST)`);
       const index = Math.max(0, ...state.links.map((link) => link.index)) + 1;
-      return { ...state, links: [...state.links, bare(step.link, index)] };
+      return {
+        links: [...state.links, bare(step.link, index)],
+        sysctls: { ...state.sysctls, ...step.link.sysctls },
+      };
     }
     case "delete":
       return {
         ...state,
         links: state.links.filter((link) => !step.links.includes(link.name)).map((link) => without(link, step.links)),
+        // The sysctls of a link end with it.
+        sysctls: Object.fromEntries(
+          Object.entries(state.sysctls).filter(([key]) => !step.links.some((name) => key.includes(`.conf.${name}.`))),
+        ),
       };
     case "configure":
       return changed(state, step.link, (link) => {
@@ -104,8 +111,8 @@ export class MemoryKernel implements Kernel {
  * A link right after it was created: what needs steps of its own is not there yet, and a tap's
  * SELinux context is not shown.
  */
-function bare({ port: _, ...link }: NewLink, index: number): ObservedLink {
-  const created = { ...link, index, addresses: [] };
+function bare({ port: _, sysctls: ___, ...link }: NewLink, index: number): ObservedLink {
+  const created = { ...link, index, addresses: [], routes: [], neighbors: [] };
   if (created.kind !== "tap") return created;
   const { selinuxContext: __, ...tap } = created.tap;
   return { ...created, tap };
