@@ -214,6 +214,12 @@ declare module "host" {
    */
   export function inNetns<T>(fd: number, callback: () => T): T;
 
+  /**
+   * Returns the inode number of the user namespace that owns an open network namespace. EPERM if it
+   * is not below our own.
+   */
+  export function netnsOwner(fd: number): number;
+
   // ---- netlink
 
   /**

@@ -98,6 +98,7 @@ exports! {
 
     c"openNetns": |path: Text| Outcome(namespaces::open_netns(&path).map(Descriptor::from)),
     c"inNetns": in_netns,
+    c"netnsOwner": |fd: Descriptor| Outcome(fd.borrow("ioctl").and_then(namespaces::owner).map(|inode| inode as f64)),
 
     c"netlinkSocket": |protocol: u32, sequence: f64| Outcome(
         netlink::socket(protocol, sequence as u32).map(Descriptor::from)

@@ -62,6 +62,23 @@ export const namespacesIn = (lockTimeoutMs: number): Namespaces<NetnsKernel> => 
   },
 });
 
+/**
+ * Throws a CniError if the pod has a user namespace of its own (hostUsers: false): a user ID would
+ * be another user there. KubeVirt starts no such pods.
+ *
+ * @param ids what the plugin would set, such as `owner 107 of tap0`
+ */
+export function refuseUserNamespace(netns: number, ids: string): void {
+  const own = ignoring(["ENOENT"], () => host.stat("/proc/self/ns/user").inode);
+  const owner = ignoring(["EPERM", "ENOTTY"], () => host.netnsOwner(netns));
+  if (own === undefined || owner === undefined || owner === own) return;
+  throw new CniError(
+    code.obstructed,
+    `the pod has a user namespace of its own, in which ${ids} would be another user`,
+    "start the pod in the node's user namespace: hostUsers must not be false",
+  );
+}
+
 /** Refuses the node's own namespace, whatever led to it: a record, or a path that was reused. */
 function refuseNodes(path: string, netns: number): void {
   if (!isNodes(host.stat(`/proc/self/fd/${netns}`), host.env(), host)) return;

@@ -35,6 +35,12 @@ import { readSysctl, writeSysctl } from "./sysctl.ts";
 /** RTPROT_KERNEL of <linux/rtnetlink.h>. */
 const byKernel = 2;
 
+/** How long to wait for the carrier of a link. */
+const carrierTimeoutMs = 1_000;
+
+/** IF_OPER_* of <linux/if.h>. */
+const operstates = { unknown: 0, up: 6 } as const;
+
 /** The highest index of a link: INT_MAX. */
 const maxIndex = 0x7fff_ffff;
 
@@ -131,12 +137,26 @@ export class NetnsKernel implements Kernel {
       case "removeRoute":
         return this.#take(route, step.route, `route ${routeText(step.route)}`);
       case "addNeighbor":
+        if ((step.neighbor.state & neighborStates.permanent) === 0) this.#awaitCarrier(step.link);
         return this.#give(neighbor, { ...step.neighbor, index: this.#index(step.link) }, neighborText(step));
       case "removeNeighbor":
         return this.#take(neighbor, { ...step.neighbor, index: this.#index(step.link) }, neighborText(step));
       case "sysctl":
         return writeSysctl(step.key, step.value);
     }
+  }
+
+  /**
+   * Waits until the kernel has seen the carrier of a link that was set up: it deletes the entries
+   * that are not permanent when it sees that there was none (linkwatch, neigh_carrier_down).
+   */
+  #awaitCarrier(on: string): void {
+    const end = host.monotonic() + carrierTimeoutMs;
+    const isSeen = (): boolean => {
+      const { operstate } = this.#rtnl.get(link, { index: this.#index(on) }, on);
+      return operstate === operstates.up || operstate === operstates.unknown;
+    };
+    while (!isSeen() && host.monotonic() < end) host.sleep(10);
   }
 
   #addRoute(body: KernelRoute): void {
@@ -194,7 +214,13 @@ export class NetnsKernel implements Kernel {
       const index = master === undefined ? undefined : this.#index(master);
       this.#rtnl.set(link, { name, mac, mtu, group: mark, master: index, ...administrative(up) }, name);
       this.#setOwn(made);
-      host.persistTap(fd, { owner, group });
+      try {
+        host.persistTap(fd, { owner, group });
+      } catch (failure) {
+        const { message, code, syscall } = failure as host.HostError;
+        // EINVAL: the user namespace of the plugin does not map the IDs.
+        throw Object.assign(new Error(`${name}: owner ${owner}, group ${group}: ${message}`), { code, syscall });
+      }
     } finally {
       host.close(fd);
     }

@@ -9,7 +9,7 @@ export const descriptions: Descriptions = {
   owner: "the user who may open the tap",
   group: "the group that may open the tap",
   queues: "the number of queues that libvirt requests; more than 1 creates a multi-queue tap",
-  mtu: "the MTU in bytes of bridge, tap, placeholder and guest; at most the pod link's, which is the default",
+  mtu: "the MTU in bytes of bridge, tap, placeholder and guest; at most the pod link's; default: the smallest of the pod link's and of its default and on-link routes",
   mac: "the guest's MAC address; `runtimeConfig.mac`, `args.cni.mac` and `MAC` in CNI_ARGS take precedence; default: the pod link's",
   vlan: "the VLAN of the network that the guest has untagged",
   vlanTrunk: "the VLANs that the guest has tagged",

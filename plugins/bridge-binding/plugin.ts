@@ -3,6 +3,7 @@ import { CniError, code } from "../../lib/cni/errors.ts";
 import { requestedMac } from "../../lib/cni/mac.ts";
 import type { AddCall } from "../../lib/cni/plugin.ts";
 import type { Result } from "../../lib/cni/results.ts";
+import { refuseUserNamespace } from "../../lib/kernel/namespaces.ts";
 import { NetnsKernel } from "../../lib/kernel/netns.ts";
 import { isPresent, sha256 } from "../../lib/kernel/node.ts";
 import { logicNetworkName } from "../../lib/kubevirt/cni-args.ts";
@@ -27,6 +28,8 @@ export const bridgeBinding: OperablePlugin<Conf, SalvagedConf> = podPlugin({
 
   plan(kernel: NetnsKernel, call: AddCall<Conf>): Situation & Planned {
     const situation = look(kernel, call);
+    if (call.conf.attachment === "tap")
+      refuseUserNamespace(call.netns.fd, `the owner ${call.conf.owner} of ${situation.names.tap}`);
     const faults = obstacles(situation);
     if (faults.length > 0) throw new CniError(code.obstructed, faults);
     if (situation.placeholder === "bridge" && call.conf.attachment === "tap")

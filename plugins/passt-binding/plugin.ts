@@ -4,6 +4,7 @@ import { faultsOf } from "../../lib/cni/failure.ts";
 import type { AddCall } from "../../lib/cni/plugin.ts";
 import type { Result } from "../../lib/cni/results.ts";
 import { type Fact, factText } from "../../lib/fact.ts";
+import { refuseUserNamespace } from "../../lib/kernel/namespaces.ts";
 import type { NetnsKernel } from "../../lib/kernel/netns.ts";
 import { checkSysctl } from "../../lib/kernel/sysctl.ts";
 import { logicNetworkName } from "../../lib/kubevirt/cni-args.ts";
@@ -24,6 +25,7 @@ export const passtBinding: OperablePlugin<Conf, SalvagedConf> = podPlugin({
   plan(kernel: NetnsKernel, call: AddCall<Conf>): Planned {
     // Nothing here uses the name, but the operator learns of an invalid one.
     logicNetworkName(call.object);
+    refuseUserNamespace(call.netns.fd, `the group ${call.conf.pingGroupRange[0]} of ping_group_range`);
     const state = kernel.observe({ links: false, sysctls });
     const changes = plan(call.conf, state);
     const needed = changes.filter(({ key, to }) => state.sysctls[key] !== to);

@@ -40,7 +40,7 @@ export const badDataDirs: Readonly<Record<string, BadDataDir>> = {
   "ADD refuses a dataDir below a file": {
     prepare: (dataDir) => writeFile(dirname(dataDir), ""),
     code: 5,
-    msg: /run: .*ENOTDIR/,
+    msg: /run\/journal: .*ENOTDIR/,
   },
   "ADD refuses a record that is a symbolic link": {
     prepare: async (dataDir, containerId) => {

@@ -1,12 +1,12 @@
 //! Opens network namespaces and runs callbacks inside them.
 
 use std::{
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
     process,
 };
 
 use rustix::{
-    fs::OFlags,
+    fs::{OFlags, fstat},
     io::{self, Errno},
     ioctl::{Ioctl, IoctlOutput, Opcode, ioctl, opcode},
     thread::{LinkNameSpaceType, move_into_link_name_space},
@@ -31,6 +31,21 @@ pub fn open_netns(path: &Text) -> Result<OwnedFd> {
         // value.
         _ => Err(HostError::on(Errno::INVAL, "ioctl", path)),
     }
+}
+
+/// Returns the inode number of the user namespace that owns a namespace. EPERM if it is not below
+/// this process's own.
+pub fn owner(netns: BorrowedFd<'_>) -> Result<u64> {
+    /// `NS_GET_USERNS` of <linux/nsfs.h>.
+    const NS_GET_USERNS: libc::c_ulong = 0xb701;
+    // SAFETY: the request takes no argument, and returns a new descriptor.
+    let fd = unsafe { libc::ioctl(netns.as_raw_fd(), NS_GET_USERNS as _) };
+    if fd < 0 {
+        return Err(std::io::Error::last_os_error()).during("ioctl");
+    }
+    // SAFETY: nothing else owns the new descriptor.
+    let namespace = unsafe { OwnedFd::from_raw_fd(fd) };
+    Ok(fstat(&namespace).during("fstat")?.st_ino)
 }
 
 /// Runs the callback with this thread inside the namespace, then returns to the thread's own

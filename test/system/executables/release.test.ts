@@ -46,7 +46,7 @@ for (const name of files) {
     const known = words(plugin).filter((word) => /^(CNI|K8S)_/.test(word) && !args.includes(word));
     t.same(known, ours);
     t.same(
-      words(host).filter((word) => /^(CNI|K8S|KCB|KUBEVIRT)_/.test(word)),
+      words(host).filter((word) => /^(CNI|K8S|KCB|KUBEVIRT)_/.test(word) && !isOfCommand(word)),
       [],
     );
   });
@@ -85,4 +85,9 @@ function sectionNames(file: Buffer): string[] {
     const start = strings + file.readUInt32LE(at(index));
     return file.toString("latin1", start, file.indexOf(0, start));
   });
+}
+
+/** CNI_COMMAND, by which the host reports that the plugin cannot run; a compiler may cut it. */
+function isOfCommand(word: string): boolean {
+  return word.startsWith("CNI_COMM");
 }

@@ -176,8 +176,8 @@ const pods: Record<string, Refusal> = {
   },
   "ADD refuses a pod where the tap's name is another link's altname": {
     commands: ["link property add dev lo altname tap0"],
-    code: 100,
-    msg: /tap0: /,
+    code: 102,
+    msg: /^tap0: name in use: it is an alternative name of lo$/,
   },
   "ADD refuses an MTU above the pod link's": {
     netconf: { mtu: 1501 },

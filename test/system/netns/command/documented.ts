@@ -77,6 +77,8 @@ export function lasting(page: string): string {
       // The kernel adds this address up to a second after the link comes up.
       .replaceAll(/^ +take the address fe80:.*\n/gm, "")
       .replaceAll(/link group \d+/g, "link group N")
+      // On a kernel with br_netfilter.
+      .replaceAll(/^ +\d+\. set net\.bridge\..*\n.*\n/gm, "")
       .replaceAll(/\b(make eth0, a|make) (dummy|bridge)( eth0)?$/gm, "$1 dummy$3")
       .replaceAll(/make (dummy|bridge) eth0/g, "make dummy eth0")
       .replaceAll(/\nnote: eth0: no dummy links in this kernel.*\n/g, "")

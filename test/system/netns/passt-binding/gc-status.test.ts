@@ -1,4 +1,3 @@
-import { dirname } from "node:path";
 import t from "tap";
 import {
   type Attachment,
@@ -91,7 +90,7 @@ t.test("STATUS reports all faults at once", async (t) => {
   const dataDir = await blockedDataDir(t, "passt-binding");
   const { status: ended, error } = await status({ dataDir }, readOnlySysctls);
   t.match({ ended, code: error?.code }, { ended: 1, code: 50 });
-  for (const words of [ports, groups, `${dirname(dataDir)}: `]) t.ok(error!.msg.includes(words), words);
+  for (const words of [ports, groups, dataDir]) t.ok(error!.msg.includes(words), words);
 });
 
 t.test("STATUS ignores the interface, which is in the pod", async (t) => {
