@@ -1,6 +1,7 @@
 // Opens this node's journals, with the kernel that their changes are performed on.
 import * as host from "host";
 import { ignoring } from "../errno.ts";
+import { failuresOf } from "../failures.ts";
 import type { NodeDevices } from "../kernel/devices.ts";
 import { openJournal } from "../kernel/directory.ts";
 import { namespacesIn } from "../kernel/namespaces.ts";
@@ -101,26 +102,33 @@ function neighborsOf(journal: Journal): Neighbors {
       pods?.close();
     }
   };
+  const leave = (containerId: string): void => {
+    const isEmpty = inPod(containerId, false, (pod) => {
+      remove(pod, own);
+      return pod.names().length === 0;
+    });
+    if (isEmpty !== true) return;
+    const pods = openPods({ create: false });
+    if (pods !== undefined) removeDirectory(pods, directoryNameOf(containerId, host.sha256));
+    pods?.close();
+  };
   return {
     probe() {
       openPods({ create: true })!.close();
     },
     join(containerId) {
       if (!fits) return;
-      inPod(containerId, true, (pod) => {
-        if (!pod.has(own)) pod.create(own, "");
-      });
+      try {
+        inPod(containerId, true, (pod) => {
+          if (!pod.has(own)) pod.create(own, "");
+        });
+      } catch (failure) {
+        // The error to report is the first one.
+        failuresOf([() => leave(containerId)]);
+        throw failure;
+      }
     },
-    leave(containerId) {
-      const isEmpty = inPod(containerId, false, (pod) => {
-        remove(pod, own);
-        return pod.names().length === 0;
-      });
-      if (isEmpty !== true) return;
-      const pods = openPods({ create: false });
-      if (pods !== undefined) removeDirectory(pods, directoryNameOf(containerId, host.sha256));
-      pods?.close();
-    },
+    leave,
     others(containerId) {
       if (fits) indexOnce(journal, own);
       const paths = inPod(containerId, false, (pod) => pod.names()) ?? [];

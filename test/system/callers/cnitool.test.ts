@@ -1,7 +1,7 @@
 // Tests our plugins in lists that cnitool calls, behind `bridge`, with every verb of libcni.
 import { readdir } from "node:fs/promises";
 import t, { type Test } from "tap";
-import { blockedDataDir, type Netconf, newDataDir } from "../../harness/attachment.ts";
+import { blockedDataDir, type Netconf, newDataDir, recordsIn } from "../../harness/attachment.ts";
 import { type Cnitool, cnitoolFor, type NetworkList } from "../../harness/cnitool.ts";
 import { ip, links, writeSysctls } from "../../harness/ip.ts";
 import { missingPeers, peers } from "../../harness/multus.ts";
@@ -95,7 +95,7 @@ for (const kind of kinds)
           t.match(await cnitool.run("del"), done, time);
           t.same(await settledDifferences(pod.namespace, before), [], time);
         }
-        t.same([await leases(), await readdir(dataDir)], [[], []], "host-local and ours forget");
+        t.same([await leases(), await recordsIn(dataDir)], [[], []], "host-local and ours forget");
         t.match(await cnitool.run("gc"), done);
         t.same(cnitool.order("host-local"), [
           ...(newer ? ["STATUS bridge", `STATUS ${type}`] : []),
@@ -138,7 +138,7 @@ t.test("GC reverts the attachments in libcni's cache only", { skip }, async (t) 
   const other = await chainOf(t, "bridge-binding", { ours: { dataDir: leaked.dataDir } });
   const before = await snapshot(leaked.pod.namespace);
   for (const { cnitool } of [leaked, other]) t.equal((await cnitool.run("add")).status, 0);
-  t.equal((await readdir(leaked.dataDir)).length, 2);
+  t.equal((await recordsIn(leaked.dataDir)).length, 2);
   t.match(await leaked.cnitool.run("gc"), done);
   t.same(leaked.cnitool.order("host-local").slice(2), [
     "DEL bridge-binding eth0",
@@ -150,7 +150,7 @@ t.test("GC reverts the attachments in libcni's cache only", { skip }, async (t) 
   t.same(await settledDifferences(leaked.pod.namespace, before), []);
   t.ok((await links(other.pod.namespace)).has("k6t-eth0"), "the other pod of that network keeps its links");
   t.match(await other.cnitool.run("del"), done);
-  t.same(await readdir(leaked.dataDir), []);
+  t.same(await recordsIn(leaked.dataDir), []);
 });
 
 t.test("ADD uses the MAC address from the capability, and DEL restores the link's own", { skip }, async (t) => {
@@ -171,10 +171,10 @@ t.test("a failure of a later plugin reverts nothing, and DEL restores the pod", 
     const { pod, cnitool, dataDir, leases } = await chainOf(t, type, { after });
     const before = await snapshot(pod.namespace);
     t.match(await cnitool.run("add"), { status: 1, stderr: /no_such_thing/ });
-    t.equal((await readdir(dataDir)).length, 1, "nobody has undone ours");
+    t.equal((await recordsIn(dataDir)).length, 1, "nobody has undone ours");
     t.match(await cnitool.run("del"), done);
     t.same(await settledDifferences(pod.namespace, before), [], type);
-    t.same([await leases(), await readdir(dataDir)], [[], []]);
+    t.same([await leases(), await recordsIn(dataDir)], [[], []]);
   }
 });
 

@@ -32,24 +32,35 @@ const rows: readonly Row[] = [
   [/^write\(2</, { survived: "EPIPE EIO ENOSPC EINTR EAGAIN" }],
 
   // ---- namespaces
-  [/^open\("\/(run\/netns|proc\/self\/fd)\//, { reported: "EACCES EMFILE ENFILE ENOMEM", survived: "EINTR" }],
-  [/^open\("\/proc\/thread-self\/ns/, { reported: "EACCES EMFILE ENFILE ENOMEM", survived: "EINTR" }],
+  [
+    /^openat\(AT_FDCWD[^,]*, "\/(run\/netns|proc\/self\/fd)\//,
+    { reported: "EACCES EMFILE ENFILE ENOMEM", survived: "EINTR" },
+  ],
+  [/^openat\(AT_FDCWD[^,]*, "\/proc\/thread-self\/ns/, { reported: "EACCES EMFILE ENFILE ENOMEM", survived: "EINTR" }],
   [/^flock\(\d+<\/run\/netns\//, { reported: "ENOLCK ENOMEM", survived: "EINTR EAGAIN" }],
   [/^setns\(\d+<\/run\/netns\//, { reported: "EPERM ENOMEM" }],
   [/^setns\(/, { aborted: "EPERM ENOMEM" }],
+  // Whether the node has a file that changes the roots.
+  [/^newfstatat\(.*"\/etc\//, { reported: "EACCES ENOMEM" }],
   // Without the node's /proc, the plugin cannot know which namespace is the node's.
   [/^newfstatat\(.*"\/proc\/1\/ns\/net"/, { survived: "EACCES ENOMEM" }],
   [/^newfstatat\(/, { reported: "EACCES ENOMEM" }],
 
   // ---- sysctls
   [/^access\(.*\/proc\/sys\/.*W_OK/, { reported: "EROFS" }, /read-only/],
-  [/^open\("\/proc\/sys\/.*O_RDONLY/, { reported: "EACCES EMFILE ENFILE ENOMEM", survived: "EINTR" }],
-  [/^open\("\/proc\/sys\//, { reported: "EACCES EPERM EROFS EMFILE ENFILE ENOMEM", survived: "EINTR" }],
+  [/^openat\(AT_FDCWD[^,]*, "\/proc\/sys\/.*O_RDONLY/, { reported: "EACCES EMFILE ENFILE ENOMEM", survived: "EINTR" }],
+  [
+    /^openat\(AT_FDCWD[^,]*, "\/proc\/sys\//,
+    { reported: "EACCES EPERM EROFS EMFILE ENFILE ENOMEM", survived: "EINTR" },
+  ],
   [/^read\(\d+<\/proc\/sys\//, { reported: "EPERM EACCES ENOMEM", survived: "EINTR" }],
   [/^write\(\d+<\/proc\/sys\//, { reported: "EPERM EACCES EINVAL EBUSY ENOMEM EAGAIN", survived: "EINTR" }],
 
   // ---- the tap
-  [/^open\("\/dev\/net\/tun"/, { reported: "ENOENT ENODEV ENXIO EACCES EPERM EMFILE ENFILE", survived: "EINTR" }],
+  [
+    /^openat\(AT_FDCWD[^,]*, "\/dev\/net\/tun"/,
+    { reported: "ENOENT ENODEV ENXIO EACCES EPERM EMFILE ENFILE", survived: "EINTR" },
+  ],
   [/^ioctl\(.*TUNSETIFF/, { reported: "EPERM EBUSY EINVAL ENOMEM" }],
   [/^ioctl\(.*TUNSET/, { reported: "EPERM EINVAL EBADFD" }],
 
@@ -67,11 +78,15 @@ const rows: readonly Row[] = [
   [/^recvfrom\(/, { reported: "ENOBUFS ENOMEM EAGAIN", survived: "EINTR" }],
 
   // ---- the journal
-  // The queue for the lock is only polite: without it, the call continues.
-  [/^flock\(/, { survived: "EINTR EAGAIN ENOLCK ENOMEM" }],
-  [/^open\(.*\/journal", O_RDONLY\|O_NOCTTY\|O_NONBLOCK/, { survived: "EACCES EMFILE EIO EINTR" }],
-  [/^open\(.*O_CREAT/, { reported: "ENOSPC EDQUOT EROFS EACCES EPERM EIO EMFILE ENFILE", survived: "EINTR" }],
-  [/^open\(.*\/journal/, { reported: "EACCES EIO EMFILE ENFILE ENOMEM", survived: "EINTR" }],
+  // Without a lock file on a full file system, nothing can be recorded either.
+  [/^openat\(.*"locks"/, { reported: "EACCES EIO EMFILE ENFILE", survived: "EINTR ENOSPC EDQUOT EROFS" }],
+  [/^fcntl\(.*F_OFD_SETLK/, { reported: "ENOLCK EIO", survived: "EINTR" }],
+  [/^openat2\(/, { reported: "EACCES EIO EMFILE ENFILE ENOMEM" }],
+  [/^symlinkat\(/, { reported: "ENOSPC EDQUOT EROFS EACCES EPERM EIO" }],
+  [/^openat\(.*O_DIRECTORY/, { reported: "EACCES EIO EMFILE ENFILE ENOMEM" }],
+  [/^openat\(.*O_PATH/, { reported: "EACCES EIO EMFILE ENFILE ENOMEM" }],
+  [/^openat\(.*O_CREAT/, { reported: "ENOSPC EDQUOT EROFS EACCES EPERM EIO EMFILE ENFILE", survived: "EINTR" }],
+  [/^openat\(.*\/journal/, { reported: "EACCES EIO EMFILE ENFILE ENOMEM", survived: "EINTR" }],
   [/^read\(.*\/journal/, { reported: "EIO", survived: "EINTR" }],
   [/^write\(.*\/journal/, { reported: "ENOSPC EDQUOT EFBIG EIO", survived: "EINTR" }],
   [/^getdents64\(/, { reported: "EIO ENOMEM" }],
@@ -85,8 +100,8 @@ const rows: readonly Row[] = [
 /** The names of the system calls in the table. */
 export const watchedCalls = [...new Set(rows.map(([text]) => /^\^(\w+)/.exec(text.source)![1]!)), "ioctl"];
 
-/** Not made to fail: NS_GET_NSTYPE fails only on a file that is no namespace. */
-const neverFails = /^ioctl\(.*NS_GET_NSTYPE/;
+/** Not made to fail: calls that fail for one reason only, and the boot's ID. */
+const neverFails = /^ioctl\(.*NS_GET_(NSTYPE|USERNS)|^fcntl\(.*F_GETFD|^openat\(.*boot_id|^read\(.*boot_id/;
 
 /**
  * All failures of the calls, in order.

@@ -32,6 +32,9 @@ export interface Change {
  */
 const samePid = ["unshare", "--pid", "--fork", "--kill-child", "--"];
 
+/** The sequence numbers are random. Here they are the same in each run. */
+const numbered = "getrandom:poke_exit=@arg1=00000000";
+
 /** NLMSG_NOOP and NLMSG_ERROR of <linux/netlink.h>; NLM_F_REQUEST | NLM_F_ACK, and NLM_F_CAPPED. */
 const types = { nothing: 1, error: 2 } as const;
 const flags = { request: 5, capped: 0x100 } as const;
@@ -42,7 +45,7 @@ const lengthOfAck = 36;
 export async function watchChanges(
   scope: Scope,
 ): Promise<{ under: readonly string[]; changes: () => Promise<Change[]> }> {
-  const { under, calls } = await watch(scope, ["sendto", "recvfrom"]);
+  const { under, calls } = await watch(scope, ["sendto", "recvfrom", "getrandom"], [numbered]);
   return { under: [...samePid, ...under], changes: async () => changesIn(await calls()) };
 }
 
@@ -56,6 +59,7 @@ export function refusing({ request, length, sequence, answer, port }: Change, er
   return [
     ...samePid,
     ...meddled(
+      numbered,
       `sendto:poke_enter=@arg2=${noop}:when=${request.nth}`,
       `recvfrom:poke_exit=@arg2=${ack}:when=${answer.nth}`,
     ),
