@@ -133,6 +133,8 @@ export class MemoryNode implements Calls {
   stat = (name: string, { follow = true, ...options }: In & { follow?: boolean } = {}): ReturnType<Host["stat"]> => {
     this.#alive();
     const path = this.#at(name, options);
+    // The initial PID namespace, as on a node.
+    if (path === "/proc/self/ns/pid") return { device: 4, inode: 0xeffffffc, kind: "file", mode: 0o444, uid: 0 };
     if (path === "/proc/thread-self/ns/net") {
       const inode = this.#netns === undefined ? 4026531840 : this.namespaces.get(this.#netns)!.inode;
       return { device: 4, inode, kind: "file", mode: 0o444, uid: 0 };
@@ -369,6 +371,7 @@ export function igbNode(): MemoryNode {
   files.directory("/run");
   files.link("/var/run", "/run");
   files.directory("/run/kubevirt-cni-bindings");
+  files.file("/proc/1/mountinfo", "21 1 0:19 / / rw - ext4 /dev/root rw\n");
   files.file("/proc/sys/kernel/random/uuid", "a1b2c3d4-e5f6-4789-8abc-def012345678\n");
   files.file("/usr/sbin/modprobe", "", { mode: 0o755 });
   node.namespaces.set("/run/netns/pod", { inode: 4026532001, cookie: "7" });
