@@ -16,7 +16,7 @@ import { linkExtras, linkFlags } from "../netlink/route/link-header.ts";
 import { forwarding, neighborStates } from "../netlink/route/neighbor.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
 import type { Allocation } from "../plan/allocations.ts";
-import { type Change, sysctlChanges } from "../plan/change.ts";
+import { type Change, scope } from "../plan/change.ts";
 import type { DeviceChange } from "../plan/device.ts";
 import { isSameIdentity } from "../plan/entry.ts";
 import { recordsOf } from "../plugin/node.ts";
@@ -171,7 +171,7 @@ function isAllocation(record: AnyRecord): record is SurveyedRecord<DeviceChange>
 }
 
 function sysctlsOf({ entry, here }: SurveyedRecord): string[] {
-  return here ? sysctlChanges(entry.changes).map(({ key }) => key) : [];
+  return here ? [...scope(entry.changes).sysctls] : [];
 }
 
 function seenSysctls(keys: readonly string[]): Record<string, string> {

@@ -54,6 +54,7 @@ export function obstacles(situation: Situation): string[] {
     return [`${names.podLink}: is not in the namespace, which has ${state.links.map(({ name }) => name).join(", ")}`];
   const made = conf.attachment === "tap" ? [names.bridge, names.nic, names.tap] : [names.bridge];
   const ipv6 = link.addresses.find((address) => isIpv6Address(address) && !isIpv6LinkLocal(address));
+  const mtu = conf.mtu ?? mtuOf(link);
   const faults: (string | false | undefined)[] = [
     link.kind === "ipvlan" &&
       `${link.name}: is an ipvlan, which shares its parent's MAC address: a guest behind it cannot be reached; use a macvlan or a bridge network`,
@@ -82,13 +83,12 @@ export function obstacles(situation: Situation): string[] {
     conf.mtu !== undefined &&
       conf.mtu > link.mtu &&
       `mtu: ${conf.mtu} is more than the ${link.mtu} of ${link.name}; frames would be lost`,
-    conf.mtu !== undefined &&
-      conf.mtu < leastIpv6Mtu &&
+    mtu < leastIpv6Mtu &&
       conf.keepPodAddresses &&
       ipv6 !== undefined &&
-      `mtu: ${conf.mtu} is less than ${leastIpv6Mtu}, the least for IPv6, and ${link.name} has ${addressText(ipv6)}`,
+      `${conf.mtu === undefined ? `${link.name}: the MTU ${mtu} of a route` : `mtu: ${mtu}`} is less than ${leastIpv6Mtu}, the least for IPv6, and ${link.name} has ${addressText(ipv6)}`,
     conf.attachment === "tap" &&
-      (conf.mtu ?? mtuOf(link)) > largestTapMtu &&
+      mtu > largestTapMtu &&
       `${link.name}: its MTU ${link.mtu} is more than the ${largestTapMtu} that a tap can have; set mtu`,
     conf.selinuxContext !== undefined && !situation.selinux && "selinuxContext: the node has no SELinux; leave it out",
   ];
@@ -235,8 +235,9 @@ function placeholder({ conf, names, placeholder }: Situation, nic: ObservedLink,
  * Returns the MTU that the guest can use: the link's, or that of a default or on-link route if it
  * is smaller. Networks with tunnels set it at the route (Cilium, GKE).
  */
-function mtuOf({ mtu, routes }: ObservedLink): number {
+function mtuOf({ index, mtu, routes }: ObservedLink): number {
   const limits = routes
+    .filter(({ oif, hops }) => oif === index || hops?.some((hop) => hop.index === index))
     .filter(({ destinationLength, gateway, via, hops }) => destinationLength === 0 || (!gateway && !via && !hops))
     .flatMap(({ metrics }) => (metrics?.mtu === undefined ? [] : [metrics.mtu]));
   return Math.min(mtu, ...limits);

@@ -38,7 +38,7 @@ pub fn lock_byte(directory: BorrowedFd<'_>, name: &Text, offset: u64, timeout: D
         return Err(HostError::on(Errno::INVAL, "open", name));
     }
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = fs::openat(directory, name, flags, Mode::RUSR | Mode::WUSR).on("open", name)?;
+    let file = retry_on_intr(|| fs::openat(directory, name, flags, Mode::RUSR | Mode::WUSR)).on("open", name)?;
     // SAFETY: all-zero bytes are a valid value of the type.
     let mut lock: libc::flock = unsafe { std::mem::zeroed() };
     lock.l_type = libc::F_WRLCK as _;

@@ -322,6 +322,8 @@ t.test("what stands in the way is named", async (t) => {
   ]);
   t.match(names(pod(), { mtu: 9000 }), [/mtu: 9000 is more than the 1450 of eth0/]);
   t.match(names(pod(), { mtu: 1000 }), [/mtu: 1000 is less than 1280/]);
+  const narrow = { ...route("0.0.0.0/0", "10.244.0.1"), metrics: { mtu: 1000 } };
+  t.match(names(pod([{ ...eth0, routes: [narrow] }])), [/eth0: the MTU 1000 of a route is less than 1280/]);
   t.match(names(pod([{ ...eth0, mtu: 65535 }])), [/eth0: its MTU 65535 is more than the 65521/]);
   t.match(names(pod(), { selinuxContext: "a:b:c:s0" }), [/selinuxContext: the node has no SELinux/]);
   t.same(names(pod([{ ...eth0, addresses: [address("fe80::1/64"), address("10.0.0.2/24")] }]), { mtu: 1000 }), []);
@@ -367,6 +369,8 @@ t.test("the guest's MTU is that of a default or on-link route if it is smaller t
     [[limited("10.0.0.0/8", 1300)], 1300],
     [[limited("10.0.0.0/8", 1300, "10.244.0.1")], 1450],
     [[limited("0.0.0.0/0", 9000, "10.244.0.1")], 1450],
+    // A route of another link whose source is an address of this one.
+    [[{ ...limited("10.0.0.0/8", 1300), oif: eth0.index + 1 }], 1450],
   ] as const) {
     const kernel = performed(situation({}, pod([{ ...eth0, routes }])));
     for (const name of ["k6t-eth0", "tap0", "eth0"])
