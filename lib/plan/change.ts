@@ -44,18 +44,16 @@ export interface Scope {
 export function scope(changes: readonly Change[]): Scope {
   return {
     links: changes.some((change) => byKind(change, { create: () => true, set: () => true, sysctl: () => false })),
-    sysctls: [...sysctlChanges(changes).map(({ key }) => key), ...Object.keys(sysctlsOfLinks(changes))],
+    sysctls: [
+      ...sysctlChanges(changes).map(({ key }) => key),
+      ...createdLinks(changes).flatMap(({ sysctls }) => Object.keys(sysctls ?? {})),
+    ],
   };
 }
 
 /** Returns the links that the changes create. */
 export function createdLinks(changes: readonly Change[]): NewLink[] {
   return changes.flatMap((change) => byKind(change, { create: ({ link }) => [link], set: none, sysctl: none }));
-}
-
-/** Returns the sysctls of the links that the changes create. */
-function sysctlsOfLinks(changes: readonly Change[]): State["sysctls"] {
-  return Object.assign({}, ...createdLinks(changes).map(({ sysctls }) => sysctls));
 }
 
 /** Returns the changes to links that existed before. */
@@ -77,6 +75,8 @@ export interface ExpectedLink extends LinkSettings {
   readonly mark?: number;
   readonly bridge?: BridgeSettings;
   readonly tap?: ObservedTap;
+  /** By name. */
+  readonly sysctls?: State["sysctls"];
 }
 
 /** The state that the changes should have produced, and nothing else. */
@@ -94,9 +94,6 @@ export function expectation(changes: readonly Change[]): Expectation {
         sysctl: none,
       }),
     ),
-    sysctls: {
-      ...sysctlsOfLinks(changes),
-      ...Object.fromEntries(sysctlChanges(changes).map(({ key, to }) => [key, to])),
-    },
+    sysctls: Object.fromEntries(sysctlChanges(changes).map(({ key, to }) => [key, to])),
   };
 }

@@ -28,20 +28,29 @@ export interface Difference extends Fact {
  */
 export function differences(expected: Expectation, observed: State): Difference[] {
   return [
-    ...expected.links.flatMap((link) => linkDifferences(link, find(link, observed.links))),
-    ...Object.entries(expected.sysctls).flatMap(([key, value]) =>
-      compare({ subject: key }, observed.sysctls[key] ?? "absent", value, sysctl(key, value)),
-    ),
+    ...expected.links.flatMap((link) => {
+      const found = find(link, observed.links);
+      if (found === undefined) return [{ subject: link.name, fact: "is missing" }];
+      // The sysctls of a link that has another name have other names too.
+      const sysctls = found.name === link.name ? (link.sysctls ?? {}) : {};
+      return [...linkDifferences(link, found), ...sysctlDifferences(sysctls, observed)];
+    }),
+    ...sysctlDifferences(expected.sysctls, observed),
   ];
+}
+
+function sysctlDifferences(expected: State["sysctls"], { sysctls }: State): Difference[] {
+  return Object.entries(expected).flatMap(([key, value]) =>
+    compare({ subject: key }, sysctls[key] ?? "absent", value, sysctl(key, value)),
+  );
 }
 
 function find({ index, name }: ExpectedLink, links: readonly ObservedLink[]): ObservedLink | undefined {
   return links.find((link) => (index === undefined ? link.name === name : link.index === index));
 }
 
-function linkDifferences(expected: ExpectedLink, observed: ObservedLink | undefined): Difference[] {
+function linkDifferences(expected: ExpectedLink, observed: ObservedLink): Difference[] {
   const { name, bridge, tap } = expected;
-  if (observed === undefined) return [{ subject: name, fact: "is missing" }];
   const shown = observed.name;
   const set = (what: string): string => `ip link set ${shellWord(shown)} ${what}`;
   const ipv6 = sysctl(`net.ipv6.conf.${shown}.disable_ipv6`, expected.ipv6 ? "0" : "1");

@@ -27,5 +27,6 @@ for (const plugin of ["bridge-binding", "passt-binding"])
     t.notOk(await group.ranOut(), "no process was killed for lack of memory");
     const peak = await group.peak();
     t.comment(`${plugin}: ${(peak / 1024).toFixed(0)} KiB for twenty concurrent calls`);
-    t.ok(peak < multusThick.memory / 2, `the peak of ${peak} bytes is less than half of the limit`);
+    // All twenty can be alive at once. The daemon itself needs the rest.
+    t.ok(peak / 20 < 1.5 * 2 ** 20, `the peak of ${peak} bytes is less than 1.5 MiB for each call`);
   });

@@ -31,7 +31,10 @@ t.test("status prints a line for each requirement", async (t) => {
     t.equal(status, 0);
     const lines = stdout.split("\n");
     const looks = ["configuration", "network namespaces can be entered", ...needs, `${dataDir}: has room for a record`];
-    t.same(lines.slice(0, -2), looks.map((line) => `ok  ${line}`));
+    t.same(
+      lines.slice(0, -2),
+      looks.map((line) => `ok  ${line}`),
+    );
     // What it lists depends on the kernel.
     t.match(lines.slice(-2), [/^ok {2}confinement of calls: .*noNewPrivileges/, "an ADD can be served"]);
   }
