@@ -65,7 +65,7 @@ export function subjectOf({ name, text }: Mutation): string {
   if (name === "sendto") return name;
   const path = name === "write" ? /<([^>]*)>/.exec(text)?.[1] : [...text.matchAll(/"([^"]*)"/g)].at(-1)?.[1];
   const file = path?.split("/").at(-1) ?? text;
-  return file.replace(/^.*[:.]\w+\.(?=draft$|pending$|json$)/, "");
+  return file.replace(/^.*\.(?=draft$|pending$|json$)/, "");
 }
 
 /**
