@@ -299,13 +299,13 @@ t.test("CHECK names each difference", async (t) => {
   };
   t.same(differences(expectation(plan(from)), kernel.state).map(factText), [
     "k6t-eth0: address 169.254.75.10/32 is missing",
+    "net.ipv4.conf.k6t-eth0.forwarding: is 1, not 0",
     "eth0-nic: IPv6 is on, not off",
     "eth0-nic: learning is on, not off",
     "tap0: is down, not up",
     "tap0: owner is 0, not 107",
     "tap0: group is none, not 107",
     "eth0: is missing",
-    "net.ipv4.conf.k6t-eth0.forwarding: is 1, not 0",
     "net.ipv4.conf.all.arp_ignore: is 0, not 1",
   ]);
 });
