@@ -191,13 +191,13 @@ async function transmitted(machine: VirtualMachine, command: string): Promise<nu
 
 /**
  * Runs `work` while the pod answers ARP requests for addresses of all its links. bridge-binding
- * turns this off (arp_ignore).
+ * turns this off (arp_ignore): for the pod, and for the bridge of its primary network.
  */
 async function withoutArpIgnore({ pod }: Neighbor, work: () => Promise<void>): Promise<void> {
-  const sysctl = "net/ipv4/conf/all/arp_ignore";
-  await writeSysctls(pod.namespace, { [sysctl]: "0" });
+  const [all, bridge] = ["all", primary.bridge].map((link) => `net/ipv4/conf/${link}/arp_ignore`) as [string, string];
+  await writeSysctls(pod.namespace, { [all]: "0", [bridge]: "0" });
   await work();
-  await writeSysctls(pod.namespace, { [sysctl]: "1" });
+  await writeSysctls(pod.namespace, { [all]: "1", [bridge]: "8" });
 }
 
 function addressesOf({ ipv4, ipv6 }: Neighbor): string[] {
