@@ -11,6 +11,8 @@ const here = await ground(t);
 const { pod, run } = here;
 const { add, del } = await mutationsOf(t, here);
 
+/** The position in `del` of the change that removes the record. Later changes restore nothing. */
+const recordRemoved = del.findIndex(({ name, text }) => name === "unlinkat" && text.includes('"net1.json"'));
 const isSysfs = ({ text }: Mutation): boolean => /^write\(\d+<\/sys\//.test(text);
 const refusals: readonly (readonly [string, (point: Mutation) => boolean])[] = [
   ["EPERM", () => true],
@@ -33,7 +35,7 @@ for (const [errno, isSubject] of refusals) {
       const answer = await run("DEL", failingAt(point, errno));
       t.match(answer, { status: 1, error: { code: Number, msg: new RegExp(errno) } }, what);
       t.notMatch(answer.stdout, /not found|no such file or directory/i, "containerd takes these words for success");
-      t.not(pod.records().length, 0, "what is left is on record");
+      if (del.indexOf(point) <= recordRemoved) t.not(pod.records().length, 0, "what is left is on record");
       t.match(await run("DEL"), done);
     });
   });
