@@ -153,11 +153,14 @@ t.test("GC keeps valid attachments while they are added and deleted", async (t) 
   t.equal((await passts[0]!.journal()).length, 6);
 });
 
-/** Takes the lock of the turn (lib/kernel/locks.ts) until its standard input ends. */
+/**
+ * Takes the lock of the turn (lib/kernel/locks.ts) until its standard input ends. F_OFD_SETLKW
+ * waits: a call of another test may hold the lock.
+ */
 const turnHolder = `
 import fcntl, struct, sys
 file = open("/run/kubevirt-cni-bindings/locks", "r+")
-fcntl.fcntl(file, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 2**51, 1, 0))
+fcntl.fcntl(file, 38, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 2**51, 1, 0))
 print("held", flush=True)
 sys.stdin.read()
 `;
