@@ -146,17 +146,21 @@ function lockIfFree(netns: number): Release | undefined {
 }
 
 function recordsIn(directories: readonly string[]): { records: AnyRecord[]; unreadable: Fact[] } {
+  const records: AnyRecord[] = [];
   const unreadable: Fact[] = [];
-  const records = directories.flatMap((directory): AnyRecord[] => {
+  for (const directory of directories) {
     try {
-      const { entries, failures } = recordsOf(directory).list();
-      unreadable.push(...failures.map((failure) => factOf(directory, failure)));
-      return entries.map((entry) => ({ ...entry, directory, here: false }));
+      const take = (recorded: Omit<AnyRecord, "directory" | "here">) =>
+        records.push({ ...recorded, directory, here: false });
+      unreadable.push(
+        ...recordsOf(directory)
+          .each(take)
+          .map((failure) => factOf(directory, failure)),
+      );
     } catch (failure) {
       unreadable.push(factOf(directory, failure));
-      return [];
     }
-  });
+  }
   return { records, unreadable };
 }
 

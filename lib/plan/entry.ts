@@ -57,3 +57,6 @@ export interface Recorded<E = Entry> {
   readonly entry: E;
   readonly pending: boolean;
 }
+
+/** What must be known of an entry to remove it. */
+export type Removable = Attachment & { readonly device?: Entry["device"] | undefined };

@@ -2,8 +2,8 @@
 // first change and removed after the last one is undone.
 import { failuresOf, throwAll, withUndoFailures } from "../failures.ts";
 import type { Difference } from "./differences.ts";
-import type { Attachment, Entry, Recorded } from "./entry.ts";
-import type { Journal, Removable } from "./journal.ts";
+import type { Attachment, Entry, Recorded, Removable } from "./entry.ts";
+import type { Journal } from "./journal.ts";
 
 /** The entries of one plugin in a journal, which another plugin may share. */
 export class Ledger<E extends Entry<unknown>> {

@@ -4,6 +4,9 @@
 /** Returns what is wrong with a value, such as `.mtu is "x", expected a number`. */
 export type Shape = (value: unknown) => string | undefined;
 
+/** A shape for each field of `T`: a new field does not compile until it has one. */
+export type Shapes<T> = { readonly [K in keyof Required<T>]: Shape };
+
 /** A fault of the value itself, without a path. */
 function fault(value: unknown, expected: string): string {
   return ` is ${value === undefined ? "missing" : excerpt(value)}, expected ${expected}`;

@@ -14,8 +14,9 @@ import { type Change, changeKinds } from "../plan/change.ts";
 import { type DeviceChange, deviceChangeKinds } from "../plan/device.ts";
 import { type Directory, remove, removeDirectory } from "../plan/directory.ts";
 import type { Entry } from "../plan/entry.ts";
-import { directoryNameOf, Journal } from "../plan/journal.ts";
+import { Journal } from "../plan/journal.ts";
 import type { RecordRules } from "../plan/record.ts";
+import { directoryNameOf } from "../plan/record-file.ts";
 import { release } from "../release.ts";
 
 /** How long a runtime's call waits for another call that holds the same pod or device. */

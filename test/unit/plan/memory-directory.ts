@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import type { Directory, OpenDirectory } from "../../../lib/plan/directory.ts";
 import type { Entry } from "../../../lib/plan/entry.ts";
-import { type Author, Journal } from "../../../lib/plan/journal.ts";
+import { Journal } from "../../../lib/plan/journal.ts";
+import type { Author } from "../../../lib/plan/record-file.ts";
 
 /** The error of a system call. */
 export function failure(code: string, path: string): Error {
