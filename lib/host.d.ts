@@ -72,6 +72,8 @@ declare module "host" {
   export function sha256(text: string): string;
 
   // ---- files
+  // A call `…IfThere` is the one before it, but returns undefined instead of ENOENT. An error costs
+  // more time than the system call.
 
   export interface Stat {
     /** `st_dev` and `st_ino`: together they identify a file or a namespace. */
@@ -104,9 +106,11 @@ declare module "host" {
    * missing directories are created with mode 0700.
    */
   export function openDirectory(path: string, options?: In & { readonly create?: boolean }): number;
+  export function openDirectoryIfThere(path: string, options?: In): number | undefined;
 
   /** `stat(2)`, or `lstat(2)` with `follow: false`. */
   export function stat(path: string, options?: In & { readonly follow?: boolean }): Stat;
+  export function statIfThere(path: string, options?: In & { readonly follow?: boolean }): Stat | undefined;
   /**
    * `access(2)` with W_OK: throws if a write would be refused. Changes nothing.
    *
@@ -119,6 +123,7 @@ declare module "host" {
    * EFBIG beyond `limit` bytes (default: 1 MiB). With `follow: false`, ELOOP on a symbolic link.
    */
   export function readFile(path: string, options?: In & { readonly limit?: number; readonly follow?: boolean }): string;
+  export function readFileIfThere(...args: Parameters<typeof readFile>): string | undefined;
   /**
    * Writes to an existing file, in one `write(2)` from its start, as sysctls and sysfs attributes
    * need it.
@@ -171,6 +176,7 @@ declare module "host" {
   /** `rename(2)`: replaces `to` atomically. With `in`, both are names in that directory. */
   export function rename(from: string, to: string, options?: In): void;
   export function unlink(path: string, options?: In): void;
+  export function unlinkIfThere(path: string, options?: In): void;
   /** Creates one directory with mode 0700. */
   export function makeDirectory(path: string): void;
   /** `rmdir(2)`: ENOTEMPTY if the directory has entries. */
@@ -183,6 +189,7 @@ declare module "host" {
   export function createLink(path: string, target: string, options?: In): void;
   /** Returns the target of a symbolic link, unresolved. EINVAL if the entry is no link. */
   export function readLink(path: string, options?: In): string;
+  export function readLinkIfThere(path: string, options?: In): string | undefined;
 
   /** Closes a file descriptor that one of these calls returned. */
   export function close(fd: number): void;
@@ -224,21 +231,18 @@ declare module "host" {
 
   /**
    * Opens a netlink socket in the current namespace: `socket(AF_NETLINK, SOCK_RAW, protocol)`,
-   * bound.
+   * connected to the kernel. Other processes cannot send to it: ECONNREFUSED for them.
    *
    * It has extended ACKs, capped ACKs and, if the kernel supports it, strict checking. A receive
    * times out after 5 s (EAGAIN).
-   *
-   * It receives only messages whose sequence numbers have the same upper 16 bits as `sequence`. If
-   * these are random, no other process can fill the socket's buffer.
    */
-  export function netlinkSocket(protocol: number, sequence: number): number;
+  export function netlinkSocket(protocol: number): number;
   /** Sends one datagram. */
   export function send(fd: number, datagram: Uint8Array): void;
   /**
    * Receives one datagram of up to 64 KiB from the kernel. EMSGSIZE if it was longer.
    *
-   * Drops what other processes in the namespace send to the socket.
+   * Drops what other processes in the namespace sent to the socket before it was connected.
    */
   export function receive(fd: number): Uint8Array;
 

@@ -3,13 +3,14 @@ import { codeOf } from "./errno.ts";
 import { FactError } from "./fact.ts";
 
 /** The calls of the host that this needs. */
-export type Opener = Pick<typeof import("host"), "openDirectory" | "stat">;
+export type Opener = Pick<typeof import("host"), "openDirectory" | "openDirectoryIfThere" | "stat">;
 
 /** Other users than root can change a directory: its content is not believed. */
 export class ForeignDirectory extends FactError {}
 
 /**
  * Opens a directory as the host does: by its path, or below an open one whose path is `path`.
+ * Undefined if it is missing, unless `create`.
  *
  * @throws ForeignDirectory that names the first directory that others than root can change
  */
@@ -17,10 +18,11 @@ export function openTrusted(
   host: Opener,
   name: string,
   options: { readonly create: boolean; readonly below?: { readonly in: number; readonly path: string } },
-): number {
+): number | undefined {
   const { create, below } = options;
   try {
-    return host.openDirectory(name, { create, ...(below !== undefined && { in: below.in }) });
+    const place = below === undefined ? {} : { in: below.in };
+    return create ? host.openDirectory(name, { create, ...place }) : host.openDirectoryIfThere(name, place);
   } catch (failure) {
     const { path, syscall } = failure as { readonly path?: string; readonly syscall?: string };
     const code = codeOf(failure);

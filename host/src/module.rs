@@ -20,7 +20,7 @@ use crate::{
     calls::{
         children::{self, Run},
         confinement, directories, executables,
-        files::{self, Place},
+        files::{self, Place, Stat},
         labelled_tap, locks, namespaces, netlink, process, taps,
     },
     error::{self, HostError},
@@ -75,8 +75,10 @@ exports! {
     c"sha256": |text: Text| Outcome(process::sha256(&text)),
 
     c"stat": stat,
+    c"statIfThere": stat_if_there,
     c"checkWritable": |path: Text| Outcome(files::check_writable(&path)),
     c"readFile": read_file,
+    c"readFileIfThere": read_file_if_there,
     c"writeFile": |path: Text, text: Text| Outcome(files::write(&path, &text)),
     c"createFile": |ctx, path: Text, text: Text, options| at(&ctx, &path, &options, |place| files::create(place, &text)),
     c"appendFile": |ctx, path: Text, text: Text, options| at(&ctx, &path, &options, |place| files::append(place, &text)),
@@ -86,13 +88,16 @@ exports! {
     c"identify": identify,
     c"rename": |ctx, from: Text, to: Text, options| at(&ctx, &from, &options, |place| files::rename(place, &to)),
     c"unlink": |ctx, path: Text, options| at(&ctx, &path, &options, files::unlink),
+    c"unlinkIfThere": |ctx, path: Text, options| if_there(&ctx, &path, &options, files::unlink).map(drop),
     c"makeDirectory": |path: Text| Outcome(files::make_directory(&path)),
     c"removeDirectory": |ctx, path: Text, options| at(&ctx, &path, &options, files::remove_directory),
     c"openDirectory": open_directory,
+    c"openDirectoryIfThere": open_directory_if_there,
     c"readDirectory": |path: Text| Outcome(files::read_directory(&path)),
     c"readOpenDirectory": |fd: Descriptor| Outcome(fd.borrow("getdents64").and_then(files::read_open_directory)),
     c"createLink": |ctx, path: Text, target: Text, options| at(&ctx, &path, &options, |place| files::create_link(place, &target)),
     c"readLink": |ctx, path: Text, options| at(&ctx, &path, &options, files::read_link),
+    c"readLinkIfThere": |ctx, path: Text, options| if_there(&ctx, &path, &options, files::read_link),
     c"close": |fd: Descriptor| Outcome(files::close(fd.0)),
     c"lock": lock,
 
@@ -100,9 +105,7 @@ exports! {
     c"inNetns": in_netns,
     c"netnsOwner": |fd: Descriptor| Outcome(fd.borrow("ioctl").and_then(namespaces::owner).map(|inode| inode as f64)),
 
-    c"netlinkSocket": |protocol: u32, sequence: f64| Outcome(
-        netlink::socket(protocol, sequence as u32).map(Descriptor::from)
-    ),
+    c"netlinkSocket": |protocol: u32| Outcome(netlink::socket(protocol).map(Descriptor::from)),
     c"send": send,
     c"receive": receive,
     c"netnsCookie": |fd: Descriptor| Outcome(
@@ -134,22 +137,45 @@ fn at<T>(
     options: &Options<'_>,
     call: impl FnOnce(Place<'_>) -> error::Result<T>,
 ) -> Result<T> {
+    attempt(ctx, path, options, call)?.or_throw(ctx)
+}
+
+/// The same, but None if the file is missing: an error costs the engine more than the system call.
+fn if_there<T>(
+    ctx: &Ctx<'_>,
+    path: &Text,
+    options: &Options<'_>,
+    call: impl FnOnce(Place<'_>) -> error::Result<T>,
+) -> Result<Option<T>> {
+    match attempt(ctx, path, options, call)? {
+        Err(failure) if failure.errno == Errno::NOENT => Ok(None),
+        outcome => outcome.or_throw(ctx).map(Some),
+    }
+}
+
+fn attempt<T>(
+    ctx: &Ctx<'_>,
+    path: &Text,
+    options: &Options<'_>,
+    call: impl FnOnce(Place<'_>) -> error::Result<T>,
+) -> Result<error::Result<T>> {
     let directory: Option<Descriptor> = options.get("in")?;
     let directory = directory
         .as_ref()
         .map(|fd| fd.borrow("openat"))
         .transpose()
         .or_throw(ctx)?;
-    call(Place { directory, path }).or_throw(ctx)
+    Ok(call(Place { directory, path }))
 }
 
 fn open_directory(ctx: Ctx<'_>, path: Text, options: Options<'_>) -> Result<Descriptor> {
     let create = options.get("create")?.unwrap_or(false);
-    at(&ctx, &path, &options, |place| match place.directory {
-        Some(directory) => directories::open_beneath(directory, place.path, create),
-        None => directories::open_trusted(place.path, create),
-    })
-    .map(Descriptor::from)
+    at(&ctx, &path, &options, |place| directories::open(place, create)).map(Descriptor::from)
+}
+
+fn open_directory_if_there(ctx: Ctx<'_>, path: Text, options: Options<'_>) -> Result<Option<Descriptor>> {
+    let opened = if_there(&ctx, &path, &options, |place| directories::open(place, false))?;
+    Ok(opened.map(Descriptor::from))
 }
 
 fn lock(ctx: Ctx<'_>, path: Text, timeout: Milliseconds, options: Options<'_>) -> Result<Descriptor> {
@@ -163,7 +189,16 @@ fn lock(ctx: Ctx<'_>, path: Text, timeout: Milliseconds, options: Options<'_>) -
 
 fn stat<'js>(ctx: Ctx<'js>, path: Text, options: Options<'js>) -> Result<Object<'js>> {
     let follow = options.get("follow")?.unwrap_or(true);
-    let stat = at(&ctx, &path, &options, |place| files::stat(place, follow))?;
+    at(&ctx, &path, &options, |place| files::stat(place, follow)).and_then(|stat| described(ctx, &stat))
+}
+
+fn stat_if_there<'js>(ctx: Ctx<'js>, path: Text, options: Options<'js>) -> Result<Option<Object<'js>>> {
+    let follow = options.get("follow")?.unwrap_or(true);
+    let stat = if_there(&ctx, &path, &options, |place| files::stat(place, follow))?;
+    stat.map(|stat| described(ctx, &stat)).transpose()
+}
+
+fn described<'js>(ctx: Ctx<'js>, stat: &Stat) -> Result<Object<'js>> {
     let object = Object::new(ctx)?;
     object.set("device", stat.device as f64)?;
     object.set("inode", stat.inode as f64)?;
@@ -184,11 +219,19 @@ fn identify<'js>(ctx: Ctx<'js>, path: Text) -> Result<Option<Object<'js>>> {
 }
 
 fn read_file(ctx: Ctx<'_>, path: Text, options: Options<'_>) -> Result<String> {
+    let (limit, follow) = reading(&options)?;
+    at(&ctx, &path, &options, |place| files::read(place, limit, follow))
+}
+
+fn read_file_if_there(ctx: Ctx<'_>, path: Text, options: Options<'_>) -> Result<Option<String>> {
+    let (limit, follow) = reading(&options)?;
+    if_there(&ctx, &path, &options, |place| files::read(place, limit, follow))
+}
+
+/// The options of `readFile`: `limit` and `follow`.
+fn reading(options: &Options<'_>) -> Result<(usize, bool)> {
     let limit = options.get("limit")?.unwrap_or(FILE_LIMIT);
-    let follow = options.get("follow")?.unwrap_or(true);
-    at(&ctx, &path, &options, |place| {
-        files::read(place, limit as usize, follow)
-    })
+    Ok((limit as usize, options.get("follow")?.unwrap_or(true)))
 }
 
 fn in_netns<'js>(ctx: Ctx<'js>, fd: Descriptor, callback: Function<'js>) -> Result<Value<'js>> {

@@ -363,7 +363,7 @@ fn a_thread_that_cannot_leave_a_namespace_ends_the_process() {
 fn descriptors_are_not_inherited_by_children() {
     let scratch = Scratch::new();
     let source = "import { lock, netlinkSocket, openNetns, run, writeStdout } from 'host';
-        lock('/tmp', 1000); netlinkSocket(0, 0); openNetns('/proc/self/ns/net');
+        lock('/tmp', 1000); netlinkSocket(0); openNetns('/proc/self/ns/net');
         writeStdout(run('/bin/ls', { args: ['/proc/self/fd'], env: {}, stdin: '', timeout: 9000 }).stdout);";
     let plugin = compiled(&scratch, "plugin", source);
     // The process that runs the tests may have left descriptors open.

@@ -41,6 +41,49 @@ fn every_call_refuses_a_path_that_is_not_utf8() {
 }
 
 #[test]
+fn a_call_if_there_returns_undefined_for_what_is_not_there() {
+    for call in ["stat", "readFile", "readLink", "openDirectory", "unlink"] {
+        let call = format!("host.{call}IfThere(\"/nonexistent/file\") === undefined");
+        assert_eq!(value(&call), "true", "{call}");
+    }
+}
+
+#[test]
+fn a_call_if_there_returns_what_the_call_returns() {
+    let directory = Scratch::new();
+    let (file, link) = (directory.path("file"), directory.path("link"));
+    fs::write(&file, "text").unwrap();
+    symlink("file", &link).unwrap();
+    let [file, link] = [file, link].map(quoted);
+    for call in [
+        format!("host.readFileIfThere({file}) === 'text'"),
+        format!("host.readLinkIfThere({link}) === 'file'"),
+        format!("host.statIfThere({link}, {{ follow: false }}).kind === 'symlink'"),
+    ] {
+        assert_eq!(value(&call), "true", "{call}");
+    }
+    value(&format!("host.unlinkIfThere({link})"));
+    assert_eq!(value(&format!("host.statIfThere({link}) === undefined")), "true");
+}
+
+#[test]
+fn a_call_if_there_throws_any_other_error() {
+    let directory = Scratch::new();
+    let file = directory.path("file");
+    fs::write(&file, "text").unwrap();
+    let below = quoted(format!("{}/below", file.display()));
+    for (call, syscall) in [
+        ("stat", "stat"),
+        ("readFile", "open"),
+        ("readLink", "readlink"),
+        ("unlink", "unlink"),
+    ] {
+        let error = thrown(&format!("host.{call}IfThere({below})"));
+        assert_eq!((error.code.as_str(), error.syscall.as_str()), ("ENOTDIR", syscall));
+    }
+}
+
+#[test]
 fn every_call_names_what_is_not_there() {
     for (call, syscall) in CALLS {
         let call = call.replace("PATH", r#""/nonexistent/file""#);

@@ -42,7 +42,7 @@ export function log(account: Account, { logLevel, logFile }: Logging, system: Sy
   system.writeStderr(line);
   if (logFile === undefined) return;
   try {
-    const directory = openTrusted(system, roots().log, { create: true });
+    const directory = openTrusted(system, roots().log, { create: true })!;
     system.appendFile(logFile.slice(logFile.lastIndexOf("/") + 1), line, { in: directory });
     system.close(directory);
   } catch (failure) {

@@ -8,6 +8,7 @@ export type System = Pick<
   | "ignoreSignals"
   | "monotonic"
   | "openDirectory"
+  | "openDirectoryIfThere"
   | "openNetns"
   | "readStdin"
   | "run"

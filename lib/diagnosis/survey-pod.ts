@@ -138,11 +138,10 @@ const reasons: Readonly<Record<string, string>> = {
 /** Undefined if another call holds the lock. */
 function lockIfFree(netns: number): Release | undefined {
   // No plugin has run on this node.
-  const shared = sharedDirectory({ create: false });
-  if (shared === undefined) return () => undefined;
-  shared.close();
+  const shared = sharedDirectory();
+  if (shared({ create: false }) === undefined) return () => undefined;
   const path = `/proc/self/fd/${netns}`;
-  return ignoring(["ETIMEDOUT"], () => takeLock(netnsLock(host.stat(path).inode, path), lockTimeoutMs));
+  return ignoring(["ETIMEDOUT"], () => takeLock(netnsLock(host.stat(path).inode, path), lockTimeoutMs, shared));
 }
 
 function recordsIn(directories: readonly string[]): { records: AnyRecord[]; unreadable: Fact[] } {

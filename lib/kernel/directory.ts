@@ -15,7 +15,7 @@ const maxFileSize = 4 << 20;
  *   change
  */
 export function openDirectory(path: string, { create }: { readonly create: boolean }): HostDirectory | undefined {
-  const fd = ignoring(["ENOENT"], () => openTrusted(host, path, { create }));
+  const fd = openTrusted(host, path, { create });
   return fd === undefined ? undefined : new HostDirectory(path, fd);
 }
 
@@ -52,8 +52,8 @@ export class HostDirectory implements Directory {
     return this.#locating(".", () => host.readOpenDirectory(this.fd));
   }
 
-  read(name: string): string {
-    return this.#locating(name, () => host.readFile(name, { ...this.#in, limit: maxFileSize }));
+  read(name: string): string | undefined {
+    return this.#locating(name, () => host.readFileIfThere(name, { ...this.#in, limit: maxFileSize }));
   }
 
   create(name: string, text: string): void {
@@ -65,7 +65,7 @@ export class HostDirectory implements Directory {
   }
 
   target(name: string): string | undefined {
-    return ignoring(["ENOENT", "EINVAL"], () => host.readLink(name, this.#in));
+    return ignoring(["EINVAL"], () => host.readLinkIfThere(name, this.#in));
   }
 
   rename(from: string, to: string): void {
@@ -73,22 +73,16 @@ export class HostDirectory implements Directory {
   }
 
   unlink(name: string): void {
-    this.#locating(name, () => host.unlink(name, this.#in));
+    this.#locating(name, () => host.unlinkIfThere(name, this.#in));
   }
 
   has(name: string): boolean {
-    try {
-      host.stat(name, this.#in);
-      return true;
-    } catch (failure) {
-      if (isErrno(failure, "ENOENT")) return false;
-      throw failure;
-    }
+    return host.statIfThere(name, this.#in) !== undefined;
   }
 
   open(name: string, { create }: { readonly create: boolean }): Directory | undefined {
     const below = { ...this.#in, path: this.path };
-    const fd = ignoring(["ENOENT"], () => openTrusted(host, name, { create, below }));
+    const fd = openTrusted(host, name, { create, below });
     return fd === undefined ? undefined : new HostDirectory(`${this.path}/${name}`, fd);
   }
 

@@ -2,7 +2,6 @@
 // processes in it, and by its mounts.
 import * as host from "host";
 import { isGone, isNodes } from "../cni/netns.ts";
-import { ignoring } from "../errno.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
 import { type Entry, type Identity, isSameIdentity } from "../plan/entry.ts";
 
@@ -34,7 +33,7 @@ export function identityHere(cookie: string | undefined): Identity {
 
 /** Returns the ID of this boot. Empty without /proc/sys. */
 export function bootOf(): Pick<Identity, "boot"> {
-  const boot = ignoring(["ENOENT"], () => host.readFile("/proc/sys/kernel/random/boot_id"));
+  const boot = host.readFileIfThere("/proc/sys/kernel/random/boot_id");
   return boot === undefined ? {} : { boot: boot.trim() };
 }
 

@@ -1,7 +1,7 @@
 // Locks that exclude other calls of these plugins. Only root can take them.
 import * as host from "host";
 import { ignoring, isErrno } from "../errno.ts";
-import { sharedDirectory } from "./roots.ts";
+import type { SharedDirectory } from "./roots.ts";
 
 /** One byte of this file is the lock of one object. The file stays empty. */
 const file = "locks";
@@ -45,9 +45,9 @@ export type Release = () => void;
  * If the file system is read-only or full, and the lock file was never created, there is no lock:
  * no call can write a record there.
  */
-export function takeLock({ offset, formerly }: Lockable, timeoutMs: number): Release {
+export function takeLock({ offset, formerly }: Lockable, timeoutMs: number, shared: SharedDirectory): Release {
   const end = host.monotonic() + timeoutMs;
-  const lock = ignoring(["EROFS", "ENOSPC", "EDQUOT"], () => lockByte(offset, timeoutMs));
+  const lock = ignoring(["EROFS", "ENOSPC", "EDQUOT"], () => lockByte(offset, timeoutMs, shared));
   const held = lock === undefined ? [] : [lock];
   const release = (): void => {
     for (const fd of held) host.close(fd);
@@ -62,13 +62,8 @@ export function takeLock({ offset, formerly }: Lockable, timeoutMs: number): Rel
   return release;
 }
 
-function lockByte(offset: number, timeoutMs: number): number {
-  const directory = sharedDirectory({ create: true })!;
-  try {
-    return host.lock(file, timeoutMs, { in: directory.fd, at: offset });
-  } finally {
-    directory.close();
-  }
+function lockByte(offset: number, timeoutMs: number, shared: SharedDirectory): number {
+  return host.lock(file, timeoutMs, { in: shared({ create: true })!.fd, at: offset });
 }
 
 /**

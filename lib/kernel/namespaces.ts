@@ -8,6 +8,7 @@ import type { Identity } from "../plan/entry.ts";
 import { identityHere } from "./find-netns.ts";
 import { netnsLock, type Release, takeLock, turnLock } from "./locks.ts";
 import { NetnsKernel } from "./netns.ts";
+import type { SharedDirectory } from "./roots.ts";
 
 /** How long a call waits for its turn, in milliseconds. Then it goes on without. */
 const turnTimeoutMs = 1_000;
@@ -16,7 +17,7 @@ const turnTimeoutMs = 1_000;
  * Returns the node's network namespaces. `lockTimeoutMs` is how long a call waits for another call
  * in the same pod.
  */
-export const namespacesIn = (lockTimeoutMs: number): Namespaces<NetnsKernel> => ({
+export const namespacesIn = (lockTimeoutMs: number, shared: SharedDirectory): Namespaces<NetnsKernel> => ({
   time: () => host.monotonic(),
 
   identify(path: string): Identity | undefined {
@@ -31,7 +32,7 @@ export const namespacesIn = (lockTimeoutMs: number): Namespaces<NetnsKernel> => 
    * take twice their CPU time.
    */
   inTurn<T>(work: () => T): T {
-    const release = ignoring(["ETIMEDOUT"], () => takeLock(turnLock, turnTimeoutMs));
+    const release = ignoring(["ETIMEDOUT"], () => takeLock(turnLock, turnTimeoutMs, shared));
     try {
       return work();
     } finally {
@@ -43,7 +44,7 @@ export const namespacesIn = (lockTimeoutMs: number): Namespaces<NetnsKernel> => 
     const netns = host.openNetns(path);
     try {
       refuseNodes(path, netns);
-      const release = lockNetns(netns, lockTimeoutMs);
+      const release = lockNetns(netns, lockTimeoutMs, shared);
       try {
         return host.inNetns(netns, () => {
           const kernel = new NetnsKernel();
@@ -89,11 +90,11 @@ function refuseNodes(path: string, netns: number): void {
   );
 }
 
-function lockNetns(netns: number, timeoutMs: number): Release {
+function lockNetns(netns: number, timeoutMs: number, shared: SharedDirectory): Release {
   // A path may lead elsewhere after it was opened.
   const path = `/proc/self/fd/${netns}`;
   try {
-    return takeLock(netnsLock(host.stat(path).inode, path), timeoutMs);
+    return takeLock(netnsLock(host.stat(path).inode, path), timeoutMs, shared);
   } catch (failure) {
     if (!isErrno(failure, "ETIMEDOUT")) throw failure;
     const fact = `another call has been busy in the container's network namespace for ${timeoutMs / 1000} s`;

@@ -1,7 +1,6 @@
 // The node's own PCI devices, on which device plans are performed.
 import * as host from "host";
 import { belowDeviceInfo, roots } from "../cni/roots.ts";
-import { ignoring } from "../errno.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
 import type { Devices } from "../plan/allocations.ts";
 import type { Directory } from "../plan/directory.ts";
@@ -12,6 +11,7 @@ import { type Node, NodeDevices } from "./devices.ts";
 import { openDirectory } from "./directory.ts";
 import { bootOf, identifyNetns } from "./find-netns.ts";
 import { deviceLock, takeLock } from "./locks.ts";
+import type { SharedDirectory } from "./roots.ts";
 
 /** sysfs and /dev of this node. */
 export const tree: Tree = host;
@@ -20,7 +20,7 @@ export const tree: Tree = host;
  * Returns the devices. `lockTimeoutMs` is how long a call waits for another call that holds the
  * same device.
  */
-export const devicesIn = (lockTimeoutMs: number): Devices<NodeDevices> => ({
+export const devicesIn = (lockTimeoutMs: number, shared: SharedDirectory): Devices<NodeDevices> => ({
   time: () => host.monotonic(),
 
   identify: (address) => (isDevice(tree, address) ? { ...identityOf(tree, address), ...bootOf() } : undefined),
@@ -29,7 +29,7 @@ export const devicesIn = (lockTimeoutMs: number): Devices<NodeDevices> => ({
     const directory = deviceDirectoryOf(address);
     // ENOENT if the device does not exist.
     host.stat(directory);
-    const release = takeLock(deviceLock(address, directory), lockTimeoutMs);
+    const release = takeLock(deviceLock(address, directory), lockTimeoutMs, shared);
     try {
       return outside(work);
     } finally {
@@ -74,13 +74,13 @@ const node: Node = {
 
   replaceFile(path, text) {
     inDeviceInfo(path, { create: true }, (directory, name) => {
-      discard(directory, draftOf(name));
+      directory.unlink(draftOf(name));
       directory.create(draftOf(name), text);
       directory.rename(draftOf(name), name);
     });
   },
 
-  discardDraft: (path) => inDeviceInfo(path, { create: false }, (directory, name) => discard(directory, draftOf(name))),
+  discardDraft: (path) => inDeviceInfo(path, { create: false }, (directory, name) => directory.unlink(draftOf(name))),
 
   unlink: (path) => inDeviceInfo(path, { create: false }, (directory, name) => directory.unlink(name)),
 };
@@ -103,10 +103,6 @@ function inDeviceInfo(
     root?.close();
     if (directory !== root) directory?.close();
   }
-}
-
-function discard(directory: Directory, name: string): void {
-  ignoring(["ENOENT"], () => directory.unlink(name));
 }
 
 function draftOf(path: string): string {

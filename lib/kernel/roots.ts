@@ -2,7 +2,6 @@
 import * as host from "host";
 import { CniError, code } from "../cni/errors.ts";
 import { roots, rootsFile, setRoots } from "../cni/roots.ts";
-import { isErrno } from "../errno.ts";
 import { type HostDirectory, openDirectory } from "./directory.ts";
 
 /**
@@ -14,12 +13,7 @@ import { type HostDirectory, openDirectory } from "./directory.ts";
 export function loadRoots(): void {
   const { directory, name } = rootsFile;
   const path = `${directory}/${name}`;
-  try {
-    host.stat(path, { follow: false });
-  } catch (failure) {
-    if (isErrno(failure, "ENOENT")) return;
-    throw failure;
-  }
+  if (host.statIfThere(path, { follow: false }) === undefined) return;
   const opened = openDirectory(directory, { create: false })!;
   const { kind, uid, mode } = host.stat(path, { follow: false });
   const fault =
@@ -31,14 +25,24 @@ export function loadRoots(): void {
           ? undefined
           : `mode ${mode.toString(8)} lets other users write; expected 644 or less`;
   if (fault !== undefined) throw new CniError(code.badConfiguration, `${path}: ${fault}`);
-  setRoots(opened.read(name));
+  setRoots(opened.read(name)!);
   opened.close();
 }
 
 /** The directory that all plugins of the project share, below the root of the state. */
 const sharedName = "kubevirt-cni-bindings";
 
-/** Opens the directory that all plugins share. Undefined if it is missing, unless `create`. */
-export function sharedDirectory(options: { readonly create: boolean }): HostDirectory | undefined {
-  return openDirectory(`${roots().state}/${sharedName}`, options);
+/**
+ * Returns the directory that all plugins share. Undefined if it is missing, unless `create`. It
+ * stays open.
+ */
+export type SharedDirectory = (options: { readonly create: boolean }) => HostDirectory | undefined;
+
+/** Opens the directory when it is first needed, and only once. */
+export function sharedDirectory(): SharedDirectory {
+  let opened: HostDirectory | undefined;
+  return (options) => {
+    opened ??= openDirectory(`${roots().state}/${sharedName}`, options);
+    return opened;
+  };
 }

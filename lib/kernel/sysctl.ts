@@ -1,16 +1,14 @@
 // Reads and writes sysctls of the network namespace that this thread is in: /proc/sys/net follows
 // the thread (kernel: net/sysctl_net.c).
 import * as host from "host";
-import { codeOf, ignoring } from "../errno.ts";
+import { codeOf } from "../errno.ts";
 
 /**
  * Returns the value without surrounding white space, and with one space between words. Undefined if
  * the kernel has no such sysctl.
  */
 export function readSysctl(key: string): string | undefined {
-  return ignoring(["ENOENT"], () => host.readFile(pathOf(key)))
-    ?.trim()
-    .replace(/\s+/g, " ");
+  return host.readFileIfThere(pathOf(key))?.trim().replace(/\s+/g, " ");
 }
 
 /** Writes a sysctl. Throws a HostError. `sysctl -w` equivalent. */

@@ -11,9 +11,10 @@ const route = 0;
  * namespace. Close it after use. Throws a HostError.
  */
 export function openRtnetlink(): { readonly rtnl: Netlink; readonly cookie: string | undefined } {
-  // Random, so that no process in the namespace can guess the numbers of the requests.
+  // Random, so that no process in the namespace can guess the numbers of the requests before the
+  // socket is connected.
   const base = Math.floor(host.random() / 0x10000) * 0x10000;
-  const socket = host.netlinkSocket(route, base);
+  const socket = host.netlinkSocket(route);
   const transport = {
     send: (datagram: Uint8Array) => host.send(socket, datagram),
     receive: () => host.receive(socket),

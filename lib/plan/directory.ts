@@ -10,8 +10,8 @@ export interface Directory {
   readonly path: string;
   /** Sorted. */
   names(): string[];
-  /** Returns the whole file. ENOENT if it is missing. */
-  read(name: string): string;
+  /** Returns the whole file. Undefined if it is missing. */
+  read(name: string): string | undefined;
   /** Creates a file. EEXIST if the name exists. If the write fails, no file remains. */
   create(name: string, text: string): void;
   /** Creates a symbolic link, which no method follows. EEXIST if the name exists. */
@@ -20,7 +20,7 @@ export interface Directory {
   target(name: string): string | undefined;
   /** Replaces `to`. */
   rename(from: string, to: string): void;
-  /** ENOENT if it is missing. */
+  /** Does nothing if it is missing. */
   unlink(name: string): void;
   /** Whether there is an entry of that name. */
   has(name: string): boolean;
@@ -42,7 +42,6 @@ export function remove(directory: Directory, name: string): void {
   try {
     directory.unlink(name);
   } catch (failure) {
-    if (isErrno(failure, "ENOENT")) return;
     // A read-only file system reports EROFS before it looks whether the file exists.
     if (!isErrno(failure, "EROFS") || directory.has(name)) throw failure;
   }

@@ -37,7 +37,7 @@ export class Format1<E extends Entry<unknown>> {
   /** Reads the record with a file name. Undefined if it is missing, or is a guard. */
   read(name: string): Recorded<E> | undefined {
     const top = this.#open();
-    const source = top && ignoring(["ENOENT", "ELOOP"], () => top.read(name));
+    const source = top && ignoring(["ELOOP"], () => top.read(name));
     if (source === undefined) return undefined;
     return { entry: this.#decode(`${top!.path}/${name}`, source), pending: name.endsWith(".pending") };
   }

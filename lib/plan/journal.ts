@@ -1,6 +1,6 @@
 // The records of what was changed for each attachment, written before the first change: all that
 // DEL, GC and the next ADD need to restore a pod or a device.
-import { ignoring, isErrno } from "../errno.ts";
+import { isErrno } from "../errno.ts";
 import { FactError } from "../fact.ts";
 import { ForeignDirectory } from "../trusted-directory.ts";
 import { type Directory, type OpenDirectory, remove, removeDirectory } from "./directory.ts";
@@ -234,7 +234,7 @@ export class Journal<E extends Entry<unknown> = Entry> {
   }
 
   #readFile(directory: Directory, name: string): Recorded<E> | undefined {
-    const source = ignoring(["ENOENT"], () => directory.read(name));
+    const source = directory.read(name);
     if (source === undefined) return undefined;
     return { entry: this.#decode(`${directory.path}/${name}`, source), pending: name.endsWith(".pending") };
   }

@@ -7,7 +7,7 @@ import { openJournal } from "../kernel/directory.ts";
 import { namespacesIn } from "../kernel/namespaces.ts";
 import type { NetnsKernel } from "../kernel/netns.ts";
 import { devicesIn } from "../kernel/pci.ts";
-import { sharedDirectory } from "../kernel/roots.ts";
+import { type SharedDirectory, sharedDirectory } from "../kernel/roots.ts";
 import { type Allocation, Allocations } from "../plan/allocations.ts";
 import { Attachments, type Neighbors } from "../plan/attachments.ts";
 import { type Change, changeKinds } from "../plan/change.ts";
@@ -25,6 +25,9 @@ const lockTimeoutMs = { pod: 20_000, device: 30_000 } as const;
 /** How long an operator command waits for it. */
 export const commandLockTimeoutMs = 2_000;
 
+/** The directories of the containers, in the directory that all plugins share. */
+type OpenPods = (options: { readonly create: boolean }) => Directory | undefined;
+
 /** The plugin whose records are opened, and what it records. */
 export interface Recording {
   readonly name: string;
@@ -36,11 +39,11 @@ export interface Recording {
 export function attachmentsIn(
   { name, sysctls }: Recording,
   directory: string,
-  timeoutMs: number = lockTimeoutMs.pod,
+  { timeoutMs = lockTimeoutMs.pod, shared = sharedDirectory() }: { timeoutMs?: number; shared?: SharedDirectory } = {},
 ): Attachments<NetnsKernel> {
   const rules = { plugin: name, changes: changeKinds, ...(sysctls !== undefined && { sysctls }) };
   const journal = journalIn<Entry>(directory, rules);
-  return new Attachments(journal, namespacesIn(timeoutMs), neighborsOf(journal));
+  return new Attachments(journal, namespacesIn(timeoutMs, shared), neighborsOf(journal, shared));
 }
 
 /** Returns the devices whose journal is in `directory`. */
@@ -50,7 +53,7 @@ export function allocationsIn(
   timeoutMs: number = lockTimeoutMs.device,
 ): Allocations<NodeDevices> {
   const journal = journalIn<Allocation>(directory, { plugin: name, changes: deviceChangeKinds });
-  return new Allocations(journal, devicesIn(timeoutMs));
+  return new Allocations(journal, devicesIn(timeoutMs, sharedDirectory()));
 }
 
 /** Returns the records in a directory, of whichever plugin. */
@@ -65,23 +68,20 @@ function journalIn<E extends Entry<unknown>>(directory: string, rules: RecordRul
 /** Returns the paths of the journals that have records of pods. Changes nothing. */
 export function knownJournals(): string[] {
   const found = new Set<string>();
-  const pods = openPods({ create: false });
+  const pods = podsIn(sharedDirectory())({ create: false });
   for (const name of pods?.names() ?? []) {
     const pod = pods!.open(name, { create: false });
     for (const path of pod?.names() ?? []) found.add(decodeURIComponent(path));
     pod?.close();
   }
-  pods?.close();
   return [...found].sort();
 }
 
 /** Returns the paths of the journals that have records of a container. Changes nothing. */
-export function journalsOf(containerId: string): string[] {
-  const pods = openPods({ create: false });
-  const pod = pods?.open(directoryNameOf(containerId, host.sha256), { create: false });
+export function journalsOf(containerId: string, shared: SharedDirectory): string[] {
+  const pod = podsIn(shared)({ create: false })?.open(directoryNameOf(containerId, host.sha256), { create: false });
   const paths = (pod?.names() ?? []).map((name) => decodeURIComponent(name));
   pod?.close();
-  pods?.close();
   return paths;
 }
 
@@ -89,18 +89,17 @@ export function journalsOf(containerId: string): string[] {
  * Each container has a directory with an empty file for each journal that holds records of it. The
  * file's name is the journal's path, encoded as in a URL.
  */
-function neighborsOf(journal: Journal): Neighbors {
+function neighborsOf(journal: Journal, shared: SharedDirectory): Neighbors {
+  const openPods = podsIn(shared);
   const own = encodeURIComponent(journal.path);
   // NAME_MAX of <linux/limits.h>. The records of such a journal are not found by other plugins.
   const fits = own.length <= 255;
   const inPod = <T>(containerId: string, create: boolean, work: (pod: Directory) => T): T | undefined => {
-    const pods = openPods({ create });
-    const pod = pods?.open(directoryNameOf(containerId, host.sha256), { create });
+    const pod = openPods({ create })?.open(directoryNameOf(containerId, host.sha256), { create });
     try {
       return pod && work(pod);
     } finally {
       pod?.close();
-      pods?.close();
     }
   };
   const leave = (containerId: string): void => {
@@ -111,11 +110,10 @@ function neighborsOf(journal: Journal): Neighbors {
     if (isEmpty !== true) return;
     const pods = openPods({ create: false });
     if (pods !== undefined) removeDirectory(pods, directoryNameOf(containerId, host.sha256));
-    pods?.close();
   };
   return {
     probe() {
-      openPods({ create: true })!.close();
+      openPods({ create: true });
     },
     join(containerId) {
       if (!fits) return;
@@ -131,7 +129,7 @@ function neighborsOf(journal: Journal): Neighbors {
     },
     leave,
     others(containerId) {
-      if (fits) indexOnce(journal, own);
+      if (fits) indexOnce(journal, own, shared);
       const paths = inPod(containerId, false, (pod) => pod.names()) ?? [];
       return paths.filter((name) => name !== own).map((name) => journalIn<Entry>(decodeURIComponent(name), {}));
     },
@@ -139,9 +137,8 @@ function neighborsOf(journal: Journal): Neighbors {
 }
 
 /** Version 0.1.0 may have left records in a journal that this version sees for the first time. */
-function indexOnce(journal: Journal, name: string): void {
-  const shared = ignoring(["EROFS"], () => sharedDirectory({ create: true }));
-  const seen = shared && ignoring(["EROFS"], () => shared.open("journals", { create: true }));
+function indexOnce(journal: Journal, name: string, shared: SharedDirectory): void {
+  const seen = ignoring(["EROFS"], () => shared({ create: true })!.open("journals", { create: true }));
   try {
     if (seen === undefined || seen.has(name)) return;
     journal.indexFormat1();
@@ -149,13 +146,14 @@ function indexOnce(journal: Journal, name: string): void {
     ignoring(["EEXIST", "EROFS", "ENOSPC", "EDQUOT"], () => seen.create(name, ""));
   } finally {
     seen?.close();
-    shared?.close();
   }
 }
 
-function openPods(options: { readonly create: boolean }): Directory | undefined {
-  const shared = sharedDirectory(options);
-  const pods = shared?.open("pods", options);
-  shared?.close();
-  return pods;
+/** Opens the directory when it is first needed, and only once. It stays open. */
+function podsIn(shared: SharedDirectory): OpenPods {
+  let pods: Directory | undefined;
+  return (options) => {
+    pods ??= shared(options)?.open("pods", options);
+    return pods;
+  };
 }

@@ -55,7 +55,7 @@ function keeperOf<C extends Journaled, D extends Journaled, P extends Planned>(
   plugin: PodPlugin<C, D, P>,
   directory: string,
 ): RecordKeeper<Entry> {
-  const attachments = attachmentsIn(plugin, directory, commandLockTimeoutMs);
+  const attachments = attachmentsIn(plugin, directory, { timeoutMs: commandLockTimeoutMs });
   return {
     name: plugin.name,
     records: () => attachments.records(),
@@ -94,7 +94,7 @@ function dryRun<C extends Journaled, D extends Journaled, P extends Planned>(
   call: DryRunCall<C> & { readonly netns: Netns },
 ): DryRun {
   const { containerId, ifname, netns, conf } = call;
-  const attachments = attachmentsIn(plugin, conf.dataDir, commandLockTimeoutMs);
+  const attachments = attachmentsIn(plugin, conf.dataDir, { timeoutMs: commandLockTimeoutMs });
   const { planned, changes, leftover } = attachments.preview(
     { containerId, ifname, netns: procFdPath(netns) },
     (kernel) => plugin.plan(kernel, call),

@@ -7,6 +7,7 @@ import { factText } from "../fact.ts";
 import { throwAll } from "../failures.ts";
 import { confineInPod } from "../kernel/confinement.ts";
 import type { NetnsKernel } from "../kernel/netns.ts";
+import { type SharedDirectory, sharedDirectory } from "../kernel/roots.ts";
 import type { Planned } from "../plan/attachments.ts";
 import { attachmentsIn, journalsOf } from "./node.ts";
 import type { OperablePlugin } from "./operator.ts";
@@ -35,20 +36,25 @@ export function podPlugin<C extends Journaled, D extends Journaled, P extends Pl
         netns: netns.path,
         entrance: procFdPath(netns),
       };
-      if (plugin.startsPrograms?.(conf) !== true) confineInPod(() => writtenIn(call));
-      const planned = attachmentsIn(plugin, conf.dataDir).add(target, (kernel) => plugin.plan(kernel, call));
+      const shared = sharedDirectory();
+      if (plugin.startsPrograms?.(conf) !== true) confineInPod(() => writtenIn(call, shared));
+      const planned = attachmentsIn(plugin, conf.dataDir, { shared }).add(target, (kernel) =>
+        plugin.plan(kernel, call),
+      );
       return plugin.report(planned, call);
     },
 
     del(call: DelCall<D>): void {
-      confineInPod(() => writtenIn(call));
-      attachmentsIn(plugin, call.conf.dataDir).remove(call, call.netns && procFdPath(call.netns));
+      const shared = sharedDirectory();
+      confineInPod(() => writtenIn(call, shared));
+      attachmentsIn(plugin, call.conf.dataDir, { shared }).remove(call, call.netns && procFdPath(call.netns));
     },
 
     check(call: AddCall<C>): void {
-      confineInPod(() => writtenIn(call));
+      const shared = sharedDirectory();
+      confineInPod(() => writtenIn(call, shared));
       const compare = plugin.differences && ((kernel: NetnsKernel) => plugin.differences!(kernel, call));
-      const found = attachmentsIn(plugin, call.conf.dataDir).differences(call, call.netns.path, compare);
+      const found = attachmentsIn(plugin, call.conf.dataDir, { shared }).differences(call, call.netns.path, compare);
       if (found.length > 0) throw new CniError(code.differs, found.map(factText));
     },
 
@@ -64,6 +70,9 @@ export function podPlugin<C extends Journaled, D extends Journaled, P extends Pl
 }
 
 /** The journals that a call may write to: its own, and those of the container's other plugins. */
-function writtenIn({ conf, containerId }: { readonly conf: Journaled; readonly containerId: string }): string[] {
-  return [conf.dataDir, ...journalsOf(containerId)];
+function writtenIn(
+  { conf, containerId }: { readonly conf: Journaled; readonly containerId: string },
+  shared: SharedDirectory,
+): string[] {
+  return [conf.dataDir, ...journalsOf(containerId, shared)];
 }

@@ -7,7 +7,7 @@ use rustix::{
     io::{self, Errno},
 };
 
-use super::files::is_name;
+use super::files::{Place, is_name};
 use crate::{
     error::{Attempt, HostError, Result},
     text::Text,
@@ -18,6 +18,14 @@ const MAX_LINKS: usize = 40;
 
 /// Locates an entry without opening it. A symbolic link is not followed.
 const LOCATE: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Opens a directory: [`open_beneath`] a directory, otherwise [`open_trusted`].
+pub fn open(place: Place<'_>, create: bool) -> Result<OwnedFd> {
+    match place.directory {
+        Some(directory) => open_beneath(directory, place.path, create),
+        None => open_trusted(place.path, create),
+    }
+}
 
 /// Opens a directory by its absolute path, following symbolic links.
 ///

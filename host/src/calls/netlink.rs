@@ -33,12 +33,12 @@ const BACKLOG: usize = 1024 * 1024;
 
 /// Opens a netlink socket in the current namespace.
 ///
-/// It receives only messages whose sequence numbers have the same upper 16 bits as `sequence`. If
-/// these are random, no other process in the namespace can fill the socket's buffer.
+/// It is connected to the kernel: the kernel refuses what other processes send to it
+/// (netlink_getsockbyportid in net/netlink/af_netlink.c), so that they cannot fill its buffer.
 ///
 /// It has extended and capped ACKs, and strict checking if the kernel supports that. A receive
 /// times out after 5 s.
-pub fn socket(protocol: u32, sequence: u32) -> Result<OwnedFd> {
+pub fn socket(protocol: u32) -> Result<OwnedFd> {
     let protocol = NonZeroU32::new(protocol).map(Protocol::from_raw);
     let socket =
         net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol).during("socket")?;
@@ -58,9 +58,8 @@ pub fn socket(protocol: u32, sequence: u32) -> Result<OwnedFd> {
         .or_else(|_| set_socket_recv_buffer_size(fd, BACKLOG))
         .during("setsockopt")?;
     set_socket_timeout(fd, Timeout::Recv, Some(TIMEOUT)).during("setsockopt")?;
-    // Before the socket has a port to which other processes can send.
-    filter(fd, sequence).during("setsockopt")?;
-    net::bind(fd, &SocketAddrNetlink::new(0, 0)).during("bind")?;
+    // Gives the socket a port, too.
+    net::connect(fd, &SocketAddrNetlink::new(KERNEL, 0)).during("connect")?;
     Ok(socket)
 }
 
@@ -98,8 +97,8 @@ pub fn send(fd: BorrowedFd<'_>, datagram: &[u8]) -> Result<()> {
 /// Receives one datagram of the kernel into the buffer. EMSGSIZE if it was longer, EAGAIN if none
 /// arrived in time.
 ///
-/// Every process in the namespace with CAP_NET_ADMIN can send to the socket. Such datagrams are
-/// dropped, and do not extend the time.
+/// A process in the namespace with CAP_NET_ADMIN can send to the socket before it is connected.
+/// Such datagrams are dropped, and do not extend the time.
 pub fn receive<'a>(fd: BorrowedFd<'_>, buffer: &'a mut [MaybeUninit<u8>; LONGEST]) -> Result<&'a [u8]> {
     let start = Instant::now();
     let length = loop {
@@ -140,54 +139,6 @@ fn receive_from(fd: BorrowedFd<'_>, buffer: &mut [MaybeUninit<u8>; LONGEST]) -> 
             .map_err(|_| Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::INVAL))
     })
     .map(|length| (length, sender.nl_pid))
-}
-
-/// Attaches a program that drops messages with another upper half of the sequence number.
-fn filter(fd: BorrowedFd<'_>, sequence: u32) -> io::Result<()> {
-    /// The offset of the upper half of `nlmsg_seq` in struct nlmsghdr.
-    const UPPER: u32 = if cfg!(target_endian = "little") { 10 } else { 8 };
-    let bytes = sequence.to_ne_bytes();
-    let upper = if cfg!(target_endian = "little") {
-        [bytes[2], bytes[3]]
-    } else {
-        [bytes[0], bytes[1]]
-    };
-    let step = |code: u32, jf: u8, k: u32| libc::sock_filter {
-        code: code as u16,
-        jt: 0,
-        jf,
-        k,
-    };
-    let mut program = [
-        // The program loads numbers as big-endian.
-        step(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS, 0, UPPER),
-        step(
-            libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
-            1,
-            u16::from_be_bytes(upper).into(),
-        ),
-        step(libc::BPF_RET | libc::BPF_K, 0, u32::MAX),
-        step(libc::BPF_RET | libc::BPF_K, 0, 0),
-    ];
-    let fprog = libc::sock_fprog {
-        len: program.len() as u16,
-        filter: program.as_mut_ptr(),
-    };
-    // SAFETY: the program and its description outlive the call, and the length is the type's.
-    let result = unsafe {
-        libc::setsockopt(
-            fd.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_ATTACH_FILTER,
-            (&raw const fprog).cast(),
-            size_of_val(&fprog) as libc::socklen_t,
-        )
-    };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::INVAL))
-    }
 }
 
 /// Enables an option of netlink sockets that rustix does not support.

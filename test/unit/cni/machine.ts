@@ -78,6 +78,7 @@ export class Machine implements System {
     this.#open.set(fd, path);
     return fd;
   };
+  openDirectoryIfThere = this.openDirectory;
   appendFile = (name: string, text: string, options: { readonly in?: number } = {}): void => {
     const path = options.in === undefined ? name : `${this.#open.get(options.in)}/${name}`;
     const refusal = this.refused.get(path);

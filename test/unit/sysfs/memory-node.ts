@@ -2,6 +2,7 @@
 // and rtnetlink, over PCI devices that live in memory too.
 // A call can be made to fail, and the process to end at any of the calls that change something.
 import { createHash } from "node:crypto";
+import { ignoring } from "../../../lib/errno.ts";
 import { capture } from "./captures.ts";
 import { type Entry, hostError } from "./memory-files.ts";
 import { MemoryPci, untouched } from "./memory-pci.ts";
@@ -21,11 +22,14 @@ type Calls = Pick<
   | "netlinkSocket"
   | "netnsCookie"
   | "openDirectory"
+  | "openDirectoryIfThere"
   | "openNetns"
   | "random"
   | "readDirectory"
   | "readFile"
+  | "readFileIfThere"
   | "readLink"
+  | "readLinkIfThere"
   | "readOpenDirectory"
   | "receive"
   | "removeDirectory"
@@ -35,7 +39,9 @@ type Calls = Pick<
   | "sha256"
   | "sleep"
   | "stat"
+  | "statIfThere"
   | "unlink"
+  | "unlinkIfThere"
   | "writeFile"
 >;
 
@@ -218,6 +224,11 @@ export class MemoryNode implements Calls {
     if (entry.kind !== "directory") throw hostError("ENOTDIR", "open", path);
     return this.#opened({ path: real, answers: [], isDirectory: true });
   };
+  statIfThere = ifThere(this.stat);
+  readFileIfThere = ifThere(this.readFile);
+  readLinkIfThere = ifThere(this.readLink);
+  openDirectoryIfThere = ifThere(this.openDirectory);
+  unlinkIfThere = ifThere(this.unlink);
   readOpenDirectory = (fd: number): string[] => {
     this.#alive();
     return this.pci.files.names(this.#descriptors.get(fd)!.path);
@@ -338,6 +349,11 @@ export class MemoryNode implements Calls {
       ),
     };
   }
+}
+
+/** Returns undefined instead of ENOENT. */
+function ifThere<A extends unknown[], T>(call: (...args: A) => T): (...args: A) => T | undefined {
+  return (...args) => ignoring(["ENOENT"], () => call(...args));
 }
 
 function modeOf(entry: Entry): number {
