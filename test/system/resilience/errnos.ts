@@ -72,7 +72,7 @@ const rows: readonly Row[] = [
   [/^setsockopt\(.*SO_RCVTIMEO/, { reported: "ENOMEM", survived: "ENOPROTOOPT" }],
   [/^setsockopt\(/, { reported: "ENOPROTOOPT ENOMEM" }],
   [/^getsockopt\(/, { survived: "ENOPROTOOPT" }],
-  [/^bind\(/, { reported: "EADDRINUSE ENOMEM" }],
+  [/^connect\(/, { reported: "EPERM ENOMEM" }],
   [/^sendto\(/, { reported: "EPERM ENOBUFS ENOMEM EAGAIN", survived: "EINTR" }],
   // The kernel has made the change already; only its answer is lost.
   [/^recvfrom\(/, { reported: "ENOBUFS ENOMEM EAGAIN", survived: "EINTR" }],
