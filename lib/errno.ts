@@ -23,3 +23,13 @@ export function ignoring<T>(codes: readonly string[], work: () => T): T | undefi
     throw failure;
   }
 }
+
+/** Returns whether `work` succeeds: false if it fails with one of these errnos. */
+export function succeeds(codes: readonly string[], work: () => unknown): boolean {
+  return (
+    ignoring(codes, () => {
+      work();
+      return true;
+    }) ?? false
+  );
+}

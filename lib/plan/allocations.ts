@@ -12,7 +12,7 @@ import {
   type Recorded,
 } from "./entry.ts";
 import type { Journal } from "./journal.ts";
-import { attachedAlready, Ledger, unfinished, unrecorded } from "./ledger.ts";
+import { alreadyAttached, Ledger, noRecord, unfinishedAdd } from "./ledger.ts";
 
 /** What a change is made on: a node's devices. */
 export interface DeviceKernel {
@@ -132,8 +132,8 @@ export class Allocations<K extends DeviceKernel> {
   ): Difference[] {
     const { netns } = attachment;
     const recorded = this.#of(attachment);
-    if (recorded === undefined) return [unrecorded(attachment)];
-    if (recorded.pending) return [unfinished(attachment)];
+    if (recorded === undefined) return [noRecord(attachment)];
+    if (recorded.pending) return [unfinishedAdd(attachment)];
     const { device, changes, netns: there } = recorded.entry;
     // The device is in no namespace, but who ends up with it follows the pod.
     const elsewhere = isSameIdentity(there, this.#devices.identifyNetns(netns))
@@ -193,7 +193,7 @@ export class Allocations<K extends DeviceKernel> {
     const recorded = this.#journal.findHolder(address);
     if (recorded === undefined) return;
     const { entry, pending } = recorded;
-    if (!pending && isSameAttachment(entry, attachment)) throw new Error(attachedAlready(attachment));
+    if (!pending && isSameAttachment(entry, attachment)) throw new Error(alreadyAttached(attachment));
     if (!pending && this.#devices.isThere(entry.netns)) throw new Error(heldBy(entry));
     this.#giveBack(entry, kernel);
   }

@@ -1,45 +1,17 @@
-// The life of an attachment: planned, written down, performed; checked; undone from what was
-// written down, however far it came.
-import { FactError } from "../fact.ts";
+// The life of an attachment: planned, recorded, performed, checked, and undone from its record as
+// far as it was performed.
 import { aged } from "./aging.ts";
 import { apply, type Kernel, undo } from "./apply.ts";
 import { type Change, expectation, scope, sysctlChanges } from "./change.ts";
 import { type Difference, differences } from "./differences.ts";
 import { type Attachment, type Entry, type Identity, isSameIdentity, type PodName, type Recorded } from "./entry.ts";
+import { differencesIn, type Examined } from "./examined.ts";
 import type { Journal } from "./journal.ts";
-import { attachedAlready, Ledger, unfinished, unrecorded } from "./ledger.ts";
-import { outdated, withOriginals, withoutShared, withShared } from "./shared.ts";
+import { alreadyAttached, Ledger } from "./ledger.ts";
+import type { Namespaces } from "./namespaces.ts";
+import { withOriginals, withoutShared, withShared } from "./shared.ts";
+import { entriesOf, handOver, type Neighbors, type Sibling, siblingsOf } from "./siblings.ts";
 import type { State } from "./state.ts";
-
-/** The way into network namespaces. */
-export interface Namespaces<K extends Kernel> {
-  /** Which namespace is at the path, without its cookie; undefined if none is there any more. */
-  identify(path: string): Identity | undefined;
-  /** Calls back inside the namespace, while no other call of these plugins is inside. */
-  enter<T>(path: string, work: (kernel: K, here: Identity) => T): T;
-  /**
-   * Calls back while no other call of these plugins takes its turn, or after a short wait. Parallel
-   * calls are correct, but they wait for each other in the kernel by spinning.
-   */
-  inTurn<T>(work: () => T): T;
-  /** Milliseconds of CLOCK_MONOTONIC. */
-  time(): number;
-}
-
-/** The plugins that change sysctls in the same pod. */
-export interface Neighbors {
-  /** Throws if no container could join. */
-  probe(): void;
-  /** Makes this plugin's journal known to the container's other plugins. */
-  join(containerId: string): void;
-  /** Reverts {@link join}. */
-  leave(containerId: string): void;
-  /**
-   * Returns the journals of the container's other plugins. The first time, makes the records of
-   * version 0.1.0 known to this plugin's journal.
-   */
-  others(containerId: string): readonly Journal[];
-}
 
 /** The changes to make, and the state that they were planned for. */
 export interface Planned {
@@ -47,20 +19,7 @@ export interface Planned {
   readonly state: State;
 }
 
-/**
- * What became of a comparison. `elsewhere`: the record is of the namespace that was at `path`,
- * another one.
- */
-export type Examined =
-  | { readonly is: "compared"; readonly differences: Difference[] }
-  | { readonly is: "unrecorded" }
-  | { readonly is: "pending" }
-  | { readonly is: "elsewhere"; readonly path: string };
-
-/**
- * All attachments of one plugin. Failures are thrown as they are, several of them as {@link
- * Failures}.
- */
+/** All attachments of one plugin. Several failures are thrown as {@link Failures}. */
 export class Attachments<K extends Kernel> {
   readonly #ledger: Ledger<Entry>;
   readonly #journal: Journal;
@@ -79,17 +38,21 @@ export class Attachments<K extends Kernel> {
     this.#neighbors = neighbors;
   }
 
-  /** Throws where no attachment could be recorded. */
+  /** Throws if no attachment could be recorded. */
   probe(): void {
     this.#journal.probe();
     this.#neighbors.probe();
   }
 
   /**
-   * Performs what `planning` plans, all or nothing. What an earlier ADD of the same attachment left
-   * behind when it was killed is undone first; one that succeeded is in the way.
-   * @param netns path of the pod's namespace; `entrance` leads to it whatever becomes of that path
-   * @param planning sees the namespace; it must change nothing
+   * Performs the changes that `planning` returns, all or nothing.
+   *
+   * If an earlier ADD of the same attachment was killed, undoes that first. Throws if an earlier
+   * ADD succeeded.
+   *
+   * @param netns path of the pod's namespace
+   * @param entrance leads to the namespace even if another one is at its path by then
+   * @param planning is called inside the namespace, and must change nothing
    */
   add<P extends Planned>(
     {
@@ -129,8 +92,8 @@ export class Attachments<K extends Kernel> {
   }
 
   /**
-   * Undoes the attachment as far as it was made. Without a record there is nothing to undo. `netns`
-   * may be gone, or unknown.
+   * Undoes the attachment as far as it was performed. Does nothing without a record. `netns` may
+   * lead nowhere.
    */
   remove(attachment: Attachment, netns: string | undefined): void {
     if (netns !== undefined && this.#namespaces.identify(netns) !== undefined)
@@ -145,15 +108,16 @@ export class Attachments<K extends Kernel> {
     else this.#undoElsewhere(recorded.entry);
   }
 
-  /** Every record, and for each file that cannot be read the error that says why. */
+  /** Returns every record, and the error of each file that cannot be read. */
   records(): { entries: Recorded[]; failures: unknown[] } {
     return this.#ledger.entries();
   }
 
   /**
-   * Names each difference between what the attachment made and what is there. Throws where nothing
-   * can be compared.
-   * @param compare is given the changes as they ought to show, in the namespace; it must change
+   * Returns each difference between the attachment's changes and the current state. An attachment
+   * that cannot be compared is one difference.
+   *
+   * @param compare is called inside the namespace with the expected changes, and must change
    *   nothing
    */
   differences(
@@ -161,20 +125,10 @@ export class Attachments<K extends Kernel> {
     netns: string,
     compare: (kernel: K, due: readonly Change[]) => Difference[] = compareWithPlan,
   ): Difference[] {
-    const examined = this.examine(attachment, netns, compare);
-    switch (examined.is) {
-      case "compared":
-        return examined.differences;
-      case "unrecorded":
-        return [unrecorded(attachment)];
-      case "pending":
-        return [unfinished(attachment)];
-      case "elsewhere":
-        return [{ subject: netns, fact: `is another namespace than the one at ${examined.path} that ADD prepared` }];
-    }
+    return differencesIn(this.examine(attachment, netns, compare), attachment, netns);
   }
 
-  /** The same, for a caller that asks whether there was anything to compare. */
+  /** The same, for a caller that must know why nothing was compared. */
   examine(
     attachment: Attachment,
     netns: string,
@@ -196,9 +150,10 @@ export class Attachments<K extends Kernel> {
   }
 
   /**
-   * What `add` would do, which is not done: the changes as they would be recorded, and what an
-   * earlier ADD left that was killed, which `add` would undo first.
-   * Throws what `planning` throws, and where the attachment is there already.
+   * Returns what `add` would do: the changes as `add` would record them, and whether a killed ADD
+   * left something that `add` would undo first.
+   *
+   * Throws if the attachment exists.
    */
   preview<P extends Planned>(
     { containerId, ifname, netns }: Attachment & { readonly netns: string },
@@ -207,7 +162,7 @@ export class Attachments<K extends Kernel> {
     return this.#namespaces.enter(netns, (kernel, here) => {
       const earlier = this.#journal.find({ containerId, ifname });
       const leftover = earlier !== undefined && isSameIdentity(earlier.entry.netns, here);
-      if (leftover && !earlier.pending) throw new Error(attachedAlready(earlier.entry));
+      if (leftover && !earlier.pending) throw new Error(alreadyAttached(earlier.entry));
       const planned = planning(kernel);
       return {
         planned,
@@ -221,11 +176,11 @@ export class Attachments<K extends Kernel> {
   }
 
   /**
-   * Forgets an attachment whose namespace is known to be gone, with all that the record describes.
-   * False where the record is another one by now.
+   * Removes the record of an attachment whose namespace no longer exists. Returns false if another
+   * ADD has replaced the record.
    */
   forget(entry: Entry): boolean {
-    // An ADD with the same names in a new namespace may be about to write its own.
+    // An ADD with the same names in a new namespace may be about to write its record.
     return this.#namespaces.inTurn(() => {
       const recorded = this.#journal.find(entry);
       if (
@@ -240,36 +195,25 @@ export class Attachments<K extends Kernel> {
   }
 
   /**
-   * Undoes every attachment of the network that is not among the valid ones. Goes on past failures,
-   * and gives them all.
+   * Undoes every attachment of the network that is not among the valid ones. Continues after
+   * failures, and returns all of them.
    */
   collect(network: string, valid: readonly Attachment[]): unknown[] {
     return this.#ledger.collect(network, valid, (entry) => this.#undoElsewhere(entry));
   }
 
-  /** Makes room for an ADD. */
+  /** Undoes what an earlier ADD of the same attachment left. Throws if it succeeded. */
   #clear({ entry, pending }: Recorded, here: Identity, kernel: Kernel): void {
     if (!isSameIdentity(entry.netns, here)) this.#undoElsewhere(entry, here);
     else if (pending) this.#undo(entry, kernel);
-    else throw new Error(attachedAlready(entry));
+    else throw new Error(alreadyAttached(entry));
   }
 
   /**
-   * Writes what the entry knows about shared sysctls to the records of its siblings, before the
-   * entry is removed.
-   */
-  #handOver(entry: Entry, siblings: readonly Sibling[], kernel: Kernel): void {
-    if (siblings.length === 0) return;
-    const state = kernel.observe({ ...scope(entry.changes), links: false });
-    for (const sibling of siblings)
-      for (const changed of outdated(entry, [sibling.entry], state)) sibling.journal.rewrite(changed);
-  }
-
-  /**
-   * Undoes an attachment whose namespace is the one at the path that it was added with, if it is
-   * still there. If not, what the entry describes went with it.
-   * `inside` is the namespace, another one, that the caller has entered: it must not be entered
-   * again.
+   * Undoes an attachment in the namespace at its recorded path. If another namespace is there, or
+   * none, only the record is left to remove.
+   *
+   * @param inside the namespace that the caller has entered, which must not be entered again
    */
   #undoElsewhere(entry: Entry, inside?: Identity): void {
     const { path } = entry.netns;
@@ -289,50 +233,17 @@ export class Attachments<K extends Kernel> {
     });
   }
 
+  #siblings(attachment: Attachment, here: Identity, changes: readonly Change[]): Sibling[] {
+    return siblingsOf(attachment, { journal: this.#journal, neighbors: this.#neighbors }, here, changes);
+  }
+
   #undo(entry: Entry, kernel: Kernel): void {
     const siblings = this.#siblings(entry, entry.netns, entry.changes);
-    this.#handOver(entry, siblings, kernel);
+    handOver(entry, siblings, kernel);
     const seconds = (this.#namespaces.time() - entry.time) / 1000;
     const changes = withoutShared(entry.changes, entriesOf(siblings));
     this.#ledger.undo(entry, () => undo(aged(changes, seconds), kernel));
   }
-
-  /**
-   * Returns the container's other attachments in the same namespace, of every plugin. Empty if the
-   * changes contain no sysctl: nothing else is shared.
-   */
-  #siblings(attachment: Attachment, here: Identity, changes: readonly Change[]): Sibling[] {
-    if (sysctlChanges(changes).length === 0) return [];
-    const { containerId } = attachment;
-    // First: it makes records known.
-    const others = this.#neighbors.others(containerId);
-    const found = [
-      ...this.#journal.siblings(attachment).map(({ entry }) => ({ entry, journal: this.#journal })),
-      // A chain may call several plugins for one interface.
-      ...others.flatMap((journal) => siblingsIn(journal, containerId).map(({ entry }) => ({ entry, journal }))),
-    ];
-    return found.filter(({ entry }) => isSameIdentity(entry.netns, here));
-  }
-}
-
-/** Another attachment of the same pod, and the journal that holds its record. */
-interface Sibling {
-  readonly entry: Entry;
-  readonly journal: Journal;
-}
-
-/** A journal that cannot be trusted affects its own plugin's attachments only. */
-function siblingsIn(journal: Journal, containerId: string): Recorded[] {
-  try {
-    return journal.siblings({ containerId });
-  } catch (failure) {
-    if (failure instanceof FactError) return [];
-    throw failure;
-  }
-}
-
-function entriesOf(siblings: readonly Sibling[]): Entry[] {
-  return siblings.map(({ entry }) => entry);
 }
 
 function compareWithPlan(kernel: Kernel, due: readonly Change[]): Difference[] {

@@ -96,16 +96,16 @@ function keyOf({ containerId, ifname }: Attachment): string {
 }
 
 /** What CHECK finds if no ADD of the attachment is recorded. */
-export function unrecorded({ containerId, ifname }: Attachment): Difference {
+export function noRecord({ containerId, ifname }: Attachment): Difference {
   return { subject: ifname, fact: `no ADD of container ${containerId} is recorded` };
 }
 
 /** What CHECK finds if the ADD of the attachment is pending. */
-export function unfinished({ ifname }: Attachment): Difference {
+export function unfinishedAdd({ ifname }: Attachment): Difference {
   return { subject: ifname, fact: "its ADD did not finish" };
 }
 
 /** Why an ADD is refused if an earlier one succeeded. */
-export function attachedAlready({ ifname, containerId }: Attachment): string {
+export function alreadyAttached({ ifname, containerId }: Attachment): string {
   return `${ifname}: container ${containerId} is attached already; call DEL first`;
 }

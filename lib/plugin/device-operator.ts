@@ -6,7 +6,7 @@ import { tree } from "../kernel/pci.ts";
 import { type Allocation, heldBy } from "../plan/allocations.ts";
 import { bindings } from "../plan/device.ts";
 import type { Recorded } from "../plan/entry.ts";
-import { attachedAlready } from "../plan/ledger.ts";
+import { alreadyAttached } from "../plan/ledger.ts";
 import { describeDeviceChanges } from "../plan/words.ts";
 import { hasDriver, isDevice } from "../sysfs/pci.ts";
 import type { DevicePlugin, PlannedDevice } from "./device.ts";
@@ -121,7 +121,7 @@ function refuseTaken(
   if (recorded === undefined) return;
   const { entry, pending } = recorded;
   const { address } = entry.device;
-  if (!pending && entry.containerId === containerId && entry.ifname === ifname) throw new Error(attachedAlready(entry));
+  if (!pending && entry.containerId === containerId && entry.ifname === ifname) throw new Error(alreadyAttached(entry));
   if (!pending && netnsFinder()(entry.netns).is !== "gone") throw new Error(heldBy(entry));
   warn(`${address}: ADD first undoes what container ${entry.containerId} left; the plan below starts after that`);
 }

@@ -9,7 +9,7 @@ import type { NetnsKernel } from "../kernel/netns.ts";
 import { devicesIn } from "../kernel/pci.ts";
 import { type SharedDirectory, sharedDirectory } from "../kernel/roots.ts";
 import { type Allocation, Allocations } from "../plan/allocations.ts";
-import { Attachments, type Neighbors } from "../plan/attachments.ts";
+import { Attachments } from "../plan/attachments.ts";
 import { type Change, changeKinds } from "../plan/change.ts";
 import { type DeviceChange, deviceChangeKinds } from "../plan/device.ts";
 import { type Directory, remove, removeDirectory } from "../plan/directory.ts";
@@ -17,6 +17,7 @@ import type { Entry } from "../plan/entry.ts";
 import { Journal } from "../plan/journal.ts";
 import type { RecordRules } from "../plan/record.ts";
 import { directoryNameOf } from "../plan/record-file.ts";
+import type { Neighbors } from "../plan/siblings.ts";
 import { release } from "../release.ts";
 
 /** How long a runtime's call waits for another call that holds the same pod or device. */

@@ -1,8 +1,9 @@
 import t from "tap";
 import { factText } from "../../../lib/fact.ts";
-import { Attachments, type Namespaces, type Planned } from "../../../lib/plan/attachments.ts";
+import { Attachments, type Planned } from "../../../lib/plan/attachments.ts";
 import { type Change, changeKinds } from "../../../lib/plan/change.ts";
 import type { Identity } from "../../../lib/plan/entry.ts";
+import type { Namespaces } from "../../../lib/plan/namespaces.ts";
 import { failure, MemoryTree } from "./memory-directory.ts";
 import { MemoryKernel } from "./memory-kernel.ts";
 import { dummy, link, pod } from "./pods.ts";

@@ -71,7 +71,7 @@ t.test("a new kind of link does not compile until the kernel's side knows how to
 
   const places = await undecided(t, "lib/plan/state.ts", links, more);
 
-  t.ok(places.has("lib/kernel/netns.ts: perform"), [...places].join(", "));
+  t.ok(places.has("lib/kernel/link-maker.ts: create"), [...places].join(", "));
 });
 
 t.test("a new kind of device change does not compile until every place has decided about it", async (t) => {
