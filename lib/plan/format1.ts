@@ -98,14 +98,17 @@ export class Format1<E extends Entry<unknown>> {
     return this.#open()?.target(`${address}.json`);
   }
 
-  /** Removes the guards of an attachment, or its record. */
+  /**
+   * Removes the guards of an attachment, or its record; and in both cases the draft, which an ADD of
+   * 0.1.0 leaves if it is killed.
+   */
   remove(attachment: Removable, what: "guards" | "record"): void {
     const top = this.#open();
     if (top === undefined) return;
     const name = nameOf(attachment);
     const names = [...(fits(name) ? [name] : []), ...(attachment.device ? [attachment.device.address] : [])];
     for (const name of names) {
-      for (const end of what === "record" ? ends : ends.slice(0, 1)) remove(top, `${name}.${end}`);
+      for (const end of ends) if (what === "record" || end !== "pending") remove(top, `${name}.${end}`);
     }
   }
 

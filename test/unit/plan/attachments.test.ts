@@ -362,6 +362,19 @@ t.test("a record of format 1 is checked, handed over, and removed", async (t) =>
   }
 });
 
+t.test("DEL removes the draft that a killed ADD of version 0.1.0 left", async (t) => {
+  for (const hasRecord of [false, true]) {
+    const { attachments, files } = node();
+    attachments.probe();
+    files.files.set("/run/plugin/data/c1:net1.draft", "{");
+    if (hasRecord) attachments.add(net1, making("one", 7));
+
+    attachments.remove(net1, here);
+
+    t.same([...files.files.keys()], []);
+  }
+});
+
 t.test("version 0.1.0 finds a symbolic link, which it refuses, at the place of its own record", async (t) => {
   const { attachments, files } = node();
   attachments.add(net1, making("one", 7));
