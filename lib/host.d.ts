@@ -83,6 +83,8 @@ declare module "host" {
     /** Permission bits, such as 0o755. */
     readonly mode: number;
     readonly uid: number;
+    /** `st_ctime` in milliseconds since 1970: the last change of the file, its name or its mode. */
+    readonly changed: number;
   }
 
   /**

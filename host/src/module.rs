@@ -205,6 +205,7 @@ fn described<'js>(ctx: Ctx<'js>, stat: &Stat) -> Result<Object<'js>> {
     object.set("kind", stat.kind)?;
     object.set("mode", stat.mode)?;
     object.set("uid", stat.uid)?;
+    object.set("changed", stat.changed)?;
     Ok(object)
 }
 

@@ -168,17 +168,18 @@ fn stat_tells_every_kind_of_file() {
 }
 
 #[test]
-fn stat_gives_device_inode_mode_and_owner() {
+fn stat_gives_device_inode_mode_owner_and_time_of_change() {
     let scratch = Scratch::new();
     let file = scratch.file("file", "");
     fs::set_permissions(&file, Permissions::from_mode(0o4751)).unwrap();
     let truth = fs::metadata(&file).unwrap();
     let expected = format!(
-        r#"{{"device":{},"inode":{},"kind":"file","mode":{},"uid":{}}}"#,
+        r#"{{"device":{},"inode":{},"kind":"file","mode":{},"uid":{},"changed":{}}}"#,
         truth.dev(),
         truth.ino(),
         0o4751,
-        truth.uid()
+        truth.uid(),
+        truth.ctime() as f64 * 1e3 + truth.ctime_nsec() as f64 / 1e6,
     );
     assert_eq!(value(&format!("host.stat({})", quoted(&file))), expected);
 }

@@ -137,14 +137,25 @@ function neighborsOf(journal: Journal, shared: SharedDirectory): Neighbors {
   };
 }
 
-/** Version 0.1.0 may have left records in a journal that this version sees for the first time. */
+/**
+ * Version 0.1.0 may have left records in a journal that this executable sees for the first time.
+ * It may have been installed again in between: then the executable's file is another one, or has
+ * got its name again.
+ */
 function indexOnce(journal: Journal, name: string, shared: SharedDirectory): void {
   const seen = ignoring(["EROFS"], () => shared({ create: true })!.open("journals", { create: true }));
   try {
-    if (seen === undefined || seen.has(name)) return;
+    if (seen === undefined) return;
+    const { device, inode, changed } = host.stat("/proc/self/exe");
+    const reader = `${device} ${inode} ${changed}`;
+    if (seen.target(name) === reader) return;
     journal.indexFormat1();
     // EEXIST: another call was faster. The others: the next call does it again.
-    ignoring(["EEXIST", "EROFS", "ENOSPC", "EDQUOT"], () => seen.create(name, ""));
+    ignoring(["EEXIST", "EROFS", "ENOSPC", "EDQUOT"], () => {
+      remove(seen, name);
+      // Read as a text and never followed: it is created whole, also if there is no room for files.
+      seen.link(name, reader);
+    });
   } finally {
     seen?.close();
   }

@@ -108,6 +108,15 @@ export const stages: readonly Stage[] = [
   outside("resilience", 15),
   { name: "peers", counts: "check", minutes: 15, wants: "go", command: ["test/system/peers/build"] },
   outside("callers", 10, "peers"),
+  {
+    name: "releases",
+    counts: "check",
+    minutes: 15,
+    needs: "build",
+    rare: true,
+    command: ["test/system/upgrade/build"],
+  },
+  { ...outside("upgrade", 10, "releases"), rare: true },
   // An emulated machine hangs now and then, whatever runs in it.
   { ...vm("vm", ["test/lab/vm/**/*.test.ts"]), again: (files) => vm("vm-again", files) },
   {

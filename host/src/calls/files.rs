@@ -31,6 +31,8 @@ pub struct Stat {
     pub mode: u32,
     /// `st_uid`
     pub uid: u32,
+    /// `st_ctime` in milliseconds.
+    pub changed: f64,
 }
 
 /// A path, or the name of an entry of an open directory.
@@ -104,6 +106,7 @@ pub fn stat(place: Place<'_>, follow: bool) -> Result<Stat> {
         },
         mode: Mode::from_raw_mode(stat.st_mode).bits(),
         uid: stat.st_uid,
+        changed: stat.st_ctime as f64 * 1e3 + stat.st_ctime_nsec as f64 / 1e6,
     })
 }
 

@@ -96,7 +96,7 @@ export class Machine implements System {
     const refusal = this.refused.get(path);
     if (refusal !== undefined) throw refusal;
     if (file === undefined) throw hostError("ENOENT", "stat", path);
-    return { device: 1, inode: 1, mode: 0o644, uid: 0, ...file };
+    return { device: 1, inode: 1, mode: 0o644, uid: 0, changed: 0, ...file };
   };
   openNetns = (path: string): number => {
     const file = this.files.get(path);

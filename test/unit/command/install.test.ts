@@ -65,7 +65,7 @@ class Node implements NodeFiles {
     return this.files.get(one) === this.files.get(other);
   }
   stat(path: string): Stat {
-    return { device: 1, inode: 1, uid: 0, mode: 0o755, kind: path === "/cni" ? "directory" : "file" };
+    return { device: 1, inode: 1, changed: 0, uid: 0, mode: 0o755, kind: path === "/cni" ? "directory" : "file" };
   }
   sync(): void {
     t.equal(this.busy, true, "within the lock");

@@ -140,13 +140,14 @@ export class MemoryNode implements Calls {
     this.#alive();
     const path = this.#at(name, options);
     // The initial PID namespace, as on a node.
-    if (path === "/proc/self/ns/pid") return { device: 4, inode: 0xeffffffc, kind: "file", mode: 0o444, uid: 0 };
+    if (path === "/proc/self/ns/pid")
+      return { device: 4, inode: 0xeffffffc, kind: "file", mode: 0o444, uid: 0, changed: 0 };
     if (path === "/proc/thread-self/ns/net") {
       const inode = this.#netns === undefined ? 4026531840 : this.namespaces.get(this.#netns)!.inode;
-      return { device: 4, inode, kind: "file", mode: 0o444, uid: 0 };
+      return { device: 4, inode, kind: "file", mode: 0o444, uid: 0, changed: 0 };
     }
     const { entry } = this.pci.files.find(path, { follow, syscall: "stat" });
-    return { device: 1, inode: entry.inode, kind: entry.kind, mode: modeOf(entry), uid: 0 };
+    return { device: 1, inode: entry.inode, kind: entry.kind, mode: modeOf(entry), uid: 0, changed: 0 };
   };
   readFile = (path: string, { follow = true, ...options }: In & { follow?: boolean; limit?: number } = {}): string => {
     this.#alive();

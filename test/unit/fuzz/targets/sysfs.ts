@@ -37,7 +37,7 @@ export function fuzz(data: Buffer): void {
     writeFile: () => undefined,
     readDirectory: (path) => files.names(path),
     readLink: (path) => files.target(path),
-    stat: (path) => ({ ...files.find(path).entry, device: 1, uid: 0, mode: 0o644 }),
+    stat: (path) => ({ ...files.find(path).entry, device: 1, uid: 0, mode: 0o644, changed: 0 }),
     lock: (path) => files.find(path).entry.inode,
     close: () => undefined,
     monotonic: () => now++,
