@@ -67,6 +67,6 @@ function isNormal(path: string): boolean {
 export function belowDeviceInfo(path: string): string | undefined {
   const root = withoutVar(roots().deviceInfo);
   const wanted = withoutVar(path);
-  if (wanted === root || wanted.endsWith("/") || !isBelow(root, wanted)) return undefined;
+  if (wanted === root || /\/(?:\/|$)/.test(wanted) || !isBelow(root, wanted)) return undefined;
   return wanted.slice(root.length + 1);
 }

@@ -99,8 +99,8 @@ export class Format1<E extends Entry<unknown>> {
   }
 
   /**
-   * Removes the guards of an attachment, or its record; and in both cases the draft, which an ADD of
-   * 0.1.0 leaves if it is killed.
+   * Removes the guards of an attachment, or its record. In both cases it removes the draft, which
+   * an ADD of 0.1.0 leaves if it is killed.
    */
   remove(attachment: Removable, what: "guards" | "record"): void {
     const top = this.#open();

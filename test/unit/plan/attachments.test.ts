@@ -84,6 +84,17 @@ t.test("what ADD made, DEL takes away, and the journal with it", async (t) => {
   t.equal(files.files.size, 0);
 });
 
+t.test("DEL keeps a link that another program gave the mark of the attachment", async (t) => {
+  const { attachments, kernels } = node();
+  const { kernel } = kernels.get(here)!;
+  attachments.add(net1, making("one", 7));
+  kernel.state = { ...kernel.state, links: [...kernel.state.links, link({ name: "stranger", index: 99, mark: 7 })] };
+
+  attachments.remove(net1, here);
+
+  t.same(links(kernel), ["lo", "stranger"]);
+});
+
 t.test("DEL without ADD, and DEL twice, do nothing", async (t) => {
   const { attachments, kernels } = node();
   attachments.remove(net1, here);
@@ -404,6 +415,8 @@ t.test("what a record cannot be is refused before anything is undone", async (t)
     ['"key":"net.a"', '"key":"kernel.core_pattern"', "expected a sysctl of a network namespace"],
     ['"key":"net.a"', '"key":"net./../kernel"', "expected a sysctl of a network namespace"],
     ['"name":"one"', '"name":"../../one"', "expected a link's name"],
+    ['"name":"one"', '"name":".."', "expected a link's name"],
+    ['"name":"one"', '"name":"one4567890123456"', "expected a link's name"],
     ['"mtu":', '"owner":0,"mtu":', "is a field that this version does not know"],
     ['"containerId":"c1"', '"containerId":"c2"', "holds a record of container c2"],
     ['"do":"sysctl"', '"do":"file","path":"/etc/passwd"', "expected a file of device information"],

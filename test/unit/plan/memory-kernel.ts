@@ -20,15 +20,20 @@ export function fold(state: State, step: Step): State {
         sysctls: { ...state.sysctls, ...step.link.sysctls },
       };
     }
-    case "delete":
+    case "delete": {
+      // With a mark, the kernel deletes the whole group, whatever the links' names are.
+      const isDeleted = ({ name, mark }: ObservedLink): boolean =>
+        step.mark === undefined ? step.links.includes(name) : mark === step.mark;
+      const deleted = state.links.filter(isDeleted).map(({ name }) => name);
       return {
         ...state,
-        links: state.links.filter((link) => !step.links.includes(link.name)).map((link) => without(link, step.links)),
+        links: state.links.filter((link) => !isDeleted(link)).map((link) => without(link, deleted)),
         // The sysctls of a link end with it.
         sysctls: Object.fromEntries(
-          Object.entries(state.sysctls).filter(([key]) => !step.links.some((name) => key.includes(`.conf.${name}.`))),
+          Object.entries(state.sysctls).filter(([key]) => !deleted.some((name) => key.includes(`.conf.${name}.`))),
         ),
       };
+    }
     case "configure":
       return changed(state, step.link, (link) => {
         const { name, mac, mtu, master, up } = step.settings;
