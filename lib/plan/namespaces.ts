@@ -4,7 +4,7 @@ import type { Identity } from "./entry.ts";
 
 /** The way into network namespaces. */
 export interface Namespaces<K extends Kernel> {
-  /** Returns the identity of the namespace at the path, without its cookie. Undefined if missing. */
+  /** Returns the namespace at the path, without its cookie. Undefined if there is none. */
   identify(path: string): Identity | undefined;
   /** Calls back inside the namespace. Excludes other calls of these plugins. */
   enter<T>(path: string, work: (kernel: K, here: Identity) => T): T;
