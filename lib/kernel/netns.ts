@@ -1,6 +1,7 @@
 // One network namespace of the real kernel: what a plan is performed on.
 import * as host from "host";
 import { ignoring, isErrno, succeeds } from "../errno.ts";
+import { FactError } from "../fact.ts";
 import { throwAll } from "../failures.ts";
 import { networkOf } from "../net/ip.ts";
 import { type Netlink, request } from "../netlink/client.ts";
@@ -14,13 +15,14 @@ import { openRtnetlink } from "../netlink/socket.ts";
 import { addressText } from "../plan/address.ts";
 import type { Kernel } from "../plan/apply.ts";
 import type { Scope } from "../plan/change.ts";
-import type { Address, KernelRoute, Neighbor, PortSettings, State } from "../plan/state.ts";
+import { leadingOut } from "../plan/keys.ts";
+import type { Address, Neighbor, PortSettings, State } from "../plan/state.ts";
 import type { Configuration, Step } from "../plan/step.ts";
 import { routeText } from "../plan/words.ts";
 import { confineNow } from "./confinement.ts";
 import { administrative, LinkMaker, setIpv6 } from "./link-maker.ts";
 import { observeLinks } from "./observe.ts";
-import { readSysctl, writeSysctl } from "./sysctl.ts";
+import { readSysctl, setSysctl } from "./sysctl.ts";
 
 /** RTPROT_KERNEL of <linux/rtnetlink.h>. */
 const byKernel = 2;
@@ -106,16 +108,15 @@ export class NetnsKernel implements Kernel {
       case "unassign":
         return this.#delete(address, this.#on(step.link, step.address), `${step.link}: ${addressText(step.address)}`);
       case "addRoute":
-        return this.#addRoute(step.route);
+        return this.#addRoute(step);
       case "removeRoute":
         return this.#delete(route, step.route, `route ${routeText(step.route)}`);
       case "addNeighbor":
-        if ((step.neighbor.state & neighborStates.permanent) === 0) this.#awaitCarrier(step.link);
-        return this.#create(neighbor, { ...step.neighbor, index: this.#links.index(step.link) }, neighborText(step));
+        return this.#addNeighbor(step);
       case "removeNeighbor":
         return this.#delete(neighbor, { ...step.neighbor, index: this.#links.index(step.link) }, neighborText(step));
       case "sysctl":
-        return writeSysctl(step.key, step.value);
+        return setSysctl(step.key, step.value);
     }
   }
 
@@ -132,16 +133,28 @@ export class NetnsKernel implements Kernel {
     while (!isSeen() && host.monotonic() < end) host.sleep(10);
   }
 
-  #addRoute(body: KernelRoute): void {
+  #addRoute({ link, route: wanted, isNew }: Step & { do: "addRoute" }): void {
+    const body = leadingOut(wanted, this.#links.index(link));
     const subject = `route ${routeText(body)}`;
+    if (succeeds(["EEXIST"], () => this.#rtnl.create(route, body, subject))) return;
+    if (isNew) throw new FactError(`${link}: ${subject}`, excluded("route", "or choose another metric"));
     // When its preferred source is deleted, an IPv6 route stays without it.
-    if (succeeds(["EEXIST"], () => this.#rtnl.create(route, body, subject)) || body.family !== families.ipv6) return;
-    this.#rtnl.replace(route, body, subject);
+    if (body.family === families.ipv6) this.#rtnl.replace(route, body, subject);
   }
 
-  /** Creates the object, unless it exists. */
-  #create<T>(message: Message<T>, body: Body<T>, subject: string): void {
-    ignoring(["EEXIST"], () => this.#rtnl.create(message, body, subject));
+  /** An entry that the kernel has learnt is replaced. */
+  #addNeighbor({ link, neighbor: wanted, isNew }: Step & { do: "addNeighbor" }): void {
+    const { state, flags, family, destination } = wanted;
+    if ((state & neighborStates.permanent) === 0 && (flags & neighborFlags.proxy) === 0) this.#awaitCarrier(link);
+    const body = { ...wanted, index: this.#links.index(link) };
+    const subject = neighborText({ link, neighbor: wanted });
+    if (succeeds(["EEXIST"], () => this.#rtnl.create(neighbor, body, subject))) return;
+    const fixed = neighborStates.permanent | neighborStates.noArp;
+    const present = this.#rtnl
+      .dump(neighbor, { family })
+      .find((one) => one.index === body.index && one.destination === destination);
+    if (present === undefined || (present.state & fixed) === 0) this.#rtnl.replace(neighbor, body, subject);
+    else if (isNew) throw new FactError(subject, excluded("entry", "first"));
   }
 
   /**
@@ -218,6 +231,11 @@ export class NetnsKernel implements Kernel {
   #on(name: string, { message }: Address): AddressMessage {
     return { ...message, index: this.#links.index(name) };
   }
+}
+
+/** What is wrong if the kernel reports EEXIST for something new. */
+function excluded(object: string, instead: string): string {
+  return `the kernel has another ${object} for the same destination; remove it ${instead}`;
 }
 
 function neighborText({ link, neighbor }: { readonly link: string; readonly neighbor: Neighbor }): string {

@@ -17,6 +17,7 @@ import {
 } from "../netlink/route/neighbor.ts";
 import { nexthop } from "../netlink/route/nexthop.ts";
 import { type RouteMessage, route } from "../netlink/route/route.ts";
+import { chosenFlags, wantsPrefixRoute } from "../plan/normal.ts";
 import type {
   Address,
   KernelRoute,
@@ -39,14 +40,6 @@ const unicast = 1;
 const iffTap = 2;
 /** INFINITY_LIFE_TIME of <linux/if_addr.h>. */
 const forever = 0xffffffff;
-
-/** The flags that whoever made an address chose; the others are the kernel's findings. */
-const chosenFlags =
-  addressFlags.noDad |
-  addressFlags.homeAddress |
-  addressFlags.manageTemporary |
-  addressFlags.noPrefixRoute |
-  addressFlags.multicastAutoJoin;
 
 /** Everything that the namespace has of links. Throws a NetlinkError. */
 export function observeLinks(rtnl: Netlink): ObservedLink[] {
@@ -193,19 +186,9 @@ function isStatic({ state, type, mac }: NeighborMessage): boolean {
   return (state & neighborStates.noArp) !== 0 && type === unicast && mac !== undefined;
 }
 
-/**
- * Whether the kernel makes a route to the address' network by itself (fib_add_ifaddr,
- * addrconf_prefix_route).
- */
-function wantsPrefixRoute({ family, flags, prefixLength, local, address }: AddressMessage): boolean {
-  if ((flags & addressFlags.noPrefixRoute) !== 0) return false;
-  if (family === families.ipv6) return true;
-  const isHost = prefixLength === 32 && (address ?? local) === local;
-  return !isHost && (flags & addressFlags.secondary) === 0;
-}
-
 function prefixOf({ family, destination, destinationLength }: RouteMessage): string {
-  return `${family} ${destination}/${destinationLength}`;
+  const all = family === families.ipv6 ? "::" : "0.0.0.0";
+  return `${family} ${destination ?? all}/${destinationLength}`;
 }
 
 function ownPrefix({ family, prefixLength, address, local }: AddressMessage): string {

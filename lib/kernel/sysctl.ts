@@ -2,6 +2,7 @@
 // the thread (kernel: net/sysctl_net.c).
 import * as host from "host";
 import { codeOf } from "../errno.ts";
+import { FactError } from "../fact.ts";
 
 /**
  * Returns the value without surrounding white space, and with one space between words. Undefined if
@@ -14,6 +15,23 @@ export function readSysctl(key: string): string | undefined {
 /** Writes a sysctl. Throws a HostError. `sysctl -w` equivalent. */
 export function writeSysctl(key: string, value: string): void {
   host.writeFile(pathOf(key), value);
+}
+
+/**
+ * Writes a sysctl, and reads it back. If the kernel shows another value, restores the old value and
+ * throws: DEL reverts only a value that it recognizes.
+ */
+export function setSysctl(key: string, value: string): void {
+  const old = readSysctl(key);
+  writeSysctl(key, value);
+  const shown = readSysctl(key);
+  if (shown === value || shown === undefined) return;
+  if (old !== undefined) writeSysctl(key, old);
+  throw new FactError(key, `the kernel shows ${quote(shown)} for ${quote(value)}; write it as the kernel shows it`);
+}
+
+function quote(value: string): string {
+  return JSON.stringify(value);
 }
 
 /** Throws an Error if the sysctl does not exist or cannot be written. Changes nothing. */

@@ -1,4 +1,4 @@
-// Classifies addresses, and creates addresses that the kernel did not report.
+// Classifies addresses.
 import type { Address } from "./state.ts";
 
 /** AF_INET and AF_INET6 of <linux/socket.h>. */
@@ -25,21 +25,4 @@ export function isIpv6LinkLocal({ message }: Address): boolean {
 /** Such as `10.244.0.7/24`. */
 export function addressText({ message }: Address): string {
   return `${message.local ?? message.address}/${message.prefixLength}`;
-}
-
-/** Returns the address that `ip address add CIDR` would create. `cidr` is validated. */
-export function addressFromCidr(cidr: string): Address {
-  const [address, prefixLength] = cidr.split("/") as [string, string];
-  const ipv6 = address.includes(":");
-  return {
-    message: {
-      family: ipv6 ? families.ipv6 : families.ipv4,
-      prefixLength: Number(prefixLength),
-      scope: 0,
-      flags: 0,
-      local: address,
-      address,
-    },
-    prefixRoute: true,
-  };
 }

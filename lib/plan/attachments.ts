@@ -9,6 +9,7 @@ import { differencesIn, type Examined } from "./examined.ts";
 import type { Journal } from "./journal.ts";
 import { alreadyAttached, Ledger } from "./ledger.ts";
 import type { Namespaces } from "./namespaces.ts";
+import { settled } from "./settle.ts";
 import { withOriginals, withoutShared, withShared } from "./shared.ts";
 import { entriesOf, handOver, type Neighbors, type Sibling, siblingsOf } from "./siblings.ts";
 import type { State } from "./state.ts";
@@ -69,7 +70,7 @@ export class Attachments<K extends Kernel> {
       const earlier = this.#journal.find({ containerId, ifname });
       if (earlier !== undefined) this.#clear(earlier, here, kernel);
       return this.#namespaces.inTurn(() => {
-        const planned = planning(kernel);
+        const planned = settled(planning(kernel));
         const siblings = this.#siblings({ containerId, ifname }, here, planned.changes);
         const entry: Entry = {
           network,
@@ -163,7 +164,7 @@ export class Attachments<K extends Kernel> {
       const earlier = this.#journal.find({ containerId, ifname });
       const leftover = earlier !== undefined && isSameIdentity(earlier.entry.netns, here);
       if (leftover && !earlier.pending) throw new Error(alreadyAttached(earlier.entry));
-      const planned = planning(kernel);
+      const planned = settled(planning(kernel));
       return {
         planned,
         changes: withOriginals(

@@ -87,7 +87,7 @@ function linkDifferences(expected: ExpectedLink, observed: ObservedLink): Differ
       fact: `neighbor ${neighborText(neighbor)} is missing`,
       ...repairOf("ip neighbor replace", neighborCommand(neighbor, shown)),
     })),
-    ...absent(routeKey, expected.routes, observed.routes).map((route) => ({
+    ...absent((route) => routeKey(route, observed.index), expected.routes, observed.routes).map((route) => ({
       subject: name,
       fact: `route ${routeText(route)} is missing`,
       ...repairOf(`ip${route.family === families.ipv6 ? " -6" : ""} route add`, routeCommand(route, shown)),

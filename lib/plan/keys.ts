@@ -1,10 +1,16 @@
-// What identifies an address, a route and a neighbour to the kernel, as text: two of them with the
-// same key are the same object. What the kernel fills in by itself does not count.
+// Keys of addresses, routes and neighbours, as text. Two objects with the same key are equal: what
+// the kernel fills in by itself does not count. Two objects with the same identity exclude each
+// other.
+import { networkOf } from "../net/ip.ts";
 import { families } from "../netlink/message.ts";
+import type { Hop, RouteMessage } from "../netlink/route/route.ts";
 import type { Address, KernelRoute, Neighbor, PortSettings } from "./state.ts";
 
 /** IP6_RT_PRIO_USER of <linux/ipv6_route.h>: the metric of an IPv6 route without one. */
-const ipv6Metric = 1024;
+export const ipv6Metric = 1024;
+
+/** RTN_UNICAST and RTN_LOCAL: the types of routes that lead out of a link. */
+export const routeTypes = { unicast: 1, local: 2 } as const;
 
 /**
  * By local address, peer and prefix, and by what a restored address may still lack: its flags, its
@@ -17,34 +23,84 @@ export function addressKey({ message, prefixRoute }: Address): string {
 }
 
 /**
- * By table, prefixes, TOS, metric, type, source and nexthops: net/ipv4/fib_trie.c
- * (fib_table_insert), net/ipv6/ip6_fib.c (fib6_add_rt2node).
+ * A link has one address of an identity: net/ipv4/devinet.c (find_matching_ifa),
+ * net/ipv6/addrconf.c (inet6_rtm_newaddr).
  */
-export function routeKey(route: KernelRoute): string {
-  const { family, table, type, tos, destination, destinationLength, source, sourceLength } = route;
-  const {
-    metric = family === families.ipv6 ? ipv6Metric : 0,
-    preferredSource,
-    nexthop,
-    oif,
-    gateway,
-    via,
-    hops,
-  } = route;
+export function addressIdentity({ message }: Address): string {
+  const { family, local, address, prefixLength } = message;
+  const own = local ?? address;
+  if (family === families.ipv6) return `${family} ${own}`;
+  return `${family} ${own} ${networkOf(address ?? own ?? "", prefixLength)}/${prefixLength}`;
+}
+
+/**
+ * By table, prefixes, TOS, metric, type, source, nexthops, metrics and preference.
+ *
+ * @param index the link of a route that does not name one
+ */
+export function routeKey(route: KernelRoute, index?: number): string {
+  const { type, nexthop, preferredSource, preference = 0, metrics } = route;
+  const { oif, gateway, via, hops, flags } = leadingOut(route, index);
   const way =
     nexthop !== undefined
       ? `nexthop ${nexthop}`
-      : [{ index: oif, gateway, via }, ...(hops ?? [])]
-          .map((hop) => `${hop.index} ${hop.gateway} ${hop.via?.address}`)
-          .join(", ");
-  const to = destinationLength === 0 ? "default" : `${destination}/${destinationLength}`;
-  const from = sourceLength === 0 ? "" : ` from ${source}/${sourceLength}`;
-  return `${family} ${type} ${to}${from} table ${table} tos ${tos} metric ${metric} src ${preferredSource} ${way}`;
+      : [{ index: oif, gateway, via, flags, extraWeight: 0 }, ...(hops ?? [])].map(hopKey).join(", ");
+  return `${routeIdentity(route)} ${type} src ${preferredSource} pref ${preference} ${metricsKey(metrics)} ${way}`;
 }
 
-/** By destination, and whether it is a proxy entry: net/core/neighbour.c (neigh_add). */
-export function neighborKey({ family, destination, flags, mac, state }: Neighbor): string {
-  return `${family} ${destination} ${flags} ${mac} ${state}`;
+/**
+ * The kernel adds one route of an identity: net/ipv4/fib_trie.c (fib_table_insert),
+ * net/ipv6/ip6_fib.c (fib6_add_rt2node).
+ */
+export function routeIdentity(route: KernelRoute): string {
+  const { family, table, tos, destination, destinationLength, source, sourceLength } = route;
+  const metric = route.metric || (family === families.ipv6 ? ipv6Metric : 0);
+  const to = destinationLength === 0 ? "default" : `${destination}/${destinationLength}`;
+  const from = sourceLength === 0 ? "" : ` from ${source}/${sourceLength}`;
+  return `${family} ${to}${from} table ${table} tos ${tos} metric ${metric}`;
+}
+
+/**
+ * Returns the route with the index of its link, if the route itself names neither link nor nexthop.
+ */
+export function leadingOut(route: KernelRoute, index: number | undefined): KernelRoute {
+  const { oif, hops, nexthop, type } = route;
+  if (index === undefined || oif !== undefined || nexthop !== undefined) return route;
+  if (hops !== undefined) return { ...route, hops: hops.map((hop) => (hop.index === 0 ? { ...hop, index } : hop)) };
+  return type === routeTypes.unicast || type === routeTypes.local ? { ...route, oif: index } : route;
+}
+
+/** A hop, or a route that has only one. */
+interface Way {
+  readonly index?: number | undefined;
+  readonly gateway?: string | undefined;
+  readonly via?: Hop["via"] | undefined;
+  readonly flags: number;
+  readonly extraWeight: number;
+}
+
+function hopKey({ index, gateway, via, flags, extraWeight }: Way): string {
+  return `${index} ${gateway} ${via?.address} flags ${flags} weight ${extraWeight}`;
+}
+
+function metricsKey({
+  lock,
+  mtu,
+  advmss,
+  hopLimit,
+  congestionControl,
+}: NonNullable<RouteMessage["metrics"]> = {}): string {
+  return `lock ${lock} mtu ${mtu} advmss ${advmss} hops ${hopLimit} ${congestionControl}`;
+}
+
+/** By destination, MAC address, flags and state: net/core/neighbour.c (neigh_add). */
+export function neighborKey(neighbor: Neighbor): string {
+  return `${neighborIdentity(neighbor)} ${neighbor.flags} ${neighbor.mac} ${neighbor.state}`;
+}
+
+/** A link has one entry, and one proxy entry (NTF_PROXY), of a destination. */
+export function neighborIdentity({ family, destination, flags }: Neighbor): string {
+  return `${family} ${destination} ${flags & 0x8}`;
 }
 
 /** Whether two ports have the same settings. */
@@ -83,6 +139,19 @@ export class Comparison<T> {
       if (observed !== undefined) found.push(observed);
     }
     return found;
+  }
+
+  /**
+   * Returns what stays, but is to be added again because the link is flushed, in the order of `to`.
+   *
+   * @param down whether the link is still to be flushed. Otherwise that has happened if at all.
+   */
+  flushed(down: boolean): T[] {
+    return [...this.#to.values()].filter((one) => {
+      const key = this.#key(one);
+      const isObserved = this.#observed.has(key);
+      return down ? isObserved || this.#from.has(key) : !isObserved && this.#from.has(key);
+    });
   }
 
   /** Returns what is to be added, in the order of `to`. */

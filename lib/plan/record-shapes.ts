@@ -152,6 +152,14 @@ const changes = {
   file: fields(file),
 } satisfies Record<Change["do"] | DeviceChange["do"], Shape>;
 
+/** The changes of a plan for a pod. */
+export const podChanges = listOf(
+  variants("do", { create: changes.create, set: changes.set, sysctl: changes.sysctl } satisfies Record<
+    Change["do"],
+    Shape
+  >),
+);
+
 const identity = { device: count, inode: count, cookie: optional(text), boot: optional(text) };
 
 /** The fields that records of every format have. */

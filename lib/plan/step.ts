@@ -44,10 +44,17 @@ export type Step =
   | { readonly do: "assign"; readonly link: string; readonly address: Address; readonly settled: boolean }
   /** `ip address del`. */
   | { readonly do: "unassign"; readonly link: string; readonly address: Address }
-  /** `ip route add` and `del`. */
-  | { readonly do: "addRoute" | "removeRoute"; readonly link: string; readonly route: KernelRoute }
-  /** `ip neighbor add` and `del`. */
-  | { readonly do: "addNeighbor" | "removeNeighbor"; readonly link: string; readonly neighbor: Neighbor }
+  /**
+   * `ip route add`. A route without a link leads out of this one. `isNew`: no route may exist that
+   * excludes it. Otherwise another process's route stays.
+   */
+  | { readonly do: "addRoute"; readonly link: string; readonly route: KernelRoute; readonly isNew: boolean }
+  /** `ip route del`. */
+  | { readonly do: "removeRoute"; readonly link: string; readonly route: KernelRoute }
+  /** `ip neighbor add`, which replaces what the kernel has learnt. `isNew` as for routes. */
+  | { readonly do: "addNeighbor"; readonly link: string; readonly neighbor: Neighbor; readonly isNew: boolean }
+  /** `ip neighbor del`. */
+  | { readonly do: "removeNeighbor"; readonly link: string; readonly neighbor: Neighbor }
   | { readonly do: "sysctl"; readonly key: string; readonly value: string };
 
 /** The fields of a link that one message sets. */
@@ -63,7 +70,7 @@ export interface Configuration {
 export function stepsOf(change: Change, state: State): Step[] {
   return byKind(change, {
     create: creation,
-    set: (one) => setting(one, linkOf(one, state)),
+    set: (one) => setting(one, linkOf(one, state), { isNew: true }),
     sysctl: ({ key, to }) => (state.sysctls[key] === to ? [] : [{ do: "sysctl", key, value: to }]),
   });
 }
@@ -101,7 +108,7 @@ function returning(change: SetLink, { links }: State, deleted: readonly string[]
   const observed = links.find((link) => link.index === change.index);
   if (observed === undefined || (observed.name !== change.from.name && observed.name !== change.to.name)) return [];
   const inverse: SetLink = { ...change, from: change.to, to: change.from };
-  return setting(inverse, deleted.includes(observed.master ?? "") ? released(observed) : observed);
+  return setting(inverse, deleted.includes(observed.master ?? "") ? released(observed) : observed, { isNew: false });
 }
 
 /**
@@ -132,8 +139,8 @@ function creation({ link }: CreateLink): Step[] {
   const steps: Step[] = [{ do: "create", link }];
   if (link.port !== undefined) steps.push({ do: "port", link: link.name, port: link.port });
   for (const address of link.addresses) steps.push({ do: "assign", link: link.name, address, settled: true });
-  for (const neighbor of link.neighbors) steps.push({ do: "addNeighbor", link: link.name, neighbor });
-  for (const route of link.routes) steps.push({ do: "addRoute", link: link.name, route });
+  for (const neighbor of link.neighbors) steps.push({ do: "addNeighbor", link: link.name, neighbor, isNew: true });
+  for (const route of link.routes) steps.push({ do: "addRoute", link: link.name, route, isNew: true });
   return steps;
 }
 
@@ -142,40 +149,85 @@ function creation({ link }: CreateLink): Step[] {
  * between `from` and `to` and is not yet done.
  *
  * Routes and addresses are removed one by one before the link goes down, which would flush them.
- * They are added after it is up again.
+ * They are added after it is up again, and with them those that stay and were flushed.
+ *
+ * @param isNew whether what is missing is new: `false` if it is restored
  */
-function setting({ from, to }: SetLink, observed: ObservedLink): Step[] {
-  const steps: Step[] = [];
-  const old = observed.name;
-  // Backwards: a route is removed before the route that its gateway needs. Without the first
-  // address of an IPv4 subnet the kernel would remove the other ones too.
-  const routes = new Comparison(routeKey, from.routes, to.routes, observed.routes);
+function setting({ from, to }: SetLink, observed: ObservedLink, { isNew }: { readonly isNew: boolean }): Step[] {
+  const routes = new Comparison(
+    (route: KernelRoute) => routeKey(route, observed.index),
+    from.routes,
+    to.routes,
+    observed.routes,
+  );
   const neighbors = new Comparison(neighborKey, from.neighbors, to.neighbors, observed.neighbors);
   const addresses = new Comparison(addressKey, from.addresses, to.addresses, observed.addresses);
-  for (const route of routes.leaving().reverse()) steps.push({ do: "removeRoute", link: old, route });
-  for (const neighbor of neighbors.leaving()) steps.push({ do: "removeNeighbor", link: old, neighbor });
-  for (const address of addresses.leaving().reverse()) steps.push({ do: "unassign", link: old, address });
-
   const settings = differing(from, to, observed);
-  const changed = Object.keys(settings).length > 0;
   const down = observed.up && (!to.up || settings.name !== undefined || settings.mac !== undefined);
+  const steps = removals(observed.name, { routes, neighbors, addresses });
+  steps.push(...configuring({ from, to, observed, settings, down }));
+  // Undoing may find the link after it was flushed.
+  const isFlushed = to.up && (from.name !== to.name || from.mac !== to.mac);
+  const again = <T>(compared: Comparison<T>): T[] => (isFlushed ? compared.flushed(down) : []);
+  const link = to.name;
+  for (const address of [...again(addresses), ...addresses.missing()])
+    steps.push({ do: "assign", link, address, settled: to.up && address.duplicate !== true });
+  for (const neighbor of again(neighbors)) steps.push({ do: "addNeighbor", link, neighbor, isNew: false });
+  for (const neighbor of neighbors.missing()) steps.push({ do: "addNeighbor", link, neighbor, isNew });
+  for (const route of again(routes)) steps.push({ do: "addRoute", link, route, isNew: false });
+  for (const route of routes.missing()) steps.push({ do: "addRoute", link, route, isNew });
+  return steps;
+}
+
+/** The objects of a link that are compared one by one. */
+interface Compared {
+  readonly routes: Comparison<KernelRoute>;
+  readonly neighbors: Comparison<Neighbor>;
+  readonly addresses: Comparison<Address>;
+}
+
+/**
+ * Backwards: a route is removed before the route that its gateway needs. Without the first address
+ * of an IPv4 subnet the kernel would remove the other ones too.
+ */
+function removals(link: string, { routes, neighbors, addresses }: Compared): Step[] {
+  return [
+    ...routes
+      .leaving()
+      .reverse()
+      .map((route): Step => ({ do: "removeRoute", link, route })),
+    ...neighbors.leaving().map((neighbor): Step => ({ do: "removeNeighbor", link, neighbor })),
+    ...addresses
+      .leaving()
+      .reverse()
+      .map((address): Step => ({ do: "unassign", link, address })),
+  ];
+}
+
+interface Configuring {
+  readonly from: LinkSettings;
+  readonly to: LinkSettings;
+  readonly observed: ObservedLink;
+  readonly settings: Configuration;
+  readonly down: boolean;
+}
+
+/** Returns the steps for everything except addresses, routes and neighbours. */
+function configuring({ from, to, observed, settings, down }: Configuring): Step[] {
+  const steps: Step[] = [];
+  const old = observed.name;
   if (down) steps.push({ do: "configure", link: old, settings: { up: false } });
   const ipv6 = from.ipv6 !== to.ipv6 && to.ipv6 !== undefined && observed.ipv6 !== to.ipv6;
   if (ipv6 && !to.ipv6) steps.push({ do: "ipv6", link: old, on: false });
-  if (changed) steps.push({ do: "configure", link: old, settings });
+  if (Object.keys(settings).length > 0) steps.push({ do: "configure", link: old, settings });
   if (ipv6 && to.ipv6) steps.push({ do: "ipv6", link: to.name, on: true });
   if (to.port !== undefined && !isSamePort(observed.port, to.port))
     steps.push({ do: "port", link: to.name, port: to.port });
   const rises = to.up && (down || !observed.up);
   if (rises) steps.push({ do: "configure", link: to.name, settings: { up: true } });
 
-  if (to.ipv6Mtu !== undefined && (rises || observed.ipv6Mtu !== to.ipv6Mtu))
+  if (to.ipv6Mtu !== undefined && (rises || settings.mtu !== undefined || observed.ipv6Mtu !== to.ipv6Mtu))
     steps.push({ do: "sysctl", key: `net.ipv6.conf.${to.name}.mtu`, value: `${to.ipv6Mtu}` });
-
-  for (const address of addresses.missing())
-    steps.push({ do: "assign", link: to.name, address, settled: to.up && address.duplicate !== true });
-  for (const neighbor of neighbors.missing()) steps.push({ do: "addNeighbor", link: to.name, neighbor });
-  for (const route of routes.missing()) steps.push({ do: "addRoute", link: to.name, route });
   return steps;
 }
 

@@ -1,19 +1,11 @@
 // Plans what bridge-binding does to a pod: the pod's link becomes a port of an in-pod bridge, next
 // to a tap for the guest, and a placeholder takes its name.
 import type { LinkNames } from "../../lib/kubevirt/names.ts";
-import { addressFromCidr, addressText, isIpv4Address, isIpv6Address, isIpv6LinkLocal } from "../../lib/plan/address.ts";
+import { addressText, isIpv4Address, isIpv6Address, isIpv6LinkLocal } from "../../lib/plan/address.ts";
 import type { Change, CreateLink } from "../../lib/plan/change.ts";
 import { isMark, markOf } from "../../lib/plan/mark.ts";
-import type {
-  Address,
-  LinkSettings,
-  NewBridge,
-  NewDummy,
-  NewTap,
-  ObservedLink,
-  PortSettings,
-  State,
-} from "../../lib/plan/state.ts";
+import { address, changed, settingsOf, sysctl } from "../../lib/plan/objects.ts";
+import type { Address, NewBridge, NewDummy, NewTap, ObservedLink, PortSettings, State } from "../../lib/plan/state.ts";
 import { largestTapMtu, leastIpv6Mtu } from "./limits.ts";
 import type { Conf } from "./netconf.ts";
 import { vlansOf } from "./vlans.ts";
@@ -110,11 +102,8 @@ export function plan(situation: Situation): Change[] {
   // placeholder. The bridge has its own setting; of the two, the larger one counts. KubeVirt sets
   // this one.
   if (nic.addresses.some(isIpv4Address) && ignored !== undefined)
-    changes.push({ do: "sysctl", key: arpIgnore, from: ignored, to: arpIgnoreFor(ignored) });
-  for (const key of bridgeFirewall) {
-    const from = state.sysctls[key];
-    if (from !== undefined) changes.push({ do: "sysctl", key, from, to: "0" });
-  }
+    changes.push(sysctl(arpIgnore, arpIgnoreFor(ignored), state));
+  for (const key of bridgeFirewall) if (state.sysctls[key] !== undefined) changes.push(sysctl(key, "0", state));
   return changes;
 }
 
@@ -133,20 +122,9 @@ function withTap(situation: Situation, nic: ObservedLink): Change[] {
   // and the bridge gets a forwarding entry for the guest.
   // So does a NIC: a VF, or that of a cloud, whose switch knows no other address.
   const macvlan = nic.kind === "macvlan" || nic.parent !== undefined;
-  const from: LinkSettings = {
-    name: nic.name,
-    mac: nic.mac!,
-    mtu: nic.mtu,
-    up: nic.up,
-    ...(nic.ipv6 !== undefined && { ipv6: nic.ipv6 }),
-    ...(nic.ipv6Mtu !== undefined && { ipv6Mtu: nic.ipv6Mtu }),
-    addresses: nic.addresses,
-    routes: nic.routes,
-    neighbors: nic.neighbors,
-  };
-  const { ipv6Mtu: _, ...kept } = from;
-  const to: LinkSettings = {
-    ...kept,
+  // While it is a port, the kernel keeps IPv6's MTU at the link's.
+  const { ipv6Mtu: _, ...kept } = nic;
+  const enslaved = changed(kept, {
     name: names.nic,
     mac: macvlan ? guestMac : situation.bridgeMac,
     up: true,
@@ -156,10 +134,10 @@ function withTap(situation: Situation, nic: ObservedLink): Change[] {
     addresses: [],
     routes: [],
     neighbors: [],
-  };
+  });
   return [
     bridge(situation, nic),
-    { do: "set", index: nic.index, from, to },
+    { ...enslaved, from: settingsOf(nic) },
     { do: "create", link: tap(situation, nic, macvlan ? [guestMac] : []) },
     { do: "create", link: placeholder(situation, nic, guestMac) },
   ];
@@ -171,7 +149,7 @@ function port({ learning = true, isolated = false, vlans = [], stations = [] }: 
 
 function bridge(situation: Situation, nic: ObservedLink): CreateLink {
   const { conf, names, bridgeMac } = situation;
-  const address = bridgeAddress(situation, nic);
+  const own = bridgeAddress(situation, nic);
   return {
     do: "create",
     link: {
@@ -186,7 +164,7 @@ function bridge(situation: Situation, nic: ObservedLink): CreateLink {
         [`net.ipv4.conf.${names.bridge}.forwarding`]: "0",
         [`net.ipv4.conf.${names.bridge}.proxy_arp`]: "0",
       },
-      addresses: address === undefined ? [] : [address],
+      addresses: own === undefined ? [] : [own],
     },
   };
 }
@@ -266,12 +244,12 @@ function made(
  */
 function bridgeAddress({ conf, state }: Situation, nic: ObservedLink): Address | undefined {
   if (conf.bridgeAddress === "none" || (conf.bridgeAddress === "auto" && conf.attachment !== "tap")) return undefined;
-  if (conf.bridgeAddress !== "auto") return addressFromCidr(conf.bridgeAddress);
+  if (conf.bridgeAddress !== "auto") return address(conf.bridgeAddress);
   if (!nic.addresses.some(isIpv4Address)) return undefined;
   const taken = new Set(state.links.flatMap(({ addresses }) => addresses.map(addressText)));
   for (let n = 0; n < 100; n++) {
     const text = `169.254.75.1${n}/32`;
-    if (!taken.has(text)) return addressFromCidr(text);
+    if (!taken.has(text)) return address(text);
   }
   return undefined;
 }

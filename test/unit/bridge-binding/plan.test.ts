@@ -11,6 +11,7 @@ import type { Conf } from "../../../plugins/bridge-binding/netconf.ts";
 import { obstacles, plan, type Situation } from "../../../plugins/bridge-binding/plan.ts";
 import { fc } from "../../harness/fast-check.ts";
 import { allOrNothing, MemoryKernel } from "../plan/memory-kernel.ts";
+import { picture } from "../plan/picture.ts";
 import { address, eth0, link, pod, route } from "../plan/pods.ts";
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
@@ -51,26 +52,6 @@ function linkNamed(kernel: MemoryKernel, name: string): ObservedLink {
   const found = kernel.state.links.find((link) => link.name === name);
   if (found === undefined) throw new Error(`no ${name}`);
   return found;
-}
-
-/**
- * Links by name and addresses by text, so that the order in which the kernel lists them does not
- * count.
- */
-function picture(state: State): unknown {
-  const sorted = <T>(list: readonly T[]): string[] =>
-    list.map((one) => JSON.stringify(one, Object.keys(one as object).sort())).sort();
-  return {
-    links: [...state.links]
-      .sort((one, other) => one.name.localeCompare(other.name))
-      .map(({ addresses, routes, neighbors, ...link }) => ({
-        ...Object.fromEntries(Object.entries(link).sort()),
-        addresses: addresses.map((one) => JSON.stringify(one)).sort(),
-        routes: sorted(routes),
-        neighbors: sorted(neighbors),
-      })),
-    sysctls: state.sysctls,
-  };
 }
 
 t.test("the end state is KubeVirt's", async (t) => {

@@ -3,6 +3,7 @@ import { factText } from "../../../lib/fact.ts";
 import { Attachments, type Planned } from "../../../lib/plan/attachments.ts";
 import { type Change, changeKinds } from "../../../lib/plan/change.ts";
 import type { Identity } from "../../../lib/plan/entry.ts";
+import { markOf } from "../../../lib/plan/mark.ts";
 import type { Namespaces } from "../../../lib/plan/namespaces.ts";
 import { failure, MemoryTree } from "./memory-directory.ts";
 import { MemoryKernel } from "./memory-kernel.ts";
@@ -53,7 +54,7 @@ function making(name: string, mark: number, value = "1"): (kernel: MemoryKernel)
   return (kernel) => {
     const state = kernel.observe();
     const changes: Change[] = [
-      { do: "create", link: dummy({ name, mark }) },
+      { do: "create", link: dummy({ name, mark: markOf(mark) }) },
       { do: "sysctl", key: "net.a", from: state.sysctls["net.a"]!, to: value },
     ];
     return { changes, state };
@@ -115,6 +116,23 @@ t.test("a second ADD of an attachment is refused and changes nothing", async (t)
   t.same(kernels.get(here)!.kernel.state, state);
 });
 
+t.test("an ADD whose plan is not based on the observed state changes and records nothing", async (t) => {
+  const { attachments, files, kernels } = node();
+  const { kernel } = kernels.get(here)!;
+  const planning = (): Planned => ({
+    state: kernel.observe(),
+    changes: [
+      { do: "create", link: dummy({ name: "one", mark: markOf(7) }) },
+      { do: "sysctl", key: "net.a", from: "7", to: "1" },
+    ],
+  });
+
+  t.throws(() => attachments.add(net1, planning), { message: "net.a: is 0, but the plan's from says 7" });
+  t.throws(() => attachments.preview(net1, planning), { message: "net.a: is 0, but the plan's from says 7" });
+
+  t.same([kernel.performed, files.files.size], [0, 0]);
+});
+
 t.test("an ADD heals what a killed ADD left", async (t) => {
   const { attachments, files, kernels } = node();
   attachments.add(net1, making("one", 7));
@@ -132,7 +150,7 @@ t.test(
   async (t) => {
     const { attachments, files, kernels } = node();
     attachments.add(net1, making("one", 7));
-    const reused = new MemoryKernel(pod([link({ name: "one", mark: 7, index: 2 })], { "net.a": "1" }));
+    const reused = new MemoryKernel(pod([link({ name: "one", mark: markOf(7), index: 2 })], { "net.a": "1" }));
     kernels.set(here, { identity: { device: 4, inode: 2 }, kernel: reused });
     t.match(attachments.differences(net1, here).map(factText), [/is another namespace/]);
     attachments.remove(net1, here);

@@ -1,10 +1,13 @@
 // A namespace that lives in memory: what the kernel does with each step, as far as a plan can tell,
 // and failures on request.
+
 import { withUndoFailures } from "../../../lib/failures.ts";
 import { apply, type Kernel, undo } from "../../../lib/plan/apply.ts";
 import type { Change } from "../../../lib/plan/change.ts";
+import { addressKey, routeIdentity } from "../../../lib/plan/keys.ts";
 import type { NewLink, ObservedLink, State } from "../../../lib/plan/state.ts";
 import type { Step } from "../../../lib/plan/step.ts";
+import { shownAddress, shownNeighbor, shownRoute } from "../../harness/spelling.ts";
 
 /**
  * What a step makes of a state. Links that are taken down lose their routes and IPv6 addresses, and
@@ -45,7 +48,11 @@ export function fold(state: State, step: Step): State {
           ...(mac !== undefined && { mac }),
           ...(mtu !== undefined && { mtu }),
           ...(up !== undefined && { up }),
-          ...(up === false && { routes: [], addresses: link.addresses.filter(({ message }) => message.family === 2) }),
+          ...(up === false && {
+            routes: [],
+            neighbors: [],
+            addresses: link.addresses.filter(({ message }) => message.family === 2),
+          }),
         };
         if (up) delete next.ipv6Mtu; // the kernel sets it anew
         if (master === undefined) return next;
@@ -58,18 +65,32 @@ export function fold(state: State, step: Step): State {
     case "ipv6":
       return changed(state, step.link, (link) => ({ ...link, ipv6: step.on }));
     case "assign":
-      return changed(state, step.link, (link) => ({ ...link, addresses: [...link.addresses, step.address] }));
+      return changed(state, step.link, (link) => {
+        const address = shownAddress(step.address);
+        return {
+          ...link,
+          addresses: [...link.addresses.filter((one) => addressKey(one) !== addressKey(address)), address],
+        };
+      });
     case "unassign":
       return changed(state, step.link, (link) => ({ ...link, addresses: less(link.addresses, step.address) }));
     case "addRoute":
       return changed(state, step.link, (link) => {
         if (!link.up) throw new Error(`${link.name}: Network is down (ENETDOWN)`);
-        return { ...link, routes: [...link.routes, step.route] };
+        const route = shownRoute(step.route, link.index);
+        const other = state.links
+          .flatMap(({ routes }) => routes)
+          .find((one) => routeIdentity(one) === routeIdentity(route));
+        if (other !== undefined && step.isNew) throw new Error(`${link.name}: File exists (EEXIST)`);
+        return other === undefined ? { ...link, routes: [...link.routes, route] } : link;
       });
     case "removeRoute":
       return changed(state, step.link, (link) => ({ ...link, routes: less(link.routes, step.route) }));
     case "addNeighbor":
-      return changed(state, step.link, (link) => ({ ...link, neighbors: [...link.neighbors, step.neighbor] }));
+      return changed(state, step.link, (link) => ({
+        ...link,
+        neighbors: [...less(link.neighbors, step.neighbor), shownNeighbor(step.neighbor)],
+      }));
     case "removeNeighbor":
       return changed(state, step.link, (link) => ({ ...link, neighbors: less(link.neighbors, step.neighbor) }));
     case "sysctl": {

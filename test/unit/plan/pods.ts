@@ -9,7 +9,7 @@ export function address(text: string, more: object = {}): Address {
     message: {
       family,
       prefixLength: Number(prefixLength),
-      flags: 128,
+      flags: 0,
       scope: local.startsWith("fe80") ? 253 : 0,
       local,
       address: local,
@@ -28,12 +28,13 @@ export function route(destination: string, gateway?: string): KernelRoute {
     tos: 0,
     table: 254,
     protocol: 3,
-    scope: gateway === undefined ? 253 : 0,
+    scope: gateway === undefined && !dst.includes(":") ? 253 : 0,
     type: 1,
     flags: 0,
     ...(length !== "0" && { destination: dst }),
     ...(gateway !== undefined && { gateway }),
     oif: 2,
+    ...(dst.includes(":") && { metric: 1024, preference: 0 }),
   };
 }
 
