@@ -32,6 +32,8 @@ export interface Call {
   readonly under?: readonly string[];
   /** Milliseconds until the plugin is killed. Default: 20 s. */
   readonly timeout?: number;
+  /** Receives the ID of the plugin's process, or of the first command of `under`. */
+  readonly started?: (pid: number) => void;
 }
 
 export interface Answer {
@@ -82,7 +84,7 @@ export async function callPlugin(
   const recording = beginRecording(executable.startsWith(dist) ? (call.under ?? []) : undefined);
   const command = [...(call.under ?? []), ...recording.under, executable];
   const [file, ...args] = call.node ? within(call.node, ...command) : command;
-  const ended = await execa(file!, args, {
+  const child = execa(file!, args, {
     reject: false,
     extendEnv: false,
     env: environment(verb, call),
@@ -91,9 +93,11 @@ export async function callPlugin(
     timeout: call.timeout ?? 20_000,
     killSignal: "SIGKILL",
   });
+  if (child.pid !== undefined) call.started?.(child.pid);
+  const ended = await child;
   const { exitCode, signal, stdout, stderr } = ended;
   if (ended.timedOut || (exitCode === undefined && signal === undefined)) throw ended;
-  const { node: _, under: __, ...asked } = call;
+  const { node: _, under: __, started: ___, ...asked } = call;
   recording.end(
     [
       verb,

@@ -77,6 +77,8 @@ export interface Pod {
    * changed.
    */
   readonly node: Namespace;
+  /** The directory of the leases of its networks. */
+  readonly leases: string;
   /**
    * Attaches the pod to a network.
    *
@@ -120,6 +122,7 @@ function pod(namespace: Namespace, node: Namespace, state: string): Pod {
     containerId,
     namespace,
     node,
+    leases: state,
     call,
     attach: async (options) => {
       count += 1;

@@ -120,6 +120,20 @@ export const stages: readonly Stage[] = [
   // An emulated machine hangs now and then, whatever runs in it.
   { ...vm("vm", ["test/lab/vm/**/*.test.ts"]), again: (files) => vm("vm-again", files) },
   {
+    name: "storm",
+    counts: "tap",
+    minutes: 30,
+    needs: "build",
+    rare: true,
+    tells: /^# storm: /,
+    command: [
+      "node",
+      "--import=tsx",
+      "test/runner/storm.ts",
+      ...tap("storm", ["test/system/storm/storm.test.ts"], "--timeout=1500"),
+    ],
+  },
+  {
     name: "busy",
     counts: "tap",
     minutes: 60,

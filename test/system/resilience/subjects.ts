@@ -24,7 +24,7 @@ const bridgeBinding: Subject = {
       pod.namespace,
       ...networks.flatMap(({ n, link }) => [
         `address add 10.0.${n}.2/24 dev ${link}`,
-        `address add fd00:${n}::2/64 dev ${link}`,
+        `address add fd00:0:0:${n}::2/64 dev ${link}`,
         `link set ${link} up`,
       ]),
     );
