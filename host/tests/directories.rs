@@ -89,6 +89,11 @@ fn a_directory_that_others_can_change_is_refused_wherever_it_is_on_the_way() {
     value(&open);
     fs::set_permissions(trusted.path("a/b/c"), Permissions::from_mode(0o1777)).unwrap();
     assert_eq!(thrown(&open), failure_on("EPERM", "fstat", trusted.path("a/b/c")));
+    fs::set_permissions(trusted.path("a/b/c"), Permissions::from_mode(0o755)).unwrap();
+    value(&open);
+    // Its owner can replace everything in it.
+    chown(trusted.path("a"), Some(107), None).unwrap();
+    assert_eq!(thrown(&open), failure_on("EPERM", "fstat", trusted.path("a")));
 }
 
 #[test]
@@ -239,7 +244,9 @@ fn bytes_of_a_file_are_locked_independently() {
     let start = Instant::now();
     assert_eq!(thrown(&script(5, 5)), failure_on("ETIMEDOUT", "fcntl", "locks"));
     assert!(start.elapsed() >= Duration::from_millis(300));
-    assert_eq!(fs::metadata(trusted.path("locks")).unwrap().len(), 0);
+    let locks = fs::metadata(trusted.path("locks")).unwrap();
+    assert_eq!(locks.len(), 0);
+    assert_eq!(locks.permissions().mode() & 0o7777, 0o600);
     let closed = "host.lock('lock', 0, { in: -1, at: 0 })";
     assert_eq!(thrown(closed), failure("EBADF", "openat"));
 }

@@ -27,7 +27,6 @@ const EXECUTE: u64 = 1;
 const WRITE_FILE: u64 = 1 << 1;
 /// `REMOVE_DIR` to `MAKE_SYM`.
 const CHANGE_DIRECTORY: u64 = 0b1_1111_1111 << 4;
-const REFER: u64 = 1 << 13;
 const TRUNCATE: u64 = 1 << 14;
 const BIND_AND_CONNECT_TCP: u64 = 0b11;
 const ABSTRACT_SOCKETS_AND_SIGNALS: u64 = 0b11;
@@ -87,7 +86,8 @@ fn restrict_files(directories: &[Text], files: &[Text]) -> Option<()> {
     }
     let since = |first, rights: u64| if version >= first { rights } else { 0 };
     let write_file = WRITE_FILE | since(3, TRUNCATE);
-    let write = write_file | CHANGE_DIRECTORY | since(2, REFER);
+    // Nothing is moved from one directory to another, which needs a right of its own.
+    let write = write_file | CHANGE_DIRECTORY;
     let rules = Ruleset {
         files: EXECUTE | write,
         network: since(4, BIND_AND_CONNECT_TCP),
@@ -162,7 +162,6 @@ fn drop_capabilities() -> bool {
     *high = Capabilities::default();
     low.effective &= CAP_NET_ADMIN | CAP_SYS_ADMIN;
     low.permitted = low.effective;
-    low.inheritable = 0;
     // SAFETY: as above.
     unsafe { syscall(libc::SYS_capset, &raw const header, sets.as_ptr()) == 0 }
 }
