@@ -41,7 +41,8 @@ async function cargoBuild(
     CARGO_ENCODED_RUSTFLAGS: [...rustFlags(target), ...moreFlags].join("\x1f"),
     // No exception is unwound through the engine: a panic aborts. An overflow of a buffer on the
     // stack of the engine's C code ends the process, before a changed return address is used.
-    [`CFLAGS_${target.replaceAll("-", "_")}`]: "-fno-asynchronous-unwind-tables -fno-unwind-tables -fstack-protector",
+    [`CFLAGS_${target.replaceAll("-", "_")}`]:
+      "-fno-asynchronous-unwind-tables -fno-unwind-tables -fstack-protector-strong",
   };
   const args = ["build", "--release", "--locked", what, `--target=${target}`, "--target-dir=target"];
   await execa("cargo", args, { cwd: crate, env, stdio: ["ignore", "inherit", "inherit"] });

@@ -38,6 +38,29 @@ function partsOf(name: string): { readonly host: string; readonly plugin: string
   return { host: text(bytes.subarray(0, begin)), plugin: text(bytes.subarray(begin)), bytes };
 }
 
+/**
+ * Counts the functions that compare their canary with the thread's before they return: `sub
+ * %fs:0x28,REGISTER`.
+ */
+function stackChecks(bytes: Buffer): number {
+  const [code, place] = [Buffer.from("64482b", "hex"), Buffer.from("2528000000", "hex")];
+  let count = 0;
+  for (let at = bytes.indexOf(code); at >= 0; at = bytes.indexOf(code, at + 1))
+    if (
+      bytes
+        .subarray(at + 3, at + 9)
+        .subarray(1)
+        .equals(place)
+    )
+      count++;
+  return count;
+}
+
+/** Whether an ELF file is for x86-64 (EM_X86_64). */
+function isX86(bytes: Buffer): boolean {
+  return bytes.readUInt16LE(18) === 62;
+}
+
 for (const name of files) {
   const { host, plugin, bytes } = partsOf(name);
   const words = (text: string): string[] => [...new Set(text.match(variable) ?? [])].sort();
@@ -50,6 +73,16 @@ for (const name of files) {
       [],
     );
   });
+
+  t.test(
+    `${name} checks its stack, as gcc's -fstack-protector-strong does`,
+    { skip: !isX86(bytes) && "another architecture" },
+    async (t) => {
+      const checks = stackChecks(bytes);
+      // Without -strong there are 60, only in functions with arrays of characters.
+      t.ok(checks > 200, `${checks} checks`);
+    },
+  );
 
   t.test(`${name} contains no switch for tests`, async (t) => {
     const found = [...words(host), ...words(plugin)].filter((word) => suspicious.test(word));
