@@ -109,6 +109,15 @@ export class Attachments<K extends Kernel> {
     else this.#undoElsewhere(recorded.entry);
   }
 
+  /** Whether an attachment was added to a namespace whose path begins so. */
+  hasPathBelow(directory: string): boolean {
+    let found = false;
+    this.#ledger.each(({ entry }) => {
+      found ||= entry.netns.path.startsWith(`${directory}/`);
+    });
+    return found;
+  }
+
   /** Returns every record, and the error of each file that cannot be read. */
   records(): { entries: Recorded[]; failures: unknown[] } {
     return this.#ledger.entries();

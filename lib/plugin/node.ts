@@ -67,9 +67,9 @@ function journalIn<E extends Entry<unknown>>(directory: string, rules: RecordRul
 }
 
 /** Returns the paths of the journals that have records of pods. Changes nothing. */
-export function knownJournals(): string[] {
+export function knownJournals(shared: SharedDirectory): string[] {
   const found = new Set<string>();
-  const pods = podsIn(sharedDirectory())({ create: false });
+  const pods = podsIn(shared)({ create: false });
   for (const name of pods?.names() ?? []) {
     const pod = pods!.open(name, { create: false });
     for (const path of pod?.names() ?? []) found.add(decodeURIComponent(path));

@@ -9,7 +9,7 @@ import { confineInPod } from "../kernel/confinement.ts";
 import type { NetnsKernel } from "../kernel/netns.ts";
 import { type SharedDirectory, sharedDirectory } from "../kernel/roots.ts";
 import type { Planned } from "../plan/attachments.ts";
-import { attachmentsIn, journalsOf } from "./node.ts";
+import { attachmentsIn, journalsOf, knownJournals } from "./node.ts";
 import type { OperablePlugin } from "./operator.ts";
 import type { Journaled, PodPlugin } from "./pod.ts";
 import { podIn, podOperator, podRequirements, procFdPath } from "./pod-operator.ts";
@@ -60,7 +60,11 @@ export function podPlugin<C extends Journaled, D extends Journaled, P extends Pl
 
     gc(call: GcCall<D>): void {
       const valid = call.valid.map(({ containerID, ifname }) => ({ containerId: containerID, ifname }));
-      throwAll(attachmentsIn(plugin, call.conf.dataDir).collect(call.network, valid));
+      const shared = sharedDirectory();
+      const attachments = attachmentsIn(plugin, call.conf.dataDir, { shared });
+      // A confined call cannot open a namespace by a process. Runtimes give such paths, but seldom.
+      if (!attachments.hasPathBelow("/proc")) confineInPod(() => [call.conf.dataDir, ...knownJournals(shared)]);
+      throwAll(attachments.collect(call.network, valid));
     },
 
     status({ conf }: StatusCall<C>): void {
