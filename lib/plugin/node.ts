@@ -152,7 +152,7 @@ function indexOnce(journal: Journal, name: string, shared: SharedDirectory): voi
     journal.indexFormat1();
     // EEXIST: another call was faster. The others: the next call does it again.
     ignoring(["EEXIST", "EROFS", "ENOSPC", "EDQUOT"], () => {
-      remove(seen, name);
+      if (seen.has(name)) remove(seen, name);
       // Read as a text and never followed: it is created whole, also if there is no room for files.
       seen.link(name, reader);
     });
