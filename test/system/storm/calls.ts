@@ -106,7 +106,7 @@ function expected(verb: Verb, isAdded: boolean | undefined): readonly number[] {
 function isAddedAfter(verb: Verb, { status }: Answer, before: boolean | undefined): boolean | undefined {
   switch (verb) {
     case "ADD":
-      // A DEL that was killed half-way leaves an attachment that ADD refuses, and that is not whole.
+      // A DEL that was killed leaves an attachment that ADD refuses, and that is not whole.
       return status === 0 ? true : before;
     case "DEL":
     case "GC":

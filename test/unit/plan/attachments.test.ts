@@ -89,7 +89,8 @@ t.test("DEL keeps a link that another program gave the mark of the attachment", 
   const { attachments, kernels } = node();
   const { kernel } = kernels.get(here)!;
   attachments.add(net1, making("one", 7));
-  kernel.state = { ...kernel.state, links: [...kernel.state.links, link({ name: "stranger", index: 99, mark: 7 })] };
+  const { mark } = kernel.state.links.find(({ name }) => name === "one")!;
+  kernel.state = { ...kernel.state, links: [...kernel.state.links, link({ name: "stranger", index: 99, mark })] };
 
   attachments.remove(net1, here);
 
