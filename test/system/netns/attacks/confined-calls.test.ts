@@ -1,4 +1,4 @@
-// Checks, by the system calls, which calls are confined, and that they are before they read the pod.
+// Checks by the system calls which calls are confined, and that they are before they read the pod.
 import { statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
