@@ -12,10 +12,11 @@ import { type LinkMessage, link } from "../netlink/route/link.ts";
 import { forwarding, neighbor, neighborFlags, neighborStates } from "../netlink/route/neighbor.ts";
 import { route } from "../netlink/route/route.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
-import { addressText } from "../plan/address.ts";
+import { addressText, networkText } from "../plan/address.ts";
 import type { Kernel } from "../plan/apply.ts";
 import type { Scope } from "../plan/change.ts";
 import { leadingOut } from "../plan/keys.ts";
+import { wantsPrefixRoute } from "../plan/normal.ts";
 import type { Address, Neighbor, PortSettings, State } from "../plan/state.ts";
 import type { Configuration, Step } from "../plan/step.ts";
 import { routeText } from "../plan/words.ts";
@@ -106,7 +107,7 @@ export class NetnsKernel implements Kernel {
       case "assign":
         return this.#assign(step.link, step.address, step.settled);
       case "unassign":
-        return this.#delete(address, this.#on(step.link, step.address), `${step.link}: ${addressText(step.address)}`);
+        return this.#unassign(step.link, step.address, step.staying);
       case "addRoute":
         return this.#addRoute(step);
       case "removeRoute":
@@ -211,6 +212,20 @@ export class NetnsKernel implements Kernel {
     // An earlier call may have been killed between the two.
     if (detected || !isNew) this.#rtnl.replace(address, body, subject);
     if (!prefixRoute) this.#dropPrefixRoute(body, subject);
+  }
+
+  /**
+   * With an address that does not last, the kernel leaves its route to the network until that
+   * expires (ipv6_del_addr).
+   */
+  #unassign(on: string, wanted: Address, staying: readonly Address[]): void {
+    const body = this.#on(on, wanted);
+    const subject = `${on}: ${addressText(wanted)}`;
+    this.#delete(address, body, subject);
+    if (body.family !== families.ipv6 || body.lifetime === undefined) return;
+    const network = networkText(wanted);
+    const isShared = staying.some((other) => networkText(other) === network);
+    if (wanted.prefixRoute && wantsPrefixRoute(body) && !isShared) this.#dropPrefixRoute(body, subject);
   }
 
   #dropPrefixRoute({ family, index, address, local, prefixLength }: AddressMessage, subject: string): void {

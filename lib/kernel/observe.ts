@@ -64,7 +64,10 @@ export function observeLinks(rtnl: Netlink): ObservedLink[] {
     const { index, mac, type, info, afSpec, group, mtu, otherNames, parentBus, parentDevice } = message;
     const own = (byLink.addresses.get(index) ?? []).filter((one) => !isTemporary(one));
     const mine = byLink.routes.get(index) ?? [];
-    const prefixes = new Set(mine.filter(({ protocol }) => protocol === byKernel).map(prefixOf));
+    // Not the local routes to the addresses themselves.
+    const prefixes = new Set(
+      mine.filter(({ protocol, type }) => protocol === byKernel && type === unicast).map(prefixOf),
+    );
     const master = names.get(message.master ?? 0);
     const tap = tapOf(message);
     const above = byLink.uppers.get(index) ?? [];

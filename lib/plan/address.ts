@@ -1,4 +1,5 @@
 // Classifies addresses.
+import { networkOf } from "../net/ip.ts";
 import type { Address } from "./state.ts";
 
 /** AF_INET and AF_INET6 of <linux/socket.h>. */
@@ -20,6 +21,11 @@ export function isIpv6Address({ message }: Address): boolean {
  */
 export function isIpv6LinkLocal({ message }: Address): boolean {
   return message.family === families.ipv6 && message.scope === linkScope;
+}
+
+/** Returns the address' network, such as `10.244.0.0/24`. */
+export function networkText({ message: { local, address, prefixLength } }: Address): string {
+  return `${networkOf(address ?? local ?? "", prefixLength)}/${prefixLength}`;
 }
 
 /** Such as `10.244.0.7/24`. */

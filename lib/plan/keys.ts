@@ -115,17 +115,26 @@ function portKey(port: PortSettings | undefined): string {
   return [learning, isolated, ...ranges, ...stations].join(", ");
 }
 
-/** Compares lists of objects by their keys: each list is looked at once. */
+/** Compares lists of objects. Each list is read once. */
 export class Comparison<T> {
   readonly #key: (one: T) => string;
+  readonly #identity: (one: T) => string;
   readonly #from: ReadonlyMap<string, T>;
   readonly #to: ReadonlyMap<string, T>;
   readonly #observed: ReadonlyMap<string, T>;
 
-  /** From one state to another, while `observed` is anywhere between them. */
-  constructor(key: (one: T) => string, from: readonly T[], to: readonly T[], observed: readonly T[]) {
+  /**
+   * From one state to another, while `observed` is anywhere between them.
+   *
+   * @param identity by which an object is found that was added in several steps, and not completely
+   */
+  constructor(
+    [key, identity]: readonly [key: (one: T) => string, identity: (one: T) => string],
+    [from, to, observed]: readonly [from: readonly T[], to: readonly T[], observed: readonly T[]],
+  ) {
     const byKey = (list: readonly T[]): Map<string, T> => new Map(list.map((one) => [key(one), one]));
     this.#key = key;
+    this.#identity = identity;
     this.#from = byKey(from);
     this.#to = byKey(to);
     this.#observed = byKey(observed);
@@ -133,12 +142,13 @@ export class Comparison<T> {
 
   /** Returns what is to be removed, as the kernel shows it, in the order of `from`. */
   leaving(): T[] {
-    const found: T[] = [];
-    for (const key of this.#from.keys()) {
-      const observed = this.#to.has(key) ? undefined : this.#observed.get(key);
-      if (observed !== undefined) found.push(observed);
-    }
-    return found;
+    const gone = [...this.#from].filter(([key]) => !this.#to.has(key));
+    if (gone.length === 0) return [];
+    const observed = new Map([...this.#observed.values()].map((one) => [this.#identity(one), one]));
+    return gone.flatMap(([, one]) => {
+      const found = observed.get(this.#identity(one));
+      return found === undefined || this.#to.has(this.#key(found)) ? [] : [found];
+    });
   }
 
   /**

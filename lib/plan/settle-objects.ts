@@ -1,8 +1,7 @@
 // Settles the addresses, routes and neighbours of one link, as settle.ts does for the link.
 import { FactError } from "../fact.ts";
-import { networkOf } from "../net/ip.ts";
 import { families } from "../netlink/message.ts";
-import { addressText } from "./address.ts";
+import { addressText, networkText } from "./address.ts";
 import { addressIdentity, addressKey, neighborIdentity, neighborKey, routeIdentity, routeKey } from "./keys.ts";
 import { normalAddress, normalNeighbor, wantsPrefixRoute } from "./normal.ts";
 import { normalRoute, type RouteLink } from "./normal-route.ts";
@@ -92,8 +91,9 @@ interface Settled<T> {
 /** @param elsewhere objects that exclude others too, although they are not of this link */
 function settledList<T extends object>(kind: ObjectKind<T>, lists: Lists<T>, elsewhere: readonly T[] = []): Settled<T> {
   const { observed } = lists;
-  // The usual case: all was observed.
-  const isObserved = (one: T): boolean => observed.includes(one);
+  // The usual case: all was observed. There may be thousands.
+  const known = new Set(observed);
+  const isObserved = (one: T): boolean => known.has(one);
   if (lists.to.every(isObserved) && lists.from.every(isObserved))
     return { from: [...new Set([...lists.from, ...lists.to])], to: lists.to, added: [], staying: [] };
   const present = new Map(observed.map((one) => [kind.key(one), one]));
@@ -105,7 +105,8 @@ function settledList<T extends object>(kind: ObjectKind<T>, lists: Lists<T>, els
     return found;
   });
   const to = lists.to.map((one) => find(one) ?? kind.normal(one));
-  const leaving = new Set(from.filter((one) => !to.includes(one)));
+  const kept = new Set(to);
+  const leaving = new Set(from.filter((one) => !kept.has(one)));
   const staying = observed.filter((one) => !leaving.has(one));
   const added = to.filter((one) => !isObserved(one));
   refuseConflicts(kind, added, [...staying, ...elsewhere.filter((one) => !leaving.has(one))]);
@@ -146,10 +147,6 @@ function checkPrefixRoute(name: string, added: Address, others: readonly Address
     `${name}: address ${addressText(added)}`,
     `prefixRoute is ${prefixRoute}, expected ${rival.prefixRoute}, as that of ${addressText(rival)} in the same network`,
   );
-}
-
-function networkText({ message: { local, address, prefixLength } }: Address): string {
-  return `${networkOf(address ?? local ?? "", prefixLength)}/${prefixLength}`;
 }
 
 /** Refuses what the kernel removes from a link with these settings, or does not add to it. */

@@ -20,14 +20,20 @@ export function settled<P extends { readonly changes: readonly Change[]; readonl
   const { changes, state } = planned;
   refuseRepetition(changes);
   const leaving = new Set(
-    linkChanges(changes).flatMap(({ from, to }) => from.routes.filter((one) => !to.routes.includes(one))),
+    linkChanges(changes).flatMap(({ from, to }) => {
+      const kept = new Set(to.routes);
+      return from.routes.filter((one) => !kept.has(one));
+    }),
   );
   const staying = state.links.flatMap(({ routes }) => routes.filter((route) => !leaving.has(route)));
+  const renames = linkChanges(changes)
+    .filter(({ from, to }) => from.name !== to.name)
+    .map(({ from, to }): Rename => ({ from: from.name, to: to.name }));
   const found = changes.map((change) =>
     byKind<Change, Change>(change, {
       create: (one) => settledCreation(one, state, staying),
       set: (one) => settledSetting(one, state, staying),
-      sysctl: (one) => settledSysctl(one, state),
+      sysctl: (one) => settledSysctl(one, state, renames),
     }),
   );
   // DEL could not read the record of anything else.
@@ -111,11 +117,38 @@ function checkFrom(from: LinkSettings, observed: ObservedLink): void {
     );
 }
 
-function settledSysctl(change: SetSysctl, { sysctls }: State): SetSysctl {
+interface Rename {
+  readonly from: string;
+  readonly to: string;
+}
+
+function settledSysctl(change: SetSysctl, { sysctls }: State, renames: readonly Rename[]): SetSysctl {
   const { key, from } = change;
-  const observed = sysctls[key];
+  const observed = sysctls[nameBefore(key, renames)];
   if (observed === undefined) throw new FactError(key, "was not observed; name it in the scope of observe");
   if (observed !== from) throw new FactError(key, `is ${observed}, but the plan's from says ${from}`);
   // As readSysctl returns it.
   return { ...change, to: change.to.trim().replace(/\s+/g, " ") };
+}
+
+/**
+ * Returns the name that a sysctl has before the plan renames links: a sysctl of a link contains its
+ * name. DEL finds such a sysctl by the new name only.
+ */
+function nameBefore(key: string, renames: readonly Rename[]): string {
+  for (const { from, to } of renames) {
+    if (partsOf(key, from) !== undefined)
+      throw new FactError(key, `the plan renames ${from} to ${to}; change the sysctl by the new name`);
+    const parts = partsOf(key, to);
+    if (parts !== undefined) return parts.join(from);
+  }
+  return key;
+}
+
+/** Returns what is before and after the link's name in a sysctl of that link. */
+function partsOf(key: string, link: string): [before: string, after: string] | undefined {
+  const before = /^net\.ipv[46]\.(?:conf|neigh)\./.exec(key)?.[0];
+  if (before === undefined || !key.startsWith(`${before}${link}.`)) return undefined;
+  const after = key.slice(before.length + link.length);
+  return after.lastIndexOf(".") === 0 ? [before, after] : undefined;
 }

@@ -9,7 +9,7 @@ import {
   type SetSysctl,
   sysctlChanges,
 } from "./change.ts";
-import { addressKey, Comparison, isSamePort, neighborKey, routeKey } from "./keys.ts";
+import { addressIdentity, addressKey, Comparison, isSamePort, neighborKey, routeKey } from "./keys.ts";
 import { byKind } from "./kinds.ts";
 import type {
   Address,
@@ -42,8 +42,8 @@ export type Step =
    * use before.
    */
   | { readonly do: "assign"; readonly link: string; readonly address: Address; readonly settled: boolean }
-  /** `ip address del`. */
-  | { readonly do: "unassign"; readonly link: string; readonly address: Address }
+  /** `ip address del`. `staying` are the addresses that stay on the link. */
+  | { readonly do: "unassign"; readonly link: string; readonly address: Address; readonly staying: readonly Address[] }
   /**
    * `ip route add`. A route without a link leads out of this one. `isNew`: no route may exist that
    * excludes it. Otherwise another process's route stays.
@@ -154,17 +154,15 @@ function creation({ link }: CreateLink): Step[] {
  * @param isNew whether what is missing is new: `false` if it is restored
  */
 function setting({ from, to }: SetLink, observed: ObservedLink, { isNew }: { readonly isNew: boolean }): Step[] {
-  const routes = new Comparison(
-    (route: KernelRoute) => routeKey(route, observed.index),
-    from.routes,
-    to.routes,
-    observed.routes,
-  );
-  const neighbors = new Comparison(neighborKey, from.neighbors, to.neighbors, observed.neighbors);
-  const addresses = new Comparison(addressKey, from.addresses, to.addresses, observed.addresses);
+  const listsOf = <K extends "addresses" | "routes" | "neighbors">(name: K) =>
+    [from[name], to[name], observed[name]] as const;
+  const keyOfRoute = (route: KernelRoute): string => routeKey(route, observed.index);
+  const routes = new Comparison([keyOfRoute, keyOfRoute], listsOf("routes"));
+  const neighbors = new Comparison([neighborKey, neighborKey], listsOf("neighbors"));
+  const addresses = new Comparison([addressKey, addressIdentity], listsOf("addresses"));
   const settings = differing(from, to, observed);
   const down = observed.up && (!to.up || settings.name !== undefined || settings.mac !== undefined);
-  const steps = removals(observed.name, { routes, neighbors, addresses });
+  const steps = removals(observed, { routes, neighbors, addresses });
   steps.push(...configuring({ from, to, observed, settings, down }));
   // Undoing may find the link after it was flushed.
   const isFlushed = to.up && (from.name !== to.name || from.mac !== to.mac);
@@ -190,17 +188,16 @@ interface Compared {
  * Backwards: a route is removed before the route that its gateway needs. Without the first address
  * of an IPv4 subnet the kernel would remove the other ones too.
  */
-function removals(link: string, { routes, neighbors, addresses }: Compared): Step[] {
+function removals({ name: link, addresses: all }: ObservedLink, { routes, neighbors, addresses }: Compared): Step[] {
+  const leaving = new Set(addresses.leaving().reverse());
+  const staying = leaving.size === 0 ? [] : all.filter((address) => !leaving.has(address));
   return [
     ...routes
       .leaving()
       .reverse()
       .map((route): Step => ({ do: "removeRoute", link, route })),
     ...neighbors.leaving().map((neighbor): Step => ({ do: "removeNeighbor", link, neighbor })),
-    ...addresses
-      .leaving()
-      .reverse()
-      .map((address): Step => ({ do: "unassign", link, address })),
+    ...[...leaving].map((address): Step => ({ do: "unassign", link, address, staying })),
   ];
 }
 
