@@ -125,7 +125,7 @@ export const stages: readonly Stage[] = [
     minutes: 30,
     needs: "build",
     rare: true,
-    tells: /^# storm: /,
+    tells: /^storm: /,
     command: [
       "node",
       "--import=tsx",
