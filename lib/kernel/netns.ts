@@ -3,39 +3,30 @@ import * as host from "host";
 import { ignoring, isErrno, succeeds } from "../errno.ts";
 import { FactError } from "../fact.ts";
 import { throwAll } from "../failures.ts";
-import { networkOf } from "../net/ip.ts";
 import { type Netlink, request } from "../netlink/client.ts";
 import { type Body, families, type Message } from "../netlink/message.ts";
-import { type AddressMessage, address, addressFlags } from "../netlink/route/address.ts";
 import { bridgePort } from "../netlink/route/bridge.ts";
 import { type LinkMessage, link } from "../netlink/route/link.ts";
 import { forwarding, neighbor, neighborFlags, neighborStates } from "../netlink/route/neighbor.ts";
 import { route } from "../netlink/route/route.ts";
 import { openRtnetlink } from "../netlink/socket.ts";
-import { addressText, networkText } from "../plan/address.ts";
 import type { Kernel } from "../plan/apply.ts";
 import type { Scope } from "../plan/change.ts";
 import { leadingOut } from "../plan/keys.ts";
-import { wantsPrefixRoute } from "../plan/normal.ts";
-import type { Address, Neighbor, PortSettings, State } from "../plan/state.ts";
+import type { Neighbor, PortSettings, State } from "../plan/state.ts";
 import type { Configuration, Step } from "../plan/step.ts";
 import { routeText } from "../plan/words.ts";
+import { assign, unassign } from "./assign.ts";
 import { confineNow } from "./confinement.ts";
 import { administrative, LinkMaker, setIpv6 } from "./link-maker.ts";
 import { observeLinks } from "./observe.ts";
 import { readSysctl, setSysctl } from "./sysctl.ts";
-
-/** RTPROT_KERNEL of <linux/rtnetlink.h>. */
-const byKernel = 2;
 
 /** How long to wait for the carrier of a link. */
 const carrierTimeoutMs = 1_000;
 
 /** IF_OPER_* of <linux/if.h>. */
 const operstates = { unknown: 0, up: 6 } as const;
-
-/** How long to wait for the kernel's route to the IPv6 peer of a new address. */
-const peerRouteTimeoutMs = 1_000;
 
 /** The namespace that this thread is in. Its methods throw NetlinkErrors and HostErrors. */
 export class NetnsKernel implements Kernel {
@@ -105,9 +96,9 @@ export class NetnsKernel implements Kernel {
       case "ipv6":
         return setIpv6(step.link, step.on);
       case "assign":
-        return this.#assign(step.link, step.address, step.settled);
+        return assign(this.#rtnl, this.#links.index(step.link), step);
       case "unassign":
-        return this.#unassign(step.link, step.address, step.staying);
+        return unassign(this.#rtnl, this.#links.index(step.link), step);
       case "addRoute":
         return this.#addRoute(step);
       case "removeRoute":
@@ -198,53 +189,6 @@ export class NetnsKernel implements Kernel {
       }),
     ]);
     throwAll(outcomes.filter((failure) => failure !== undefined));
-  }
-
-  #assign(on: string, wanted: Address, settled: boolean): void {
-    const { message, prefixRoute } = wanted;
-    const body = this.#on(on, wanted);
-    const subject = `${on}: ${addressText(wanted)}`;
-    const detected = settled && message.family === families.ipv6 && (message.flags & addressFlags.noDad) === 0;
-    // The pod used the address before. Duplicate address detection would make it unusable for a
-    // second, and the kernel would refuse it as the source of routes.
-    const flags = detected ? message.flags | addressFlags.noDad : message.flags;
-    const isNew = succeeds(["EEXIST"], () => this.#rtnl.create(address, { ...body, flags }, subject));
-    // An earlier call may have been killed between the two.
-    if (detected || !isNew) this.#rtnl.replace(address, body, subject);
-    if (!prefixRoute) this.#dropPrefixRoute(body, subject);
-  }
-
-  /**
-   * With an address that does not last, the kernel leaves its route to the network until that
-   * expires (ipv6_del_addr).
-   */
-  #unassign(on: string, wanted: Address, staying: readonly Address[]): void {
-    const body = this.#on(on, wanted);
-    const subject = `${on}: ${addressText(wanted)}`;
-    this.#delete(address, body, subject);
-    if (body.family !== families.ipv6 || body.lifetime === undefined) return;
-    const network = networkText(wanted);
-    const isShared = staying.some((other) => networkText(other) === network);
-    if (wanted.prefixRoute && wantsPrefixRoute(body) && !isShared) this.#dropPrefixRoute(body, subject);
-  }
-
-  #dropPrefixRoute({ family, index, address, local, prefixLength }: AddressMessage, subject: string): void {
-    const destination = networkOf(address ?? local ?? "", prefixLength);
-    const body = { family, destination, destinationLength: prefixLength, oif: index, protocol: byKernel, table: 254 };
-    // RT_SCOPE_NOWHERE matches every scope.
-    const drop = (): boolean =>
-      succeeds(["ESRCH", "ENODEV"], () =>
-        this.#rtnl.delete(route, { ...body, scope: 255 }, `${subject}: route to its network`),
-      );
-    // The kernel adds the route to an IPv6 peer from a work queue (addrconf_dad_work), after it has
-    // acknowledged the address.
-    const isLate = family === families.ipv6 && local !== undefined && local !== address;
-    const end = host.monotonic() + (isLate ? peerRouteTimeoutMs : 0);
-    while (!drop() && host.monotonic() < end) host.sleep(2);
-  }
-
-  #on(name: string, { message }: Address): AddressMessage {
-    return { ...message, index: this.#links.index(name) };
   }
 }
 

@@ -1,7 +1,6 @@
 // What a network namespace shows: its links with their addresses, routes and neighbours, as plans
 // speak of them.
 import { ignoring } from "../errno.ts";
-import { networkOf } from "../net/ip.ts";
 import type { Netlink } from "../netlink/client.ts";
 import { families } from "../netlink/message.ts";
 import { type AddressMessage, address, addressFlags } from "../netlink/route/address.ts";
@@ -17,6 +16,7 @@ import {
 } from "../netlink/route/neighbor.ts";
 import { nexthop } from "../netlink/route/nexthop.ts";
 import { type RouteMessage, route } from "../netlink/route/route.ts";
+import { prefixRouteOf } from "../plan/address.ts";
 import { chosenFlags, wantsPrefixRoute } from "../plan/normal.ts";
 import type {
   Address,
@@ -194,8 +194,9 @@ function prefixOf({ family, destination, destinationLength }: RouteMessage): str
   return `${family} ${destination ?? all}/${destinationLength}`;
 }
 
-function ownPrefix({ family, prefixLength, address, local }: AddressMessage): string {
-  return `${family} ${networkOf(address ?? local ?? "", prefixLength)}/${prefixLength}`;
+function ownPrefix(message: AddressMessage): string {
+  const { destination, length } = prefixRouteOf(message);
+  return `${message.family} ${destination}/${length}`;
 }
 
 /**

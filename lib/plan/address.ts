@@ -23,9 +23,24 @@ export function isIpv6LinkLocal({ message }: Address): boolean {
   return message.family === families.ipv6 && message.scope === linkScope;
 }
 
-/** Returns the address' network, such as `10.244.0.0/24`. */
-export function networkText({ message: { local, address, prefixLength } }: Address): string {
-  return `${networkOf(address ?? local ?? "", prefixLength)}/${prefixLength}`;
+/**
+ * Returns the route that the kernel adds with the address, to the network, or to
+ * the peer of an IPv6 address (__ipv6_ifa_notify).
+ */
+export function prefixRouteOf({ family, prefixLength, local, address }: Address["message"]): {
+  destination: string;
+  length: number;
+} {
+  const own = address ?? local ?? "";
+  const hasPeer = family === families.ipv6 && local !== undefined && local !== address;
+  const length = hasPeer ? 128 : prefixLength;
+  return { destination: networkOf(own, length), length };
+}
+
+/** Returns that route's destination, such as `10.244.0.0/24`. */
+export function networkText({ message }: Address): string {
+  const { destination, length } = prefixRouteOf(message);
+  return `${destination}/${length}`;
 }
 
 /** Such as `10.244.0.7/24`. */

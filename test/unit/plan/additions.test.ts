@@ -24,7 +24,7 @@ const eth0 = link({
 const state: State = pod([eth0], {
   "net.ipv4.ip_local_port_range": "32768 60999",
   "net.ipv4.icmp_echo_ignore_all": "0",
-  "net.ipv6.conf.all.forwarding": "0",
+  "net.ipv4.tcp_keepalive_time": "7200",
 });
 
 function planOf({ settings, objects, bridge, sysctls }: Additions): Change[] {
