@@ -19,7 +19,7 @@ export interface Given {
 }
 
 /** The option of every command that prints findings. */
-export const json: Option = { name: "json", about: "print JSON, for machines" };
+export const json: Option = { name: "json", about: "print JSON, for programs" };
 
 /**
  * A command line that the command does not accept. The message says what is wrong and what is

@@ -18,13 +18,13 @@ const grades: Readonly<Record<Condition, readonly [Grade, word: string]>> = {
 export const check: Command<AnyPlugin> = {
   name: "check",
   usage: "[--json] [--data-dir DIR] [netns path | pid | container ID]",
-  about: "compares what is there with what ADD made and wrote down, and names every difference",
+  about: "compares each attachment with its record, and names every difference",
   options: [json, dataDir],
   operands: 1,
   more: [
-    "Without an argument it looks at every attachment on record on this node, else at those of a namespace,",
-    "of the namespace of a process, or of a container: the pod sandbox's ID, of which the beginning will do.",
-    "It changes nothing, and waits for no more than 2 seconds where a call is at work in a pod.",
+    "Without an argument, it checks every recorded attachment of this node. An argument selects a network namespace, the",
+    "namespace of a process, or a container by the pod sandbox's ID or the beginning of that ID.",
+    "It changes nothing. If a call is running in a pod, it waits for at most 2 seconds.",
   ],
 
   run(invocation) {
@@ -70,17 +70,17 @@ function told(
     items.unshift({
       grade: "bad",
       word: "none",
-      text: `no attachment of ${about} is on record in ${directory}`,
+      text: `${directory} holds no record of ${about}`,
       findings: [
         {
-          fact: `${plugin.name} was not called for it, or was called DEL, or has its records elsewhere`,
-          hint: `see what is on record: ${plugin.name} check, without an argument; --data-dir says where else to look`,
+          fact: `${plugin.name} was not called for it, or DEL was, or its records are in another directory`,
+          hint: `list all records: ${plugin.name} check; if they are in another directory, add --data-dir DIR`,
         },
       ],
     });
   const broken = attachments.filter(({ condition }) => condition !== "healthy").length + unreadable.length;
   const count = counted(attachments.length, "attachment");
-  const summary = `${count} on record in ${directory}${broken === 0 ? "" : `, ${broken} not as it should be`}`;
+  const summary = `${count} recorded in ${directory}${broken === 0 ? "" : `, ${broken} with problems`}`;
   return [...lines(items, paint), paint.faint(printable(summary))];
 }
 

@@ -89,7 +89,7 @@ function helpOn<P extends Program>(program: P, command: Command<P>): string {
         `--${name}${value === undefined ? "" : ` ${value}`}`,
         about,
       ]),
-      ["--help", "print this"],
+      ["--help", "print this text"],
     ]),
     "",
     statuses,

@@ -19,10 +19,10 @@ import { netnsPath } from "./records.ts";
 const options: readonly Option[] = [
   json,
   { name: "netns", value: "NETNS", about: "the pod's network namespace: a path, or the ID of a process in it" },
-  { name: "ifname", value: "NAME", about: "CNI_IFNAME; net1 unless told" },
-  { name: "container-id", value: "ID", about: "CNI_CONTAINERID, of which some MAC addresses are made" },
+  { name: "ifname", value: "NAME", about: "CNI_IFNAME; default: net1" },
+  { name: "container-id", value: "ID", about: "CNI_CONTAINERID, from which some MAC addresses are derived" },
   { name: "args", value: "CNI_ARGS", about: "CNI_ARGS, such as MAC=02:00:00:00:00:01" },
-  { name: "device", value: "ADDRESS", about: "the PCI address that Multus would fill in as deviceID" },
+  { name: "device", value: "ADDRESS", about: "the PCI address that Multus would write as deviceID" },
 ];
 
 /** What is known of an ADD. */
@@ -41,13 +41,13 @@ export const explain: Command<AnyPlugin> = {
     .slice(1)
     .map(({ name, value }) => `[--${name} ${value}]`)
     .join(" ")} [NETCONF | -]`,
-  about: "says in words what ADD would do with a configuration, or why it would refuse, and does nothing",
+  about: "prints what ADD would do with a configuration, or why it would refuse it; changes nothing",
   options,
   operands: 1,
   more: [
     "NETCONF is a file with a configuration, a list of them, or a NetworkAttachmentDefinition as JSON",
-    "(kubectl get network-attachment-definitions NAME -o json); - or nothing is standard input.",
-    "Without --netns it says what the configuration means, with its defaults.",
+    "(kubectl get network-attachment-definitions NAME -o json). Default, and -: standard input.",
+    "Without --netns, it prints the configuration with its defaults.",
   ],
 
   run(invocation) {
@@ -86,9 +86,8 @@ function explanation(
     conf = plugin.schema.parse(object) as Explained["conf"];
     const prevResult = previousOf({ object, cniVersion }) ?? (chained ? {} : undefined);
     if (chained && object.prevResult === undefined)
-      notes.push("what the plugins before it in the list would have given is not known, and taken for nothing");
-    if (type !== undefined)
-      notes.push(`the IPAM plugin ${type} would be asked for addresses first, which is not done here`);
+      notes.push("the results of the plugins before it in the list are unknown; empty ones are assumed");
+    if (type !== undefined) notes.push(`ADD would first call the IPAM plugin ${type} for addresses; explain does not`);
     const call: DryRunCall<unknown> = {
       network,
       cniVersion,
@@ -102,10 +101,10 @@ function explanation(
       ...(netns !== undefined && { netns }),
     };
     const dryRun = plugin.operator?.dryRun(call);
-    if (plugin.operator === undefined) notes.push(`${plugin.name} has no plan that could be told beforehand`);
+    if (plugin.operator === undefined) notes.push(`${plugin.name} has no plan to print`);
     else if (dryRun !== undefined && given.values["container-id"] === undefined)
       notes.push(
-        `the container's ID is not known: what is made of it, such as MAC addresses, is that of one called ${containerId}`,
+        `the container's ID is unknown: values derived from it, such as MAC addresses, are those of a container called ${containerId}`,
       );
     const result = dryRun?.result && writeResult(dryRun.result, cniVersion, prevResult);
     return { ...(conf && { conf }), ...(dryRun && { dryRun }), ...(result && { result }), notes };
@@ -149,7 +148,7 @@ function linesOf(
   const told: string[] = [];
   if (conf !== undefined) told.push(paint.strong("Configuration"), ...fieldLines(conf, object, paint), "");
   if (refused !== undefined) {
-    told.push(paint.bad("ADD would refuse this"));
+    told.push(paint.bad("ADD would refuse it"));
     for (const fault of refused.faults) told.push(`  ${printable(fault)}`);
     if (refused.details !== "") told.push(`  ${paint.faint("do:")} ${printable(refused.details)}`);
   } else if (dryRun !== undefined) {

@@ -7,7 +7,7 @@ import { type AnyPlugin, type Command, exit, type Invocation } from "./command.t
 import { dataDir, journalDirectoryOf, operatorOf, subjectText } from "./records.ts";
 import { counted, type Grade, type Item, lines } from "./report.ts";
 
-const dryRun: Option = { name: "dry-run", about: "only say what would be removed" };
+const dryRun: Option = { name: "dry-run", about: "only print what would be removed" };
 
 const grades: Readonly<Record<Outcome, readonly [Grade, word: string]>> = {
   removed: ["good", "removed"],
@@ -20,12 +20,12 @@ const grades: Readonly<Record<Outcome, readonly [Grade, word: string]>> = {
 export const gc: Command<AnyPlugin> = {
   name: "gc",
   usage: "[--json] [--dry-run] [--data-dir DIR]",
-  about: "removes what is left of attachments whose network namespace is gone, and of no others",
+  about: "removes what attachments left whose network namespace no longer exists",
   options: [json, dryRun, dataDir],
   more: [
-    "A namespace is gone where it is not at its path any more, where no process is in it, and where it is mounted",
-    "nowhere else. Whose namespace is there is never touched, nor are records that cannot be read.",
-    "With --dry-run the exit status is 1 where there is something to remove.",
+    "A namespace no longer exists if it is not at its path, no process is in it, and it is mounted nowhere else.",
+    "Attachments whose namespace exists, and records that cannot be read, are kept.",
+    "With --dry-run, the exit status is 1 if there is something to remove.",
   ],
 
   run(invocation) {
@@ -57,9 +57,7 @@ function told({ paint }: Invocation<AnyPlugin>, directory: string, { attachments
         grade: "bad",
         word: "left",
         text: `${fact}`,
-        findings: [
-          { fact: "it cannot be read, and so nobody can tell what it is about", ...(hint !== undefined && { hint }) },
-        ],
+        findings: [{ fact: "it cannot be read, so its attachment is unknown", ...(hint !== undefined && { hint }) }],
       }),
     ),
   ];

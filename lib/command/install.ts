@@ -11,15 +11,15 @@ const interval = 60_000;
 export const install: Command = {
   name: "install",
   usage: "--to DIR [--uninstall] [--stay]",
-  about: "copies this plugin and those beside it into a node's CNI directory",
+  about: "copies this plugin and those next to it into a node's CNI directory",
   options: [
     { name: "to", value: "DIR", about: "the node's CNI directory, such as /opt/cni/bin" },
     { name: "uninstall", about: "remove them instead" },
-    { name: "stay", about: "look after them every minute, until SIGTERM" },
+    { name: "stay", about: "check them every minute, and repair them, until SIGTERM" },
   ],
   more: [
-    "Each is there whole or not at all, whatever happens, also while a runtime runs the one before. What is the same",
-    "already stays as it is, and what is not ours is not touched.",
+    "Each executable is replaced at once, also while a runtime runs the old one. Executables that are the same already,",
+    "and files of other projects, are left alone.",
   ],
 
   run(invocation) {

@@ -7,13 +7,13 @@ import type { AnyPlugin, Invocation } from "./command.ts";
 export const dataDir: Option = {
   name: "data-dir",
   value: "DIR",
-  about: "where the records are, if a configuration names another dataDir than the default",
+  about: "the directory of the records; default: that of a configuration without dataDir",
 };
 
 /** Returns the plugin's part of the command. Throws an Error if it has none. */
 export function operatorOf({ program: plugin }: Invocation<AnyPlugin>, verb: string): Operator<unknown> {
   if (plugin.operator === undefined)
-    throw new Error(`${verb}: ${plugin.name} has no such verb, because it keeps no records of what it did`);
+    throw new Error(`${verb}: ${plugin.name} has no such command, because it keeps no records`);
   return plugin.operator;
 }
 

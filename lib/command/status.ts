@@ -12,12 +12,12 @@ import { counted, type Item, lines } from "./report.ts";
 export const status: Command<AnyPlugin> = {
   name: "status",
   usage: "[--json] [NETCONF | -]",
-  about: "looks whether an ADD could be served on this node: at everything that STATUS looks at",
+  about: "checks whether this node can serve an ADD, as STATUS does",
   options: [json],
   operands: 1,
   more: [
     "NETCONF is a file with a configuration, a list of them, or a NetworkAttachmentDefinition as JSON; - is standard",
-    "input. Without one it is the configuration that says nothing, with every default.",
+    "input. Default: an empty configuration, with every default.",
   ],
 
   run(invocation) {
@@ -88,7 +88,7 @@ function ipamRequirements(plugin: AnyPlugin, object: FoundNetconf["object"]): Re
   if (object.ipam === undefined || object.ipam === null) return [];
   return [
     {
-      what: "ipam: the STATUS of its plugin is not called, which takes a runtime",
+      what: "ipam: the STATUS of its plugin is not called; only a runtime can call it",
       check() {
         ipamTypeFor(plugin, object);
       },

@@ -19,9 +19,9 @@ export function describeChanges(changes: readonly Change[], state: State): Chang
 
 function whatOf(change: Change): string {
   return byKind(change, {
-    create: ({ link }) => `make ${link.name}, a ${link.kind}`,
+    create: ({ link }) => `create ${link.name}, a ${link.kind}`,
     set: ({ from, to }) =>
-      from.name === to.name ? `change ${from.name}` : `change ${from.name}, and call it ${to.name}`,
+      from.name === to.name ? `change ${from.name}` : `change ${from.name}, and rename it to ${to.name}`,
     sysctl: ({ key, from, to }) => (from === to ? `keep ${key} at ${to}` : `set ${key} from ${from} to ${to}`),
   });
 }
@@ -29,7 +29,7 @@ function whatOf(change: Change): string {
 function stepText(step: Step): string {
   switch (step.do) {
     case "create":
-      return `make ${step.link.kind} ${step.link.name}: ${linkText(step.link)}`;
+      return `create ${step.link.kind} ${step.link.name}: ${linkText(step.link)}`;
     case "delete":
       return `delete ${step.links.join(", ")}`;
     case "configure":
@@ -39,9 +39,9 @@ function stepText(step: Step): string {
     case "ipv6":
       return `switch IPv6 ${step.on ? "on" : "off"} on ${step.link}`;
     case "assign":
-      return `give ${step.link} the address ${assignedText(step.address)}`;
+      return `add address ${assignedText(step.address)} to ${step.link}`;
     case "unassign":
-      return `take the address ${addressText(step.address)} off ${step.link}`;
+      return `remove address ${addressText(step.address)} from ${step.link}`;
     case "addRoute":
       return `add route ${routeText(step.route)} on ${step.link}`;
     case "removeRoute":
@@ -77,7 +77,7 @@ function configurationText({ name, mac, mtu, master, up }: Configuration): strin
     name !== undefined && `name ${name}`,
     mac !== undefined && `MAC ${mac}`,
     mtu !== undefined && `MTU ${mtu}`,
-    master !== undefined && (master === null ? "port of nothing" : `port of ${master}`),
+    master !== undefined && (master === null ? "no bridge" : `port of ${master}`),
     up !== undefined && (up ? "up" : "down"),
   ]);
 }
@@ -90,7 +90,7 @@ function portText({ learning, isolated, vlans, stations }: PortSettings): string
       ({ first, last, pvid, untagged }) =>
         `VLAN ${first}${last === first ? "" : `-${last}`}${pvid ? " PVID" : ""}${untagged ? " untagged" : ""}`,
     ),
-    ...stations.map((mac) => `${mac} is behind it`),
+    ...stations.map((mac) => `station ${mac}`),
   ]);
 }
 
@@ -118,8 +118,8 @@ function deviceChange(change: DeviceChange): ChangeText {
   return byKind(change, {
     configureVf: (one) => ({ what: `set VF ${one.index} of ${one.pf}`, steps: settingsText(one) }),
     bindDriver: ({ device, from, to, links }) => ({
-      what: `hand ${device} from ${from.driver ?? "no driver"} to ${to.driver}`,
-      steps: links.map((link) => `its link ${link} goes from the node until DEL`),
+      what: `bind ${device} to ${to.driver}, now ${from.driver ?? "without a driver"}`,
+      steps: links.map((link) => `the node has no link ${link} until DEL`),
     }),
     file: ({ path, from }) => ({ what: `${from === undefined ? "write" : "replace"} ${path}`, steps: [] }),
   });

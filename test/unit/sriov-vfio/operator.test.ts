@@ -83,7 +83,7 @@ t.test("explain prints the changes in order, and does not check whether the VF i
           /^MAC from .* to 02:00:00:00:00:01$/,
         ],
       },
-      { what: `hand ${vf} from igbvf to vfio-pci`, steps: ["its link sriov1 goes from the node until DEL"] },
+      { what: `bind ${vf} to vfio-pci, now igbvf`, steps: ["the node has no link sriov1 until DEL"] },
       { what: `write ${infoPath}` },
     ],
   });

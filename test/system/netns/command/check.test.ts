@@ -70,7 +70,7 @@ t.test("check inspects all attachments, or those of a container, path or process
   t.match(text, { status: 0, stderr: "" });
   t.equal(
     text.stdout,
-    `ok  net1 of container ${other.containerId} (network bridge-binding), ${other.namespace.path}\n1 attachment on record in ${dataDir}`,
+    `ok  net1 of container ${other.containerId} (network bridge-binding), ${other.namespace.path}\n1 attachment recorded in ${dataDir}`,
   );
   t.same(differences(before, await snapshot(pod.namespace)), []);
   t.same(await readdir(dataDir), files);
@@ -137,7 +137,7 @@ t.test("check distinguishes vanished namespaces, killed ADDs and unreadable reco
   t.match(stdout, /^vanished +net1 .*\n.*\n +do: bridge-binding gc {2}#/m);
   t.match(stdout, /^interrupted +net1 /m);
   t.match(stdout, /^unreadable +/m);
-  t.match(stdout, /2 attachments on record in .*, 3 not as it should be$/);
+  t.match(stdout, /2 attachments recorded in .*, 3 with problems$/);
 });
 
 t.test("check enters a namespace without a path through a process in it", async (t) => {
@@ -196,7 +196,7 @@ t.test("check exits with 1 without a record, with 3 without the directory", asyn
   const other = await createPod(t);
   for (const about of ["nosuch", other.namespace.path]) {
     const { status, stdout } = await byHand("bridge-binding", ["check", "--data-dir", dataDir, about]);
-    t.match({ status, stdout }, { status: 1, stdout: /^none +no attachment of .* is on record/ });
+    t.match({ status, stdout }, { status: 1, stdout: /^none +.* holds no record of / });
   }
   for (const args of [
     ["--data-dir", `${dataDir}/nosuch`],

@@ -75,12 +75,12 @@ export function lasting(page: string): string {
     page
       .replaceAll(/\b[0-9a-f]{2}(:[0-9a-f]{2}){5}\b/g, "MAC")
       // The kernel adds this address up to a second after the link comes up.
-      .replaceAll(/^ +take the address fe80:.*\n/gm, "")
+      .replaceAll(/^ +remove address fe80:.*\n/gm, "")
       .replaceAll(/link group \d+/g, "link group N")
       // On a kernel with br_netfilter.
       .replaceAll(/^ +\d+\. set net\.bridge\..*\n.*\n/gm, "")
-      .replaceAll(/\b(make eth0, a|make) (dummy|bridge)( eth0)?$/gm, "$1 dummy$3")
-      .replaceAll(/make (dummy|bridge) eth0/g, "make dummy eth0")
+      .replaceAll(/\b(create eth0, a|create) (dummy|bridge)( eth0)?$/gm, "$1 dummy$3")
+      .replaceAll(/create (dummy|bridge) eth0/g, "create dummy eth0")
       .replaceAll(/\nnote: eth0: no dummy links in this kernel.*\n/g, "")
   );
 }

@@ -41,10 +41,10 @@ t.test("explain prints the changes that ADD records, and changes nothing", async
   t.match(
     told.words!.map(({ what }) => what),
     [
-      "make k6t-eth0, a bridge",
-      "change eth0, and call it eth0-nic",
-      "make tap0, a tap",
-      /^make eth0, a/,
+      "create k6t-eth0, a bridge",
+      "change eth0, and rename it to eth0-nic",
+      "create tap0, a tap",
+      /^create eth0, a/,
       /^set net\.ipv4/,
     ],
   );
@@ -66,10 +66,13 @@ t.test("explain prints the configuration, the steps in order and the result", as
   });
   t.match({ status, stderr }, { status: 0, stderr: "" });
   t.match(stdout, /^Configuration\n(.*\n)* {2}attachment +"tap" \(default\)\n(.*\n)* {2}mtu +1400\n/);
-  t.match(stdout, /^ {2}2\. change eth0, and call it eth0-nic\n {7}remove route default via 10\.0\.0\.1 from eth0$/m);
-  t.match(stdout, /^ {7}take the address 10\.0\.0\.2\/24 off eth0$/m);
+  t.match(
+    stdout,
+    /^ {2}2\. change eth0, and rename it to eth0-nic\n {7}remove route default via 10\.0\.0\.1 from eth0$/m,
+  );
+  t.match(stdout, /^ {7}remove address 10\.0\.0\.2\/24 from eth0$/m);
   t.match(stdout, /^It would report\n {2}\{"cniVersion":"1\.1\.0"\}$/m);
-  t.match(stdout, /^note: the container's ID is not known/m);
+  t.match(stdout, /^note: the container's ID is unknown/m);
 });
 
 t.test("explain prints the values of sysctls before the pod's other attachments", async (t) => {
@@ -151,7 +154,7 @@ t.test("explain reports every fault of a configuration, as ADD does", async (t) 
   t.equal(status, 1);
   t.match(
     stdout,
-    /^ADD would refuse this\n {2}mtu: must be at least 68 bytes, not 10\n.*unknown field "vln", did you mean "vlan"\?/m,
+    /^ADD would refuse it\n {2}mtu: must be at least 68 bytes, not 10\n.*unknown field "vln", did you mean "vlan"\?/m,
   );
   t.match(await explain("bridge-binding", { ...netconf, ipam: { type: "../x" } }), {
     status: 1,

@@ -87,13 +87,13 @@ t.test("a plugin without records serves status and explain, and refuses check an
     t.match(await byHand(plugin, [verb]), {
       status: 3,
       stdout: "",
-      stderr: `address-only: ${verb}: address-only has no such verb, because it keeps no records of what it did`,
+      stderr: `address-only: ${verb}: address-only has no such command, because it keeps no records`,
     });
   const netconf = join(directory, "netconf");
   await writeFile(netconf, JSON.stringify({ name: "blue", type: "address-only", ipam: { type: "host-local" } }));
   const { status, stdout } = await byHand(plugin, ["explain", netconf]);
   t.equal(status, 0);
-  t.match(stdout, /routes +true \(default\)(.*\n)*.*host-local would be asked(.*\n)*.*has no plan/);
+  t.match(stdout, /routes +true \(default\)(.*\n)*.*call the IPAM plugin host-local(.*\n)*.*has no plan/);
   t.match(await byHand(plugin, ["status", netconf]), { status: 0, stdout: /^ok +ipam: /m });
   await writeFile(netconf, JSON.stringify({ name: "blue", type: "address-only", ipam: { type: "../x" } }));
   t.match(await byHand(plugin, ["status", netconf]), { status: 1, stdout: /^fault +ipam\.type: must be/m });
