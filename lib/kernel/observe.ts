@@ -1,5 +1,5 @@
-// What a network namespace shows: its links with their addresses, routes and neighbours, as plans
-// speak of them.
+// Reads the links of a network namespace, with their addresses, routes and neighbours, in the types
+// of plans.
 import { ignoring } from "../errno.ts";
 import type { Netlink } from "../netlink/client.ts";
 import { families } from "../netlink/message.ts";
@@ -30,18 +30,18 @@ import type {
 
 /** ARPHRD_ETHER of <linux/if_arp.h>. */
 const ethernet = 1;
-/** RTPROT_KERNEL: the routes that come and go with an address. */
+/** RTPROT_KERNEL: the routes that the kernel adds and deletes with an address. */
 const byKernel = 2;
 /** Kinds of links that go down with the link that they stand on. */
 const standingKinds: ReadonlySet<string> = new Set(["vlan", "macsec"]);
 /** RTN_UNICAST of <linux/rtnetlink.h>. */
 const unicast = 1;
-/** IFF_TAP of <linux/if_tun.h>, as IFLA_TUN_TYPE tells it. */
+/** IFF_TAP of <linux/if_tun.h>, the value of IFLA_TUN_TYPE. */
 const iffTap = 2;
 /** INFINITY_LIFE_TIME of <linux/if_addr.h>. */
 const forever = 0xffffffff;
 
-/** Everything that the namespace has of links. Throws a NetlinkError. */
+/** Returns all links of the namespace. Throws a NetlinkError. */
 export function observeLinks(rtnl: Netlink): ObservedLink[] {
   const links = rtnl.dump(link, { extMask: linkExtras.skipStatistics });
   const addresses = rtnl.dump(address);
@@ -52,7 +52,7 @@ export function observeLinks(rtnl: Netlink): ObservedLink[] {
   const vlans = links.some(isFiltering) ? vlansByPort(rtnl) : undefined;
   const stations = links.some(isBridgedMacvlan) ? stationsByPort(rtnl) : undefined;
   const names = new Map(links.map(({ index, name }) => [index, name]));
-  // Each list is looked at once, however many links there are.
+  // Each list is read once, whatever the number of links.
   const byLink = {
     addresses: grouped(addresses, ({ index }) => index),
     neighbors: grouped(neighbors, ({ index }) => index),
@@ -103,15 +103,15 @@ export function observeLinks(rtnl: Netlink): ObservedLink[] {
   });
 }
 
-/** Privacy addresses (RFC 8981) are the kernel's to make and to drop. */
+/** The kernel alone adds and deletes privacy addresses (RFC 8981). */
 function isTemporary({ family, flags }: AddressMessage): boolean {
   return family === families.ipv6 && (flags & addressFlags.secondary) !== 0;
 }
 
 function addressFrom(message: AddressMessage, on: LinkMessage, prefixes: ReadonlySet<string>): Address {
   const { index: _, lifetime: shown, ...rest } = message;
-  // Of an IPv4 address that is valid for ever the kernel says that it is preferred for ever, even
-  // where it is not (inet_fill_ifaddr).
+  // The kernel reports an IPv4 address that is valid permanently as preferred permanently, even if
+  // it is deprecated (inet_fill_ifaddr).
   const isDeprecated = shown?.valid === forever && (message.flags & addressFlags.deprecated) !== 0;
   const lifetime = isDeprecated ? { valid: forever, preferred: 0 } : shown;
   return {
@@ -121,7 +121,7 @@ function addressFrom(message: AddressMessage, on: LinkMessage, prefixes: Readonl
       ...(lifetime !== undefined && !isEndless(lifetime) && { lifetime }),
     },
     prefixRoute: (on.flags & linkFlags.up) === 0 || !wantsPrefixRoute(message) || prefixes.has(ownPrefix(message)),
-    // The kernel found that another host has it.
+    // Duplicate address detection found another host with the address.
     ...((message.flags & addressFlags.dadFailed) !== 0 && { duplicate: true }),
   };
 }
@@ -131,14 +131,14 @@ function isEndless({ valid, preferred }: { readonly valid: number; readonly pref
 }
 
 /**
- * Whether the link takes all frames of the one that it stands on, which then cannot be a bridge's
- * port (netdev_rx_handler_register).
+ * Whether the link receives all frames of the link below it, which then cannot be a bridge port
+ * (netdev_rx_handler_register).
  */
 function receivesAll({ info, linkNetns }: LinkMessage): boolean {
   return linkNetns === undefined && ["macvlan", "macvtap", "ipvlan"].includes(info?.kind ?? "");
 }
 
-/** Groups by a link's index. What has none is left out. */
+/** Groups by a link's index. Leaves out what has no index. */
 function grouped<T>(list: readonly T[], indexOf: (one: T) => number | undefined): Map<number, T[]> {
   const groups = new Map<number, T[]>();
   for (const one of list) {
@@ -153,7 +153,7 @@ function grouped<T>(list: readonly T[], indexOf: (one: T) => number | undefined)
 
 /**
  * Groups the routes by the links that they lead out of, and by the link whose address is their
- * source: without the address the kernel deletes the route, whichever link it leads out of
+ * preferred source. With that address, the kernel deletes the route of any link
  * (fib_sync_down_addr, rt6_remove_prefsrc).
  */
 function routesByLink(
@@ -181,8 +181,8 @@ function routesByLink(
 }
 
 /**
- * Whether a program made the entry: permanent, or without ARP. The kernel makes the entries of
- * broadcast and multicast addresses.
+ * Whether a process added the entry: it is permanent, or without ARP. The kernel adds the entries
+ * of broadcast and multicast addresses.
  */
 function isStatic({ state, type, mac }: NeighborMessage): boolean {
   if ((state & neighborStates.permanent) !== 0) return true;
@@ -200,8 +200,8 @@ function ownPrefix(message: AddressMessage): string {
 }
 
 /**
- * Routes in an order in which they can be added: those that gateways are reached by come first, the
- * narrower ones before the wider.
+ * Returns the routes in an order in which they can be added: the routes to gateways come first, and
+ * narrow ones before wide ones.
  */
 function inOrder(routes: readonly KernelRoute[]): KernelRoute[] {
   const rank = ({ gateway, via, hops, destinationLength }: KernelRoute): number =>
@@ -232,7 +232,7 @@ function isFiltering({ info }: LinkMessage): boolean {
   return info?.kind === "bridge" && info.data?.vlanFiltering === true;
 }
 
-/** The only links whose bridges are told where somebody is, by our plans. */
+/** Plans add forwarding entries for stations behind these links only. */
 function isBridgedMacvlan({ info, master }: LinkMessage): boolean {
   return info?.kind === "macvlan" && master !== undefined;
 }

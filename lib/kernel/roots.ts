@@ -1,4 +1,4 @@
-// Reads which directories the node gives to the plugins.
+// Reads the root directories from the node's file.
 import * as host from "host";
 import { CniError, code } from "../cni/errors.ts";
 import { roots, rootsFile, setRoots } from "../cni/roots.ts";

@@ -62,18 +62,18 @@ export function request<T>(verb: Operation, message: Message<T>, body: Body<T>, 
 /**
  * One netlink socket. Every method is one datagram and its whole answer.
  *
- * Errors are NetlinkErrors such as `create k6t-eth0: Name already taken (EEXIST)`, in the kernel's
- * own words where it has any, and with the attribute's name
- * where it says which one it minds. EBADMSG where an answer makes no sense, EINVAL where a body
- * cannot be written. What the transport throws passes through;
- * after that, a late answer is passed over, but the kernel may refuse a further dump (EBUSY) as
- * long as one is not read to its end.
+ * Errors are NetlinkErrors such as `create k6t-eth0: Name already taken (EEXIST)`: in the kernel's
+ * own words if it sends any, and with the name of the attribute that it refuses. EBADMSG if an
+ * answer cannot be decoded, EINVAL if a body cannot be encoded.
+ *
+ * The transport's errors pass through. After one, a late answer is skipped, but the kernel may
+ * refuse another dump (EBUSY) until the first one is read to its end.
  */
 export class Netlink {
   readonly #transport: Transport;
   readonly #base: number;
   #sequence: number;
-  /** The socket's own port, as the kernel's answers tell it. */
+  /** The socket's own port, which the kernel's answers contain. */
   #port: number | undefined;
 
   /** @param base the sequence numbers of the requests are the 65,535 numbers after it */
@@ -84,11 +84,12 @@ export class Netlink {
   }
 
   /**
-   * All that the kernel has of this, such as `dump(address, { family: families.ipv4 })`. `filter`
-   * is the body of the request, and what it selects is the
-   * kernel's choice, but for other families, which are left out (asked for IPv6, a kernel without
-   * it answers for all). A dump that changes interrupted is
-   * repeated; EINTR where that does not help.
+   * Returns all objects of a kind, such as `dump(address, { family: families.ipv4 })`.
+   *
+   * `filter` is the body of the request. Other families are left out: a kernel without IPv6 answers
+   * a request for IPv6 with all of them. The kernel decides what else the filter selects.
+   *
+   * Repeats a dump that a change interrupted. EINTR if every repetition was interrupted.
    */
   dump<T>(message: Message<T>, filter: Body<T> = {}): T[] {
     return within(`list ${message.name}`, () => {
@@ -103,7 +104,7 @@ export class Netlink {
           if (sameFamily(part, request)) parts.push(part);
           return false;
         });
-        // Decoded only now: what makes no sense must not leave the rest of the answer in the
+        // Decoded after the whole answer was read, so that an error leaves none of it in the
         // socket.
         if (whole) return parts.map((part) => decode(part, message));
       }
@@ -112,8 +113,8 @@ export class Netlink {
   }
 
   /**
-   * The one thing that `body` names, such as `get(link, { name: "eth0" }, "eth0")`. ENODEV, or
-   * another code, where it is not there.
+   * Returns the object that `body` names, such as `get(link, { name: "eth0" }, "eth0")`. ENODEV, or
+   * another code, if it is missing.
    */
   get<T>(message: Message<T>, body: Body<T>, subject: string): T {
     return within(`get ${subject}`, () => {
@@ -129,34 +130,34 @@ export class Netlink {
     });
   }
 
-  /** Makes a thing. EEXIST where it is there already. */
+  /** Creates an object. EEXIST if it exists. */
   create<T>(message: Message<T>, body: Body<T>, subject: string): void {
     this.#perform(request("create", message, body, subject));
   }
 
-  /** Makes a thing, or puts it in the place of one that is there. */
+  /** Creates an object, or replaces the existing one. */
   replace<T>(message: Message<T>, body: Body<T>, subject: string): void {
     this.#perform(request("replace", message, body, subject));
   }
 
   /**
-   * Changes a link or a bridge port that is there. (Addresses, routes and neighbours are changed by
-   * `replace`.)
+   * Changes an existing link or bridge port. Addresses, routes and neighbours are changed by
+   * `replace`.
    */
   set<T>(message: Message<T>, body: Body<T>, subject: string): void {
     this.#perform(request("set", message, body, subject));
   }
 
   /**
-   * Deletes a thing. ENODEV (links), ESRCH (routes), EADDRNOTAVAIL (addresses) or ENOENT
-   * (neighbours) where it is not there.
+   * Deletes an object. ENODEV (links), ESRCH (routes), EADDRNOTAVAIL (addresses) or ENOENT
+   * (neighbours) if it is missing.
    */
   delete<T>(message: Message<T>, body: Body<T>, subject: string): void {
     this.#perform(request("delete", message, body, subject));
   }
 
   /**
-   * Performs the changes by one datagram, in order; rtnetlink goes on after one that it refuses.
+   * Performs the changes by one datagram, in order. rtnetlink continues after one that it refuses.
    * Returns for each change the refusal, or undefined. The ACKs of some 200 changes fit the
    * socket's receive buffer.
    */
@@ -249,7 +250,7 @@ function partAt(from: Reader, at: number): Part {
   return { from, type, flags: from.halves[half + 3]!, sequence, start: at + headerSize, end: at + length };
 }
 
-/** Whether the message is the last one of an answer. Throws the failure that it tells of. */
+/** Whether the message is the last one of an answer. Throws the failure that it reports. */
 function endsAnswer<T>(part: Part, message: Message<T>, request: Uint8Array): boolean {
   if (part.type !== controlTypes.done && part.type !== controlTypes.error) return false;
   const failure = failureOf(part, (at) => message.locate(reader(request), headerSize, request.length, at));
@@ -258,8 +259,8 @@ function endsAnswer<T>(part: Part, message: Message<T>, request: Uint8Array): bo
 }
 
 /**
- * Whether the answer is of the family that the request asks for. Every header begins with it; 0
- * asks for any.
+ * Whether the answer has the family of the request. Every header begins with it. 0 requests any
+ * family.
  */
 function sameFamily({ from, start, end }: Part, request: Uint8Array): boolean {
   const family = request[headerSize];

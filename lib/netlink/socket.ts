@@ -25,7 +25,7 @@ export function openRtnetlink(): { readonly rtnl: Netlink; readonly cookie: stri
 }
 
 /**
- * Returns the cookie of the socket's namespace, which the kernel gives to no other namespace.
+ * Returns the cookie of the socket's namespace. No other namespace has the same one.
  * Undefined before Linux 5.14.
  */
 function cookieOf(socket: number): string | undefined {

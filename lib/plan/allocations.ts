@@ -1,5 +1,5 @@
-// The life of a device that an attachment has for itself: taken, checked, given back from what was
-// written down, however far it came.
+// The life of a device that one attachment holds: changed, checked, and restored from its record as
+// far as it was changed.
 import { type DeviceChange, withoutDevice } from "./device.ts";
 import type { Difference } from "./differences.ts";
 import {
@@ -14,49 +14,44 @@ import {
 import type { Journal } from "./journal.ts";
 import { alreadyAttached, Ledger, noRecord, unfinishedAdd } from "./ledger.ts";
 
-/** What a change is made on: a node's devices. */
+/** The target of a device's changes: a node's devices. */
 export interface DeviceKernel {
-  /** Makes the change, and sees that it was made. */
+  /** Performs the change, and reads back that it took effect. */
   perform(change: DeviceChange): void;
   /**
-   * Takes all changes of a device back, wherever between none and all of them was made. Goes on
-   * past failures, and gives them all; does nothing while somebody has the device open.
+   * Reverts the changes of a device, as far as they were performed. Continues after failures, and
+   * returns all of them. Does nothing while a process has the device open.
    */
   revert(device: string, changes: readonly DeviceChange[]): unknown[];
-  /** Names what is not as the change left it. */
+  /** Returns each deviation from what the change should have left. */
   differences(change: DeviceChange): Difference[];
 }
 
-/** The way to a node's devices. */
+/** What allocations need of a node's devices. */
 export interface Devices<K extends DeviceKernel> {
-  /** Which device has the PCI address; undefined if none has it any more. */
+  /** Returns the identity of the device with the PCI address. Undefined if there is none. */
   identify(address: string): Identity | undefined;
-  /**
-   * Calls back while no other call of these plugins is at the device. Throws where it is not there.
-   */
+  /** Calls back. Excludes other calls of these plugins for the device. Throws if it is missing. */
   enter<T>(address: string, work: (kernel: K) => T): T;
-  /** Calls back with no device locked: for what is not a device's. */
+  /** Calls back without a lock, for changes to other things than a device. */
   outside<T>(work: (kernel: K) => T): T;
-  /** Whether a pod's network namespace is still there. */
+  /** Whether a pod's network namespace still exists. */
   isThere(netns: Entry["netns"]): boolean;
-  /** Which namespace is at the path. Throws where none is. */
+  /** Returns the identity of the namespace at the path. Throws if there is none. */
   identifyNetns(path: string): Identity;
   /** Milliseconds of CLOCK_MONOTONIC. */
   time(): number;
 }
 
 /**
- * One attachment's record: `device` is what it has. The journal knows it by its PCI address, so
- * that nobody else can have it.
+ * The record of an attachment that holds `device`. The journal finds it by the PCI address, so that
+ * no other attachment gets the device.
  */
 export interface Allocation extends Entry<DeviceChange> {
   readonly device: Identity & { readonly address: string };
 }
 
-/**
- * All devices that one plugin has given away. Failures are thrown as they are, several of them as
- * {@link Failures}.
- */
+/** All devices that attachments of one plugin hold. Throws several failures as {@link Failures}. */
 export class Allocations<K extends DeviceKernel> {
   readonly #ledger: Ledger<Allocation>;
   readonly #journal: Journal<Allocation>;
@@ -69,15 +64,16 @@ export class Allocations<K extends DeviceKernel> {
     this.#devices = devices;
   }
 
-  /** Throws where no allocation could be recorded. */
+  /** Throws if no allocation could be recorded. */
   probe(): void {
     this.#journal.probe();
   }
 
   /**
-   * Performs what `planning` plans, all or nothing. What an earlier allocation of the device left
-   * is put right first, where its pod is gone or its ADD was killed.
-   * @param planning sees the device as it was before anybody had it; it must change nothing
+   * Performs the changes that `planning` returns, all or nothing. If the pod of an earlier
+   * allocation no longer exists, or its ADD was killed, restores the device first.
+   *
+   * @param planning is called with the restored device, and must change nothing
    */
   add<P extends { readonly changes: readonly DeviceChange[] }>(
     attachment: Attachment & {
@@ -114,7 +110,7 @@ export class Allocations<K extends DeviceKernel> {
     });
   }
 
-  /** Gives the attachment's device back. Without a record there is nothing to give. */
+  /** Restores the attachment's device. Does nothing without a record. */
   remove(attachment: Attachment): void {
     const recorded = this.#of(attachment);
     if (recorded === undefined) this.#journal.remove(attachment);
@@ -122,9 +118,8 @@ export class Allocations<K extends DeviceKernel> {
   }
 
   /**
-   * Names each difference between what the attachment was given and what is there, and what
-   * `inspection` finds besides. Throws where nothing is at `netns`, the path of the pod's
-   * namespace.
+   * Returns each difference between the attachment's changes and the current state, and what
+   * `inspection` returns. Throws if there is no namespace at `netns`, the path of the pod's.
    */
   differences(
     attachment: Attachment & { readonly netns: string },
@@ -135,7 +130,7 @@ export class Allocations<K extends DeviceKernel> {
     if (recorded === undefined) return [noRecord(attachment)];
     if (recorded.pending) return [unfinishedAdd(attachment)];
     const { device, changes, netns: there } = recorded.entry;
-    // The device is in no namespace, but who ends up with it follows the pod.
+    // The device is in no namespace, but its user is the pod.
     const elsewhere = isSameIdentity(there, this.#devices.identifyNetns(netns))
       ? []
       : [{ subject: netns, fact: `is another namespace than the one at ${there.path} that ADD was given` }];
@@ -148,38 +143,38 @@ export class Allocations<K extends DeviceKernel> {
     ]);
   }
 
-  /** Every record, and for each file that cannot be read the error that says why. */
+  /** Returns every record, and the error of each file that cannot be read. */
   records(): { entries: Recorded<Allocation>[]; failures: unknown[] } {
     return this.#ledger.entries();
   }
 
-  /** What is recorded of the device, by its PCI address. */
+  /** Returns the record of the attachment that holds the device with the PCI address. */
   recordOf(address: string): Recorded<Allocation> | undefined {
     return this.#journal.findHolder(address);
   }
 
   /**
-   * Gives an attachment's device back whose namespace is known to be gone. Does nothing where
-   * somebody else has the device by now.
+   * Restores the device of an attachment whose namespace no longer exists. Does nothing if another
+   * attachment holds the device.
    */
   reclaim(entry: Allocation): void {
     this.#release(entry);
   }
 
-  /** Sees the device, as `add` would, and changes nothing. */
+  /** Calls back with the device locked, as `add` does, to read it. */
   see<T>(address: string, work: (kernel: K) => T): T {
     return this.#devices.enter(address, work);
   }
 
   /**
-   * Gives back every device of the network whose attachment is not among the valid ones. Goes on
-   * past failures, and gives them all.
+   * Restores every device of the network whose attachment is not among the valid ones. Continues
+   * after failures, and returns all of them.
    */
   collect(network: string, valid: readonly Attachment[]): unknown[] {
     return this.#ledger.collect(network, valid, (entry) => this.#release(entry));
   }
 
-  /** Makes room for an ADD, or throws and says who has the device. */
+  /** Restores what earlier ADDs left. Throws if another attachment holds the device. */
   #clear(attachment: Attachment & { readonly device: string }, kernel: K): void {
     const { device: address, ifname, containerId } = attachment;
     const other = this.#of(attachment);
@@ -209,7 +204,7 @@ export class Allocations<K extends DeviceKernel> {
 
   #release(entry: Allocation): void {
     const { address } = entry.device;
-    // What cannot be locked can be nobody's.
+    // A device that does not exist needs no lock.
     if (this.#devices.identify(address) === undefined)
       return this.#devices.outside((kernel) => this.#giveBack(entry, kernel));
     this.#devices.enter(address, (kernel) => {
@@ -221,22 +216,19 @@ export class Allocations<K extends DeviceKernel> {
   }
 
   #giveBack(entry: Allocation, kernel: K): void {
-    // What was changed about a device that is gone went with it.
+    // The settings of a device that no longer exists ended with it.
     const left = this.#isThere(entry) ? entry.changes : withoutDevice(entry.changes);
     this.#ledger.undo(entry, () => kernel.revert(entry.device.address, left));
   }
 
-  /**
-   * Whether the device is still the one that was given away, and not one that has its address
-   * since.
-   */
+  /** Whether the recorded device exists, and not another one at its address. */
   #isThere({ device }: Allocation): boolean {
     const there = this.#devices.identify(device.address);
     return there !== undefined && isSameIdentity(there, device);
   }
 }
 
-/** Why a device cannot be had that another attachment has. */
+/** Returns why ADD refuses a device that another attachment holds. */
 export function heldBy({ device: { address }, containerId, ifname, netns }: Allocation): string {
   return `${address}: in use by container ${containerId} (${ifname}), whose namespace ${netns.path} still exists; DEL that attachment first`;
 }

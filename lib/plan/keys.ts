@@ -140,7 +140,7 @@ export class Comparison<T> {
     this.#observed = byKey(observed);
   }
 
-  /** Returns what is to be removed, as the kernel shows it, in the order of `from`. */
+  /** Returns the objects to remove, as the kernel shows them, in the order of `from`. */
   leaving(): T[] {
     const gone = [...this.#from].filter(([key]) => !this.#to.has(key));
     if (gone.length === 0) return [];
@@ -152,9 +152,9 @@ export class Comparison<T> {
   }
 
   /**
-   * Returns what stays, but is to be added again because the link is flushed, in the order of `to`.
+   * Returns the objects that stay, but must be added again after a flush, in the order of `to`.
    *
-   * @param down whether the link is still to be flushed. Otherwise that has happened if at all.
+   * @param down whether the flush is still to come
    */
   flushed(down: boolean): T[] {
     return [...this.#to.values()].filter((one) => {
@@ -164,7 +164,7 @@ export class Comparison<T> {
     });
   }
 
-  /** Returns what is to be added, in the order of `to`. */
+  /** Returns the objects to add, in the order of `to`. */
   missing(): T[] {
     return [...this.#to.values()].filter((one) => {
       const key = this.#key(one);

@@ -42,7 +42,7 @@ export function settled<P extends { readonly changes: readonly Change[]; readonl
   return { ...planned, changes: found };
 }
 
-/** A second change of the same object could not be told from the first one after a crash. */
+/** After a crash, nothing tells a second change of the same object from the first one. */
 function refuseRepetition(changes: readonly Change[]): void {
   const subjects = [
     ...linkChanges(changes).map(({ index, from }) => ({ subject: from.name, key: `link ${index}` })),
