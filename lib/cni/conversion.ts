@@ -92,14 +92,14 @@ export function writeResult(result: Result, version: Version, previous: Result |
  * Throws a RangeError for an address on an interface that does not exist: a fault of this program.
  */
 function requireInterfaces(ips: readonly IpConfig[] | undefined, interfaces: readonly Interface[] | undefined): void {
-  const [fault] = nowhere({ ...(ips && { ips }), ...(interfaces && { interfaces }) });
+  const [fault] = danglingIps({ ...(ips && { ips }), ...(interfaces && { interfaces }) });
   if (fault !== undefined) throw new RangeError(fault);
 }
 
 /**
  * Returns the addresses on interfaces that do not exist: `ips: 10.0.0.7/24 is on interface 1 of 1`.
  */
-export function nowhere({ ips = [], interfaces: { length } = [] }: Result): string[] {
+export function danglingIps({ ips = [], interfaces: { length } = [] }: Result): string[] {
   return ips
     .filter(({ interface: position }) => position !== undefined && (position < 0 || position >= length))
     .map(({ address, interface: position }) => `ips: ${address} is on interface ${position} of ${length}`);

@@ -21,12 +21,12 @@ export interface Explanation {
  */
 export function errorDocument(failure: unknown, version: Version, verb: Verb | undefined): string {
   const { code, msg, details } = explainFailure(failure);
-  const told = (text: string): string => printable(verb === "DEL" ? worthARetry(text) : text);
+  const forRuntime = (text: string): string => printable(verb === "DEL" ? avoidContainerdPhrases(text) : text);
   return printableJson({
     cniVersion: version,
     code,
-    msg: told(msg),
-    ...(details !== "" && { details: told(details) }),
+    msg: forRuntime(msg),
+    ...(details !== "" && { details: forRuntime(details) }),
   });
 }
 
@@ -122,7 +122,7 @@ function codeOfErrno(errno: string, syscall: string | undefined): number {
  * namespace, "no such file or directory" (go-cni, cni.go, Remove). containerd would never call DEL
  * again.
  */
-function worthARetry(text: string): string {
+function avoidContainerdPhrases(text: string): string {
   return text
     .replaceAll("not found", "missing")
     .replaceAll("no such file or directory", "the file or directory is missing");

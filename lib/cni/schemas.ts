@@ -184,12 +184,12 @@ function explain(issue: Issue, value: unknown, name: string): string[] {
   if (issue.code === "unrecognized_keys") return [`${path}: ${issue.message}`];
   if (found === undefined) return [`${path}: is missing`];
   if (issue.code !== "invalid_union") return [mustBe(path, issue.message, found)];
-  // An alternative that only something below the value speaks against is the one that was meant.
+  // If only a fault below the value excludes an alternative, the author meant that alternative.
   const isBelow = (one: Issue): boolean => one.path.length > 0 || one.code === "unrecognized_keys";
-  const meant = issue.errors
+  const branch = issue.errors
     .filter((issues) => issues.every(isBelow))
     .sort((one, other) => one.length - other.length)[0];
-  if (meant !== undefined) return meant.flatMap((one) => explain(one, found, path));
+  if (branch !== undefined) return branch.flatMap((one) => explain(one, found, path));
   const wanted = new Set(issue.errors.map(([one]) => one!.message));
   return [mustBe(path, [...wanted].join(", or "), found)];
 }

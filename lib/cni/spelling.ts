@@ -1,7 +1,7 @@
 // Guesses which known word a misspelled one stands for.
 
 /**
- * Returns the word of `known` that was most likely meant: one that differs in case alone, otherwise
+ * Returns the most likely word of `known`: one that differs in case alone, otherwise
  * the nearest with at most one edit for three characters. Undefined if none is near.
  */
 export function nearest(written: string, known: readonly string[]): string | undefined {
@@ -44,12 +44,12 @@ function distance(one: string, other: string): number {
   return above[other.length]!;
 }
 
-/** Says that a field is unknown, and which one was probably meant. */
+/** Returns that a field is unknown, and the field that its author probably meant. */
 export function unknownField(written: string, known: readonly string[]): string {
   const fact = `unknown field ${JSON.stringify(written)}`;
-  const meant = nearest(written, known);
-  if (meant === undefined) return fact;
-  return meant.toLowerCase() === written.toLowerCase()
-    ? `${fact}, it is spelled ${JSON.stringify(meant)}`
-    : `${fact}, did you mean ${JSON.stringify(meant)}?`;
+  const suggestion = nearest(written, known);
+  if (suggestion === undefined) return fact;
+  return suggestion.toLowerCase() === written.toLowerCase()
+    ? `${fact}, it is spelled ${JSON.stringify(suggestion)}`
+    : `${fact}, did you mean ${JSON.stringify(suggestion)}?`;
 }

@@ -3,7 +3,7 @@
 import { asOne, failuresOf, throwAll } from "../failures.ts";
 import { printableJson } from "../printable.ts";
 import { ipamType, validAttachments } from "./configuration.ts";
-import { nowhere, readResult, writeResult } from "./conversion.ts";
+import { danglingIps, readResult, writeResult } from "./conversion.ts";
 import { type Delegation, delegate, delegateAdd } from "./delegation.ts";
 import { parseArgs, type Variables } from "./environment.ts";
 import { CniError, code } from "./errors.ts";
@@ -189,7 +189,7 @@ export function previousOf({
   if (isObject(prevResult)) {
     const result = readResult(prevResult, cniVersion, "prevResult");
     // In the same version it is passed on unchanged.
-    const faults = (prevResult.cniVersion ?? cniVersion) === cniVersion ? [] : nowhere(result);
+    const faults = (prevResult.cniVersion ?? cniVersion) === cniVersion ? [] : danglingIps(result);
     if (faults.length === 0) return result;
     throw new CniError(
       code.badConfiguration,

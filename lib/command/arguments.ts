@@ -73,8 +73,8 @@ function divided(arg: string): [written: string, attached: string | undefined] {
 
 function unknown(written: string, options: readonly Option[]): string {
   const known = [...options.map(({ name }) => `--${name}`), "--help"];
-  const meant = nearest(written, known);
-  return `${written}: unknown option of this command${meant === undefined ? "" : `; did you mean ${meant}?`}`;
+  const suggestion = nearest(written, known);
+  return `${written}: unknown option of this command${suggestion === undefined ? "" : `; did you mean ${suggestion}?`}`;
 }
 
 /** Quotes a word if a shell would not take it as one word. */

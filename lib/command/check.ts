@@ -40,7 +40,7 @@ export const check: Command<AnyPlugin> = {
     const { program: plugin, given, print } = invocation;
     if (given.flags.has("json"))
       print(printableJson({ plugin: plugin.name, dataDir: directory, healthy, ...inspection }));
-    else for (const line of told(invocation, { directory, about, inspection })) print(line);
+    else for (const line of reportLines(invocation, { directory, about, inspection })) print(line);
     return healthy ? exit.healthy : exit.findings;
   },
 };
@@ -50,7 +50,7 @@ function selectionOf(about: string, invocation: Invocation<AnyPlugin>): Selectio
   return netns === undefined ? { containerId: about } : { netns };
 }
 
-function told(
+function reportLines(
   { program: plugin, paint }: Invocation<AnyPlugin>,
   { directory, about, inspection }: { directory: string; about: string | undefined; inspection: Inspection },
 ): string[] {

@@ -58,11 +58,11 @@ export const explain: Command<AnyPlugin> = {
       throw new UsageError("NETCONF: is missing; a file, or - to type it in");
     const found = withDevice(netconfIn(file ?? "-", invocation), given.values["device"]);
     const netns = netnsOf(invocation);
-    const told = explanation(invocation, found, netns);
+    const explained = explanation(invocation, found, netns);
     if (given.flags.has("json"))
-      print(printableJson({ plugin: plugin.name, ...(netns && { netns: netns.path }), ...documentOf(told) }));
-    else for (const line of linesOf(invocation, told, found)) print(line);
-    return told.refused === undefined ? exit.healthy : exit.findings;
+      print(printableJson({ plugin: plugin.name, ...(netns && { netns: netns.path }), ...documentOf(explained) }));
+    else for (const line of linesOf(invocation, explained, found)) print(line);
+    return explained.refused === undefined ? exit.healthy : exit.findings;
   },
 };
 
@@ -145,23 +145,23 @@ function linesOf(
   { conf, dryRun, result, refused, notes }: Explained,
   { object }: FoundNetconf,
 ): string[] {
-  const told: string[] = [];
-  if (conf !== undefined) told.push(paint.strong("Configuration"), ...fieldLines(conf, object, paint), "");
+  const lines: string[] = [];
+  if (conf !== undefined) lines.push(paint.strong("Configuration"), ...fieldLines(conf, object, paint), "");
   if (refused !== undefined) {
-    told.push(paint.bad("ADD would refuse it"));
-    for (const fault of refused.faults) told.push(`  ${printable(fault)}`);
-    if (refused.details !== "") told.push(`  ${paint.faint("do:")} ${printable(refused.details)}`);
+    lines.push(paint.bad("ADD would refuse it"));
+    for (const fault of refused.faults) lines.push(`  ${printable(fault)}`);
+    if (refused.details !== "") lines.push(`  ${paint.faint("do:")} ${printable(refused.details)}`);
   } else if (dryRun !== undefined) {
-    told.push(paint.strong(`${plugin.name} ADD would do this, in order`), ...planLines(dryRun));
-    if (result !== undefined) told.push("", paint.strong("It would report"), `  ${printableJson(result)}`);
+    lines.push(paint.strong(`${plugin.name} ADD would do this, in order`), ...planLines(dryRun));
+    if (result !== undefined) lines.push("", paint.strong("It would report"), `  ${printableJson(result)}`);
   } else
-    told.push(
+    lines.push(
       given.values["netns"] === undefined
         ? "The configuration is valid; --netns shows what ADD would do in a pod."
         : "The configuration is valid.",
     );
-  for (const note of notes) told.push("", `${paint.doubtful("note:")} ${printable(note)}`);
-  return told;
+  for (const note of notes) lines.push("", `${paint.doubtful("note:")} ${printable(note)}`);
+  return lines;
 }
 
 function fieldLines(conf: NonNullable<Explained["conf"]>, object: JsonObject, paint: Paint): string[] {

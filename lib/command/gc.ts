@@ -40,12 +40,16 @@ export const gc: Command<AnyPlugin> = {
       print(
         printableJson({ plugin: plugin.name, dataDir: directory, dryRun: given.flags.has("dry-run"), ...collection }),
       );
-    else for (const line of told(invocation, directory, collection)) print(line);
+    else for (const line of reportLines(invocation, directory, collection)) print(line);
     return clean ? exit.healthy : exit.findings;
   },
 };
 
-function told({ paint }: Invocation<AnyPlugin>, directory: string, { attachments, unreadable }: Collection): string[] {
+function reportLines(
+  { paint }: Invocation<AnyPlugin>,
+  directory: string,
+  { attachments, unreadable }: Collection,
+): string[] {
   const items: Item[] = [
     ...attachments.map((one): Item => {
       const [grade, word] = grades[one.outcome];

@@ -45,7 +45,7 @@ const machines = new Map([
 ]);
 
 /** How long to wait for another install, in milliseconds. */
-const patience = 30_000;
+const lockTimeoutMs = 30_000;
 
 /** The name of an incomplete copy. No runtime asks for such a name. */
 const unfinished = (name: string): string => `.${name}.kubevirt-cni-bindings-unfinished`;
@@ -185,7 +185,7 @@ export class Installation {
     try {
       const { kind } = this.#files.stat(this.#to);
       if (kind !== "directory") throw new Error(`${this.#to}: is a ${kind}, expected a directory`);
-      const lock = this.#files.lock(this.#to, patience);
+      const lock = this.#files.lock(this.#to, lockTimeoutMs);
       try {
         for (const name of this.#files.readDirectory(this.#to).filter(isUnfinished))
           this.#files.unlink(this.#path(name));

@@ -30,11 +30,10 @@ export function askedDirectory({
   given,
   terminal,
 }: Pick<Invocation<AnyPlugin>, "given" | "terminal">): string | undefined {
-  const asked = given.values["data-dir"];
-  if (asked === undefined) return undefined;
-  if (!asked.startsWith("/"))
-    throw new UsageError(`--data-dir: must be an absolute path, not ${JSON.stringify(asked)}`);
-  const directory = asked.replace(/(?<=.)\/+$/, "");
+  const path = given.values["data-dir"];
+  if (path === undefined) return undefined;
+  if (!path.startsWith("/")) throw new UsageError(`--data-dir: must be an absolute path, not ${JSON.stringify(path)}`);
+  const directory = path.replace(/(?<=.)\/+$/, "");
   terminal.stat(directory);
   return directory;
 }

@@ -80,7 +80,7 @@ function lookInside(path: string, directories: readonly string[]): PodSurvey {
           sysctls: seenSysctls([...sysctls, ...ofPod.flatMap(sysctlsOf)]),
           stations: rtnl
             .dump(forwarding)
-            .filter(({ mac, master, state }) => mac && master && !(state & lasting))
+            .filter(({ mac, master, state }) => mac && master && !(state & staticStates))
             .map(({ mac, index }) => ({ mac: mac!, port: names.get(index) ?? "" })),
           records: ofPod,
           allocations: mine.filter(isAllocation),
@@ -102,7 +102,7 @@ function lookInside(path: string, directories: readonly string[]): PodSurvey {
  * The states of entries that a program added permanently: the bridge's own addresses, and
  * forwarding entries.
  */
-const lasting = neighborStates.permanent | neighborStates.noArp;
+const staticStates = neighborStates.permanent | neighborStates.noArp;
 
 function opened(path: string): number {
   let netns: number;

@@ -7,7 +7,7 @@ import * as vfio from "../sysfs/vfio.ts";
 import type { LinkRenamer } from "./link-names.ts";
 
 /** How long to wait for a device that is in use, and for a device node. */
-const patience = { use: 10_000, node: 5_000 } as const;
+const timeoutsMs = { use: 10_000, node: 5_000 } as const;
 
 /** The drivers of the node's devices. Throws HostErrors and Errors. */
 export class Drivers {
@@ -50,7 +50,7 @@ export class Drivers {
    */
   awaitFile(device: string): void {
     const tree = this.#tree;
-    if (!until(tree, patience.node, () => vfio.fileOf(tree, device) !== undefined))
+    if (!until(tree, timeoutsMs.node, () => vfio.fileOf(tree, device) !== undefined))
       throw new Error(
         `${vfio.expectedFile(tree, device)}: is not there although ${device} is on a VFIO driver; expected udev or devtmpfs to make it`,
       );
@@ -92,7 +92,7 @@ export class Drivers {
    */
   whileUnused<T>(device: string, work: () => T): T {
     const group = this.#openGroup(device);
-    return group === undefined ? work() : vfio.whileUnused(this.#tree, group, patience.use, work);
+    return group === undefined ? work() : vfio.whileUnused(this.#tree, group, timeoutsMs.use, work);
   }
 
   /**

@@ -8,7 +8,7 @@ import { linksOf } from "../sysfs/pci.ts";
 import { type Tree, until } from "../sysfs/tree.ts";
 
 /** How long to wait for a link, or for a name that another link has. */
-const patience = 5_000;
+const linkTimeoutMs = 5_000;
 
 /**
  * Renames the network links of the node's devices, in the namespace of the socket. Throws
@@ -26,7 +26,7 @@ export class LinkRenamer {
   /** Renames the device's links once its driver has created all of them. */
   restore(device: string, names: readonly string[]): void {
     if (names.length === 0) return;
-    if (!until(this.#tree, patience, () => linksOf(this.#tree, device).length >= names.length))
+    if (!until(this.#tree, linkTimeoutMs, () => linksOf(this.#tree, device).length >= names.length))
       throw new Error(`${device}: its driver made no network link, expected ${names.join(", ")}`);
     const found = linksOf(this.#tree, device);
     const nameless = names.filter((name) => !found.includes(name));
@@ -67,6 +67,6 @@ export class LinkRenamer {
     };
     if (attempt(name)) return;
     attempt(`rename${index}`);
-    if (!until(this.#tree, patience, () => attempt(name))) attempt(old);
+    if (!until(this.#tree, linkTimeoutMs, () => attempt(name))) attempt(old);
   }
 }

@@ -120,7 +120,7 @@ export function differing(observed: VfSettings, wanted: VfSettings): VfSetting[]
 
 /** Formats a setting for an operator: `100, QoS 2, 802.1q`, `on`. */
 export function settingText(value: VfSettings[VfSetting]): string {
-  if (value === undefined) return "not told";
+  if (value === undefined) return "not reported";
   if (typeof value === "boolean") return value ? "on" : "off";
   if (typeof value === "string") return value;
   if ("id" in value) return value.id === 0 ? "none" : `${value.id}, QoS ${value.qos}, ${value.protocol}`;

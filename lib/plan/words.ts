@@ -58,7 +58,7 @@ function stepText(step: Step): string {
 function linkText(link: NewLink): string {
   const { mac, mtu, up, master, ipv6, mark } = link;
   const tap = link.kind === "tap" ? link.tap : undefined;
-  return listed([
+  return joinParts([
     mac !== undefined && `MAC ${mac}`,
     `MTU ${mtu}`,
     up ? "up" : "down",
@@ -73,7 +73,7 @@ function linkText(link: NewLink): string {
 }
 
 function configurationText({ name, mac, mtu, master, up }: Configuration): string {
-  return listed([
+  return joinParts([
     name !== undefined && `name ${name}`,
     mac !== undefined && `MAC ${mac}`,
     mtu !== undefined && `MTU ${mtu}`,
@@ -83,7 +83,7 @@ function configurationText({ name, mac, mtu, master, up }: Configuration): strin
 }
 
 function portText({ learning, isolated, vlans, stations }: PortSettings): string {
-  return listed([
+  return joinParts([
     `learning ${learning ? "on" : "off"}`,
     isolated && "isolated",
     ...vlans.map(
@@ -134,6 +134,6 @@ function settingsText({ from, to }: ConfigureVf): string[] {
     });
 }
 
-function listed(parts: readonly (string | false)[]): string {
+function joinParts(parts: readonly (string | false)[]): string {
   return parts.filter((part) => part !== false).join(", ");
 }

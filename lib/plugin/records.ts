@@ -38,16 +38,16 @@ export interface RecordKeeper<E extends Entry<unknown>> {
 }
 
 /**
- * The attachments that are meant, each compared with its record. Throws where the records'
- * directory cannot be read.
+ * Compares each selected attachment with its record. Throws if the directory of the records cannot
+ * be read.
  */
 export function checkRecords<E extends Entry<unknown>>(keeper: RecordKeeper<E>, only?: Selection): Inspection {
   const { entries, failures } = keeper.records();
   const locate = netnsFinder();
-  const isMeant = meant(only);
+  const isSelected = matcherOf(only);
   return {
     attachments: entries
-      .filter(({ entry }) => isMeant(entry))
+      .filter(({ entry }) => isSelected(entry))
       .flatMap(({ entry }) => {
         const examined = examination(keeper, entry, locate(entry.netns));
         return examined === undefined ? [] : [{ ...subjectOf(keeper, entry), ...examined }];
@@ -148,7 +148,7 @@ function unreadable(failures: readonly unknown[]): Problem[] {
   }));
 }
 
-function meant(only: Selection | undefined): (entry: Entry<unknown>) => boolean {
+function matcherOf(only: Selection | undefined): (entry: Entry<unknown>) => boolean {
   if (only === undefined) return () => true;
   if ("containerId" in only) return ({ containerId }) => containerId.startsWith(only.containerId);
   const identity = identifyNetns(only.netns);

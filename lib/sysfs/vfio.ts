@@ -94,13 +94,13 @@ function filesOf(tree: Tree, address: string): string[] {
  * Keeps the group open while `work` runs, so that no other process can open a device of it:
  * unbinding would wait for that process and could not be killed.
  *
- * If the group is in use, waits for up to `patience` milliseconds. Then throws an Error that names
+ * If the group is in use, waits for up to `timeoutMs` milliseconds. Then throws an Error that names
  * the processes that use it.
  */
-export function whileUnused<T>(tree: Tree, group: string, patience: number, work: () => T): T {
+export function whileUnused<T>(tree: Tree, group: string, timeoutMs: number, work: () => T): T {
   const path = groupFile(group);
   if (!isThere(tree, path)) return work();
-  const end = tree.monotonic() + patience;
+  const end = tree.monotonic() + timeoutMs;
   let fd: number | undefined;
   while (fd === undefined) {
     try {

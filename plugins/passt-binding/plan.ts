@@ -13,13 +13,13 @@ const groupRange = "net.ipv4.ping_group_range";
 /** The sysctls that a plan reads and changes. */
 export const sysctls: readonly string[] = [portStart, groupRange];
 
-type Wishes = Pick<Conf, "unprivilegedPortStart" | "pingGroupRange">;
+type Wanted = Pick<Conf, "unprivilegedPortStart" | "pingGroupRange">;
 
 /**
  * Returns the changes that ADD makes. A change that keeps the value is included: it records that
  * the attachment needs the value. The state must have all of {@link sysctls}.
  */
-export function plan({ unprivilegedPortStart, pingGroupRange }: Wishes, { sysctls: found }: State): SetSysctl[] {
+export function plan({ unprivilegedPortStart, pingGroupRange }: Wanted, { sysctls: found }: State): SetSysctl[] {
   const { [portStart]: start = "0", [groupRange]: groups = "1 0" } = found;
   return [
     { do: "sysctl", key: portStart, from: start, to: `${Math.min(Number(start), unprivilegedPortStart)}` },
@@ -31,10 +31,10 @@ export function plan({ unprivilegedPortStart, pingGroupRange }: Wishes, { sysctl
  * Returns the sysctls that are narrower than the conf asks for. A wider value is correct: a
  * container runtime may have widened it after ADD.
  */
-export function shortfalls(wishes: Wishes, state: State): Difference[] {
+export function shortfalls(wanted: Wanted, state: State): Difference[] {
   return [
-    ...narrower(portStart, `${wishes.unprivilegedPortStart}`, state),
-    ...narrower(groupRange, wishes.pingGroupRange.join(" "), state),
+    ...narrower(portStart, `${wanted.unprivilegedPortStart}`, state),
+    ...narrower(groupRange, wanted.pingGroupRange.join(" "), state),
   ];
 }
 
@@ -46,16 +46,16 @@ export function narrowed(due: readonly Change[], state: State): Difference[] {
 function narrower(key: string, to: string, state: State): Difference[] {
   const found = state.sysctls[key];
   if (found === undefined) return [{ subject: key, fact: `is absent, not ${to}` }];
-  const wanted = key === portStart ? `${Math.min(Number(found), Number(to))}` : widened(found, rangeOf(to));
-  if (wanted === found) return [];
-  return [{ subject: key, fact: `is ${found}, not ${to}`, repair: `sysctl -w ${key}="${wanted}"` }];
+  const widest = key === portStart ? `${Math.min(Number(found), Number(to))}` : widened(found, rangeOf(to));
+  if (widest === found) return [];
+  return [{ subject: key, fact: `is ${found}, not ${to}`, repair: `sysctl -w ${key}="${widest}"` }];
 }
 
 /**
  * Returns the smallest range that contains both. A range that ends before it begins, such as the
  * kernel's default `1 0`, is empty.
  */
-function widened(range: string, [first, last]: Wishes["pingGroupRange"]): string {
+function widened(range: string, [first, last]: Wanted["pingGroupRange"]): string {
   const [from, to] = rangeOf(range);
   return from > to ? `${first} ${last}` : `${Math.min(from, first)} ${Math.max(to, last)}`;
 }
