@@ -172,8 +172,10 @@ function repairOf(command: string, words: string | undefined): { repair?: string
 
 /** Undefined if `ip route` needs more than the words below. */
 function routeCommand(route: KernelRoute, link: string): string | undefined {
-  const { gateway, metric, preferredSource, flags, table, type, tos, sourceLength } = route;
+  const { gateway, metric, preferredSource, flags, table, type, tos, sourceLength, preference = 0, metrics } = route;
+  const { mtu, advmss, hopLimit, lock, congestionControl } = metrics ?? {};
   if (route.nexthop !== undefined || route.hops !== undefined || route.via !== undefined) return undefined;
+  if (preference !== 0 || lock !== undefined || congestionControl !== undefined) return undefined;
   if (table !== mainTable || type !== unicast || tos !== 0 || sourceLength !== 0) return undefined;
   const words = [
     routeText(route),
@@ -181,6 +183,9 @@ function routeCommand(route: KernelRoute, link: string): string | undefined {
     ...((flags & routeFlags.onLink) === 0 ? [] : ["onlink"]),
     ...(metric === undefined ? [] : [`metric ${metric}`]),
     ...(preferredSource === undefined ? [] : [`src ${preferredSource}`]),
+    ...(mtu === undefined ? [] : [`mtu ${mtu}`]),
+    ...(advmss === undefined ? [] : [`advmss ${advmss}`]),
+    ...(hopLimit === undefined ? [] : [`hoplimit ${hopLimit}`]),
     ...(route.scope === linkScope && gateway === undefined ? ["scope link"] : []),
   ];
   return words.join(" ");
