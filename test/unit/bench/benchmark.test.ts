@@ -4,7 +4,7 @@ import { median, quantile, shuffled } from "../../../bench/statistics.ts";
 import { type Row, type Target, verdict } from "../../../bench/targets.ts";
 import { fc } from "../../harness/fast-check.ts";
 
-t.test("the median is in the middle, whatever the order", async (t) => {
+t.test("the median is the middle value in any order", async (t) => {
   t.equal(median([3, 1, 2]), 2);
   t.equal(median([4, 1, 3, 2]), 2.5);
   t.equal(median([10, 9]), 9.5);
@@ -23,7 +23,7 @@ t.test("the 95th percentile is a value that was measured, with at most 5 % above
   );
 });
 
-t.test("shuffling keeps all values, and gives every order its turn", async (t) => {
+t.test("shuffling keeps all values, and yields every order", async (t) => {
   fc.assert(fc.property(fc.array(fc.nat()), (values) => `${shuffled(values).sort()}` === `${values.toSorted()}`));
   const orders = new Set(Array.from({ length: 500 }, () => shuffled([1, 2, 3]).join("")));
   t.equal(orders.size, 6);
@@ -68,7 +68,7 @@ const targets: readonly Target[] = [
   { of: "size", megabytes: 2.5 },
 ];
 
-t.test("a target is met up to its very value, and what was found is shown", async (t) => {
+t.test("a target is met by its own value, and the measured value is printed", async (t) => {
   t.same(
     targets.map((target) => verdict(target, results, "ours", "go")),
     [
@@ -84,7 +84,7 @@ t.test("a target is met up to its very value, and what was found is shown", asyn
   );
 });
 
-t.test("without a peer there is nothing to say about shares", async (t) => {
+t.test("without a peer, no ratio is printed", async (t) => {
   t.same(
     targets.map((target) => verdict(target, results, "ours", undefined)?.budget),
     [...Array.from({ length: 6 }), true, true],

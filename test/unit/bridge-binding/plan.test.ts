@@ -97,7 +97,7 @@ t.test("a pod without IPv4 gets neither KubeVirt's bridge address nor arp_ignore
   t.equal(kernel.state.sysctls["net.ipv4.conf.all.arp_ignore"], "0");
 });
 
-t.test("an arp_ignore that is stricter already is kept", async (t) => {
+t.test("a stricter arp_ignore is kept", async (t) => {
   const kernel = performed(situation({}, pod([eth0], { "net.ipv4.conf.all.arp_ignore": "2" })));
   t.equal(kernel.state.sysctls["net.ipv4.conf.all.arp_ignore"], "2");
 });
@@ -137,7 +137,7 @@ t.test("managedTap prepares the bridge and leaves the pod's link alone", async (
   t.same(linkNamed(kernel, "k6t-eth0").addresses, []);
 });
 
-t.test("without keepPodAddresses the placeholder has none", async (t) => {
+t.test("without keepPodAddresses, the placeholder has no addresses", async (t) => {
   t.same(linkNamed(performed(situation({ keepPodAddresses: false })), "eth0").addresses, []);
 });
 
@@ -253,7 +253,7 @@ t.test("DEL never removes a link that has our name but not our mark", async (t) 
   t.notOk(kernel.state.links.some(({ name }) => name === "k6t-eth0"));
 });
 
-t.test("a sysctl that someone else has set since is left alone", async (t) => {
+t.test("DEL keeps a sysctl that another process changed after ADD", async (t) => {
   const from = situation();
   const kernel = performed(from);
   kernel.state = { ...kernel.state, sysctls: { "net.ipv4.conf.all.arp_ignore": "8" } };
@@ -291,7 +291,7 @@ t.test("CHECK names each difference", async (t) => {
   ]);
 });
 
-t.test("what stands in the way is named", async (t) => {
+t.test("obstacles names what is in the way", async (t) => {
   const names = (state: State, conf: Partial<Conf> = {}): string[] => obstacles(situation(conf, state));
   t.same(names(pod()), []);
   t.match(names(pod([])), ["eth0: is not in the namespace, which has lo"]);
@@ -386,7 +386,7 @@ t.test("an address that another host has is not the guest's, and the kernel chec
   );
 });
 
-t.test("what would be lost is named before any change", async (t) => {
+t.test("obstacles names what would be lost", async (t) => {
   const faults = (more: Partial<ObservedLink>, others: readonly ObservedLink[] = []): string[] =>
     obstacles(situation({}, pod([{ ...eth0, ...more }, ...others])));
   t.match(faults({ nexthops: [7, 8] }), [/nexthop objects 7, 8 lead out of it/]);

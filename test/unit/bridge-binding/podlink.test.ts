@@ -22,7 +22,7 @@ t.test("the configuration's interface comes first", async (t) => {
   );
 });
 
-t.test("in a chain it is CNI_IFNAME", async (t) => {
+t.test("in a chain, the pod link is CNI_IFNAME", async (t) => {
   t.equal(chosen({ chained: true, ifname: "eth0" }), "eth0");
 });
 
@@ -33,6 +33,6 @@ t.test("a binding takes the VM's network's link if it is there, else the primary
   t.equal(chosen({}), "eth0");
 });
 
-t.test("a binding never takes the netN that Multus counts with", async (t) => {
+t.test("a binding never picks one of Multus' netN names", async (t) => {
   t.equal(chosen({ ifname: "net1", present: ["eth0", "net1"] }), "eth0");
 });

@@ -39,7 +39,7 @@ t.test("in a chain prevResult stays whole, each address keeps its interface, and
   t.strictSame(result.interfaces?.[5], { name: "tap0", mac: "02:00:00:00:00:02", mtu: 1450, sandbox });
 });
 
-t.test("a pod link that prevResult does not have is reported too", async (t) => {
+t.test("a pod link that prevResult lacks is reported too", async (t) => {
   const result = report(changes, { names, sandbox, prevResult: {} });
   t.strictSame(
     result.interfaces?.map(({ name }) => name),

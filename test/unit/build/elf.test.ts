@@ -16,27 +16,27 @@ function elf(...types: number[]): Uint8Array {
 
 const [load, dynamic, interpreter] = [1, 2, 3];
 
-t.test("a file that asks for an interpreter is not static", async (t) => {
+t.test("an executable with an interpreter is not static", async (t) => {
   t.equal(isStatic(elf(load, interpreter, dynamic)), false);
   t.equal(isStatic(elf(load, load, interpreter)), false);
 });
 
-t.test("a file that is relocatable but asks for none is", async (t) => {
+t.test("a relocatable executable without an interpreter is static", async (t) => {
   t.equal(isStatic(elf(load, dynamic)), true);
   t.equal(isStatic(elf()), true);
 });
 
-t.test("a part of a larger buffer is read from its own start", async (t) => {
+t.test("an executable in a part of a larger buffer is read", async (t) => {
   const file = Buffer.concat([Buffer.alloc(3), elf(interpreter)]).subarray(3);
   t.equal(isStatic(file), false);
 });
 
-t.test("this Node.js is judged as its own headers say", async (t) => {
+t.test("this Node.js is classified by its headers", async (t) => {
   const node = await readFile(process.execPath);
   t.equal(isStatic(node), !node.subarray(0, 4096).includes("ld-linux") && !node.subarray(0, 4096).includes("ld-musl"));
 });
 
-t.test("what is no ELF file of 64 bits, little endian, is refused", async (t) => {
+t.test("a file that is not 64-bit little-endian ELF is refused", async (t) => {
   const big = elf();
   big[5] = 2;
   for (const file of [new Uint8Array(), new Uint8Array(100), elf().subarray(0, 63), big]) {

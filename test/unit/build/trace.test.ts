@@ -41,14 +41,14 @@ function place(code: string, text: string): string {
   return `refuser.js:${before.length}:${before.at(-1)!.length + 1}`;
 }
 
-t.test("a place in a bundle becomes the line and column in TypeScript", async (t) => {
+t.test("trace maps a place in a bundle to a line and column in TypeScript", async (t) => {
   const { code, maps } = await bundled(t, "samples");
   t.match(code, /new TypeError\(/);
   t.equal(traced(`at a (${place(code, "new TypeError")})`, maps), "at a (samples/refuser/refuse.ts:4:11)");
   t.match(traced(place(code, '("links")'), maps), /^samples\/refuser\/main\.ts:5:\d+$/);
 });
 
-t.test("every place of a log is found, and nothing else is changed", async (t) => {
+t.test("trace maps every place in a log, and changes nothing else", async (t) => {
   const { code, maps } = await bundled(t, "samples");
   const where = place(code, "new TypeError");
   const log = `refuser: TypeError: links: refused\n    at a (${where})\n    at b (${where})\ncaused by Error: 12:30:45\n`;
@@ -56,7 +56,7 @@ t.test("every place of a log is found, and nothing else is changed", async (t) =
   t.equal(traced(log, maps), log.replaceAll(where, found));
 });
 
-t.test("a place that no source map knows stays as it is", async (t) => {
+t.test("trace keeps a place that no source map knows", async (t) => {
   const { maps } = await bundled(t, "samples");
   t.equal(traced("at a (stranger.js:1:2) refuser.js:999", maps), "at a (stranger.js:1:2) refuser.js:999");
 });

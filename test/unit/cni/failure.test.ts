@@ -57,7 +57,7 @@ t.test("a plain Error gets code 102 and keeps its message", async (t) => {
   });
 });
 
-t.test("an error that says a fact is told as it is", async (t) => {
+t.test("an error with a fact is reported unchanged", async (t) => {
   t.same(told(new FactError("/run/x.json", "has format 2, not 1")), {
     code: 102,
     msg: "/run/x.json: has format 2, not 1",
@@ -65,7 +65,7 @@ t.test("an error that says a fact is told as it is", async (t) => {
   });
 });
 
-t.test("a fault of the program is told with its kind and its place", async (t) => {
+t.test("a fault of the program is reported with its class and place", async (t) => {
   const { code, msg, details } = explainFailure(new TypeError("x is undefined"));
   t.equal(code, 199);
   t.equal(msg, "TypeError: x is undefined");

@@ -4,7 +4,7 @@ import { json, type Option, read, UsageError } from "../../../lib/command/argume
 
 const options: readonly Option[] = [json, { name: "data-dir", value: "DIR", about: "where records are" }];
 
-t.test("flags, values in both spellings and operands are told apart, in any order", async (t) => {
+t.test("flags, values in both spellings and operands are parsed in any order", async (t) => {
   for (const args of [
     ["--json", "--data-dir", "/run/a", "blue"],
     ["blue", "--data-dir=/run/a", "--json"],
@@ -15,13 +15,13 @@ t.test("flags, values in both spellings and operands are told apart, in any orde
   }
 });
 
-t.test("behind -- everything is an operand, and - is one by itself", async (t) => {
+t.test("everything after -- is an operand, and so is a single -", async (t) => {
   t.same(read(["--", "--json", "-x", "--"], options, 3).operands, ["--json", "-x", "--"]);
   t.same(read(["-"], options, 1).operands, ["-"]);
   t.equal(read(["--data-dir", "-"], options).values["data-dir"], "-");
 });
 
-t.test("a value may hold what looks like an option, or an equals sign, where it is attached", async (t) => {
+t.test("an attached value may look like an option or contain an equals sign", async (t) => {
   t.equal(read(["--data-dir=--json"], options).values["data-dir"], "--json");
   t.equal(read(["--data-dir=a=b"], options).values["data-dir"], "a=b");
 });

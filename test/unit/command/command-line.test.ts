@@ -31,7 +31,7 @@ for (const { name, usage, options } of commands)
     }
   });
 
-t.test("an unknown command is named with the nearest known one, and ends with status 2", async (t) => {
+t.test("an unknown command is refused with the nearest known one and status 2", async (t) => {
   t.same(run(binding, ["vesrion"]), {
     status: 2,
     stdout: "",
@@ -44,7 +44,7 @@ t.test("an unknown command is named with the nearest known one, and ends with st
   t.match(run(binding, [""]), { status: 2, stderr: /unknown command/ });
 });
 
-t.test("an argument that a verb does not take is named, with how it is used", async (t) => {
+t.test("an unexpected argument is named, with the command's usage", async (t) => {
   t.same(run(binding, ["version", "now"]), {
     status: 2,
     stdout: "",
@@ -52,7 +52,7 @@ t.test("an argument that a verb does not take is named, with how it is used", as
   });
 });
 
-t.test("what came in with the arguments cannot steer the terminal", async (t) => {
+t.test("control characters in arguments are escaped", async (t) => {
   const { stderr } = run(binding, ["version", "\x1b]0;title\x07"]);
   t.notOk(["\x1b", "\x07"].some((one) => stderr.includes(one)));
   t.match(stderr, /u001b/);

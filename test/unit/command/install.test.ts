@@ -87,7 +87,7 @@ class Node implements NodeFiles {
   }
 }
 
-t.test("one that stays puts back what somebody took away or replaced, and says so then", async (t) => {
+t.test("install --stay restores executables that were removed or replaced, and reports it", async (t) => {
   const node = new Node();
   node.rounds = [
     () => t.equal(node.files.get("/cni/a"), "a 2.0"),
@@ -103,7 +103,7 @@ t.test("one that stays puts back what somebody took away or replaced, and says s
   t.same(node.waits, [0, 60_000, 60_000, 60_000, 60_000], "signals are asked for before anything is copied");
 });
 
-t.test("one that stays to uninstall keeps it so", async (t) => {
+t.test("install --stay --uninstall keeps the executables away", async (t) => {
   const node = new Node();
   node.files.set("/cni/a", "a 1.0");
   node.rounds = [() => node.files.set("/cni/a", "a 2.0"), () => undefined];
@@ -112,7 +112,7 @@ t.test("one that stays to uninstall keeps it so", async (t) => {
   t.same(node.printed, ["a: 1.0 removed", "a: 2.0 removed"]);
 });
 
-t.test("one that does not stay asks for no signals", async (t) => {
+t.test("install without --stay handles no signals", async (t) => {
   const node = new Node();
   node.run("--to=/cni");
   t.same(node.waits, []);
@@ -127,7 +127,7 @@ t.test("where the kernel does not tell its own machine, uname's counts", async (
   t.same([...node.files.keys()], ["/bin/a"]);
 });
 
-t.test("a directory that another install keeps to itself is named", async (t) => {
+t.test("install names a directory that another install has locked", async (t) => {
   const node = new Node();
   node.busy = true;
   t.throws(() => node.run("--to", "/cni"), {
@@ -135,14 +135,14 @@ t.test("a directory that another install keeps to itself is named", async (t) =>
   });
 });
 
-t.test("a release that had no label is replaced as one of ours", async (t) => {
+t.test("install replaces a release without a label", async (t) => {
   const node = new Node();
   node.files.set("/cni/a", "");
   node.run("--to", "/cni");
   t.same(node.printed, ["a: 2.0 installed, in place of another release"]);
 });
 
-t.test("a command line that makes no sense is refused with what is wrong with it", async (t) => {
+t.test("install refuses a wrong command line and names the fault", async (t) => {
   for (const [words, ...args] of [
     ["--to: is missing, expected the node's CNI directory, such as /opt/cni/bin"],
     ["--to: is given more than once", "--to", "/a", "--to=/b"],

@@ -5,7 +5,7 @@ import { coloured, paintFor, plain } from "../../../lib/command/paint.ts";
 const paint = (shown: boolean, env: Record<string, string> = {}) =>
   paintFor({ env: () => env, isTerminal: (fd: number) => shown && fd === 1 } as never);
 
-t.test("there are colours on a terminal, unless it has none or nobody wants them", async (t) => {
+t.test("text is coloured on a terminal that has colours, unless NO_COLOR is set", async (t) => {
   t.equal(paint(true), coloured);
   t.equal(paint(true, { NO_COLOR: "", TERM: "linux" }), coloured, "an empty NO_COLOR is none");
   t.equal(paint(false), plain);
@@ -13,7 +13,7 @@ t.test("there are colours on a terminal, unless it has none or nobody wants them
   t.equal(paint(true, { TERM: "dumb" }), plain);
 });
 
-t.test("each colour ends itself, and plain text is as it was", async (t) => {
+t.test("each colour is reset, and plain text is unchanged", async (t) => {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what is looked for
   for (const one of Object.values(coloured)) t.match(one("x"), /^\x1b\[\d+mx\x1b\[\d+m$/);
   for (const one of Object.values(plain)) t.equal(one("x"), "x");

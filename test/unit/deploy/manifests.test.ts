@@ -76,7 +76,7 @@ t.test("the image's tag is this release's", async (t) => {
   t.match(images, [{ name: container.image, newTag: version }]);
 });
 
-t.test("the pod has none of the privileges that installing can do without", async (t) => {
+t.test("the pod has only the privileges that installing needs", async (t) => {
   t.notOk(pod.hostNetwork || pod.hostPID || pod.hostIPC || pod.initContainers || pod.serviceAccountName);
   t.match(pod, {
     automountServiceAccountToken: false,
@@ -92,7 +92,7 @@ t.test("the pod has none of the privileges that installing can do without", asyn
   t.same(pod.volumes, [{ name: "cni-bin", hostPath: { path: "/opt/cni/bin", type: "Directory" } }]);
 });
 
-t.test("the pod is on every node, and asks for little", async (t) => {
+t.test("the pod runs on every node, and requests few resources", async (t) => {
   t.same(pod.tolerations, [{ operator: "Exists" }]);
   t.same(pod.nodeSelector, { "kubernetes.io/os": "linux" });
   t.match(container.resources, { requests: { cpu: /m$/, memory: /Mi$/ }, limits: { cpu: /m$/, memory: /Mi$/ } });
@@ -110,7 +110,7 @@ t.test("the arguments name the directory that is mounted", async (t) => {
   t.ok(dockerfile.includes(`CMD ["--to", "${mountPath}"]`));
 });
 
-t.test("what uninstalls and what runs under SELinux differ from the DaemonSet in that alone", async (t) => {
+t.test("the kustomizations for uninstalling and SELinux differ from the DaemonSet in that only", async (t) => {
   for (const [folder, expected] of [
     [
       "uninstall",
@@ -133,7 +133,7 @@ t.test("what uninstalls and what runs under SELinux differ from the DaemonSet in
   }
 });
 
-t.test("registering one binding leaves the other, and what else KubeVirt is told, as they are", async (t) => {
+t.test("registering a binding keeps the other one and all other settings of KubeVirt", async (t) => {
   const before = {
     spec: {
       configuration: {

@@ -284,7 +284,7 @@ function isConsequence(code: Code, found: readonly (readonly [Code, ...unknown[]
   return code === "record-differs" && !found.some(([one]) => one === code);
 }
 
-t.test("healthy pods have no findings", async (t) => {
+t.test("a healthy pod has no findings", async (t) => {
   for (const survey of [
     healthy,
     unrecorded(healthy),
@@ -319,7 +319,7 @@ t.test("errors come before warnings", async (t) => {
   );
 });
 
-t.test("a command that is to be copied quotes what a shell would take apart", async (t) => {
+t.test("remedies quote words that a shell would split", async (t) => {
   const name = "a$(id)'b";
   const [down] = findings({
     ...masquerade,

@@ -13,7 +13,7 @@ function drawn(survey: PodSurvey): string[] {
   return linesOf(diagnosisOf(survey, sha256), plain);
 }
 
-t.test("a pod that bridge-binding wired, and a VF, are drawn from the network to the guest", async (t) => {
+t.test("the picture leads from the network to the guest, for bridge-binding and for a VF", async (t) => {
   t.strictSame(drawn({ ...healthy, vfs: [vf] }), [
     "network ─── eth0-nic ─── k6t-eth0 ─── tap0 ─── guest    bridge-binding, net1 of c1",
     "",
@@ -31,7 +31,7 @@ t.test("a pod that bridge-binding wired, and a VF, are drawn from the network to
   ]);
 });
 
-t.test("joints that let nothing pass are cut, and what is missing is in brackets", async (t) => {
+t.test("the picture cuts joints without traffic, and puts missing links in brackets", async (t) => {
   const chain = (survey: PodSurvey): string => drawn(survey)[0]!.replace(/ {4}.*/, "");
   t.equal(
     chain(withLink("tap0", { up: false, carrier: false })),
@@ -46,7 +46,7 @@ t.test("joints that let nothing pass are cut, and what is missing is in brackets
   t.equal(chain({ ...healthy, records: [], links: [] }), "The pod has no links but its loopback.");
 });
 
-t.test("passt serves the link that the default route goes by, else the primary one", async (t) => {
+t.test("passt is drawn at the link of the default route, otherwise at the primary one", async (t) => {
   const [infra, secondary] = [seen({ name: "eth0" }), seen({ name: "pod16477688c0e" })];
   const primary = seen({ name: "ovn-udn1", routes: [route("0.0.0.0/0", "10.0.0.1")] });
   const served = (...links: SurveyedLink[]): string[] =>
@@ -56,7 +56,7 @@ t.test("passt serves the link that the default route goes by, else the primary o
   t.strictSame(served(secondary), ["pod16477688c0e"]);
 });
 
-t.test("what is special about a tap and its port is told", async (t) => {
+t.test("the picture describes the settings of a tap and its port", async (t) => {
   const port = { learning: true, isolated: true, vlans: [{ first: 100, last: 200, pvid: false, untagged: false }] };
   const survey = withLink("tap0", {
     tap: { owner: 107, multiQueue: true },
@@ -67,7 +67,7 @@ t.test("what is special about a tap and its port is told", async (t) => {
   t.match(row, "isolated, VLANs 100-200, leads to 0a:58:0a:f4:00:07, owner 107, multi-queue, 4 open, open in qemu-kvm");
 });
 
-t.test("the SELinux context that a tap was made under is told from its record", async (t) => {
+t.test("the picture takes a tap's SELinux context from its record", async (t) => {
   const selinuxContext = "system_u:object_r:container_file_t:s0";
   const changes = record.entry.changes.map((change) =>
     change.do === "create" && change.link.kind === "tap"
@@ -79,7 +79,7 @@ t.test("the SELinux context that a tap was made under is told from its record", 
   t.match(drawn({ ...healthy, records: [own] }).join("\n"), `made under ${selinuxContext}`);
 });
 
-t.test("findings are coloured by their severity, on a terminal alone", async (t) => {
+t.test("findings are coloured by severity on a terminal only", async (t) => {
   const diagnosis = diagnosisOf(withLink("tap0", { up: false, carrier: false }), sha256);
   const lines = linesOf(diagnosis, coloured);
   t.match(lines[0], "\x1b[31m─╳─\x1b[39m");
@@ -87,7 +87,7 @@ t.test("findings are coloured by their severity, on a terminal alone", async (t)
   t.notMatch(linesOf(diagnosis, plain).join(""), "\x1b");
 });
 
-t.test("for machines there is one shape, which stays", async (t) => {
+t.test("the JSON document keeps its shape", async (t) => {
   const { findings, ...document } = documentOf(diagnosisOf({ ...withLink("tap0", { up: false }), vfs: [vf] }, sha256));
   t.strictSame(Object.keys(document), ["version", "netns", "healthy", "wires", "vfs", "sysctls"]);
   t.match(document, { version: 1, netns: { path: "/run/netns/blue", inode: 4026532001 }, healthy: false, vfs: [vf] });

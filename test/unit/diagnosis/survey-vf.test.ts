@@ -34,7 +34,7 @@ function given() {
   return { plugin, node: plugin.node, look, findings, changed: () => plugin.node.deeds.length > deeds };
 }
 
-t.test("a VF that was given is seen whole, and nothing is changed or left open by looking", async (t) => {
+t.test("surveyVf reads a held VF, changes nothing and leaves nothing open", async (t) => {
   const { node, look, findings, changed } = given();
   node.pci.files.file(node.pci.files.placeOf("/sys/class/net/eth0/carrier"), "1\n");
   t.match(look(), {
@@ -68,7 +68,7 @@ t.test("a VF that was given is seen whole, and nothing is changed or left open b
   t.strictSame([findings(), changed(), node.open], [[], false, 0]);
 });
 
-t.test("what became of a VF since is seen", async (t) => {
+t.test("surveyVf reports how a VF changed after ADD", async (t) => {
   type Given = ReturnType<typeof given>;
   const table = (node: Given["node"]) => node.pci.vfs.get(pf)!;
   const cases: Record<string, [spoil: (given: Given) => void, found: string[]]> = {
@@ -127,7 +127,7 @@ t.test("what became of a VF since is seen", async (t) => {
   }
 });
 
-t.test("who has the VF open is named", async (t) => {
+t.test("surveyVf names the processes that have the VF open", async (t) => {
   const { node, look } = given();
   node.pci.files.link("/proc/4711/fd/9", "/dev/vfio/10");
   node.pci.files.file("/proc/4711/comm", "qemu-kvm\n");

@@ -18,7 +18,7 @@ for (const page of ["ARCHITECTURE.md", "CONTRIBUTING.md"])
     for (const [, path] of paths) t.ok(await stat(join(root, path!)).catch(() => false), path!);
   });
 
-t.test("each journey takes ten lines", async (t) => {
+t.test("each journey has ten lines", async (t) => {
   const text = await readFile(join(root, "ARCHITECTURE.md"), "utf8");
   const [, journeys = ""] = text.split("## Three journeys");
 

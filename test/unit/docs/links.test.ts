@@ -56,7 +56,7 @@ t.test("links are found in text, and not in code or to other hosts", async (t) =
   ]);
 });
 
-t.test("anchors are what GitHub makes of headings", async (t) => {
+t.test("anchors are those that GitHub derives from headings", async (t) => {
   const text = "# DEL, CHECK, GC, STATUS\n## `a`: b & c\n## Same\n### Same\n```\n# not one\n```\n## [Link](x.md) é\n";
   t.same([...anchors(text)], ["del-check-gc-status", "a-b--c", "same", "same-1", "link-é"]);
 });

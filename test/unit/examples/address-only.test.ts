@@ -13,7 +13,7 @@ function run(verb: string, stdin: object): Machine {
   return machine;
 }
 
-t.test("ADD reports the address that the IPAM plugin gave, and its routes unless they are not wanted", async (t) => {
+t.test("ADD reports the IPAM plugin's address, and its routes unless routes is false", async (t) => {
   t.same(run("ADD", netconf).document, lease);
   t.same(run("ADD", { ...netconf, routes: false }).document, { cniVersion: "1.1.0", ips: lease.ips, dns: {} });
 });

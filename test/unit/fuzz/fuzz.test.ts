@@ -25,13 +25,13 @@ for (const target of targets)
     t.ok(told.runs > corpus.length, "others were tried");
   });
 
-t.test("a fault behind two decisions is found, which takes coverage to lead there", async (t) => {
+t.test("the fuzzer finds a fault behind two decisions by coverage", async (t) => {
   const { failing } = await fuzzed(faulty("nested"), { seed: 1, corpus: [Buffer.alloc(4)], milliseconds: 100_000 });
   t.match(failing, { failure: /^Error: found/ });
   t.equal(Buffer.from(failing!.input.subarray(0, 2)).toString(), "CN");
 });
 
-t.test("an input that takes too long is a failure, and is shown", async (t) => {
+t.test("the fuzzer reports an input that takes too long", async (t) => {
   const { failing } = await fuzzed(faulty("endless"), { corpus: [Buffer.of(1), Buffer.of(7, 7)], inputs: 0 });
   t.match(failing?.failure, /^hangs/);
   t.equal(failing?.input[0], 7);

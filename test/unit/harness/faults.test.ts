@@ -20,7 +20,7 @@ write(1<pipe:[2]>, "{}", 2) = 2
 +++ exited with 0 +++
 `;
 
-t.test("the calls that change something are found, each with its place among those of its name", async (t) => {
+t.test("mutations are found, each with its position among the calls of its name", async (t) => {
   t.same(
     mutationsIn(log).map(({ name, nth }) => [name, nth]),
     [
@@ -35,7 +35,7 @@ t.test("the calls that change something are found, each with its place among tho
   );
 });
 
-t.test("a netlink message of an unnamed type changes something unless it is one that asks", async (t) => {
+t.test("a netlink message of an unnamed type counts as a change unless it is a GET", async (t) => {
   const change = (type: number): boolean =>
     mutationsIn(`sendto(4, [{nlmsg_type=0x${type.toString(16)} /* NLMSG_??? */, ...`).length === 1;
   const asks = Array.from({ length: 112 }, (_, index) => index + 16).filter((type) => !change(type));

@@ -45,7 +45,7 @@ t.test("a neighbour solicitation's checksum covers the pseudo-header", async (t)
   t.equal(sum % 0xffff, 0);
 });
 
-t.test("what is encoded is decoded, with a VLAN tag and without", async () => {
+t.test("decode inverts encode, with and without a VLAN tag", async () => {
   const mac = fc
     .uint8Array({ minLength: 6, maxLength: 6 })
     .map((bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(":"));
@@ -89,7 +89,7 @@ t.test("what is encoded is decoded, with a VLAN tag and without", async () => {
   );
 });
 
-t.test("a frame of another kind is heard without a message", async (t) => {
+t.test("a frame of another kind is decoded without a message", async (t) => {
   const lldp = hex("0180c200000e 020000000001 88cc 0207040200000000");
   t.same(decodeFrame(lldp), { source: header.source, destination: "01:80:c2:00:00:0e", etherType: 0x88cc });
 });

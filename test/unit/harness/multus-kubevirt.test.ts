@@ -14,7 +14,7 @@ const good = [
 ];
 const views = (statuses: readonly object[]) => Object.fromEntries(viewsOf(networks, JSON.stringify(statuses)));
 
-t.test("a pod asks for each network under its hashed name, and for its binding right behind it", async (t) => {
+t.test("a pod requests each network by its hashed name, and its binding right after it", async (t) => {
   t.same(JSON.parse(networksFor(networks)), [
     { name: "passt-binding", namespace: "default", "cni-args": { logicNetworkName: "default" } },
     { name: "net-a", namespace: "vms", interface: "pod16477688c0e", mac: "02:00:00:00:00:07" },
@@ -24,7 +24,7 @@ t.test("a pod asks for each network under its hashed name, and for its binding r
   t.same(["blue", "red", "bridge-net"].map(hashedName), ["pod16477688c0e", "podb1f51a511f1", "pod03b731d2111"]);
 });
 
-t.test("statuses as they ought to be: every network has its link, and the VF its address", async (t) => {
+t.test("a right status has a link for every network, and the VF's address", async (t) => {
   const fine = { known: true, migrates: false };
   t.same(views(good), {
     default: { podLink: "eth0", ...fine },
@@ -44,7 +44,7 @@ t.test("a binding that reports its network's link makes the VMI migrate at once"
   t.match(found, { blue: { known: true, migrates: true }, fast: { migrates: false } });
 });
 
-t.test("a VF without an address, or under another link, is none", async (t) => {
+t.test("a VF without an address, or with another link, is not counted", async (t) => {
   const [cluster, blue, fast] = good;
   for (const wrong of [
     { ...fast, "device-info": undefined },

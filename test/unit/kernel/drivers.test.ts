@@ -54,7 +54,7 @@ t.test("a device node that does not appear is an error that names what should cr
   t.ok(node.monotonic() - before > 4000);
 });
 
-t.test("a device stays on VFIO while a process has it open", async (t) => {
+t.test("a device stays bound to VFIO while a process has it open", async (t) => {
   const { node, devices } = begin();
   devices.perform(toVfio);
   node.pci.holders.set(group, { pid: 4711, comm: "qemu-kvm", device: true });
@@ -80,7 +80,7 @@ t.test("a device that was bound to another driver after ADD stays there; undo cl
   t.strictSame(node.pci.resets, []);
 });
 
-t.test("a link that is in use after ADD is neither taken down nor renamed", async (t) => {
+t.test("a link that is in use after ADD is neither set down nor renamed", async (t) => {
   const { node, devices } = begin();
   devices.perform(toVfio);
   node.pci.unbind(vf);

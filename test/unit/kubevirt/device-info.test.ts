@@ -4,7 +4,7 @@ import { deviceInfo, deviceInfoFile } from "../../../lib/kubevirt/device-info.ts
 const path = "/run/k8s.cni.cncf.io/devinfo/cni/fast.json";
 const device = { address: "0000:c4:03.4", pf: "0000:c4:00.0" };
 
-t.test("where there is none it is written whole, as KubeVirt reads it", async (t) => {
+t.test("a missing file is written in KubeVirt's form", async (t) => {
   const text = deviceInfo({ path }, device);
   t.strictSame(JSON.parse(text), {
     type: "pci",
@@ -14,7 +14,7 @@ t.test("where there is none it is written whole, as KubeVirt reads it", async (t
   t.match(text, /\}\n$/);
 });
 
-t.test("what a device plugin wrote stays, and what is known better is put in", async (t) => {
+t.test("the device plugin's members are kept, and known ones are corrected", async (t) => {
   const present = JSON.stringify({
     type: "pci",
     version: "1.0.0",
@@ -29,12 +29,12 @@ t.test("what a device plugin wrote stays, and what is known better is put in", a
   });
 });
 
-t.test("writing it twice gives the same text", async (t) => {
+t.test("writing twice yields the same text", async (t) => {
   const once = deviceInfo({ path }, device);
   t.equal(deviceInfo({ path, present: once }, device), once);
 });
 
-t.test("a file that is something else is refused by its name", async (t) => {
+t.test("a file with other content is refused by its name", async (t) => {
   for (const present of [
     "",
     "root:x:0:0::/root:/bin/sh\n",
@@ -56,14 +56,14 @@ t.test("a file that is something else is refused by its name", async (t) => {
     );
 });
 
-t.test("a member that is no object is put right", async (t) => {
+t.test("a member that is not an object is replaced", async (t) => {
   for (const pci of [null, "0000:c4:03.4", []])
     t.match(JSON.parse(deviceInfo({ path, present: JSON.stringify({ type: "pci", pci }) }, device)).pci, {
       "pci-address": "0000:c4:03.4",
     });
 });
 
-t.test("the file is where the runtime says, if it says", async (t) => {
+t.test("the file is at CNIDeviceInfoFile if that is set", async (t) => {
   t.equal(deviceInfoFile({ runtimeConfig: { CNIDeviceInfoFile: path } }), path);
   for (const runtimeConfig of [undefined, null, [], {}, { CNIDeviceInfoFile: "" }, { CNIDeviceInfoFile: 7 }])
     t.equal(deviceInfoFile(runtimeConfig === undefined ? {} : { runtimeConfig }), undefined);

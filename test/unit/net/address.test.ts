@@ -5,7 +5,7 @@ import { normalMac } from "../../../lib/net/mac.ts";
 import { isPciAddress } from "../../../lib/sysfs/pci.ts";
 import { fc } from "../../harness/fast-check.ts";
 
-t.test("addresses are what Node, too, takes for addresses", async (t) => {
+t.test("the schema accepts the addresses that Node accepts", async (t) => {
   const near = fc.oneof(
     fc.ipV4(),
     fc.ipV6(),
@@ -38,7 +38,7 @@ t.test("addresses are what Node, too, takes for addresses", async (t) => {
     t.notOk(isIp(text), text);
 });
 
-t.test("a prefix length is within the address", async (t) => {
+t.test("a prefix length is at most that of the address", async (t) => {
   for (const text of ["0.0.0.0/0", "10.0.0.1/32", "::/0", "fd00::1/128"]) t.ok(isCidr(text), text);
   for (const text of [
     "10.0.0.1",

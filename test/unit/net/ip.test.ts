@@ -11,7 +11,7 @@ const address = fc.oneof(
     .map((groups) => groups.flatMap((group) => [group >> 8, group & 0xff])),
 );
 
-t.test("an IPv6 address is written as RFC 5952 says", (t) => {
+t.test("an IPv6 address is formatted as in RFC 5952", (t) => {
   for (const [spelled, canonical] of [
     ["2001:0db8:0:0:0:0:2:1", "2001:db8::2:1"],
     ["2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"],
@@ -31,12 +31,12 @@ t.test("an IPv6 address is written as RFC 5952 says", (t) => {
   t.end();
 });
 
-t.test("an address is the same after being written and read", (t) => {
+t.test("parse inverts format", (t) => {
   fc.assert(fc.property(address, (bytes) => t.strictSame(parseIp(formatIp(bytes)), bytes)));
   t.end();
 });
 
-t.test("IPv6 text is what URLs say, but for mapped IPv4 addresses", (t) => {
+t.test("IPv6 text is the same as in URLs, except for mapped IPv4 addresses", (t) => {
   fc.assert(
     fc.property(address, (bytes) => {
       const text = formatIp(bytes);
@@ -46,7 +46,7 @@ t.test("IPv6 text is what URLs say, but for mapped IPv4 addresses", (t) => {
   t.end();
 });
 
-t.test("what is an address is what Node says", (t) => {
+t.test("isIp accepts what Node accepts", (t) => {
   const near = fc
     .tuple(address, fc.nat(60), fc.constantFrom("", ":", "::", ".", "0", "00", "g", "f", "256", "%eth0", " ", "-1"))
     .map(([bytes, at, noise]) => `${formatIp(bytes).slice(0, at)}${noise}${formatIp(bytes).slice(at + 1)}`);

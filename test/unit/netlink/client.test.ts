@@ -150,7 +150,7 @@ t.test("an empty batch and a change that cannot be written send nothing", (t) =>
   t.end();
 });
 
-t.test("after a batch that nobody answered, its late answers are passed over", (t) => {
+t.test("late answers to a batch that timed out are skipped", (t) => {
   const changes = [request("create", link, { name: "e0" }, "e0"), request("create", link, { name: "e1" }, "e1")];
   const late = [1, 2].map((sequence) => ({ ...ack(16), sequence }));
   const kernel = new ScriptedKernel([], [[...late, ack()]]);

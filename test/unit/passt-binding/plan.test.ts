@@ -19,30 +19,30 @@ function after(found: readonly [string, string], conf: object = {}): unknown[] {
   return [kernel.state.sysctls[portStart], kernel.state.sysctls[groupRange]];
 }
 
-t.test("a fresh pod gets what passt needs as user and group 107", async (t) => {
+t.test("a new pod gets the sysctls that passt needs as user and group 107", async (t) => {
   t.same(after(["1024", "1 0"]), ["0", "107 107"]);
 });
 
-t.test("what was asked for is what it gets", async (t) => {
+t.test("the configured values are set", async (t) => {
   t.same(after(["1024", "1 0"], { unprivilegedPortStart: 80, pingGroupRange: [1, 200] }), ["80", "1 200"]);
 });
 
-t.test("what is wide enough already stays", async (t) => {
+t.test("a value that is wide enough is kept", async (t) => {
   t.same(after(["0", "0 2147483647"]), ["0", "0 2147483647"]);
   t.same(after(["67", "107 107"], { unprivilegedPortStart: 80 }), ["67", "107 107"]);
 });
 
-t.test("groups that may ping already still may", async (t) => {
+t.test("groups that could ping before still can", async (t) => {
   t.same(after(["1024", "0 50"]), ["0", "0 107"]);
   t.same(after(["1024", "108 300"]), ["0", "107 300"]);
   t.same(after(["1024", "100 110"], { pingGroupRange: [90, 120] }), ["0", "90 120"]);
 });
 
-t.test("a range whose end is before its beginning is empty, whichever it is", async (t) => {
+t.test("a range that ends before it begins is empty", async (t) => {
   t.same(after(["1024", "65534 65533"]), ["0", "107 107"]);
 });
 
-t.test("whatever was there, it is never narrower, what was asked for is in it, and undoing gives it back", async () => {
+t.test("the plan never narrows a value, contains the wanted one, and undoing restores the old one", async () => {
   const port = fc.integer({ min: 0, max: 65_535 });
   const group = fc.integer({ min: 0, max: 0xfffffffe });
   const pair = fc.tuple(group, group);
@@ -65,7 +65,7 @@ t.test("whatever was there, it is never narrower, what was asked for is in it, a
   );
 });
 
-t.test("what falls short of the wishes is named, and what is wider is not", async (t) => {
+t.test("a value that is too narrow is named, and a wider one is not", async (t) => {
   const found = (start: string | undefined, groups: string): string[] =>
     shortfalls(
       schema.parse({}),
@@ -78,7 +78,7 @@ t.test("what falls short of the wishes is named, and what is wider is not", asyn
   t.same(found(undefined, "107 107"), [`${portStart}: is absent, not 0`]);
 });
 
-t.test("a range that begins with its end is a fault, and so is what the kernel has no number for", async (t) => {
+t.test("a reversed range and a number out of the kernel's range are refused", async (t) => {
   const faults = (conf: object): string => {
     try {
       schema.parse(conf as Record<string, never>);

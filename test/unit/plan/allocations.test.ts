@@ -142,7 +142,7 @@ function killedAt(node: Node, what: "perform" | "revert", position: number): voi
   };
 }
 
-t.test("a device is taken, and given back as it was", async (t) => {
+t.test("DEL restores the device that ADD changed", async (t) => {
   const node = new Node();
   node.state.set(`${one} a`, "before");
   node.add(mine);
@@ -154,7 +154,7 @@ t.test("a device is taken, and given back as it was", async (t) => {
   t.strictSame([node.values, node.records], [[`${one} a=before`], []]);
 });
 
-t.test("a device that a living pod has is refused, and the error says who has it", async (t) => {
+t.test("ADD refuses a device that a living pod holds, and names the pod", async (t) => {
   const node = new Node();
   node.add(mine);
   const before = node.values;
@@ -169,7 +169,7 @@ t.test("a device that a living pod has is refused, and the error says who has it
   t.strictSame([node.values, node.records, node.locked.size], [before, [`${one}.json`], 0]);
 });
 
-t.test("a device whose pod is gone is put right before it is taken, so that nobody inherits settings", async (t) => {
+t.test("ADD restores a device whose pod no longer exists before it changes the device", async (t) => {
   for (const path of [undefined, { device: 4, inode: 99 }]) {
     const node = new Node();
     node.state.set(`${one} b`, "before");
@@ -184,7 +184,7 @@ t.test("a device whose pod is gone is put right before it is taken, so that nobo
   }
 });
 
-t.test("what cannot be put right is not taken, and the record stays", async (t) => {
+t.test("ADD refuses a device that it cannot restore, and keeps the record", async (t) => {
   const node = new Node();
   node.add(mine);
   node.pods.delete("/run/netns/a");
@@ -201,7 +201,7 @@ t.test("what cannot be put right is not taken, and the record stays", async (t) 
   t.strictSame([node.values, node.records], [[], []]);
 });
 
-t.test("an ADD that fails at any change undoes all, and tells of both failures where that fails too", async (t) => {
+t.test("ADD that fails at any change undoes all changes, and reports a failure of that too", async (t) => {
   for (const position of [0, 1, 2]) {
     for (const undoing of [false, true]) {
       const node = new Node();
@@ -247,7 +247,7 @@ t.test(
   },
 );
 
-t.test("a plan that is refused leaves no record", async (t) => {
+t.test("ADD records nothing if the plan is refused", async (t) => {
   const node = new Node();
   t.throws(
     () =>
@@ -259,7 +259,7 @@ t.test("a plan that is refused leaves no record", async (t) => {
   t.strictSame(node.records, []);
 });
 
-t.test("what a killed ADD left is pending: CHECK says so, DEL and any ADD put it right", async (t) => {
+t.test("CHECK reports a killed ADD, and DEL or another ADD restores the device", async (t) => {
   for (const heal of [() => undefined, (node: Node) => node.add(mine), (node: Node) => node.add(theirs)]) {
     const node = new Node();
     killedAt(node, "perform", 1);
@@ -284,7 +284,7 @@ t.test("a killed ADD's device is given back also where the next one has another 
   t.strictSame([node.values, node.records], [[], []]);
 });
 
-t.test("a device that is gone, or made anew, is not touched, and forgotten, and its file goes", async (t) => {
+t.test("DEL forgets a device that was removed or recreated, and deletes its file", async (t) => {
   for (const identity of [undefined, { device: 1, inode: 77 }]) {
     const node = new Node();
     node.add(mine);
@@ -299,7 +299,7 @@ t.test("a device that is gone, or made anew, is not touched, and forgotten, and 
   }
 });
 
-t.test("a device that is made anew is still that of a living pod, until its DEL", async (t) => {
+t.test("ADD refuses a recreated device until the living pod's DEL", async (t) => {
   const node = new Node();
   node.add(mine);
   node.identities.set(one, { device: 1, inode: 77 });
@@ -362,7 +362,7 @@ t.test("CHECK says where the pod's namespace is another one than ADD was given",
   t.match(node.allocations.differences(mine, () => []).map(factText), [/^\/run\/netns\/a: is another namespace/]);
 });
 
-t.test("CHECK names every difference, and what the inspection finds", async (t) => {
+t.test("CHECK reports every difference, and those of the inspection", async (t) => {
   const node = new Node();
   t.strictSame(node.allocations.differences(mine, () => []).map(factText), [
     "net1: no ADD of container c1 is recorded",
@@ -394,7 +394,7 @@ t.test(
   },
 );
 
-t.test("a record that cannot be read affects its own attachment and its device, and nothing else", async (t) => {
+t.test("an unreadable record affects only its own attachment and device", async (t) => {
   for (const text of ["{", "[]", "null", '{"format":3}', '{"format":2}', '{"format":1}']) {
     const node = new Node();
     node.add(mine);
@@ -467,7 +467,7 @@ const life = fc.array(
   { maxLength: 12 },
 );
 
-t.test("whatever happens in whatever order, the DELs give every device back as it was", async () => {
+t.test("DELs restore every device after any order of events", async () => {
   fc.assert(
     fc.property(life, (calls) => {
       const node = new Node();

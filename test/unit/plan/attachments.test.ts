@@ -73,7 +73,7 @@ function links(kernel: MemoryKernel): string[] {
   return kernel.state.links.map(({ name }) => name);
 }
 
-t.test("what ADD made, DEL takes away, and the journal with it", async (t) => {
+t.test("DEL reverts ADD and removes the record", async (t) => {
   const { attachments, files, kernels } = node();
   const { kernel } = kernels.get(here)!;
   const before = kernel.state;
@@ -97,7 +97,7 @@ t.test("DEL keeps a link that another program gave the mark of the attachment", 
   t.same(links(kernel), ["lo", "stranger"]);
 });
 
-t.test("DEL without ADD, and DEL twice, do nothing", async (t) => {
+t.test("DEL without ADD, and a second DEL, change nothing", async (t) => {
   const { attachments, kernels } = node();
   attachments.remove(net1, here);
   attachments.add(net1, making("one", 7));
@@ -134,7 +134,7 @@ t.test("an ADD whose plan is not based on the observed state changes and records
   t.same([kernel.performed, files.files.size], [0, 0]);
 });
 
-t.test("an ADD heals what a killed ADD left", async (t) => {
+t.test("ADD undoes what a killed ADD left", async (t) => {
   const { attachments, files, kernels } = node();
   attachments.add(net1, making("one", 7));
   files.files.set("/run/plugin/data/c1/net1.pending", files.files.get("/run/plugin/data/c1/net1.json")!);
@@ -174,7 +174,7 @@ t.test(
   },
 );
 
-t.test("a sysctl that two attachments need comes back with the last of them", async (t) => {
+t.test("the last DEL restores a sysctl that two attachments need", async (t) => {
   for (const [first, last] of [
     [net1, net2],
     [net2, net1],
@@ -214,7 +214,7 @@ t.test(
   },
 );
 
-t.test("what somebody else sets between two ADDs is there after the last DEL, in either order", async (t) => {
+t.test("the last DEL restores the value that another process set between two ADDs, in either order", async (t) => {
   for (const order of [
     [net1, net2],
     [net2, net1],
@@ -238,7 +238,7 @@ t.test("what somebody else sets between two ADDs is there after the last DEL, in
   }
 });
 
-t.test("of what several ADDs left alike, the last one knows what was there before", async (t) => {
+t.test("among records with the same value, the latest one holds the original", async (t) => {
   const { attachments, kernels } = node();
   const { kernel } = kernels.get(here)!;
   const net3 = { ...net1, ifname: "net0" };
@@ -250,7 +250,7 @@ t.test("of what several ADDs left alike, the last one knows what was there befor
   t.equal(kernel.state.sysctls["net.a"], "5");
 });
 
-t.test("a sysctl that is as it is to be is not written", async (t) => {
+t.test("ADD does not write a sysctl that has the right value", async (t) => {
   const { attachments, kernels } = node();
   const { kernel } = kernels.get(here)!;
   attachments.add(net1, setting("0"));
@@ -296,7 +296,7 @@ t.test("a journal that cannot be written stops ADD before it changes anything", 
   t.equal(files.files.size, 0);
 });
 
-t.test("an ADD that cannot be marked as done is undone", async (t) => {
+t.test("ADD is undone if its record cannot be committed", async (t) => {
   const { attachments, files, kernels } = node();
   files.before = (deed, path) => {
     if (deed === "rename" && path.endsWith(".json")) throw failure("ENOSPC", path);
@@ -306,7 +306,7 @@ t.test("an ADD that cannot be marked as done is undone", async (t) => {
   t.equal(files.files.size, 0);
 });
 
-t.test("a DEL that fails keeps the journal, and the next one ends the work", async (t) => {
+t.test("DEL keeps the record if it fails, and the next DEL completes", async (t) => {
   const { attachments, files, kernels } = node();
   const { kernel } = kernels.get(here)!;
   attachments.add(net1, making("one", 7));
@@ -341,7 +341,7 @@ t.test("GC leaves another plugin's device alone that is on record in the same di
   t.same([...files.files.keys()], [path]);
 });
 
-t.test("a record with a kind of change that a newer version may know is kept, and nothing of it undone", async (t) => {
+t.test("DEL keeps a record with an unknown kind of change, and undoes nothing of it", async (t) => {
   const { attachments, files, kernels } = node();
   attachments.add(net1, making("one", 7));
   const path = "/run/plugin/data/c1/net1.json";
@@ -363,7 +363,7 @@ t.test("a record with a kind of change that a newer version may know is kept, an
   }
 });
 
-t.test("a journal that does not parse is an error that names the file", async (t) => {
+t.test("an error names the record that does not parse", async (t) => {
   const { attachments, files } = node();
   attachments.add(net1, making("one", 7));
   for (const text of ["{", "[]", "null", '{"format":3}', '{"format":2}', '{"format":1}']) {
@@ -424,7 +424,7 @@ t.test("DEL succeeds for every container ID that a runtime can call ADD with", a
   }
 });
 
-t.test("what a record cannot be is refused before anything is undone", async (t) => {
+t.test("DEL refuses an impossible record before it undoes anything", async (t) => {
   const { attachments, files, kernels } = node();
   attachments.add(net1, making("one", 7));
   const path = "/run/plugin/data/c1/net1.json";
@@ -447,7 +447,7 @@ t.test("what a record cannot be is refused before anything is undone", async (t)
   }
 });
 
-t.test("a record of another boot is forgotten: nothing of it can be left", async (t) => {
+t.test("DEL forgets a record of another boot", async (t) => {
   const { attachments, files, kernels } = node();
   kernels.set(here, { ...kernels.get(here)!, identity: { device: 4, inode: 1, cookie: "7", boot: "first" } });
   attachments.add(net1, making("one", 7));

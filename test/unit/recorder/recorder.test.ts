@@ -5,7 +5,7 @@ import t, { type Test } from "tap";
 import { compare } from "../../recorder/compare.ts";
 import { maskedCall, maskedDocument, maskedMessage } from "../../recorder/mask.ts";
 
-t.test("a document keeps its codes and loses its words", async (t) => {
+t.test("a recorded document keeps codes and masks messages", async (t) => {
   const document = JSON.stringify({ cniVersion: "1.0.0", code: 7, msg: "mtu: is wrong", details: "why" });
 
   t.equal(maskedDocument(document), '{"cniVersion":"1.0.0","code":7,"msg":"<words>","details":"<words>"}');
@@ -13,7 +13,7 @@ t.test("a document keeps its codes and loses its words", async (t) => {
   t.equal(maskedDocument(""), "");
 });
 
-t.test("a netlink message keeps its attributes and loses its indexes and MAC addresses", async (t) => {
+t.test("a recorded netlink message keeps attributes and masks indexes and MAC addresses", async (t) => {
   const header = "000000000b0000000100000001000000";
   const name = `0d000300${Buffer.from("k6t-eth0\0").toString("hex")}000000`;
   const mac = "0a00010002362bae2f2b0000";
@@ -23,7 +23,7 @@ t.test("a netlink message keeps its attributes and loses its indexes and MAC add
   t.equal(masked, `00000000*${"01000000".repeat(2)} 3=${Buffer.from("k6t-eth0\0").toString("hex")} 1=*`);
 });
 
-t.test("of system calls those are recorded that send or change something", async (t) => {
+t.test("only system calls that send or change something are recorded", async (t) => {
   t.equal(
     maskedCall('write(9</proc/sys/net/ipv4/conf/all/arp_ignore>, "1", 1) = 1'),
     "write /proc/sys/net/ipv4/conf/all/arp_ignore 1",
@@ -48,7 +48,7 @@ function recordOf(t: Test, ...lines: readonly object[]): string {
   return directory;
 }
 
-t.test("a call that changed is named, one that an earlier record knows is not", async (t) => {
+t.test("compare names a call that changed, and no call that is unchanged", async (t) => {
   const call = { call: ["ADD"], status: 0, answer: "{}" };
   const before = [recordOf(t, { ...call, effects: ["a"] }), recordOf(t, { ...call, effects: ["b"] })];
 

@@ -27,7 +27,7 @@ t.test("a stage's comments that tell of progress are said, with its time, and no
   t.match(said[1], / \.\.\. +\d\.\d s {3}start to shell: 3300 ms$/);
 });
 
-t.test("a stage that tells nothing needs no file", async () => {
+t.test("a stage without progress needs no file", async () => {
   const { tells: _, ...quiet } = stage;
   new Progress(quiet, () => undefined).end();
 });

@@ -90,7 +90,7 @@ t.test("TAP's innermost subtests are counted, whatever their number of assertion
   t.same(tapTally(""), nothing);
 });
 
-t.test("files that failed are known, and can be left out where they are run once more", async (t) => {
+t.test("failed files are listed, and can be left out of the second run", async (t) => {
   const tally = tapTally(tap);
   t.same(failedFiles(tally), ["test/unit/a.test.ts", "test/unit/crash.test.ts", "test/unit/empty.test.ts"]);
   const others = tapTally(tap, failedFiles(tally));
@@ -124,7 +124,7 @@ t.test("TAP's failures are shown with what it says about them, and nothing else 
   t.notOk(lines.some((line) => line.includes("it works")));
 });
 
-t.test("where a failure left its evidence is shown before it", async (t) => {
+t.test("the place of a failure's evidence is printed before the failure", async (t) => {
   const comments = "    # start to shell: 3300 ms\n    # evidence: /runs/1\n    not ok 1 - it works\n";
   t.equal(tapFailures(comments), "    # evidence: /runs/1\n    not ok 1 - it works");
 });
@@ -177,7 +177,7 @@ t.test("a * in the list stands for any text, and nothing else is special", async
   t.same(forbidden(skipped, "a*> x (y) # why"), skipped.slice(1));
 });
 
-t.test("a test that fails in the first run alone is flaky, and must be in the list", async (t) => {
+t.test("a test that fails in the first run only is flaky, and must be listed", async (t) => {
   const first = { ...nothing, failed: ["a > x", "a > y", "b > z"] };
   const second = { ...nothing, passed: 2, failed: ["b > z"] };
   t.same(flaky(first, second), ["a > x", "a > y"]);
@@ -189,7 +189,7 @@ t.test("a skip in the lab's machines is forbidden, whatever the list says", asyn
   t.same(forbidden(skipped, "test/lab/vm/netns.test.ts > x # kernels without it"), skipped);
 });
 
-t.test("the closing line says what there is", async (t) => {
+t.test("the closing line counts what passed, failed and was skipped", async (t) => {
   const some = { passed: 2, failed: ["a"], skipped: [{ name: "b", reason: "c" }] };
   t.equal(closingLine(sum([some, some])), "4 passed, 2 failed, 2 skipped");
   t.equal(closingLine({ ...nothing, passed: 7 }), "7 passed, 0 failed");

@@ -3,7 +3,7 @@ import t from "tap";
 import { cargoPackages, linkedCrates, npmPackages } from "../../../scripts/releasing/ingredients.ts";
 import { sbom } from "../../../scripts/releasing/sbom.ts";
 
-t.test("the npm packages are those that left something in a bundle, and no others of the lock file", async (t) => {
+t.test("the bill lists only the npm packages in a bundle", async (t) => {
   const sources = ["lib/cni/json.ts", "node_modules/zod/v4/a.js", "node_modules/zod/v4/b.js", "node_modules/@a/b/c.js"];
   const lock = {
     packages: {
@@ -55,7 +55,7 @@ checksum = "abc"
   ]);
 });
 
-t.test("a bill of materials has neither a time nor a serial number", async (t) => {
+t.test("a bill of materials has no time and no serial number", async (t) => {
   const document = sbom(
     [{ name: "a", version: "1", license: "MIT", purl: "pkg:npm/a@1" }],
     new Map([["amd64/x", "00"]]),

@@ -60,7 +60,7 @@ t.test("no import circle exists in the host", async (t) => {
   t.same(circles(imports), []);
 });
 
-t.test("a Rust file uses what its paths lead to, in lists and in the text", async (t) => {
+t.test("the paths of a Rust file are resolved, in lists and in the text", async (t) => {
   const files = ["a.rs", "b/mod.rs", "b/c.rs", "b/d.rs", "e.rs"].map((name) => `host/src/${name}`);
   const text = "use crate::{\n    b::{self, c::{X, Y}},\n    e,\n};\nuse super::d::open;\nfn f() { crate::a::g(); }\n";
 
@@ -70,7 +70,7 @@ t.test("a Rust file uses what its paths lead to, in lists and in the text", asyn
   );
 });
 
-t.test("a circle is found once, whichever file it is entered by", async (t) => {
+t.test("a circle is reported once", async (t) => {
   const imports = new Map([
     ["a.ts", ["b.ts"]],
     ["b.ts", ["c.ts"]],

@@ -6,7 +6,7 @@ import { noMac } from "./memory-pci.ts";
 
 type Deed = Capture["deeds"][number];
 
-t.test("the node in memory does what the kernel did, deed by deed", async (t) => {
+t.test("the node in memory answers each write as the kernel did", async (t) => {
   const node = igbNode();
   const inodes = new Map<string, number>();
   const held: number[] = [];

@@ -45,7 +45,7 @@ t.test("a VF is found by its PF's links, whichever number it has", async (t) => 
   t.equal(capacityOf(node, vfs[0]!), undefined);
 });
 
-t.test("VF 10 is not taken for VF 1", async (t) => {
+t.test("VF 10 and VF 1 are told apart", async (t) => {
   const node = igbNode();
   node.writeFile(`/sys/bus/pci/devices/${other}/sriov_totalvfs`, "16\n");
   node.writeFile(`/sys/bus/pci/devices/${other}/sriov_numvfs`, "12");
@@ -53,7 +53,7 @@ t.test("VF 10 is not taken for VF 1", async (t) => {
   t.strictSame(virtualFunction(node, vfAddressOf(node, { pf: other, index: 1 })!), { pf: other, index: 1 });
 });
 
-t.test("a VF that its PF does not know is an error that names both", async (t) => {
+t.test("an error names a VF that its PF does not know, and the PF", async (t) => {
   const node = igbNode();
   node.pci.files.remove(`${node.pci.directoryOf(pf)}/virtfn1`);
   t.throws(() => virtualFunction(node, vfs[1]!), {
@@ -61,7 +61,7 @@ t.test("a VF that its PF does not know is an error that names both", async (t) =
   });
 });
 
-t.test("a VF that is made anew is another one", async (t) => {
+t.test("a recreated VF has another identity", async (t) => {
   const node = igbNode();
   const before = identityOf(node, vfs[1]!);
   t.strictSame(identityOf(node, vfs[1]!), before);
@@ -80,7 +80,7 @@ t.test("the uplink is the PF's link, whatever it is called", async (t) => {
   t.equal(uplinkOf(withLinks({ eth0: "" }), pf), "eth0");
 });
 
-t.test("in switchdev mode the uplink is told from the representors", async (t) => {
+t.test("in switchdev mode, the uplink is distinguished from the representors", async (t) => {
   t.equal(
     uplinkOf(withLinks({ enp1s0f0npf0vf0: "pf0vf0", enp1s0f0npf0vf1: "pf0vf1", enp1s0f0np0: "p0" }), pf),
     "enp1s0f0np0",
@@ -89,7 +89,7 @@ t.test("in switchdev mode the uplink is told from the representors", async (t) =
   t.equal(uplinkOf(withLinks({ rep0: "pf0vf0", uplink: undefined }), pf), "uplink");
 });
 
-t.test("where no link, or more than one, could be the uplink, none is guessed", async (t) => {
+t.test("no uplink is returned if none or several links could be it", async (t) => {
   t.throws(() => uplinkOf(withLinks({ a: "p0", b: "p1" }), pf), {
     message: /^0000:01:00.0: has the links a, b, of which none is its only uplink$/,
   });
@@ -101,14 +101,14 @@ t.test("where no link, or more than one, could be the uplink, none is guessed", 
   });
 });
 
-t.test("a PF whose link is in another namespace, or whose driver makes none, has none here", async (t) => {
+t.test("a PF without a link in this namespace has no uplink", async (t) => {
   const node = igbNode();
   node.pci.moveAway("eth0", "/run/netns/pod");
   t.strictSame(linksOf(node, pf), []);
   t.throws(() => uplinkOf(node, pf), { message: /has no network link in the host's namespace/ });
 });
 
-t.test("an override is told and cleared as the kernel does it", async (t) => {
+t.test("driver_override is read and cleared as the kernel does it", async (t) => {
   const node = igbNode();
   const vf = vfs[1]!;
   t.equal(overrideOf(node, vf), undefined);

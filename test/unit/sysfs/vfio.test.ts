@@ -65,7 +65,7 @@ t.test("the group's number is the same whichever driver has the device", async (
   t.notOk(vfio.hasIommu(without));
 });
 
-t.test("a group with devices of other drivers is not viable, and each of them is named", async (t) => {
+t.test("a group with devices of other drivers is not viable, and each device is named", async (t) => {
   const node = together(igbNode(), [port, pf, vfs[0]!, vfs[2]!]);
   t.strictSame(vfio.offendersOf(node, group, vf), [
     { address: pf, driver: "igb" },
@@ -87,7 +87,7 @@ t.test("devices without driver, or of VFIO, or a bridge's, keep a group viable",
   t.strictSame(vfio.offendersOf(node, group, vf), []);
 });
 
-t.test("work on a group is done while nobody else can open it, and it is closed afterwards", async (t) => {
+t.test("whileUnused holds the group open during the work, and closes it afterwards", async (t) => {
   const node = bound();
   const result = vfio.whileUnused(node, group, 1000, () => {
     t.throws(() => node.lock(`/dev/vfio/${group}`, 0), { code: "EBUSY" });
@@ -102,7 +102,7 @@ t.test("work on a group is done while nobody else can open it, and it is closed 
   t.equal(node.open, 0);
 });
 
-t.test("a group that is in use is waited for", async (t) => {
+t.test("whileUnused waits for a group in use", async (t) => {
   const node = bound();
   node.pci.holders.set(group, { pid: 4711, comm: "qemu-kvm", device: true });
   const end = node.monotonic() + 3000;
@@ -115,7 +115,7 @@ t.test("a group that is in use is waited for", async (t) => {
   );
 });
 
-t.test("one that stays in use is an error that says who has it, and nothing is done", async (t) => {
+t.test("an error names the processes that keep a group open, and nothing is done", async (t) => {
   const node = bound();
   node.pci.holders.set(group, { pid: 4711, comm: "qemu-kvm", device: true });
   const { files } = node.pci;
@@ -151,7 +151,7 @@ t.test("a group without a file, or whose last device goes meanwhile, is nobody's
   );
 });
 
-t.test("a refusal that is not about use is told as it is", async (t) => {
+t.test("whileUnused throws any other refusal unchanged", async (t) => {
   const node = bound();
   node.lock = () => {
     throw Object.assign(new Error("open: no (EACCES)"), { code: "EACCES" });

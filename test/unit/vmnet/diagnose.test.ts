@@ -20,7 +20,7 @@ function run(
 
 const directories = ["/run/bridge-binding", "/run/passt-binding", "/run/sriov-vfio"];
 
-t.test("a pod is named by a path, a name below /run/netns, or a process, and records are looked for", async (t) => {
+t.test("diagnose finds a pod by a path, a name below /run/netns or a process, and reads its records", async (t) => {
   for (const [args, ...looked] of [
     [["/var/run/netns/blue"], "/var/run/netns/blue", ...directories],
     [["blue"], "/run/netns/blue", ...directories],
@@ -29,7 +29,7 @@ t.test("a pod is named by a path, a name below /run/netns, or a process, and rec
     t.strictSame(run(["diagnose", ...args], { survey: healthy }).surveyed, [looked]);
 });
 
-t.test("the exit status says whether something was found", async (t) => {
+t.test("the exit status tells whether there are findings", async (t) => {
   const survey = withLink("tap0", { up: false, carrier: false });
   for (const flags of [[], ["--json"]]) {
     t.match(run(["diagnose", ...flags, "blue"], { survey: healthy }), { status: 0, stderr: "" });
@@ -39,7 +39,7 @@ t.test("the exit status says whether something was found", async (t) => {
   t.match(run(["diagnose", "blue"]), { status: 3, stdout: "", stderr: /ENOENT/ });
 });
 
-t.test("there are colours on a terminal, and none in JSON, in a pipe, or where NO_COLOR is set", async (t) => {
+t.test("diagnose prints colours on a terminal only, and none in JSON or with NO_COLOR", async (t) => {
   const survey = withLink("tap0", { up: false, carrier: false });
   const printed = (args: readonly string[], terminal: boolean, env = {}): string =>
     run(["diagnose", ...args], { survey, terminal, env }).stdout;
