@@ -1,8 +1,8 @@
 // Runs a command on a machine that is not empty: test/runner/busy.ts COMMAND [ARGUMENT]....
 //
 // User and group 107 have names, each plugin's directory holds records of other pods, namespaces
-// come and go, and the load is 8. All of it ends with the command, whose exit status this program
-// returns.
+// are created and deleted, and the load is 8. All of it ends with the command. Returns the exit
+// status of the command.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ import { join } from "node:path";
 
 const plugins = ["bridge-binding", "passt-binding", "sriov-vfio"] as const;
 
-/** Runs in a mount namespace of its own, with which all names end. */
+/** Runs in a mount namespace of its own, so that the names end with it. */
 const script = `
 mount --bind "$BUSY/passwd" /etc/passwd && mount --bind "$BUSY/group" /etc/group || exit
 for n in 1 2 3 4 5 6 7 8; do (while kill -0 $$; do :; done) 2>/dev/null & done
@@ -35,7 +35,7 @@ try {
   for (const record of records) rmSync(record, { force: true });
 }
 
-/** A record of a pod that is gone. */
+/** A record of a pod that no longer exists. */
 function leaveRecord(path: string): void {
   mkdirSync(join(path, ".."), { recursive: true, mode: 0o700 });
   const netns = { path: "/run/netns/somebody-elses", device: 4, inode: 4_026_539_999 };

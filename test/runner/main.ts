@@ -1,5 +1,5 @@
-// Runs the stages that are named: without a name all but the rare ones, with --all those too. It
-// prints a line for each as it ends, what failed in full, and at last one line that counts.
+// Runs the named stages. Without a name: all except the rare ones. With --all: those too. Prints a
+// line for each stage, the failures in full, and a last line that counts.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -33,13 +33,10 @@ import {
 
 const allowedSkips = "test/allowed-skips.txt";
 const knownFlakes = "test/known-flakes.txt";
-/**
- * How many lines of a failed command's output are shown, and of what it says about failed tests:
- * the rest is in its log.
- */
+/** The maximum number of lines of a failed stage that are printed. Its log has the rest. */
 const shownLines = 200;
 
-/** Also where Go's own archive puts it. */
+/** Includes the directory of Go's own archive. */
 const programPath = `${process.env["PATH"]}:/usr/local/go/bin`;
 
 const say = (text: string): void => {
@@ -88,25 +85,25 @@ function chosen(names: readonly string[]): readonly Stage[] {
 }
 
 /**
- * Runs it, and what failed of it once more if the stage says so: then that is what counts. Both are
- * told, and what failed only once is noted as flaky.
+ * Runs a stage, and its failed files once more if the stage allows that: then the second run
+ * counts. Prints both results, and which tests failed only once.
  */
 async function runTwice(stage: Stage): Promise<{ tally: Tally; output: string }> {
   const first = await run(stage);
   const files = first.tally.failed.length > 0 ? failedFiles(first.tally) : undefined;
-  if (stage.again === undefined || files === undefined) return first;
+  if (stage.rerun === undefined || files === undefined) return first;
   for (const name of first.tally.failed) say(`failed at first: ${name}`);
   say(first.output.trimEnd().replaceAll(/^/gm, "    "));
-  const second = await run(stage.again(files));
+  const second = await run(stage.rerun(files));
   flakes.push(...flaky(first.tally, second.tally));
   const others = tapTally(readFileSync(tapFile(stage.name), "utf8"), files);
   return { tally: sum([others, second.tally]), output: second.output };
 }
 
 async function run(stage: Stage): Promise<{ tally: Tally; output: string }> {
-  const { name, needs, wants } = stage;
+  const { name, needs, program } = stage;
   const needed = needs === undefined ? undefined : results.get(needs);
-  const lacking = wants !== undefined && !isThere(wants) ? `${wants} is not there` : undefined;
+  const lacking = program !== undefined && !isThere(program) ? `${program} is not there` : undefined;
   const reason = lacking ?? (needed?.passed === 0 ? needed.skipped[0]?.reason : undefined);
   if (reason !== undefined) return { tally: { ...nothing, skipped: [{ name, reason }] }, output: "" };
   if (needed && needed.failed.length > 0)
@@ -132,14 +129,14 @@ async function run(stage: Stage): Promise<{ tally: Tally; output: string }> {
   }
 }
 
-/** Whether there is such a program. */
+/** Whether the program exists. */
 function isThere(program: string): boolean {
   return programPath.split(":").some((directory) => existsSync(`${directory}/${program}`));
 }
 
 /**
- * Runs it with both outputs in `log`: a file, not a pipe, which a grandchild that lives on would
- * keep open. Whether it succeeded in time.
+ * Runs a command, and returns whether it succeeded in time. Its output goes to the file `log`: a
+ * grandchild that survives would keep a pipe open.
  */
 async function execute({ command: [file, ...args], minutes }: Stage, log: string): Promise<boolean> {
   const fd = openSync(log, "w");
@@ -170,9 +167,8 @@ function report(name: string, { passed, failed, skipped }: Tally, milliseconds: 
 }
 
 /**
- * What tests might leave on the machine: namespaces of theirs whose process is gone, links in the
- * machine's own namespace that are named as ours are, and records. On a machine that others use,
- * theirs come and go.
+ * Returns what tests may have left on the machine: namespaces of ended test processes, links in the
+ * machine's own namespace with our names, and records.
  */
 function inventory(): string[] {
   return [

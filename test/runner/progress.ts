@@ -1,15 +1,13 @@
-// What a person sees while a stage runs for minutes: what its tests tell, and once a minute that it
+// Prints progress while a stage runs for minutes: comments of its tests, and once a minute that it
 // still runs.
 import { Writable } from "node:stream";
 import { Follower } from "../lab/vm/follower.ts";
 import { type Stage, tapFile } from "./stages.ts";
 
-/** Milliseconds without a line after which there is one. */
+/** Prints a line after this time without one. */
 const longestSilence = 60_000;
 
-/**
- * Says it from here on until its `end`. A stage that tells anything needs its TAP file to be there.
- */
+/** Prints progress until `end` is called. A stage with comments to print needs its TAP file. */
 export class Progress {
   readonly #stage: Stage;
   readonly #say: (line: string) => void;
@@ -17,7 +15,7 @@ export class Progress {
   readonly #tap: Follower | undefined;
   readonly #begin = Date.now();
   #last = this.#begin;
-  /** What the file ended with, before its next end of a line. */
+  /** The last line of the file, if it is incomplete. */
   #unfinished = "";
 
   constructor(stage: Stage, say: (line: string) => void) {
@@ -29,7 +27,7 @@ export class Progress {
         done();
       },
     });
-    if (stage.tells) this.#tap = new Follower(tapFile(stage.name), sink);
+    if (stage.comments) this.#tap = new Follower(tapFile(stage.name), sink);
     this.#timer = setInterval(() => this.#look(), 1000);
   }
 
@@ -49,7 +47,7 @@ export class Progress {
     this.#unfinished = lines.pop()!;
     for (const line of lines) {
       const comment = /^ *# (?<text>.*)/.exec(line)?.groups?.["text"];
-      if (comment !== undefined && this.#stage.tells?.test(comment)) this.#tell(comment);
+      if (comment !== undefined && this.#stage.comments?.test(comment)) this.#tell(comment);
     }
   }
 

@@ -1,5 +1,5 @@
-// Builds once more from a copy of the sources in another place, from nothing, and compares with
-// dist/: byte for byte the same, or it fails.
+// Builds again from a copy of the sources in another folder, without caches. Fails unless the
+// result equals dist/ byte for byte.
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { cp, mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
@@ -24,7 +24,7 @@ try {
   await rm(copy, { recursive: true });
 }
 
-/** All files that git has, or would have. */
+/** The files that git tracks, and untracked ones that it does not ignore. */
 async function copySources(to: string): Promise<void> {
   const { stdout } = await execa("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
   for (const file of stdout.split("\0")) {

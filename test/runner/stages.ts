@@ -1,34 +1,32 @@
-// What scripts/test does, in order: each stage a command, and how what it reports is counted.
+// The stages of scripts/test, in order. Each has a command, and a way to count its tests.
 
 export interface Stage {
   readonly name: string;
   readonly command: readonly [file: string, ...args: string[]];
   /**
-   * `tap`: the tests in the TAP file that `tapFile` names; `cargo`: the tests in its output;
-   * `check`: itself, as one.
+   * - `tap`: the tests in the TAP file that {@link tapFile} names.
+   * - `cargo`: the tests in its output.
+   * - `check`: the stage itself, as one test.
    */
   readonly counts: "tap" | "cargo" | "check";
-  /** A program without which the stage is skipped, and so is what needs it. */
-  readonly wants?: string;
-  /** A stage without whose success this one makes no sense: it fails then without being run. */
+  /** Without this program, the stage is skipped, and so are the stages that need it. */
+  readonly program?: string;
+  /** If that stage fails, this one fails without being run. */
   readonly needs?: string;
-  /** Minutes after which it is stopped, and has failed. */
+  /** The stage is stopped after this time, and fails. */
   readonly minutes: number;
-  /**
-   * Of a stage whose tests are TAP: the stage that runs those of its files that failed once more.
-   * What counts is what that says.
-   */
-  readonly again?: (files: readonly string[]) => Stage;
-  /** Long and rarely red: it runs only when it is named, or by `--all`. */
+  /** Returns the stage that runs failed files once more. Its results count. For TAP only. */
+  readonly rerun?: (files: readonly string[]) => Stage;
+  /** Long and rarely red: it runs only by name, or with `--all`. */
   readonly rare?: true;
-  /** Which of the TAP's comments are shown as they come, where it takes many minutes. */
-  readonly tells?: RegExp;
+  /** The TAP comments to print while the stage runs. For stages of many minutes. */
+  readonly comments?: RegExp;
 }
 
-/** Where a stage's output goes, to be read after a failure. */
+/** The directory of the stages' output. */
 export const logDirectory = ".cache/test";
 
-/** Where a stage whose tests are TAP leaves it. */
+/** Returns the path of the TAP file of a stage. */
 export function tapFile(stage: string): string {
   return `${logDirectory}/${stage}.tap`;
 }
@@ -44,7 +42,7 @@ function tap(stage: string, files = [`test/system/${stage}/**/*.test.ts`], ...op
   return ["node_modules/.bin/tap", "--reporter=silent", ...options, `--output-file=${tapFile(stage)}`, ...files];
 }
 
-/** Tests of executables, which share a machine with others: what failed is run once more. */
+/** Tests of executables on a shared machine. Failed files run once more. */
 function outside(name: string, minutes: number, needs = "build"): Stage {
   const timeout = "--timeout=300";
   const stage = { counts: "tap", minutes, needs } as const;
@@ -52,11 +50,11 @@ function outside(name: string, minutes: number, needs = "build"): Stage {
     ...stage,
     name,
     command: tap(name, undefined, timeout),
-    again: (files) => ({ ...stage, name: `${name}-again`, command: tap(`${name}-again`, [...files], timeout) }),
+    rerun: (files) => ({ ...stage, name: `${name}-again`, command: tap(`${name}-again`, [...files], timeout) }),
   };
 }
 
-/** The lab. Its machines fill two CPUs. */
+/** The lab. One of its machines needs two CPUs. */
 function vm(name: string, files: readonly string[]): Stage {
   return {
     name,
@@ -64,7 +62,7 @@ function vm(name: string, files: readonly string[]): Stage {
     minutes: 45,
     needs: "build",
     command: tap(name, [...files], "--jobs=1", "--timeout=2400"),
-    tells: /start to shell: \d+ ms|\.test\.ts: \d+ s/,
+    comments: /start to shell: \d+ ms|\.test\.ts: \d+ s/,
   };
 }
 
@@ -106,7 +104,7 @@ export const stages: readonly Stage[] = [
   outside("netns", 20),
   outside("conformance", 15),
   outside("resilience", 15),
-  { name: "peers", counts: "check", minutes: 15, wants: "go", command: ["test/system/peers/build"] },
+  { name: "peers", counts: "check", minutes: 15, program: "go", command: ["test/system/peers/build"] },
   outside("callers", 10, "peers"),
   {
     name: "releases",
@@ -117,15 +115,15 @@ export const stages: readonly Stage[] = [
     command: ["test/system/upgrade/build"],
   },
   { ...outside("upgrade", 10, "releases"), rare: true },
-  // An emulated machine hangs now and then, whatever runs in it.
-  { ...vm("vm", ["test/lab/vm/**/*.test.ts"]), again: (files) => vm("vm-again", files) },
+  // An emulated machine sometimes hangs.
+  { ...vm("vm", ["test/lab/vm/**/*.test.ts"]), rerun: (files) => vm("vm-again", files) },
   {
     name: "storm",
     counts: "tap",
     minutes: 30,
     needs: "build",
     rare: true,
-    tells: /^storm: /,
+    comments: /^storm: /,
     command: [
       "node",
       "--import=tsx",
@@ -146,5 +144,5 @@ export const stages: readonly Stage[] = [
       ...tap("busy", ["test/system/netns/**/*.test.ts"], "--timeout=1200"),
     ],
   },
-  { ...vm("vm-all", ["test/lab/all/**/*.test.ts"]), again: (files) => vm("vm-all-again", files), rare: true },
+  { ...vm("vm-all", ["test/lab/all/**/*.test.ts"]), rerun: (files) => vm("vm-all-again", files), rare: true },
 ];

@@ -1,7 +1,7 @@
 // Counts what test runners report: TAP of any depth, and cargo's lines.
 import { Parser } from "tap-parser";
 
-/** A test that was not run. */
+/** A skipped test. */
 export interface Skip {
   /**
    * Its full name: `test/system/netns/bridge.test.ts > a VLAN trunk reaches the guest`, or `host:
@@ -11,10 +11,10 @@ export interface Skip {
   readonly reason: string;
 }
 
-/** What a run came to. */
+/** The result of a run. */
 export interface Tally {
   readonly passed: number;
-  /** The full names of those that failed. */
+  /** The full names of the failed tests. */
   readonly failed: readonly string[];
   readonly skipped: readonly Skip[];
 }
@@ -30,9 +30,8 @@ export function sum(tallies: readonly Tally[]): Tally {
 }
 
 /**
- * A command's tally: what its runner reported, and one failure more in `name`'s own name where it
- * failed and no test says why
- * (a crash, a file that does not compile, no tests at all).
+ * Returns a command's tally. If the command failed and no test did (a crash, a file that does not
+ * compile, no tests at all), it has one more failure, by the name of the command.
  */
 export function judged(name: string, reported: Tally, succeeded: boolean): Tally {
   const ran = reported.passed + reported.failed.length + reported.skipped.length;
@@ -41,28 +40,28 @@ export function judged(name: string, reported: Tally, succeeded: boolean): Tally
 }
 
 /**
- * The skips that are not allowed. `allowed` is the text of a list of tests. No skip below test/lab
- * is allowed: its machines are made to have what others lack.
+ * Returns the skips that are not allowed. `allowed` is the text of a list of tests. No skip below
+ * test/lab is allowed: the lab has what other machines lack.
  */
 export function forbidden(skipped: readonly Skip[], allowed: string): Skip[] {
   const isListed = listed(allowed);
   return skipped.filter(({ name }) => name.startsWith("test/lab/") || !isListed(name));
 }
 
-/** The tests that failed in the first run and not in the second. */
+/** Returns the tests that failed in the first run and not in the second. */
 export function flaky(first: Tally, second: Tally): string[] {
   return first.failed.filter((name) => !second.failed.includes(name));
 }
 
-/** The flaky tests that `known`, the text of a list of tests, does not contain. */
+/** Returns the flaky tests that `known`, the text of a list of tests, lacks. */
 export function unknownFlakes(names: readonly string[], known: string): string[] {
   const isListed = listed(known);
   return names.filter((name) => !isListed(name));
 }
 
 /**
- * Reads a list of tests: in each line a full name, in which `*` stands for any text, ` # ` and a
- * reason. Empty lines and those that start with # do not count.
+ * Reads a list of tests. A line holds a full name, ` # ` and a reason. `*` stands for any text.
+ * Empty lines and lines that begin with # are comments.
  */
 function listed(text: string): (name: string) => boolean {
   const lines = text.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("#"));
@@ -73,7 +72,7 @@ function listed(text: string): (name: string) => boolean {
   return (name) => patterns.some((pattern) => pattern.test(name));
 }
 
-/** A line that a human, and a machine, reads last: `12 passed, 0 failed, 1 skipped`. */
+/** Returns the closing line: `12 passed, 0 failed, 1 skipped`. */
 export function closingLine({ passed, failed, skipped }: Tally): string {
   return `${passed} passed, ${failed.length} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ""}`;
 }
@@ -87,16 +86,16 @@ interface Point {
 type Event = ["child", Event[]] | ["assert", Point] | [type: string, data: unknown];
 
 /**
- * TAP's tests: the innermost subtests, not their assertions, since a test's name is what says
- * something; where there are none, the assertions.
- * A test that skips any of its assertions counts as skipped. "To do" counts as skipped, too. Files
- * in `without` do not count.
+ * Returns the tests in a TAP text: the innermost subtests, or the assertions if there are none.
+ *
+ * A test counts as skipped if one of its assertions is skipped or "to do". Files in `without` do
+ * not count.
  */
 export function tapTally(text: string, without: readonly string[] = []): Tally {
   return tallyEvents(Parser.parse(text) as Event[], [], without);
 }
 
-/** The files that have failed tests; undefined where something failed that is no file's. */
+/** Returns the files with failed tests. Undefined if a failure belongs to no file. */
 export function failedFiles({ failed }: Tally): string[] | undefined {
   const files = [...new Set(failed.map((name) => name.split(" > ")[0]!))];
   return files.every((file) => file.endsWith(".test.ts")) ? files : undefined;
@@ -114,14 +113,14 @@ function tallyEvents(events: readonly Event[], path: readonly string[], without:
   return sum(tallies);
 }
 
-/** One line "ok" or "not ok", with the subtest that it closes. */
+/** A line "ok" or "not ok", with the subtest that it closes. */
 function tallyPoint(point: Point, child: readonly Event[] | undefined, path: readonly string[]): Tally {
   const inner = [...path, point.name];
   const name = inner.join(" > ");
   const skip = skipped(point);
   if (skip !== undefined) return { ...nothing, skipped: [{ name, reason: skip }] };
   const points = (child ?? []).filter(isPoint).map(([, each]) => each);
-  // A file is no test, even if all it has are assertions.
+  // A file is not a test, even if it has only assertions.
   if (points.length > 0 && (child!.some(isChild) || path.length === 0))
     return judgedPoint(name, point, tallyEvents(child!, inner));
   if (!point.ok) return { ...nothing, failed: [name] };
@@ -147,9 +146,7 @@ function isPoint(event: Event): event is ["assert", Point] {
   return event[0] === "assert";
 }
 
-/**
- * Cargo's tests: `test calls::tap ... ok`. What its own sums say must agree, or it is a failure.
- */
+/** Returns cargo's tests: `test calls::tap ... ok`. A failure if cargo's own sums differ. */
 export function cargoTally(text: string): Tally {
   const tally = { passed: 0, failed: [] as string[], skipped: [] as Skip[] };
   const sums = { passed: 0, failed: 0, ignored: 0 };
@@ -173,7 +170,7 @@ export function cargoTally(text: string): Tally {
   }
   const agree =
     sums.passed === tally.passed && sums.failed === tally.failed.length && sums.ignored === tally.skipped.length;
-  // A test's own output can break its line; the sums cannot be broken.
+  // A test's own output can break its line, but not the sums.
   return agree ? tally : { ...tally, passed: sums.passed, failed: names(sums.failed, tally.failed) };
 }
 
@@ -185,8 +182,8 @@ function names(count: number, known: readonly string[]): string[] {
 }
 
 /**
- * The failures of a TAP text with what it says about each, for a human: the lines "not ok" and
- * their diagnostics, and where there is evidence.
+ * Returns the failures of a TAP text as lines to print: "not ok", diagnostics, and the place of the
+ * evidence.
  */
 export function tapFailures(text: string): string {
   const shown: string[] = [];

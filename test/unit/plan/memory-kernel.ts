@@ -1,5 +1,5 @@
-// A namespace that lives in memory: what the kernel does with each step, as far as a plan can tell,
-// and failures on request.
+// A fake of the kernel: a namespace in memory that changes with each step as far as plans depend on
+// it, and that fails on request.
 
 import { withUndoFailures } from "../../../lib/failures.ts";
 import { apply, type Kernel, undo } from "../../../lib/plan/apply.ts";
@@ -10,8 +10,8 @@ import type { Step } from "../../../lib/plan/step.ts";
 import { shownAddress, shownNeighbor, shownRoute } from "../../harness/spelling.ts";
 
 /**
- * What a step makes of a state. Links that are taken down lose their routes and IPv6 addresses, and
- * ports lose their bridge, as in the kernel.
+ * Returns the state after a step. A link that goes down loses its routes and IPv6 addresses, and a
+ * port loses a deleted bridge, as in the kernel.
  */
 export function fold(state: State, step: Step): State {
   switch (step.do) {
@@ -101,7 +101,7 @@ export function fold(state: State, step: Step): State {
   }
 }
 
-/** Performs the changes as an ADD does: what fails half-way is undone. */
+/** Performs the changes as ADD does: a failure undoes them. */
 export function allOrNothing(changes: readonly Change[], kernel: Kernel, state: State): void {
   try {
     apply(changes, kernel, state);
@@ -110,12 +110,12 @@ export function allOrNothing(changes: readonly Change[], kernel: Kernel, state: 
   }
 }
 
-/** A kernel that can be told to fail. */
+/** A kernel that can be made to fail. */
 export class MemoryKernel implements Kernel {
   state: State;
-  /** How many steps were asked for so far. */
+  /** The number of steps so far. */
   performed = 0;
-  /** Called before each step; what it throws is the step's failure. */
+  /** Called before each step. The step fails with what this throws. */
   before: ((position: number, step: Step) => void) | undefined;
 
   constructor(state: State) {
@@ -134,8 +134,8 @@ export class MemoryKernel implements Kernel {
 }
 
 /**
- * A link right after it was created: what needs steps of its own is not there yet, and a tap's
- * SELinux context is not shown.
+ * Returns a link right after its creation, without what needs steps of its own. The kernel does not
+ * report a tap's SELinux context.
  */
 function bare({ port: _, sysctls: ___, ...link }: NewLink, index: number): ObservedLink {
   const created = { ...link, index, addresses: [], routes: [], neighbors: [] };

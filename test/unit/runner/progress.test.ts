@@ -8,7 +8,7 @@ const stage: Stage = {
   counts: "tap",
   minutes: 1,
   command: ["true"],
-  tells: /start to shell/,
+  comments: /start to shell/,
 };
 
 t.test("a stage's comments that tell of progress are said, with its time, and nothing else is", async (t) => {
@@ -28,6 +28,6 @@ t.test("a stage's comments that tell of progress are said, with its time, and no
 });
 
 t.test("a stage without progress needs no file", async () => {
-  const { tells: _, ...quiet } = stage;
+  const { comments: _, ...quiet } = stage;
   new Progress(quiet, () => undefined).end();
 });

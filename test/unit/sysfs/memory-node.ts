@@ -1,6 +1,5 @@
-// A node in memory, as a plugin's process sees it: what the host offers of files, locks, namespaces
-// and rtnetlink, over PCI devices that live in memory too.
-// A call can be made to fail, and the process to end at any of the calls that change something.
+// A fake of the host on a node in memory: files, locks, namespaces and rtnetlink, with PCI devices.
+// A test can make a call fail, and can end the process at any call that changes something.
 import { createHash } from "node:crypto";
 import { ignoring } from "../../../lib/errno.ts";
 import { capture } from "./captures.ts";
@@ -45,7 +44,7 @@ type Calls = Pick<
   | "writeFile"
 >;
 
-/** What the process ends with where it is killed; no call after it does anything. */
+/** The error that ends a killed process. Later calls change nothing. */
 export class Killed extends Error {}
 
 interface In {
@@ -56,7 +55,7 @@ interface Descriptor {
   readonly path: string;
   readonly answers: Uint8Array[];
   readonly isDirectory?: true;
-  /** The namespace that the socket is of. */
+  /** The namespace of the socket. */
   readonly netns?: string;
 }
 
@@ -66,16 +65,16 @@ export class MemoryNode implements Calls {
   readonly namespaces = new Map<string, { readonly inode: number; readonly cookie?: string }>();
   /** Modules that can be loaded, and the PCI driver that each brings. */
   readonly modules = new Map<string, string>();
-  /** Calls that change something, as they were made: `write /sys/…/driver_override vfio-pci`. */
+  /** The calls that changed something, in order: `write /sys/…/driver_override vfio-pci`. */
   readonly deeds: string[] = [];
   /**
-   * Called before each of them, with how many there were before it, failed ones included; what it
-   * throws is the call's failure.
+   * Called before each such call, with the number of such calls before it, failed ones included.
+   * The call fails with what this throws.
    */
   before: ((deed: string, position: number) => void) | undefined;
-  /** Called when the process sleeps: something else goes on meanwhile. */
+  /** Called when the process sleeps, to change something meanwhile. */
   meanwhile: (() => void) | undefined;
-  /** What a setting of a VF, by its number in <linux/if_link.h>, is refused with. */
+  /** The errno that refuses a setting of a VF, by the setting's number in <linux/if_link.h>. */
   readonly refusals = new Map<number, number>();
   /** Whether the PF's driver refuses a MAC address of zeros, as qede does. */
   isMacForEver = false;
@@ -88,7 +87,7 @@ export class MemoryNode implements Calls {
   #isKilled = false;
   #attempts = 0;
 
-  /** The process begins anew: descriptors and locks of the one before are gone. */
+  /** Starts a new process, without the descriptors and locks of the old one. */
   restart(): void {
     this.#descriptors = new Map();
     this.#netns = undefined;
@@ -98,8 +97,8 @@ export class MemoryNode implements Calls {
   }
 
   /**
-   * Ends the process at the call with this number of those that change something, before it is
-   * made. Gives whether it came to that.
+   * Ends the process before the call with this number among those that change something. Returns
+   * whether the process reached it.
    */
   killedAt(position: number, work: () => void): boolean {
     this.restart();
@@ -129,7 +128,7 @@ export class MemoryNode implements Calls {
     this.deeds.push(deed);
   }
 
-  /** How many descriptors are open, without directories: a journal's stays open. */
+  /** The number of open descriptors, without directories: a journal keeps its directory open. */
   get open(): number {
     return [...this.#descriptors.values()].filter(({ isDirectory }) => isDirectory !== true).length;
   }
@@ -189,7 +188,7 @@ export class MemoryNode implements Calls {
   };
   unlink = (name: string, options: In = {}): void => {
     const path = this.#at(name, options);
-    // Taking away what is not there is no change.
+    // Removing a missing file changes nothing.
     const { path: real } = this.pci.files.find(path, { follow: false, syscall: "unlink" });
     this.#deed("unlink", path);
     this.pci.files.remove(real);
@@ -327,8 +326,8 @@ export class MemoryNode implements Calls {
   // ---- for tests
 
   /**
-   * What is to be as before after ADD and DEL: drivers, overrides, links' names, what an
-   * administrator set, and files but for the journal.
+   * Returns what DEL must restore: drivers, overrides, links' names, the administrator's settings,
+   * and files except the journal.
    */
   snapshot(): object {
     const { files, vfs, links } = this.pci;
@@ -362,10 +361,7 @@ function modeOf(entry: Entry): number {
   return entry.kind === "directory" ? 0o700 : 0o777;
 }
 
-/**
- * The node that was captured: eth0 with three VFs on igbvf, eth2 to eth4, each in an IOMMU group of
- * its own.
- */
+/** Returns the captured node: eth0 has three VFs on igbvf, each in an IOMMU group of its own. */
 export function igbNode(): MemoryNode {
   const node = new MemoryNode();
   const { files, vfs, links } = node.pci;
