@@ -23,7 +23,7 @@ await withScope(async (scope) => {
   const before = await snapshot(pod.namespace);
   await draw(pod);
 
-  title("ADD: bridge-binding makes room for a VM");
+  title("ADD: bridge-binding prepares the pod for a VM");
   say(`netconf  ${JSON.stringify(conf)}`);
   const added = await callSuccessfully("bridge-binding", "ADD", call, conf);
   say(`result   ${added.stdout.trim()}`);
@@ -33,7 +33,7 @@ await withScope(async (scope) => {
   title("A guest at the tap, with the pod's MAC and IP addresses, reaches the network");
   await converse(pod, network);
 
-  title("CHECK: all is as ADD left it; then somebody meddles, and diagnose says what to do");
+  title("CHECK: the pod is as ADD left it. Then two settings change, and diagnose prints the repair");
   const held = { ...conf, prevResult: { cniVersion: "1.1.0" } };
   say(`CHECK    ${answer(await callPlugin("bridge-binding", "CHECK", call, held))}`);
   await ip(pod.namespace, "link set tap0 down", "link set eth0-nic type bridge_slave learning on");
@@ -41,7 +41,7 @@ await withScope(async (scope) => {
   say(`CHECK    ${answer(await callPlugin("bridge-binding", "CHECK", call, held))}`);
   await draw(pod);
 
-  title("DEL: the pod's link comes back");
+  title("DEL: bridge-binding restores the pod's link");
   say(`DEL      ${answer(await callPlugin("bridge-binding", "DEL", call, conf))}`);
   await draw(pod);
   const left = await settledDifferences(pod.namespace, before);
@@ -50,7 +50,7 @@ await withScope(async (scope) => {
   );
   for (const line of left) say(line);
   await network.detach();
-  say("and the network's own plugin deletes its link as if nothing had been.");
+  say("and the network's own plugin deletes its link, as without bridge-binding.");
   if (left.length > 0) process.exitCode = 1;
 
   async function converse({ namespace }: Pod, { mac, addresses, gateways }: Network): Promise<void> {
