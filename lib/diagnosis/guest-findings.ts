@@ -42,7 +42,7 @@ export function macFindings({ nicPath, survey, report, inPod }: Look): void {
       "mac-doubled",
       nic!.name,
       `brings frames from the guest's MAC address ${guest}: another machine on the network uses it, or loops the guest's frames back`,
-      "find the other one by the switch's MAC table; after a migration, see that the source pod is gone",
+      "find the other one by the switch's MAC table; after a migration, make sure that the source pod no longer exists",
     );
   else if (seen.length > 0 && !seen.includes(guest))
     report(

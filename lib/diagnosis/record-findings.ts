@@ -35,7 +35,7 @@ export function recordFindings(
       report(
         "record-stale",
         subject,
-        "is of a namespace that had this path before, and is gone",
+        "belongs to a namespace that was at this path before, and no longer exists",
         "nothing, if the runtime sends DEL or GC for it; or gc",
       );
     else if (pending)

@@ -14,7 +14,7 @@ export function vfFindings(vf: SurveyedVf, report: Report): void {
     report(
       "vf-driver",
       device,
-      `is on ${driver ?? "no driver"}, which is none of VFIO's: somebody took it from the pod`,
+      `is on ${driver ?? "no driver"}, not a driver of VFIO: another process took it from the pod`,
       "delete the pod; see what binds drivers on the node (driverctl, udev, the operator of the SR-IOV network)",
     );
   if (group === undefined)
@@ -47,6 +47,6 @@ export function vfFindings(vf: SurveyedVf, report: Report): void {
       "vf-twin",
       `${link} VF ${index}`,
       `has the MAC address of VF ${twins.join(", ")} too: the NIC gives frames to one of them`,
-      "give each VM's interface a macAddress of its own; after a migration, see that the source pod is gone",
+      "give each VM's interface a macAddress of its own; after a migration, make sure that the source pod no longer exists",
     );
 }

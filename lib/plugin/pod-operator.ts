@@ -73,8 +73,8 @@ function keeperOf<C extends Journaled, D extends Journaled, P extends Planned>(
     },
     remove: (entry) => attachments.forget(entry),
     removal: () => ({
-      done: "forgot its record, all else went with the namespace",
-      due: "forgets its record, all else went with the namespace",
+      done: "removed its record; all else ended with the namespace",
+      due: "removes its record; all else ended with the namespace",
     }),
   };
 }

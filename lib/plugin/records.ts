@@ -80,7 +80,7 @@ function examination<E extends Entry<unknown>>(
   if (where.is === "unclear") return found("unclear", { fact: where.why });
   if (where.is === "gone")
     return found("vanished", {
-      fact: `its namespace ${entry.netns.path} is gone, and DEL did not come`,
+      fact: `its namespace ${entry.netns.path} no longer exists, and DEL was not called`,
       hint: `${keeper.name} gc  # ${keeper.removal(entry).due}`,
     });
   try {
@@ -115,10 +115,10 @@ function collection<E extends Entry<unknown>>(
   if (where.is === "unclear")
     return { outcome: "left", why: `cannot tell whether its namespace still exists: ${where.why}` };
   const { done, due } = keeper.removal(entry);
-  if (dryRun) return { outcome: "removable", why: `its namespace is gone: gc ${due}` };
+  if (dryRun) return { outcome: "removable", why: `its namespace no longer exists: gc ${due}` };
   try {
     return keeper.remove(entry)
-      ? { outcome: "removed", why: `its namespace is gone: ${done}` }
+      ? { outcome: "removed", why: `its namespace no longer exists: ${done}` }
       : { outcome: "alive", why: "its record was removed meanwhile, or is a new one's" };
   } catch (failure) {
     return {
@@ -143,7 +143,7 @@ function unreadable(failures: readonly unknown[]): Problem[] {
     fact,
     hint:
       failure instanceof ForeignDirectory
-        ? "records are only believed where nobody but root can write them: find out who changed the directory, then chown it to root and chmod it to 700"
+        ? "records must be writable by root only: find out who changed the directory, then chown it to root and chmod it to 700"
         : "a DEL that needs it fails: delete the pod, then move the file away, and the next DEL succeeds, since links and sysctls go with the namespace; a VF that it is about has to be given back by hand (docs/upgrading.md)",
   }));
 }

@@ -58,7 +58,7 @@ const cases: readonly (readonly [what: string, survey: PodSurvey, ...found: (rea
   [
     "a record of another namespace",
     { ...healthy, records: [record, { ...passtRecord, here: false }] },
-    ["record-stale", "/run/passt-binding/c1/net2", /had this path before/],
+    ["record-stale", "/run/passt-binding/c1/net2", /was at this path before/],
   ],
   [
     "a record that is pending",

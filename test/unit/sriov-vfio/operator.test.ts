@@ -48,7 +48,11 @@ t.test("check reports a deleted namespace, and gc restores the VF, but not with 
   t.match(plugin.operator.collect(journal, true).attachments, [{ ...subject, outcome: "removable" }]);
   t.same([plugin.driver, plugin.records], ["vfio-pci", [`${vf}.json`]]);
   t.match(plugin.operator.collect(journal, false).attachments, [
-    { ...subject, outcome: "removed", why: `its namespace is gone: restored the driver and the settings of ${vf}` },
+    {
+      ...subject,
+      outcome: "removed",
+      why: `its namespace no longer exists: restored the driver and the settings of ${vf}`,
+    },
   ]);
   t.same([plugin.driver, plugin.records], ["igbvf", []]);
   t.same(plugin.operator.collect(journal, false).attachments, []);

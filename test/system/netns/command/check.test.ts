@@ -131,7 +131,9 @@ t.test("check distinguishes vanished namespaces, killed ADDs and unreadable reco
     told.attachments.map(({ condition }) => condition),
     ["vanished", "interrupted"],
   );
-  t.match(told.attachments[0]!.findings, [{ fact: /is gone, and DEL did not come/, hint: /^bridge-binding gc {2}# / }]);
+  t.match(told.attachments[0]!.findings, [
+    { fact: /no longer exists, and DEL was not called/, hint: /^bridge-binding gc {2}# / },
+  ]);
   t.match(told.unreadable, [{ fact: new RegExp(`${foreign}\\.json: is not a record`), hint: /move the file away/ }]);
   const { stdout } = await byHand("bridge-binding", ["check", "--data-dir", dataDir]);
   t.match(stdout, /^vanished +net1 .*\n.*\n +do: bridge-binding gc {2}#/m);

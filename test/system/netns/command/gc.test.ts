@@ -45,7 +45,7 @@ t.test("gc removes vanished attachments and keeps live ones, and a dry run chang
   t.match([dry.status, dry.told.dryRun, outcomes(dry.told)], [1, true, ["removable", "alive", "alive"]]);
   t.same(await readdir(dataDir), files);
   const text = await byHand("passt-binding", ["gc", "--dry-run", "--data-dir", dataDir]);
-  t.match(text.stdout, /^removable +net1 of .*\n +its namespace is gone: gc forgets its record/m);
+  t.match(text.stdout, /^removable +net1 of .*\n +its namespace no longer exists: gc removes its record/m);
   t.match(text.stdout, /^kept +net1 of .*\n +its namespace is still there$/m);
   const wet = await gc(dataDir);
   t.match([wet.status, outcomes(wet.told)], [0, ["removed", "alive", "alive"]]);
