@@ -46,14 +46,14 @@ export class NetnsKernel implements Kernel {
     this.#rtnl.close();
   }
 
-  observe({ links, sysctls }: Scope): State {
+  observe({ links, detail, sysctls }: Scope): State {
     confineNow();
     const found: Record<string, string> = {};
     for (const key of sysctls) {
       const value = readSysctl(key);
       if (value !== undefined) found[key] = value;
     }
-    const observed = links ? observeLinks(this.#rtnl) : [];
+    const observed = links ? observeLinks(this.#rtnl, detail) : [];
     this.#links.learn(observed);
     return { links: observed, sysctls: found };
   }

@@ -14,9 +14,11 @@ import {
   neighborFlags,
   neighborStates,
 } from "../netlink/route/neighbor.ts";
-import { nexthop } from "../netlink/route/nexthop.ts";
+import { type NexthopMessage, nexthop } from "../netlink/route/nexthop.ts";
 import { type RouteMessage, route } from "../netlink/route/route.ts";
 import { prefixRouteOf } from "../plan/address.ts";
+import type { Detail } from "../plan/change.ts";
+import { addressIdentity, neighborIdentity, routeIdentity } from "../plan/keys.ts";
 import { chosenFlags, wantsPrefixRoute } from "../plan/normal.ts";
 import type {
   Address,
@@ -41,14 +43,10 @@ const iffTap = 2;
 /** INFINITY_LIFE_TIME of <linux/if_addr.h>. */
 const forever = 0xffffffff;
 
-/** Returns all links of the namespace. Throws a NetlinkError. */
-export function observeLinks(rtnl: Netlink): ObservedLink[] {
+/** Returns all links, with the objects of the wanted ones. Throws a NetlinkError. */
+export function observeLinks(rtnl: Netlink, detail?: Detail): ObservedLink[] {
   const links = rtnl.dump(link, { extMask: linkExtras.skipStatistics });
-  const addresses = rtnl.dump(address);
-  const routes = [...rtnl.dump(route, { family: families.ipv4 }), ...rtnl.dump(route, { family: families.ipv6 })];
-  const neighbors = [...rtnl.dump(neighbor).filter(isStatic), ...rtnl.dump(neighbor, { flags: neighborFlags.proxy })];
-  // EOPNOTSUPP before Linux 5.3.
-  const nexthops = ignoring(["EOPNOTSUPP"], () => rtnl.dump(nexthop)) ?? [];
+  const { addresses, routes, neighbors, nexthops } = objectsOf(rtnl, links, detail);
   const vlans = links.some(isFiltering) ? vlansByPort(rtnl) : undefined;
   const stations = links.some(isBridgedMacvlan) ? stationsByPort(rtnl) : undefined;
   const names = new Map(links.map(({ index, name }) => [index, name]));
@@ -101,6 +99,50 @@ export function observeLinks(rtnl: Netlink): ObservedLink[] {
       ...(parentDevice !== undefined && parentBus === "pci" && { parent: parentDevice }),
     };
   });
+}
+
+interface LinkObjects {
+  readonly addresses: readonly AddressMessage[];
+  readonly routes: readonly RouteMessage[];
+  readonly neighbors: readonly NeighborMessage[];
+  readonly nexthops: readonly NexthopMessage[];
+}
+
+/** Drops other objects as they arrive, so that a pod cannot exhaust the memory by their number. */
+function objectsOf(rtnl: Netlink, links: readonly LinkMessage[], detail: Detail | undefined): LinkObjects {
+  const wanted = new Set(
+    links
+      .filter((one) => detail?.isWanted({ index: one.index, name: one.name ?? "" }) ?? true)
+      .map(({ index }) => index),
+  );
+  const isOn = (index: number | undefined): boolean => index !== undefined && wanted.has(index);
+  const objects = detail?.objects;
+  const isRelevant = (identity: () => string): boolean => objects === undefined || objects.has(identity());
+  const addresses = rtnl.dump(
+    address,
+    {},
+    (one) => isOn(one.index) && isRelevant(() => addressIdentity({ message: one, prefixRoute: true })),
+  );
+  const prefixes = new Set(addresses.map(ownPrefix));
+  const sources = new Set(addresses.map(({ family, local, address }) => `${family} ${local ?? address}`));
+  const isRouteOn = ({ family, oif, hops, preferredSource }: RouteMessage): boolean =>
+    isOn(oif) || hops?.some(({ index }) => isOn(index)) === true || sources.has(`${family} ${preferredSource}`);
+  const keepRoute = (one: RouteMessage): boolean =>
+    isRouteOn(one) && (one.protocol === byKernel ? prefixes.has(prefixOf(one)) : isRelevant(() => routeIdentity(one)));
+  const keepNeighbor = (one: NeighborMessage): boolean => isOn(one.index) && isRelevant(() => neighborIdentity(one));
+  return {
+    addresses,
+    routes: [families.ipv4, families.ipv6].flatMap((family) => rtnl.dump(route, { family }, keepRoute)),
+    neighbors: [
+      ...rtnl.dump(neighbor, {}, (one) => isStatic(one) && keepNeighbor(one)),
+      ...rtnl.dump(neighbor, { flags: neighborFlags.proxy }, keepNeighbor),
+    ],
+    // Only a plan asks for them. EOPNOTSUPP before Linux 5.3.
+    nexthops:
+      objects === undefined
+        ? (ignoring(["EOPNOTSUPP"], () => rtnl.dump(nexthop, {}, ({ oif }) => isOn(oif))) ?? [])
+        : [],
+  };
 }
 
 /** The kernel alone adds and deletes privacy addresses (RFC 8981). */
@@ -239,9 +281,12 @@ function isBridgedMacvlan({ info, master }: LinkMessage): boolean {
 
 function stationsByPort(rtnl: Netlink): Map<number, string[]> {
   const found = new Map<number, string[]>();
-  for (const { index, mac, state, master } of rtnl.dump(forwarding)) {
-    if (mac === undefined || master === undefined || (state & neighborStates.noArp) === 0) continue;
-    found.set(index, [...(found.get(index) ?? []), mac]);
+  const isStation = ({ mac, master, state }: NeighborMessage): boolean =>
+    mac !== undefined && master !== undefined && (state & neighborStates.noArp) !== 0;
+  for (const { index, mac = "" } of rtnl.dump(forwarding, {}, isStation)) {
+    const stations = found.get(index);
+    if (stations === undefined) found.set(index, [mac]);
+    else stations.push(mac);
   }
   return found;
 }

@@ -90,23 +90,29 @@ export class Netlink {
    * a request for IPv6 with all of them. The kernel decides what else the filter selects.
    *
    * Repeats a dump that a change interrupted. EINTR if every repetition was interrupted.
+   *
+   * @param keep drops all other objects as they arrive: a pod can have any number of them
    */
-  dump<T>(message: Message<T>, filter: Body<T> = {}): T[] {
+  dump<T>(message: Message<T>, filter: Body<T> = {}, keep: (one: T) => boolean = () => true): T[] {
     return within(`list ${message.name}`, () => {
       for (let attempt = 1; attempt <= attempts; attempt++) {
         const request = encoded(message, message.types.get, flags.dump, filter);
         this.#send([request]);
-        const parts: Part[] = [];
+        const found: T[] = [];
+        const failures: unknown[] = [];
         let whole = true;
         this.#answer((part) => {
           if ((part.flags & interrupted) !== 0) whole = false;
           if (endsAnswer(part, message, request)) return true;
-          if (sameFamily(part, request)) parts.push(part);
+          if (!whole || failures.length > 0 || !sameFamily(part, request)) return false;
+          // After an error, the rest of the answer is read: nothing of it stays in the socket.
+          const one = attempted(() => decode(part, message), failures);
+          if (one !== undefined && keep(one)) found.push(one);
           return false;
         });
-        // Decoded after the whole answer was read, so that an error leaves none of it in the
-        // socket.
-        if (whole) return parts.map((part) => decode(part, message));
+        if (!whole) continue;
+        if (failures.length > 0) throw failures[0];
+        return found;
       }
       throw new NetlinkError("EINTR", 4, `interrupted by changes ${attempts} times in a row`);
     });
@@ -213,6 +219,16 @@ export class Netlink {
         at = (part.end + 3) & ~3;
       }
     }
+  }
+}
+
+/** Calls `work`. If it fails, adds the failure to the list. */
+function attempted<T>(work: () => T, failures: unknown[]): T | undefined {
+  try {
+    return work();
+  } catch (failure) {
+    failures.push(failure);
+    return undefined;
   }
 }
 

@@ -1,7 +1,8 @@
 // A plan is a list of changes. Each change holds the state before and after it, so that it can be
 // undone and checked.
+import { addressIdentity, neighborIdentity, routeIdentity } from "./keys.ts";
 import { byKind, none } from "./kinds.ts";
-import type { BridgeSettings, LinkSettings, NewLink, ObservedTap, State } from "./state.ts";
+import type { BridgeSettings, LinkSettings, NewLink, ObservedLink, ObservedTap, State } from "./state.ts";
 
 /** One change. {@link stepsOf} in step.ts computes its steps from the observed state. */
 export type Change = CreateLink | SetLink | SetSysctl;
@@ -34,7 +35,19 @@ export interface SetSysctl {
 /** The part of the state to observe. */
 export interface Scope {
   readonly links: boolean;
+  /** Default: all links with all of their objects. */
+  readonly detail?: Detail;
   readonly sysctls: readonly string[];
+}
+
+/**
+ * The links to observe with addresses, routes and neighbours. Other links are observed without: a
+ * pod can have any number of them.
+ */
+export interface Detail {
+  isWanted(link: Pick<ObservedLink, "index" | "name">): boolean;
+  /** The identities of the objects to observe: see keys.ts. Absent: all objects. */
+  readonly objects?: ReadonlySet<string>;
 }
 
 /**
@@ -43,12 +56,27 @@ export interface Scope {
  */
 export function scope(changes: readonly Change[]): Scope {
   return {
+    detail: detailOf(changes),
     links: changes.some((change) => byKind(change, { create: () => true, set: () => true, sysctl: () => false })),
     sysctls: [
       ...sysctlChanges(changes).map(({ key }) => key),
       ...createdLinks(changes).flatMap(({ sysctls }) => Object.keys(sysctls ?? {})),
     ],
   };
+}
+
+function detailOf(changes: readonly Change[]): Detail {
+  const indexes = new Set(linkChanges(changes).map(({ index }) => index));
+  const names = new Set(createdLinks(changes).map(({ name }) => name));
+  const settings = [...linkChanges(changes).flatMap(({ from, to }) => [from, to]), ...createdLinks(changes)];
+  return {
+    isWanted: ({ index, name }) => indexes.has(index) || names.has(name),
+    objects: new Set(settings.flatMap(identitiesOf)),
+  };
+}
+
+function identitiesOf({ addresses, routes, neighbors }: LinkSettings): string[] {
+  return [...addresses.map(addressIdentity), ...routes.map(routeIdentity), ...neighbors.map(neighborIdentity)];
 }
 
 /** Returns the links that the changes create. */

@@ -29,8 +29,8 @@ export function addressKey({ message, prefixRoute }: Address): string {
 export function addressIdentity({ message }: Address): string {
   const { family, local, address, prefixLength } = message;
   const own = local ?? address;
-  if (family === families.ipv6) return `${family} ${own}`;
-  return `${family} ${own} ${networkOf(address ?? own ?? "", prefixLength)}/${prefixLength}`;
+  if (family === families.ipv6) return `address ${family} ${own}`;
+  return `address ${family} ${own} ${networkOf(address ?? own ?? "", prefixLength)}/${prefixLength}`;
 }
 
 /**
@@ -57,7 +57,7 @@ export function routeIdentity(route: KernelRoute): string {
   const metric = route.metric || (family === families.ipv6 ? ipv6Metric : 0);
   const to = destinationLength === 0 ? "default" : `${destination}/${destinationLength}`;
   const from = sourceLength === 0 ? "" : ` from ${source}/${sourceLength}`;
-  return `${family} ${to}${from} table ${table} tos ${tos} metric ${metric}`;
+  return `route ${family} ${to}${from} table ${table} tos ${tos} metric ${metric}`;
 }
 
 /**
@@ -100,7 +100,7 @@ export function neighborKey(neighbor: Neighbor): string {
 
 /** A link has one entry, and one proxy entry (NTF_PROXY), of a destination. */
 export function neighborIdentity({ family, destination, flags }: Neighbor): string {
-  return `${family} ${destination} ${flags & 0x8}`;
+  return `neighbor ${family} ${destination} ${flags & 0x8}`;
 }
 
 /** Whether two ports have the same settings. */

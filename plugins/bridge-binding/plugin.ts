@@ -63,15 +63,17 @@ export const bridgeBinding: OperablePlugin<Conf, SalvagedConf> = podPlugin({
 /** Reads the input of the plan. */
 function look(kernel: NetnsKernel, call: AddCall<Conf>): Situation {
   const { conf, containerId } = call;
-  const state = kernel.observe({ links: true, sysctls });
   const request = {
     conf,
     ifname: call.ifname,
     chained: call.prevResult !== undefined,
     logicNetworkName: logicNetworkName(call.object),
-    present: state.links.map(({ name }) => name),
   };
-  const podLink = choosePodLink(request, sha256);
+  const choose = (present: readonly string[]): string => choosePodLink({ ...request, present }, sha256);
+  // Of the other links only KubeVirt's bridges matter: they may have one of its addresses.
+  const isWanted = ({ name }: { readonly name: string }): boolean => name.startsWith("k6t-") || choose([name]) === name;
+  const state = kernel.observe({ links: true, detail: { isWanted }, sysctls });
+  const podLink = choose(state.links.map(({ name }) => name));
   const names = linkNames(podLink, podLink === conf.primaryInterface, sha256);
   const guestMac = requestedMac(call, conf.mac);
   return {
